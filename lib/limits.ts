@@ -1,0 +1,142 @@
+/**
+ * Every fixed limit and every default of the system, each with its unit in its name.
+ *
+ * The first block is part of the wire contract: servers and clients of other people rely on it. The
+ * rest are defaults that a role may change by a flag.
+ *
+ * @module
+ */
+
+/** Longest frame, its LF included, in bytes. JSON escapes can make text six times longer. */
+export const frameBytesMax = 8 * 1024 * 1024;
+
+/** Longest key, in bytes of UTF-8. */
+export const keyBytesMax = 1024;
+
+/** Longest value, in bytes of UTF-8. */
+export const valueBytesMax = 1024 * 1024;
+
+/**
+ * How far a recovered leader skips ahead. It must be larger than the number of writes that a
+ * crashed leader can have stamped and that no surviving follower has heard of.
+ */
+export const recoverySkip = 2 ** 32;
+
+/**
+ * The highest timestamp that a server may claim to hold: some recoveries below the end of the safe
+ * integers.
+ */
+export const timestampMax = 2 ** 52;
+
+/** The address that servers listen on where nothing else is said (enunciado 5.a). */
+export const ipDefault = "127.0.0.1";
+
+/** The ports of the three servers where nothing else is said (enunciado 4.a). */
+export const portsDefault: readonly [number, number, number] = [10_097, 10_098, 10_099];
+
+/** Servers in the cluster, the leader included. */
+export const clusterSizeDefault = 3;
+
+/** Servers that must hold a write before it is acknowledged, the leader included. */
+export const minInSyncDefault = 2;
+
+/** Pause between two heartbeats on a connection between servers. */
+export const heartbeatMs = 500;
+
+/** A peer server that stays silent for longer than this is taken for dead. */
+export const silenceMs = 2_000;
+
+/** Every PUT is answered within this time. */
+export const putTimeoutMs = 5_000;
+
+/** Pause between two ticks of a server's clock. Deadlines are that coarse. */
+export const tickMs = 50;
+
+/** PUTs that a leader, or one follower towards its leader, has not answered yet. */
+export const outstandingPutsMax = 65_536;
+
+/** Text (in UTF-16 units) of keys and values that wait at the leader for servers to come back. */
+export const waitingCharsMax = 64 * 1024 * 1024;
+
+/**
+ * Recent writes that the leader keeps so that a follower can catch up without a snapshot, in UTF-16
+ * units.
+ */
+export const logCharsMax = 16 * 1024 * 1024;
+
+/** A snapshot chunk is closed when its text reaches this size, in UTF-16 units. */
+export const snapshotChunkChars = 256 * 1024;
+
+/**
+ * A snapshot chunk is closed when this many keys were looked at, so that the event loop never waits
+ * long.
+ */
+export const snapshotChunkVisits = 8_192;
+
+/** Snapshot chunks on their way to one server that it has not confirmed yet. */
+export const snapshotChunksInFlight = 2;
+
+/**
+ * First pause before a follower dials its leader again. It doubles each time, up to the longest.
+ */
+export const redialFirstMs = 50;
+
+/** Longest pause before a follower dials its leader again. */
+export const redialLongestMs = 1_000;
+
+/** Connections to one server, all together. */
+export const connectionsMax = 16_384;
+
+/** Connections to one server from one IP address. */
+export const connectionsPerIpMax = 12_288;
+
+/** Connections over the limit that are still being told so. */
+export const refusedMax = 64;
+
+/**
+ * Requests of one connection without an answer. Beyond that it is not read until some are answered.
+ */
+export const inFlightMax = 4_096;
+
+/**
+ * Unsent answers of a client's connection at which its requests are no longer read, in UTF-16
+ * units.
+ */
+export const unsentPauseChars = 1024 * 1024;
+
+/** Unsent text at which any connection is cut off, in UTF-16 units. */
+export const unsentCharsMax = 64 * 1024 * 1024;
+
+/**
+ * A write that makes no progress for this long means that nobody reads: the connection is cut off.
+ */
+export const stalledWriteMs = 10_000;
+
+/** The rest of a frame must follow its first byte within this time. */
+export const halfFrameMs = 30_000;
+
+/**
+ * A client that has shut down its sending side gets its answers within this time, or not at all.
+ */
+export const finishMs = 10_000;
+
+/** After a message that ends a connection, how long the peer is given to read the reason. */
+export const lingerMs = 1_000;
+
+/** When a server stops, how long it waits for the answers that it still owes. */
+export const shutdownMs = 1_000;
+
+/** A client gives up on an answer after this time: a little more than a server takes to decide. */
+export const requestTimeoutMs = 4_800;
+
+/** Pause after a connection could not be accepted. */
+export const acceptPauseMs = 100;
+
+/** Pause between two looks at the connections that do not move. */
+export const sweepMs = 1_000;
+
+/** A connection to another server must be made within this time. */
+export const dialTimeoutMs = 2_000;
+
+/** Who connects with TLS must have shaken hands within this time. */
+export const tlsHandshakeMs = 5_000;

@@ -1,0 +1,439 @@
+/**
+ * The one message class of the system and its codec.
+ *
+ * Every frame in every direction is one `Mensagem`: a JSON object in UTF-8, ended by LF. Nothing
+ * else in the project makes or reads wire text. Instances are tagged by `type`, so `switch`
+ * narrows:
+ *
+ * ```ts
+ * import { Get, Mensagem } from "./mensagem.ts";
+ *
+ * const line = new Get(1, "cor", 0).encode();
+ * const message = Mensagem.decode(line);
+ * if (message.type === "GET") console.log(message.key); // cor
+ * ```
+ *
+ * Constructors trust their arguments; `decode` trusts nothing. Text that comes from people goes
+ * through {@linkcode checkKey} and {@linkcode checkValue} first.
+ *
+ * @module
+ */
+
+import { type ErrorCode, errorCodes, FrameError } from "./errors.ts";
+import {
+  address,
+  bad,
+  boolean,
+  cluster,
+  type Fields,
+  hex,
+  integer,
+  key,
+  list,
+  oneOf,
+  quote,
+  string,
+  value,
+} from "./fields.ts";
+
+export { checkKey, checkValue } from "./fields.ts";
+
+/**
+ * A message of any kind: the class that all of them share (enunciado 4, Observações: "a classe
+ * Mensagem").
+ */
+export abstract class Mensagem<Type extends string = string> {
+  /** What kind of message it is. */
+  readonly type: Type;
+
+  /** Only the kinds below exist. */
+  constructor(type: Type) {
+    this.type = type;
+  }
+
+  /** The message as one frame: a line of JSON with its LF. */
+  encode(): string {
+    return `${JSON.stringify(this)}\n`;
+  }
+
+  /**
+   * The message in one line (without its LF; a CR before it is allowed).
+   *
+   * @throws {FrameError} where the line is no JSON object: the connection must end.
+   * @throws {MensagemError} where a field or the type is wrong: an `ERROR` is due, the connection
+   * goes on.
+   */
+  static decode(line: string): AnyMensagem {
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(line);
+    } catch (cause) {
+      throw new FrameError("BAD_MESSAGE", `not a line of JSON: ${quote(line)}`, { cause });
+    }
+    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+      throw new FrameError("BAD_MESSAGE", `not a JSON object: ${quote(line)}`);
+    }
+    return fromFields(parsed as Fields);
+  }
+}
+
+/** Client to server, follower to leader: store `value` under `key`. */
+export class Put extends Mensagem<"PUT"> {
+  /** `client` is "ip:port" of the original client where a follower forwards the request. */
+  constructor(
+    readonly id: number,
+    readonly key: string,
+    readonly value: string,
+    readonly client?: string,
+  ) {
+    super("PUT");
+  }
+}
+
+/** Server to client, leader to follower: every in-sync server holds the write. */
+export class PutOk extends Mensagem<"PUT_OK"> {
+  /** `timestamp` is the one that the leader gave to the write. */
+  constructor(readonly id: number, readonly key: string, readonly timestamp: number) {
+    super("PUT_OK");
+  }
+
+  /** The message as one frame, faster than by JSON.stringify. */
+  override encode(): string {
+    return `{"type":"PUT_OK","id":${this.id},"key":${
+      JSON.stringify(this.key)
+    },"timestamp":${this.timestamp}}\n`;
+  }
+}
+
+/** Client to server: the value of `key`, not older than `timestamp`. */
+export class Get extends Mensagem<"GET"> {
+  /** `timestamp` is the last one that the client has for the key, 0 at first. */
+  constructor(readonly id: number, readonly key: string, readonly timestamp: number) {
+    super("GET");
+  }
+}
+
+/** Server to client: the server's value and its timestamp; `null` and 0 where it has none. */
+export class GetOk extends Mensagem<"GET_OK"> {
+  /** `value` is `null` where the key does not exist. */
+  constructor(
+    readonly id: number,
+    readonly key: string,
+    readonly value: string | null,
+    readonly timestamp: number,
+  ) {
+    super("GET_OK");
+  }
+
+  /** The message as one frame, faster than by JSON.stringify. */
+  override encode(): string {
+    return `{"type":"GET_OK","id":${this.id},"key":${JSON.stringify(this.key)},"value":${
+      JSON.stringify(this.value)
+    },"timestamp":${this.timestamp}}\n`;
+  }
+}
+
+/**
+ * Server to client: this server is behind what the client has seen. `timestamp` is the server's
+ * own.
+ */
+export class TryOther extends Mensagem<"TRY_OTHER_SERVER_OR_LATER"> {
+  /** `timestamp` is what the server has for the key, 0 where it has nothing. */
+  constructor(readonly id: number, readonly key: string, readonly timestamp: number) {
+    super("TRY_OTHER_SERVER_OR_LATER");
+  }
+}
+
+/** Leader to follower: apply this write. They come in the order of their timestamps. */
+export class Replication extends Mensagem<"REPLICATION"> {
+  /** `timestamp` is higher than that of every write before. */
+  constructor(readonly key: string, readonly value: string, readonly timestamp: number) {
+    super("REPLICATION");
+  }
+
+  /** The message as one frame, faster than by JSON.stringify. */
+  override encode(): string {
+    return `{"type":"REPLICATION","key":${JSON.stringify(this.key)},"value":${
+      JSON.stringify(this.value)
+    },"timestamp":${this.timestamp}}\n`;
+  }
+}
+
+/** Follower to leader: everything up to `timestamp` is applied. One answers for many. */
+export class ReplicationOk extends Mensagem<"REPLICATION_OK"> {
+  /** `timestamp` never falls on one connection. */
+  constructor(readonly timestamp: number) {
+    super("REPLICATION_OK");
+  }
+}
+
+/** Follower to leader, first on its connection: who it is and what it holds. */
+export class Join extends Mensagem<"JOIN"> {
+  /**
+   * `server` is its "ip:port"; `cluster` the id of the cluster that its data belongs to ("" before
+   * its first synchronisation). It holds everything up to `timestamp` (0 when empty), and, where a
+   * catch-up was not finished, some writes after that, up to `highest`.
+   */
+  constructor(
+    readonly server: string,
+    readonly cluster: string,
+    readonly timestamp: number,
+    readonly highest?: number,
+  ) {
+    super("JOIN");
+  }
+}
+
+/**
+ * Leader to follower: the JOIN is accepted. Forwarded PUTs may follow; a refusal is an `ERROR`
+ * instead.
+ */
+export class JoinOk extends Mensagem<"JOIN_OK"> {
+  /** It has no fields. */
+  constructor() {
+    super("JOIN_OK");
+  }
+}
+
+/**
+ * Leader to follower: "you now hold everything up to `timestamp`, and the newest write is
+ * `latest`".
+ */
+export class Sync extends Mensagem<"SYNC"> {
+  /**
+   * `cluster` is the id of the cluster that the follower's data now belongs to. A follower that
+   * starts without memory answers GETs once it holds `latest`.
+   */
+  constructor(readonly cluster: string, readonly timestamp: number, readonly latest: number) {
+    super("SYNC");
+  }
+}
+
+/** Recovering leader to the follower that is furthest ahead: send me your table. */
+export class SnapshotRequest extends Mensagem<"SNAPSHOT_REQUEST"> {
+  /** It has no fields. */
+  constructor() {
+    super("SNAPSHOT_REQUEST");
+  }
+}
+
+/** One key of a snapshot: key, value, timestamp. */
+export type SnapshotEntry = readonly [key: string, value: string, timestamp: number];
+
+/**
+ * Leader to follower, or follower to a recovering leader: a part of the sender's table, in any
+ * order.
+ */
+export class Snapshot extends Mensagem<"SNAPSHOT"> {
+  /**
+   * `last` marks the final chunk; a chunk may be empty. With `replace`, on the first chunk, the
+   * receiver throws away what it holds.
+   */
+  constructor(
+    readonly entries: readonly SnapshotEntry[],
+    readonly last: boolean,
+    readonly replace?: boolean,
+  ) {
+    super("SNAPSHOT");
+  }
+}
+
+/** Receiver of a snapshot to its sender: one chunk is stored, send another. */
+export class SnapshotOk extends Mensagem<"SNAPSHOT_OK"> {
+  /** It has no fields. */
+  constructor() {
+    super("SNAPSHOT_OK");
+  }
+}
+
+/** Both ways between servers: I am alive. */
+export class Heartbeat extends Mensagem<"HEARTBEAT"> {
+  /** It has no fields. */
+  constructor() {
+    super("HEARTBEAT");
+  }
+}
+
+/**
+ * Whoever connects, first of all where a secret is set: it wants to prove that it knows the secret.
+ * See `auth.ts`.
+ */
+export class Hello extends Mensagem<"HELLO"> {
+  /** `role` is what it wants to be allowed, `nonce` is random. */
+  constructor(readonly role: "server" | "client", readonly nonce: string) {
+    super("HELLO");
+  }
+}
+
+/** Answer to HELLO: a proof of the server's own, and what the other side has to prove. */
+export class Challenge extends Mensagem<"CHALLENGE"> {
+  /** `nonce` and `proof` are hexadecimal digits. */
+  constructor(readonly nonce: string, readonly proof: string) {
+    super("CHALLENGE");
+  }
+}
+
+/** Answer to CHALLENGE. A wrong one ends the connection. */
+export class Proof extends Mensagem<"PROOF"> {
+  /** `proof` is hexadecimal digits. */
+  constructor(readonly proof: string) {
+    super("PROOF");
+  }
+}
+
+/** Answer to PROOF: it is right, and opens what HELLO asked for. */
+export class ProofOk extends Mensagem<"PROOF_OK"> {
+  /** It has no fields. */
+  constructor() {
+    super("PROOF_OK");
+  }
+}
+
+/** Client to server: how are you? */
+export class Status extends Mensagem<"STATUS"> {
+  /** `id` is the request's. */
+  constructor(readonly id: number) {
+    super("STATUS");
+  }
+}
+
+/** Server to client: what it is and what it holds. */
+export class StatusOk extends Mensagem<"STATUS_OK"> {
+  /**
+   * `cluster` is the id of the cluster that its data belongs to, "" before it has any; `timestamp`
+   * the highest one that it has applied; `inSync` the servers that hold every acknowledged write,
+   * where this one leads and is open.
+   */
+  constructor(
+    readonly id: number,
+    readonly server: string,
+    readonly leader: string,
+    readonly cluster: string,
+    readonly timestamp: number,
+    readonly inSync: readonly string[],
+  ) {
+    super("STATUS_OK");
+  }
+}
+
+/** Server to anybody: what it did not do, or cannot tell. */
+export class ErrorReply extends Mensagem<"ERROR"> {
+  /** `id` is the request's, where it is known. */
+  constructor(
+    readonly code: ErrorCode,
+    readonly message: string,
+    readonly id?: number,
+  ) {
+    super("ERROR");
+  }
+}
+
+/** The tagged union of all messages. */
+export type AnyMensagem =
+  | Put
+  | PutOk
+  | Get
+  | GetOk
+  | TryOther
+  | Replication
+  | ReplicationOk
+  | Join
+  | JoinOk
+  | Sync
+  | SnapshotRequest
+  | Snapshot
+  | SnapshotOk
+  | Heartbeat
+  | Hello
+  | Challenge
+  | Proof
+  | ProofOk
+  | Status
+  | StatusOk
+  | ErrorReply;
+
+function fromFields(f: Fields): AnyMensagem {
+  switch (f.type) {
+    case "PUT":
+      return new Put(
+        integer(f, "id"),
+        key(f, f.key),
+        value(f, f.value),
+        f.client === undefined ? undefined : address(f, "client"),
+      );
+    case "PUT_OK":
+      return new PutOk(integer(f, "id"), key(f, f.key), integer(f, "timestamp"));
+    case "GET":
+      return new Get(integer(f, "id"), key(f, f.key), integer(f, "timestamp"));
+    case "GET_OK":
+      return new GetOk(
+        integer(f, "id"),
+        key(f, f.key),
+        f.value === null ? null : value(f, f.value),
+        integer(f, "timestamp"),
+      );
+    case "TRY_OTHER_SERVER_OR_LATER":
+      return new TryOther(integer(f, "id"), key(f, f.key), integer(f, "timestamp"));
+    case "REPLICATION":
+      return new Replication(key(f, f.key), value(f, f.value), integer(f, "timestamp"));
+    case "REPLICATION_OK":
+      return new ReplicationOk(integer(f, "timestamp"));
+    case "JOIN":
+      return new Join(
+        address(f, "server"),
+        cluster(f),
+        integer(f, "timestamp"),
+        f.highest === undefined ? undefined : integer(f, "highest"),
+      );
+    case "JOIN_OK":
+      return new JoinOk();
+    case "SYNC":
+      return new Sync(cluster(f), integer(f, "timestamp"), integer(f, "latest"));
+    case "SNAPSHOT_REQUEST":
+      return new SnapshotRequest();
+    case "SNAPSHOT":
+      return new Snapshot(
+        entries(f),
+        boolean(f, "last"),
+        f.replace === undefined ? undefined : boolean(f, "replace"),
+      );
+    case "SNAPSHOT_OK":
+      return new SnapshotOk();
+    case "HEARTBEAT":
+      return new Heartbeat();
+    case "HELLO":
+      return new Hello(oneOf(f, "role", ["server", "client"]), hex(f, "nonce", 32));
+    case "CHALLENGE":
+      return new Challenge(hex(f, "nonce", 32), hex(f, "proof", 64));
+    case "PROOF":
+      return new Proof(hex(f, "proof", 64));
+    case "PROOF_OK":
+      return new ProofOk();
+    case "STATUS":
+      return new Status(integer(f, "id"));
+    case "STATUS_OK":
+      return new StatusOk(
+        integer(f, "id"),
+        address(f, "server"),
+        address(f, "leader"),
+        cluster(f),
+        integer(f, "timestamp"),
+        list(f, "inSync").map((server) => address(f, "inSync", server)),
+      );
+    case "ERROR":
+      return new ErrorReply(
+        oneOf(f, "code", errorCodes),
+        string(f, "message"),
+        f.id === undefined ? undefined : integer(f, "id"),
+      );
+    default:
+      throw bad(f, `unknown "type" ${quote(f.type)}`);
+  }
+}
+
+function entries(f: Fields): SnapshotEntry[] {
+  return list(f, "entries").map((entry) => {
+    if (!Array.isArray(entry) || entry.length !== 3) throw bad(f, `"entries" holds no triple`);
+    return [key(f, entry[0]), value(f, entry[1]), integer({ timestamp: entry[2] }, "timestamp")];
+  });
+}
