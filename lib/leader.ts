@@ -1,0 +1,429 @@
+/**
+ * The leader's half of the replication.
+ *
+ * ```text
+ * gathering ──all followers joined──▶ copying ──table is here──▶ levelling ──all in sync──▶ open
+ *     ▲    └───────all of them new────────────────────────────────▶ ▲
+ *     └──────the followed one left──────┘
+ * ```
+ *
+ * A leader without memory cannot know whether it is new or restarted. So it gathers all followers,
+ * copies the table of the one that is furthest ahead, brings the others level, and only then opens.
+ *
+ * @module
+ */
+
+import {
+  type AnyMensagem,
+  ErrorReply,
+  Heartbeat,
+  type Join,
+  JoinOk,
+  type Put,
+  Replication,
+  type Snapshot,
+  SnapshotOk,
+  SnapshotRequest,
+  Sync,
+} from "./mensagem.ts";
+import { recoverySkip, timestampMax } from "./limits.ts";
+import { type PendingPut, PutWindow } from "./put_window.ts";
+import { decideBy, type Host, type Link, type Replica, type Tuning } from "./replication.ts";
+import { SnapshotSender } from "./snapshot.ts";
+import type { Store } from "./store.ts";
+import { WriteLog } from "./write_log.ts";
+
+/** A follower with a live connection. */
+interface Member {
+  readonly link: Link;
+  /** "ip:port" of the follower. No two members share one. */
+  readonly server: string;
+  /** What it said it held when it joined. */
+  readonly joined: Join;
+  /** It has confirmed everything up to here on this connection; -1 before its first word. */
+  acked: number;
+  /**
+   * It gets every write after this timestamp as it happens. Infinity before, while the log or a
+   * snapshot brings it there.
+   */
+  liveFrom: number;
+  /** Writes are acknowledged only when it holds them, and it holds every acknowledged write. */
+  inSync: boolean;
+  /** When it was last heard of. */
+  heardAt: number;
+  /** The snapshot on its way to it, and the timestamp at which that began. */
+  snapshot: { readonly sender: SnapshotSender; readonly timestamp: number } | undefined;
+}
+
+/** The one server that gives timestamps. */
+export class Leader implements Replica {
+  readonly #self: string;
+  readonly #store: Store;
+  readonly #host: Host;
+  readonly #tuning: Tuning;
+  readonly #window: PutWindow;
+  readonly #members = new Map<Link, Member>();
+  #phase: "gathering" | "copying" | "levelling" | "open" = "gathering";
+  /** The follower whose table is copied. Set exactly while the phase is "copying". */
+  #source: Member | undefined;
+  /**
+   * The cluster id; "" until the table is here, that is while the phase is "gathering" or
+   * "copying".
+   */
+  #cluster = "";
+  /** The highest timestamp ever given: it only rises. */
+  #timestamp = 0;
+  /** The timestamp at which this process took over, and that of the table which it took over. */
+  #origin = { timestamp: 0, table: 0 };
+  /** All writes up to here were acknowledged, or may have been. Never above #timestamp. */
+  #committed = 0;
+  #log: WriteLog;
+  #now: number;
+  #heartbeatAt = 0;
+
+  /** A leader that knows nothing yet. `self` is its "ip:port". */
+  constructor(self: string, store: Store, host: Host, tuning: Tuning, now: number) {
+    this.#self = self;
+    this.#store = store;
+    this.#host = host;
+    this.#tuning = tuning;
+    this.#window = new PutWindow(host.prints);
+    this.#log = new WriteLog(0, tuning.logCharsMax);
+    this.#now = now;
+    this.#recoverWhenComplete();
+  }
+
+  get readable(): boolean {
+    return this.#phase === "open";
+  }
+
+  get cluster(): string {
+    return this.#cluster;
+  }
+
+  get timestamp(): number {
+    return this.#timestamp;
+  }
+
+  get outstandingPuts(): number {
+    return this.#window.unanswered;
+  }
+
+  get inSync(): string[] {
+    if (this.#phase !== "open") return [];
+    const members = [...this.#members.values()].filter((member) => member.inSync);
+    return [this.#self, ...members.map((member) => member.server)];
+  }
+
+  put(link: Link, put: Put): void {
+    const client = this.#members.has(link) ? put.client ?? link.peer : link.peer;
+    const { outstandingPutsMax, waitingCharsMax, putTimeoutMs } = this.#tuning;
+    if (
+      this.#window.length >= outstandingPutsMax || this.#window.waitingChars >= waitingCharsMax
+    ) {
+      const reason = `not applied: ${this.#window.length} PUTs are waiting already`;
+      link.send(new ErrorReply("OVERLOADED", reason, put.id).encode());
+      return;
+    }
+    this.#host.prints.put(client, put.key, put.value);
+    const deadline = decideBy(this.#now, putTimeoutMs);
+    const pending = { link, put, client, deadline, timestamp: 0 };
+    if (this.#writable) this.#apply(pending);
+    else this.#window.wait(pending);
+  }
+
+  receive(link: Link, message: AnyMensagem): boolean {
+    if (message.type === "JOIN") {
+      this.#join(link, message);
+      return true;
+    }
+    const member = this.#members.get(link);
+    if (member === undefined) return false;
+    member.heardAt = this.#now;
+    switch (message.type) {
+      case "HEARTBEAT":
+        return true;
+      case "REPLICATION_OK":
+        this.#acknowledged(member, message.timestamp);
+        return true;
+      case "SNAPSHOT_OK":
+        this.#snapshotConfirmed(member);
+        return true;
+      case "SNAPSHOT":
+        if (member !== this.#source) return false;
+        this.#copy(member, message);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  flush(): void {}
+
+  closed(link: Link): void {
+    const member = this.#members.get(link);
+    if (member !== undefined) this.#drop(member, "its connection ended");
+  }
+
+  tick(now: number): void {
+    const { heartbeatMs, silenceMs } = this.#tuning;
+    // After a pause of this process the silence was its own, and what arrived meanwhile is still
+    // unread.
+    const paused = now - this.#now > silenceMs / 2;
+    this.#now = now;
+    for (const member of [...this.#members.values()]) {
+      if (paused) member.heardAt = now;
+      else if (now - member.heardAt > silenceMs) {
+        this.#drop(member, `it was silent for ${silenceMs} ms`);
+      }
+    }
+    if (now >= this.#heartbeatAt) {
+      this.#heartbeatAt = now + heartbeatMs;
+      const heartbeat = new Heartbeat().encode();
+      for (const member of this.#members.values()) member.link.send(heartbeat);
+    }
+    this.#window.expire(now, this.#whyLate());
+  }
+
+  /** G2 and G3 hold only while enough servers take part. */
+  get #writable(): boolean {
+    return this.#phase === "open" && 1 + this.#countInSync() >= this.#tuning.minInSync;
+  }
+
+  #countInSync(): number {
+    let count = 0;
+    for (const member of this.#members.values()) if (member.inSync) count++;
+    return count;
+  }
+
+  #whyLate(): string {
+    const { clusterSize, minInSync } = this.#tuning;
+    if (this.#writable) return "not every server in sync confirmed it in time";
+    return this.#phase === "open"
+      ? `${1 + this.#countInSync()} of ${clusterSize} servers are in sync, and ${minInSync} must be`
+      : `the leader waits for all ${clusterSize} servers, ${1 + this.#members.size} are there`;
+  }
+
+  /** enunciado 5.c: a timestamp, the leader's own table, then the other servers. */
+  #apply(pending: PendingPut): void {
+    const { key, value } = pending.put;
+    const timestamp = ++this.#timestamp;
+    this.#store.put(key, value, timestamp);
+    const frame = new Replication(key, value, timestamp).encode();
+    this.#log.append(timestamp, frame);
+    for (const member of this.#members.values()) {
+      if (member.liveFrom !== Infinity) member.link.send(frame);
+    }
+    pending.timestamp = timestamp;
+    this.#window.applied(pending);
+    if (this.#countInSync() === 0) this.#commit();
+  }
+
+  #acknowledged(member: Member, timestamp: number): void {
+    if (timestamp < member.acked || timestamp > this.#timestamp) {
+      return this.#drop(member, `it confirmed timestamp ${timestamp}, which it was never sent`);
+    }
+    member.acked = timestamp;
+    if (!member.inSync && isReady(member) && timestamp >= this.#committed) {
+      member.inSync = true;
+      this.#report(`${member.server} is in sync`);
+      this.#openWhenLevel();
+    }
+    this.#commit();
+  }
+
+  /** enunciado 5.e: a write is acknowledged once every in-sync server has confirmed it. */
+  #commit(): void {
+    if (!this.#writable) return;
+    let timestamp = this.#timestamp;
+    for (const member of this.#members.values()) {
+      // One that is ready is waited for even before it is in sync, or a faster one could keep it
+      // out for ever.
+      if (isReady(member) && member.acked < timestamp) timestamp = member.acked;
+    }
+    if (timestamp > this.#committed) {
+      this.#committed = timestamp;
+      this.#window.commit(timestamp);
+    }
+    for (let next = this.#window.nextWaiting(); next; next = this.#window.nextWaiting()) {
+      this.#apply(next);
+    }
+  }
+
+  #join(link: Link, join: Join): void {
+    const reason = this.#whyRefused(link, join);
+    if (reason !== undefined) {
+      link.send(new ErrorReply("FORBIDDEN", reason).encode());
+      link.close();
+      this.#host.report(`refused ${join.server}: ${reason}`);
+      return;
+    }
+    const member: Member = {
+      link,
+      server: join.server,
+      joined: join,
+      acked: -1,
+      liveFrom: Infinity,
+      inSync: false,
+      heardAt: this.#now,
+      snapshot: undefined,
+    };
+    link.betweenServers = true;
+    this.#members.set(link, member);
+    link.send(new JoinOk().encode());
+    this.#report(`${join.server} joined with timestamp ${join.timestamp}`);
+    if (this.#phase === "gathering") this.#recoverWhenComplete();
+    else if (this.#phase !== "copying") this.#bringIn(member);
+  }
+
+  #whyRefused(link: Link, join: Join): string | undefined {
+    const { server, cluster, timestamp, highest = timestamp } = join;
+    const members = [...this.#members.values()];
+    if (!link.mayJoin) return "only members may join, by the secret and, with TLS, by certificate";
+    if (this.#members.has(link)) return "this connection has joined already";
+    if (server === this.#self) return `${server} is the leader itself`;
+    if (members.some((member) => member.server === server)) return `${server} has joined already`;
+    if (members.length >= this.#tuning.clusterSize - 1) {
+      return `the cluster has its ${this.#tuning.clusterSize} servers`;
+    }
+    if (highest < timestamp || highest > timestampMax) return "no such timestamp";
+    if (highest > 0 && cluster === "") return "data without a cluster id";
+    // Another cluster's data is never mixed in, and never wiped silently. Where there is none,
+    // nothing is lost.
+    const mine = this.#cluster !== ""
+      ? this.#cluster
+      : members.find(({ joined }) => (joined.highest ?? joined.timestamp) > 0)?.joined.cluster ??
+        cluster;
+    if (highest > 0 && cluster !== mine) {
+      return `${server} holds data of cluster ${cluster}, this is cluster ${mine}: start it anew`;
+    }
+    const { table, timestamp: begin } = this.#origin;
+    const lost = timestamp > table && timestamp < begin;
+    if (this.#cluster !== "" && (lost || timestamp > this.#timestamp)) {
+      return `${server} holds timestamp ${timestamp}, which this leader knows nothing of: start it anew`;
+    }
+    return undefined;
+  }
+
+  /** The member to recover from; none where all are new. */
+  #furthest(): Member | undefined {
+    let furthest: Member | undefined;
+    for (const member of this.#members.values()) {
+      // A cluster id without data counts too: its leader may have given timestamps that got lost.
+      if (member.joined.cluster === "") continue;
+      if (furthest === undefined || member.joined.timestamp > furthest.joined.timestamp) {
+        furthest = member;
+      }
+    }
+    return furthest;
+  }
+
+  #recoverWhenComplete(): void {
+    if (this.#members.size < this.#tuning.clusterSize - 1) return;
+    this.#store.clear();
+    const source = this.#furthest();
+    if (source === undefined) return this.#level(this.#host.newClusterId(), 0, undefined);
+    this.#phase = "copying";
+    this.#source = source;
+    this.#host.report(`recovering from ${source.server} at timestamp ${source.joined.timestamp}`);
+    source.link.send(new SnapshotRequest().encode());
+  }
+
+  #copy(source: Member, chunk: Snapshot): void {
+    for (const [key, value, timestamp] of chunk.entries) this.#store.put(key, value, timestamp);
+    source.link.send(new SnapshotOk().encode());
+    if (!chunk.last) return;
+    this.#source = undefined;
+    // Somebody further ahead may have joined meanwhile, in the place of one that left.
+    if (this.#furthest() !== source) {
+      this.#phase = "gathering";
+      return this.#recoverWhenComplete();
+    }
+    // Far above anything that the leader before may have given out (G5).
+    this.#level(source.joined.cluster, source.joined.timestamp + recoverySkip, source);
+  }
+
+  /** The table is complete: from here on every follower is brought up to it. */
+  #level(cluster: string, timestamp: number, source: Member | undefined): void {
+    this.#phase = "levelling";
+    this.#origin = { timestamp, table: source?.joined.timestamp ?? 0 };
+    this.#cluster = cluster;
+    this.#timestamp = timestamp;
+    this.#committed = timestamp;
+    this.#log = new WriteLog(timestamp, this.#tuning.logCharsMax);
+    for (const member of this.#members.values()) {
+      if (member === source) this.#catchUp(member, member.joined.timestamp);
+      else this.#bringIn(member);
+    }
+    this.#openWhenLevel();
+  }
+
+  /**
+   * All of them, not just enough: each must hold the new timestamp before it is used, or a second
+   * crash could bring it back.
+   */
+  #openWhenLevel(): void {
+    if (this.#phase !== "levelling" || this.#countInSync() < this.#tuning.clusterSize - 1) return;
+    this.#phase = "open";
+    this.#report(`open, cluster ${this.#cluster}, timestamp ${this.#timestamp}`);
+  }
+
+  /**
+   * Brings a member up to date from what it said it holds. An unfinished catch-up from a leader
+   * before this one may have left writes in its table that the table taken over does not have: then
+   * nothing in it can be kept (G6).
+   */
+  #bringIn(member: Member): void {
+    const { timestamp, highest = timestamp } = member.joined;
+    const forked = highest > timestamp && timestamp < this.#origin.timestamp;
+    this.#catchUp(member, forked ? undefined : timestamp);
+  }
+
+  /**
+   * Brings a member from `timestamp`, up to which it holds everything, or from nothing, into the
+   * live stream.
+   */
+  #catchUp(member: Member, timestamp: number | undefined): void {
+    if (timestamp === undefined || !this.#log.reaches(timestamp)) {
+      const sender = new SnapshotSender(member.link, this.#store, timestamp, this.#tuning);
+      member.snapshot = { sender, timestamp: this.#timestamp };
+      return;
+    }
+    member.snapshot = undefined;
+    member.link.send(new Sync(this.#cluster, timestamp, this.#timestamp).encode());
+    for (const frame of this.#log.after(timestamp)) member.link.send(frame);
+    member.liveFrom = this.#timestamp;
+  }
+
+  #snapshotConfirmed(member: Member): void {
+    const { snapshot } = member;
+    if (snapshot === undefined) {
+      return this.#drop(member, "it confirmed a snapshot it was not sent");
+    }
+    if (snapshot.sender.confirmed()) this.#catchUp(member, snapshot.timestamp);
+  }
+
+  #drop(member: Member, reason: string): void {
+    this.#members.delete(member.link);
+    member.link.close();
+    this.#report(`${member.server} left: ${reason}`);
+    if (member === this.#source) {
+      this.#source = undefined;
+      this.#phase = "gathering";
+    }
+    this.#commit();
+  }
+
+  #report(event: string): void {
+    this.#host.report(
+      `${event} (${1 + this.#countInSync()} of ${this.#tuning.clusterSize} in sync)`,
+    );
+  }
+}
+
+/**
+ * True once a member has confirmed all that was written before it went live. In sync implies it.
+ */
+function isReady({ acked, liveFrom }: Member): boolean {
+  return acked >= liveFrom;
+}
