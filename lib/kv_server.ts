@@ -1,0 +1,322 @@
+/**
+ * One running server: a node with sockets and a clock.
+ *
+ * @module
+ */
+
+import { Channel } from "@std/async/channel";
+import { delay } from "@std/async/delay";
+import { type Address, formatAddress, parseAddress } from "./address.ts";
+import type { Secret } from "./auth.ts";
+import {
+  Connection,
+  type ConnectionLimits,
+  connectionLimitsDefault,
+  Listener,
+  type Tls,
+} from "./connection.ts";
+import { ErrorReply } from "./mensagem.ts";
+import { Node } from "./node.ts";
+import { Peer, type Secrets } from "./peer.ts";
+import { type ServerPrints, type Tuning, tuningDefault } from "./replication.ts";
+import { TlsAcceptor } from "./tls.ts";
+import {
+  connectionsMax,
+  connectionsPerIpMax,
+  dialTimeoutMs,
+  lingerMs,
+  refusedMax,
+  shutdownMs,
+  sweepMs,
+  tickMs,
+  tlsHandshakeMs,
+} from "./limits.ts";
+
+/** What a server needs to know. */
+export interface KvServerOptions {
+  /** Where it listens. Port 0 takes a free one. */
+  readonly listen: Address;
+  /** Where the leader listens. Left out, or equal to `listen`, this server is the leader. */
+  readonly leader?: Address;
+  /** Where the lines of the assignment go. */
+  readonly prints: ServerPrints;
+  /** Takes everything else that an operator may want to know, line by line. */
+  readonly report: (line: string) => void;
+  /** What differs from {@linkcode tuningDefault}. */
+  readonly tuning?: Partial<Tuning>;
+  /** What differs from {@linkcode serverLimitsDefault}. */
+  readonly limits?: Partial<ServerLimits>;
+  /**
+   * What servers must know to join, and clients to ask. Nobody has to prove anything where it is
+   * left out.
+   */
+  readonly secrets?: Secrets;
+  /**
+   * Where it is given, everybody must speak TLS, and servers join only with a certificate of the
+   * CA.
+   */
+  readonly tls?: Required<Tls>;
+}
+
+/** What the connections of a server may cost, each of them and together. */
+export interface ServerLimits extends ConnectionLimits {
+  /** Connections, all together. */
+  readonly connectionsMax: number;
+  /** Connections from one IP address. */
+  readonly connectionsPerIpMax: number;
+  /** For how long the TLS handshake of a connection may take. */
+  readonly tlsHandshakeMs: number;
+}
+
+/** The limits that hold where nothing else is said. */
+export const serverLimitsDefault: ServerLimits = {
+  ...connectionLimitsDefault,
+  connectionsMax,
+  connectionsPerIpMax,
+  tlsHandshakeMs,
+};
+
+/**
+ * A server of the cluster.
+ *
+ * ```ts
+ * import { KvServer } from "./kv_server.ts";
+ * import { ServerConsole } from "./console.ts";
+ *
+ * await using leader = KvServer.start({
+ *   listen: { hostname: "127.0.0.1", port: 10097 },
+ *   prints: new ServerConsole((text) => Deno.stdout.writeSync(new TextEncoder().encode(text))),
+ *   report: console.error,
+ *   tuning: { clusterSize: 1, minInSync: 1 },
+ * });
+ * ```
+ */
+export class KvServer implements AsyncDisposable {
+  /** Where it listens. */
+  readonly address: Address;
+
+  readonly #listener: Listener;
+  readonly #leader: string;
+  readonly #node: Node;
+  readonly #report: (line: string) => void;
+  #lastReport = "";
+  readonly #limits: ServerLimits;
+  readonly #secrets: Secrets;
+  readonly #tls: Required<Tls> | undefined;
+  readonly #acceptor: TlsAcceptor | undefined;
+  readonly #mutex = new Channel<true>({ capacity: 1 });
+  readonly #peers = new Map<Connection, Peer>();
+  /** How many of them come from each IP address. */
+  readonly #perIp = new Map<string, number>();
+  /**
+   * Everything that runs in the background: one task for each connection, one that accepts, one
+   * that dials.
+   */
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #stopDialling = new AbortController();
+  readonly #ticker: ReturnType<typeof setInterval>;
+  #sweptAt = performance.now();
+  readonly #ready = Promise.withResolvers<void>();
+  /** Resolves when a connection ends, while somebody waits for that. */
+  #gone: PromiseWithResolvers<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Listens and serves.
+   *
+   * @throws {Deno.errors.AddrInUse} where the port is taken.
+   * @throws {Deno.errors.AddrNotAvailable} where the address is not this machine's.
+   * @throws {TypeError} where the options do not fit together, or certificates and key are none.
+   */
+  static start(options: KvServerOptions): KvServer {
+    return new KvServer(options);
+  }
+
+  private constructor(options: KvServerOptions) {
+    const { listen, leader, prints, report, tuning, limits, secrets = {}, tls } = options;
+    if (secrets.client !== undefined && secrets.server === undefined && tls === undefined) {
+      throw new TypeError(
+        "Cannot ask clients for a password without a secret for servers: who joins may ask",
+      );
+    }
+    this.#report = report;
+    this.#limits = { ...serverLimitsDefault, ...limits };
+    this.#secrets = secrets;
+    this.#tls = tls;
+    this.#acceptor = tls && this.#newAcceptor(tls);
+    this.#listener = new Listener(listen);
+    this.address = this.#listener.address;
+    const self = formatAddress(this.address);
+    this.#leader = leader === undefined ? self : formatAddress(leader);
+    this.#node = new Node({
+      self,
+      leader: this.#leader,
+      tuning: { ...tuningDefault, ...tuning },
+      now: performance.now(),
+      host: {
+        prints,
+        report: (line) => this.#say(line),
+        dial: () => this.#start(this.#dial()),
+        authenticate: async (link, message) => {
+          await this.#peers.get(link as Connection)?.authenticate(message);
+        },
+        random: Math.random,
+        newClusterId: () => crypto.randomUUID(),
+      },
+    });
+    this.#start(this.#listener.accept((conn) => this.#accept(conn), (line) => this.#say(line)));
+    this.#tick();
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /** The node inside, for looking at its table. */
+  get node(): Pick<Node, "store" | "readable"> {
+    return this.#node;
+  }
+
+  /** Resolves once this server answers GETs from its table. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Stops accepting, answers what it can, and closes. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** The same as {@linkcode KvServer.close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#listener.close();
+    this.#stopDialling.abort();
+    // Clients first: their answers may still need the connections between the servers.
+    const clients = [...this.#peers.keys()].filter((connection) => !connection.betweenServers);
+    for (const connection of clients) connection.close();
+    const until = performance.now() + shutdownMs;
+    await this.#whenGone(clients, until);
+    // PUTs that came through other servers.
+    while (this.#node.outstandingPuts > 0 && performance.now() < until) await delay(tickMs);
+    clearInterval(this.#ticker);
+    for (const connection of this.#peers.keys()) connection.close();
+    await this.#whenGone([...this.#peers.keys()], performance.now() + lingerMs);
+    for (const connection of this.#peers.keys()) connection.abort();
+    await Promise.all(this.#tasks);
+  }
+
+  /** Waits until the connections have ended, but no longer than until a time. */
+  async #whenGone(connections: Connection[], until: number): Promise<void> {
+    while (performance.now() < until && connections.some((one) => this.#peers.has(one))) {
+      this.#gone = Promise.withResolvers();
+      const timer = setTimeout(this.#gone.resolve, Math.max(0, until - performance.now()));
+      await this.#gone.promise;
+      clearTimeout(timer);
+    }
+  }
+
+  #newAcceptor(tls: Required<Tls>): TlsAcceptor {
+    const plain = "this server speaks TLS, and this connection does not";
+    return new TlsAcceptor(tls, {
+      handshakeMs: this.#limits.tlsHandshakeMs,
+      plainAnswer: new ErrorReply("FORBIDDEN", plain).encode(),
+      report: (line) => this.#say(line),
+    });
+  }
+
+  #accept(conn: Deno.TcpConn): void {
+    const connection = new Connection(this.#acceptor?.secure(conn) ?? conn, this.#limits);
+    const { connectionsMax, connectionsPerIpMax } = this.#limits;
+    const fromThere = this.#perIp.get(connection.ip) ?? 0;
+    const reason = this.#peers.size >= connectionsMax
+      ? `this server has its ${connectionsMax} connections`
+      : fromThere >= connectionsPerIpMax
+      ? `this server has ${connectionsPerIpMax} connections from ${connection.ip}`
+      : undefined;
+    this.#serve(connection);
+    if (reason === undefined) return;
+    this.#say(`refused a connection: ${reason}`);
+    connection.send(new ErrorReply("OVERLOADED", reason).encode());
+    connection.close();
+    // It may take a moment to read that; when too many do, it may not.
+    if (this.#peers.size > connectionsMax + refusedMax) connection.abort();
+  }
+
+  /** Each connection is served in a task of its own (enunciado 5.b). */
+  #serve(connection: Connection): Peer {
+    const peer = new Peer(connection, {
+      node: this.#node,
+      mutex: this.#mutex,
+      secrets: this.#secrets,
+      report: (line) => this.#say(line),
+    });
+    this.#peers.set(connection, peer);
+    this.#perIp.set(connection.ip, (this.#perIp.get(connection.ip) ?? 0) + 1);
+    this.#start(this.#run(peer));
+    return peer;
+  }
+
+  async #run(peer: Peer): Promise<void> {
+    const { connection } = peer;
+    try {
+      await connection.run(peer);
+    } catch (error) {
+      this.#say(`connection of ${connection.peer} ended: ${(error as Error).stack}`);
+    } finally {
+      const left = this.#perIp.get(connection.ip)! - 1;
+      if (left > 0) this.#perIp.set(connection.ip, left);
+      else this.#perIp.delete(connection.ip);
+      this.#peers.delete(connection);
+      peer.ended();
+      this.#node.closed(connection);
+      this.#gone?.resolve();
+    }
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    this.#node.tick(now);
+    if (this.#node.readable) this.#ready.resolve();
+    if (now - this.#sweptAt < sweepMs) return;
+    this.#sweptAt = now;
+    for (const connection of this.#peers.keys()) connection.sweep(now);
+  }
+
+  async #dial(): Promise<void> {
+    const address = parseAddress(this.#leader)!;
+    const stop = this.#stopDialling.signal;
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(dialTimeoutMs)]);
+    try {
+      const connection = await Connection.dial(address, signal, this.#tls, this.#limits);
+      const peer = this.#serve(connection);
+      const secret = this.#secrets.server;
+      if (secret !== undefined) await this.#prove(peer, secret, signal);
+      this.#node.dialled(connection);
+    } catch (error) {
+      if (!stop.aborted) this.#node.dialFailed((error as Error).message);
+    }
+  }
+
+  async #prove(peer: Peer, secret: Secret, signal: AbortSignal): Promise<void> {
+    const giveUp = () => peer.connection.abort();
+    signal.addEventListener("abort", giveUp);
+    try {
+      await peer.prove(secret, "server");
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  #start(task: Promise<void>): void {
+    this.#tasks.add(task);
+    task.finally(() => this.#tasks.delete(task));
+  }
+
+  /** Reports a line, but not the same one again and again. */
+  #say(line: string): void {
+    if (line === this.#lastReport) return;
+    this.#lastReport = line;
+    this.#report(line);
+  }
+}
