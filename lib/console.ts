@@ -1,0 +1,168 @@
+/**
+ * The consoles: the exact lines of the assignment, and lines from the keyboard.
+ *
+ * All Portuguese text of the screen is here and nowhere else.
+ *
+ * @module
+ */
+
+import type { ServerPrints } from "./replication.ts";
+
+/** Writes all of a text, at once. */
+export type Write = (text: string) => void;
+
+/** What stands in the place of a value that a server may not show. */
+export const tryOther = "TRY_OTHER_SERVER_OR_LATER";
+
+// C0, DEL and C1 move cursors, U+2028 and U+2029 end lines, the others turn the direction of text.
+// deno-lint-ignore no-control-regex
+const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const named: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** The text with every control character spelled out, so that no key or value can forge a line. */
+export function escapeControls(text: string): string {
+  return text.replace(
+    controls,
+    (c) => named[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/**
+ * The lines of a server's console (enunciado, "Mensagens apresentadas na console", `cada
+ * servidor`).
+ *
+ * Lines are gathered and written once per turn of the event loop, in the order of the events.
+ */
+export class ServerConsole implements ServerPrints {
+  readonly #write: Write;
+  readonly #mark: string;
+  #lines = "";
+
+  /**
+   * A console that writes through `write`. `mark` stands before each line, where several servers
+   * share one.
+   */
+  constructor(write: Write, mark = "") {
+    this.#write = write;
+    this.#mark = mark;
+  }
+
+  put(client: string, key: string, value: string): void {
+    this.#print(`Cliente ${client} PUT key:${escapeControls(key)} value:${escapeControls(value)}.`);
+  }
+
+  forwarding(key: string, value: string): void {
+    this.#print(`Encaminhando PUT key:${escapeControls(key)} value:${escapeControls(value)}`);
+  }
+
+  replication(key: string, value: string, timestamp: number): void {
+    this.#print(
+      `REPLICATION key:${escapeControls(key)} value:${escapeControls(value)} ts:${timestamp}.`,
+    );
+  }
+
+  putOk(client: string, key: string, timestamp: number): void {
+    this.#print(
+      `Enviando PUT_OK ao Cliente ${client} da key:${escapeControls(key)} ts:${timestamp}.`,
+    );
+  }
+
+  get(
+    client: string,
+    key: string,
+    seen: number,
+    own: number,
+    value: string | null | undefined,
+  ): void {
+    this.#print(
+      `Cliente ${client} GET key:${
+        escapeControls(key)
+      } ts:${seen}. Meu ts é ${own}, portanto devolvendo ${shown(value)}`,
+    );
+  }
+
+  /** Writes the lines that were gathered. */
+  flush(): void {
+    const lines = this.#lines;
+    this.#lines = "";
+    if (lines !== "") this.#write(lines);
+  }
+
+  #print(line: string): void {
+    if (this.#lines === "") queueMicrotask(() => this.flush());
+    this.#lines += `${this.#mark}${line}\n`;
+  }
+}
+
+/** A value as both consoles show it. `undefined` stands for a refused GET. */
+function shown(value: string | null | undefined): string {
+  if (value === undefined) return tryOther;
+  return value === null ? "NULL" : escapeControls(value);
+}
+
+/**
+ * The texts of the client's console (enunciado, "Mensagens apresentadas na console", `cada
+ * cliente`).
+ */
+export const clientTexts = {
+  menu: "Escolha a função (1 - INIT, 2 - PUT, 3 - GET): ",
+  key: "Key: ",
+  value: "Value: ",
+  serverIp: (n: number, preset: string): string => `IP do servidor ${n} [${preset}]: `,
+  serverPort: (n: number, preset: number): string => `Porta do servidor ${n} [${preset}]: `,
+  badChoice: (choice: string): string =>
+    `Opção inválida: ${escapeControls(choice)}. Escolha INIT, PUT ou GET.`,
+  initFirst: (choice: string): string => `Faça o INIT antes do ${choice}.`,
+
+  putOk: (key: string, value: string, timestamp: number, server: string): string =>
+    `PUT_OK key: ${escapeControls(key)} value ${
+      escapeControls(value)
+    } timestamp ${timestamp} realizada no servidor ${server}`,
+
+  get: (
+    key: string,
+    value: string | null | undefined,
+    server: string,
+    seen: number,
+    own: number,
+  ): string =>
+    `GET key: ${escapeControls(key)} value: ${
+      shown(value)
+    } obtido do servidor ${server}, meu timestamp ${seen} e do servidor ${own}`,
+
+  invalid: (choice: string, reason: string): string =>
+    `ERRO no ${choice}: pedido inválido (${escapeControls(reason)})`,
+  unavailable: (choice: string, server: string, reason: string): string =>
+    `ERRO no ${choice}: não realizado pelo servidor ${server} (${escapeControls(reason)})`,
+  clusterReset: (choice: string, server: string): string =>
+    `ERRO no ${choice}: os servidores perderam todos os dados (diz ${server}); faça o INIT de novo`,
+  unknownOutcome: (choice: string, server: string, reason: string): string =>
+    `ERRO no ${choice}: não se sabe se foi realizado pelo servidor ${server} (${
+      escapeControls(reason)
+    })`,
+} as const;
+
+/** The texts of a server's questions (enunciado 5.a). */
+export const serverTexts = {
+  ip: (preset: string): string => `IP [${preset}]: `,
+  port: (preset: number): string => `Porta [${preset}]: `,
+  leaderIp: (preset: string): string => `IP do líder [${preset}]: `,
+  leaderPort: (preset: number): string => `Porta do líder [${preset}]: `,
+  secret: "Segredo dos servidores: ",
+} as const;
+
+/** The question for the password of clients, in both roles. */
+export const passwordText = "Senha dos clientes: ";
+
+/** The texts that answer a wrong address. */
+export const addressTexts = {
+  badIp: (text: string): string => `IP inválido: ${escapeControls(text)}`,
+  badPort: (text: string): string => `Porta inválida: ${escapeControls(text)}`,
+} as const;
+
+/** The text with which the three servers and the client in one terminal begin. */
+export const startTexts = {
+  ready: (ports: readonly number[]): string =>
+    `Servidores no ar nas portas ${ports.join(", ")} (líder: ${ports[0]}). ` +
+    `As linhas de cada um começam com a porta entre colchetes.`,
+} as const;

@@ -1,0 +1,366 @@
+/**
+ * One server of the cluster: keyboard or flags, then serving until a signal.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress, isLoopback } from "./lib/address.ts";
+import { Secret } from "./lib/auth.ts";
+import type { Tls } from "./lib/connection.ts";
+import { escapeControls, passwordText, ServerConsole, serverTexts } from "./lib/console.ts";
+import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/kv_server.ts";
+import { finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
+import type { Secrets } from "./lib/peer.ts";
+import { type Tuning, tuningDefault } from "./lib/replication.ts";
+import {
+  askIp,
+  askPort,
+  askSecret,
+  exitCode,
+  numberFlag,
+  parseFlags,
+  processTerminal,
+  readTls,
+  type Terminal,
+  tlsFlags,
+  UsageError,
+} from "./lib/terminal.ts";
+import { checkTls } from "./lib/tls.ts";
+
+/** A number that an operator may set. */
+interface NumberFlag {
+  readonly name: string;
+  readonly help: string;
+  readonly preset: number;
+  readonly min: number;
+  readonly max: number;
+  /** The setting is this many times the flag; a flag with a unit of its own may have decimals. */
+  readonly unit?: number;
+}
+
+const MiB = 1024 * 1024;
+const seconds = 1000;
+
+/** By the setting that each of them changes. */
+const tuningFlags = {
+  clusterSize: {
+    name: "cluster-size",
+    help: "servers in the cluster, the leader included",
+    preset: tuningDefault.clusterSize,
+    min: 1,
+    max: 99,
+  },
+  minInSync: {
+    name: "min-in-sync",
+    help: "servers that must hold a write before it is acknowledged",
+    preset: tuningDefault.minInSync,
+    min: 1,
+    max: 99,
+  },
+  putTimeoutMs: {
+    name: "put-timeout",
+    help: "seconds within which every PUT is answered",
+    preset: tuningDefault.putTimeoutMs,
+    min: 0.1,
+    max: 3_600,
+    unit: seconds,
+  },
+  silenceMs: {
+    name: "silence-timeout",
+    help: "seconds after which a silent server counts as gone",
+    preset: tuningDefault.silenceMs,
+    min: 1,
+    max: 3_600,
+    unit: seconds,
+  },
+  logCharsMax: {
+    name: "log-size",
+    help: "MiB of recent writes kept, so that followers catch up without a snapshot",
+    preset: tuningDefault.logCharsMax,
+    min: 0,
+    max: 128,
+    unit: MiB,
+  },
+  outstandingPutsMax: {
+    name: "max-outstanding-puts",
+    help: "PUTs without an answer; beyond that OVERLOADED",
+    preset: tuningDefault.outstandingPutsMax,
+    min: 1,
+    max: 10_000_000,
+  },
+} as const satisfies Partial<Record<keyof Tuning, NumberFlag>>;
+
+/** By the setting that each of them changes. */
+const limitFlags = {
+  connectionsMax: {
+    name: "max-connections",
+    help: "connections, all together",
+    preset: serverLimitsDefault.connectionsMax,
+    min: 4,
+    max: 1_000_000,
+  },
+  connectionsPerIpMax: {
+    name: "max-connections-per-ip",
+    help: "connections from one IP address",
+    preset: serverLimitsDefault.connectionsPerIpMax,
+    min: 4,
+    max: 1_000_000,
+  },
+  inFlightMax: {
+    name: "max-in-flight",
+    help: "requests of one connection without an answer; beyond that it is not read",
+    preset: serverLimitsDefault.inFlightMax,
+    min: 1,
+    max: 1_000_000,
+  },
+  unsentCharsMax: {
+    name: "max-unsent",
+    help: "MiB on their way to one connection; beyond that it is cut off",
+    preset: serverLimitsDefault.unsentCharsMax,
+    min: 16,
+    max: 256,
+    unit: MiB,
+  },
+  stalledWriteMs: {
+    name: "write-timeout",
+    help: "seconds for which a connection may read nothing of what it is sent",
+    preset: serverLimitsDefault.stalledWriteMs,
+    min: 1,
+    max: 3_600,
+    unit: seconds,
+  },
+  halfFrameMs: {
+    name: "frame-timeout",
+    help: "seconds for which a frame may stay half sent",
+    preset: serverLimitsDefault.halfFrameMs,
+    min: 1,
+    max: 3_600,
+    unit: seconds,
+  },
+  tlsHandshakeMs: {
+    name: "tls-timeout",
+    help: "seconds for which a TLS handshake may take",
+    preset: serverLimitsDefault.tlsHandshakeMs,
+    min: 0.1,
+    max: 3_600,
+    unit: seconds,
+  },
+} as const satisfies Partial<Record<keyof ServerLimits, NumberFlag>>;
+
+const addressFlags = ["ip", "port", "leader-ip", "leader-port"] as const;
+
+function usage(): string {
+  const numbers = [...Object.values(tuningFlags), ...Object.values(limitFlags)];
+  const lines = numbers.map(({ name, help, preset, ...rest }) => {
+    const value = preset / ("unit" in rest ? rest.unit : 1);
+    return `  ${`--${name}=N`.padEnd(28)}${help} (${value})`;
+  });
+  return `One server of the replicated key-value store.
+
+deno task server [FLAGS]
+
+  --ip=IP                     address to listen on (asked for; ${ipDefault})
+  --port=PORT                 port to listen on (asked for; ${portsDefault[0]})
+  --leader-ip=IP              the leader's address (asked for; ${ipDefault})
+  --leader-port=PORT          the leader's port (asked for; ${portsDefault[0]})
+${lines.join("\n")}
+  --secret-stdin              the secret that servers must know to join: the first line of the input
+  --password-stdin            the password of clients: the next line of the input
+  --tls-cert=FILE             this server's certificate, and those between it and the CA, in PEM
+  --tls-key=FILE              its private key
+  --tls-ca=FILE               the CA: servers join only with a certificate that it has signed
+  --quiet                     nothing on standard error
+  --help                      this text
+
+The server whose address is the leader's is the leader. Give all servers the same flags but for
+their addresses. It stops on Ctrl-C. "deno task server:secret" takes secret and password from the
+environment variables KV_SECRET and KV_PASSWORD. "deno task server:tls" takes tls/cert.pem,
+tls/key.pem and tls/ca.pem and may read nothing else. For files of other names:
+
+  DENO_TLS_CA_STORE= deno run --allow-net --allow-read=C,K,A server.ts \\
+    --tls-cert=C --tls-key=K --tls-ca=A
+
+Certificates name the IPs that are dialled, and are for servers and clients: subjectAltName=IP:…,
+extendedKeyUsage=serverAuth,clientAuth. The empty DENO_TLS_CA_STORE says that no other CA counts.
+
+  deno task server --ip=127.0.0.1 --port=10098 --leader-ip=127.0.0.1 --leader-port=10097
+`;
+}
+
+/** Runs a server until `stopped` resolves. Returns the exit code. */
+export async function main(
+  args: readonly string[],
+  terminal: Terminal,
+  stopped: Promise<unknown>,
+): Promise<number> {
+  const numbers = [...Object.values(tuningFlags), ...Object.values(limitFlags)];
+  const { values, switches } = parseFlags(
+    args,
+    [...addressFlags, ...tlsFlags, ...numbers.map(({ name }) => name)],
+    ["secret-stdin", "password-stdin", "quiet", "help"],
+  );
+  if (switches.help) {
+    terminal.out(usage());
+    return 0;
+  }
+  const tuning = checkTuning(readNumbers(tuningFlags, values), values["min-in-sync"] !== undefined);
+  const limits = {
+    ...readNumbers(limitFlags, values),
+    // The last PUT of a client that has said its last word is still answered.
+    finishMs: tuning.putTimeoutMs + finishMs,
+  };
+  if (tuning.logCharsMax * 2 > limits.unsentCharsMax) {
+    throw new UsageError("--max-unsent must be at least twice --log-size: a log is sent in one go");
+  }
+  const tls = askTls(values);
+  const secrets = await askSecrets(terminal, switches["secret-stdin"], switches["password-stdin"]);
+
+  const addresses = await Promise.race([
+    askAddresses(terminal, values),
+    stopped.then(() => undefined),
+  ]);
+  await terminal.keyboard.close();
+  if (addresses === undefined) return 0;
+
+  const { listen, leader } = addresses;
+  const prints = new ServerConsole(terminal.out);
+  const report = (line: string) => {
+    if (!switches.quiet) terminal.err(`${escapeControls(line)}\n`);
+  };
+  try {
+    await using server = KvServer.start({
+      listen,
+      leader,
+      prints,
+      report,
+      tuning,
+      limits,
+      secrets,
+      ...(tls === undefined ? {} : { tls }),
+    });
+    report(`serving on ${formatAddress(server.address)}, leader ${formatAddress(leader)}`);
+    if (secrets.server === undefined && tls === undefined && !isLoopback(listen.hostname)) {
+      report(
+        `warning: ${listen.hostname} can be reached from outside and there is no secret: anybody may join`,
+      );
+    }
+    await stopped;
+    report("stopping");
+  } catch (error) {
+    terminal.err(`${whyNotListening(error, listen)}\n`);
+    return 1;
+  }
+  prints.flush();
+  return 0;
+}
+
+/** The certificates, so that the server can start with them. */
+function askTls(values: Parameters<typeof readTls>[1]): Required<Tls> | undefined {
+  const tls = readTls("server", values);
+  try {
+    if (tls !== undefined) checkTls(tls);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  return tls;
+}
+
+/** enunciado 5.a: its own IP and port, then the leader's. What a flag says is not asked. */
+async function askAddresses(
+  terminal: Terminal,
+  values: Readonly<Record<typeof addressFlags[number], string | undefined>>,
+): Promise<{ listen: Address; leader: Address }> {
+  const ip = await askIp(terminal, serverTexts.ip(ipDefault), ipDefault, values.ip);
+  const port = await askPort(
+    terminal,
+    serverTexts.port(portsDefault[0]),
+    portsDefault[0],
+    values.port,
+  );
+  const leaderIp = await askIp(
+    terminal,
+    serverTexts.leaderIp(ipDefault),
+    ipDefault,
+    values["leader-ip"],
+  );
+  const leaderPort = await askPort(
+    terminal,
+    serverTexts.leaderPort(portsDefault[0]),
+    portsDefault[0],
+    values["leader-port"],
+  );
+  return {
+    listen: { hostname: ip, port },
+    leader: { hostname: leaderIp, port: leaderPort },
+  };
+}
+
+async function askSecrets(
+  terminal: Terminal,
+  secretFromInput: boolean,
+  passwordFromInput: boolean,
+): Promise<Secrets> {
+  const secret = await askSecret(terminal, serverTexts.secret, secretFromInput, "KV_SECRET");
+  const password = await askSecret(terminal, passwordText, passwordFromInput, "KV_PASSWORD");
+  if (password !== undefined && secret === undefined) {
+    throw new UsageError(
+      "a password for clients needs a secret for servers too: who joins may ask",
+    );
+  }
+  return {
+    ...(secret === undefined ? {} : { server: await Secret.from(secret) }),
+    ...(password === undefined ? {} : { client: await Secret.from(password) }),
+  };
+}
+
+function readNumbers<Setting extends string>(
+  flags: Readonly<Record<Setting, NumberFlag>>,
+  values: Readonly<Record<string, string | undefined>>,
+): Record<Setting, number> {
+  const entries = Object.entries<NumberFlag>(flags).map(([setting, flag]) => {
+    const { name, preset, min, max, unit = 1 } = flag;
+    const whole = flag.unit === undefined;
+    return [setting, numberFlag(name, values[name], preset / unit, { min, max, whole }) * unit];
+  });
+  return Object.fromEntries(entries) as Record<Setting, number>;
+}
+
+function checkTuning<T extends { clusterSize: number; minInSync: number }>(
+  tuning: T,
+  minInSyncGiven: boolean,
+): T {
+  const { clusterSize, minInSync } = tuning;
+  if (minInSync <= clusterSize) return tuning;
+  if (!minInSyncGiven) return { ...tuning, minInSync: clusterSize };
+  throw new UsageError(`--min-in-sync=${minInSync} is more than --cluster-size=${clusterSize}`);
+}
+
+/** One sentence for an address that cannot be listened on. Any other error is thrown on. */
+export function whyNotListening(error: unknown, address: Address): string {
+  const where = formatAddress(address);
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `Cannot listen on ${where}: the port is in use by another program.`;
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return `Cannot listen on ${where}: the address is not one of this machine.`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `Cannot listen on ${where}: this user may not use that port.`;
+  }
+  throw error;
+}
+
+/** Resolves at the first Ctrl-C or request to terminate. */
+function untilSignal(): Promise<void> {
+  // Windows has no SIGTERM to listen for.
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  return new Promise((resolve) => {
+    // They stay: `deno task` passes Ctrl-C on, so it comes twice. Stopping is bounded anyway.
+    for (const signal of signals) Deno.addSignalListener(signal, () => resolve());
+  });
+}
+
+if (import.meta.main) {
+  const terminal = processTerminal();
+  Deno.exit(await exitCode(terminal, () => main(Deno.args, terminal, untilSignal())));
+}
