@@ -1,0 +1,269 @@
+/**
+ * What must hold in every run, each rule by itself.
+ *
+ * A checker is told what happened, in the order in which it happened, and says what was wrong. It
+ * knows nothing of how servers and clients work.
+ */
+
+import type { Store } from "../../lib/store.ts";
+
+/** What a client, or somebody looking over a server's shoulder, can see. */
+export type Observation =
+  /** A client sends a request. `value` is that of a PUT. */
+  | { kind: "asked"; op: number; client: string; key: string; value: string | undefined }
+  /** A client got PUT_OK. */
+  | { kind: "put"; op: number; client: string; key: string; timestamp: number }
+  /**
+   * A client got GET_OK. `startFloor` is the highest timestamp that was acknowledged for the key
+   * when the process that answered began.
+   */
+  | {
+    kind: "got";
+    op: number;
+    client: string;
+    key: string;
+    value: string | null;
+    timestamp: number;
+    startFloor: number;
+  }
+  /**
+   * A server's table holds something new. `life` is the number of its process; `counts` is false
+   * before it was first told that its table is complete: until then it may throw everything away.
+   */
+  | {
+    kind: "held";
+    life: number;
+    counts: boolean;
+    server: string;
+    key: string;
+    value: string;
+    timestamp: number;
+  }
+  /** What the servers hold that the leader counts as in sync and that are alive. */
+  | { kind: "inspected"; inSync: readonly Table[] }
+  /**
+   * The leader sends a PUT_OK. `copies` are the timestamps that the servers hold for the key which
+   * the leader counts as in sync, and which are alive.
+   */
+  | { kind: "acknowledged"; key: string; timestamp: number; inSync: number; copies: number[] }
+  /**
+   * A request reached a server, and the server answered it. Times in milliseconds of the server's
+   * own life.
+   */
+  | { kind: "answered"; op: number; afterMs: number }
+  /**
+   * A request that reached a server which is alive, over a connection that is open, has no answer
+   * yet.
+   */
+  | { kind: "unanswered"; op: number; forMs: number }
+  /** While one server is cut off for long, a client's PUT to another had all the time it needs. */
+  | { kind: "managed"; succeeded: boolean }
+  /**
+   * The end: all is healed and quiet. What each server holds, whether it answers, what the last
+   * requests got.
+   */
+  | { kind: "ended"; tables: Table[]; lastPuts: number; lastGets: number; clients: number };
+
+/** What one server holds at the end. */
+export interface Table {
+  readonly server: string;
+  readonly readable: boolean;
+  readonly store: Pick<Store, "get" | "entries">;
+}
+
+/** Returns what is wrong with an observation, in words. */
+export type Checker = (seen: Observation) => string | undefined;
+
+/** What the rules need to know of a cluster. */
+export interface Limits {
+  readonly minInSync: number;
+  /** Every request is answered within this time. */
+  readonly answerMs: number;
+}
+
+/** All the rules, by name, with nothing seen yet. */
+export function makeCheckers(limits: Limits): Record<string, Checker> {
+  return {
+    "reads never go back (G4)": monotonicReads(),
+    "in-sync servers hold what is acknowledged (G2)": heldByAll(limits.minInSync),
+    "servers never go back (G1)": monotonicServers(),
+    "a restarted server shows nothing from before its start": freshStarts(),
+    "one value for each key and timestamp (G5)": oneValue(),
+    "timestamps rise over all keys (G1)": risingTimestamps(),
+    "no invented values": noInventions(),
+    "acknowledged writes survive (G3)": survival(),
+    "all servers end with the same table (G6)": convergence(),
+    "every request is answered in time, once (G7)": answers(limits.answerMs),
+    "something gets done": progress(),
+  };
+}
+
+/** For each client and key: a GET shows at least what the client had seen when it asked. */
+function monotonicReads(): Checker {
+  const seen = new Map<string, number>();
+  const floors = new Map<number, number>();
+  return (o) => {
+    if (o.kind === "asked") floors.set(o.op, seen.get(`${o.client} ${o.key}`) ?? 0);
+    if (o.kind !== "put" && o.kind !== "got") return undefined;
+    const floor = floors.get(o.op) ?? 0;
+    const slot = `${o.client} ${o.key}`;
+    seen.set(slot, Math.max(o.timestamp, seen.get(slot) ?? 0));
+    return o.kind === "got" && o.timestamp < floor
+      ? `${o.client} read ${o.key} at ${o.timestamp} after it had seen ${floor}`
+      : undefined;
+  };
+}
+
+function heldByAll(minInSync: number): Checker {
+  const acknowledged = new Map<string, number>();
+  return (o) => {
+    if (o.kind === "inspected") {
+      for (const { server, store } of o.inSync) {
+        for (const [key, timestamp] of acknowledged) {
+          const held = store.get(key)?.timestamp ?? 0;
+          if (held >= timestamp) continue;
+          return `${key} at ${timestamp} is acknowledged, and ${server}, in sync, holds ${held}`;
+        }
+      }
+    }
+    if (o.kind !== "acknowledged") return undefined;
+    acknowledged.set(o.key, o.timestamp);
+    if (o.inSync < minInSync) {
+      return `${o.key} at ${o.timestamp} was acknowledged with ${o.inSync} servers in sync`;
+    }
+    const late = o.copies.find((timestamp) => timestamp < o.timestamp);
+    return late === undefined
+      ? undefined
+      : `${o.key} at ${o.timestamp} was acknowledged while a server in sync held ${late}`;
+  };
+}
+
+/** Within one life of a server no key's timestamp falls. */
+function monotonicServers(): Checker {
+  const held = new Map<string, number>();
+  return (o) => {
+    if (o.kind !== "held") return undefined;
+    const slot = `${o.life} ${o.key}`;
+    const before = held.get(slot) ?? 0;
+    held.set(slot, o.timestamp);
+    return o.timestamp >= before || !o.counts
+      ? undefined
+      : `${o.server} went from ${before} back to ${o.timestamp} for ${o.key}`;
+  };
+}
+
+function freshStarts(): Checker {
+  return (o) =>
+    o.kind === "got" && o.timestamp < o.startFloor
+      ? `${o.client} read ${o.key} at ${o.timestamp} from a server that started after ${o.startFloor}`
+      : undefined;
+}
+
+function oneValue(): Checker {
+  const values = new Map<string, string>();
+  const asked = new Map<number, string>();
+  return (o) => {
+    if (o.kind === "asked" && o.value !== undefined) asked.set(o.op, o.value);
+    if (o.kind !== "put" && o.kind !== "got" && o.kind !== "held") return undefined;
+    const value = o.kind === "put" ? asked.get(o.op)! : o.value;
+    if (value === null) return undefined;
+    const slot = `${o.timestamp} ${o.key}`;
+    const known = values.get(slot);
+    if (known === undefined) values.set(slot, value);
+    return known === undefined || known === value
+      ? undefined
+      : `${o.key} at ${o.timestamp} is ${known}, and also ${value}`;
+  };
+}
+
+/** A timestamp belongs to one key, and acknowledgements come in the order of the timestamps. */
+function risingTimestamps(): Checker {
+  const keys = new Map<number, string>();
+  let highest = 0;
+  return (o) => {
+    if (o.kind === "held") {
+      const key = keys.get(o.timestamp);
+      if (key === undefined) keys.set(o.timestamp, o.key);
+      else if (key !== o.key) return `timestamp ${o.timestamp} belongs to ${key} and to ${o.key}`;
+    }
+    if (o.kind !== "acknowledged") return undefined;
+    if (o.timestamp <= highest) return `${o.timestamp} was acknowledged after ${highest}`;
+    highest = o.timestamp;
+    return undefined;
+  };
+}
+
+function noInventions(): Checker {
+  const written = new Set<string>();
+  return (o) => {
+    if (o.kind === "asked" && o.value !== undefined) written.add(`${o.key} ${o.value}`);
+    if (o.kind !== "got") return undefined;
+    const invented = o.value === null ? o.timestamp !== 0 : !written.has(`${o.key} ${o.value}`);
+    return invented
+      ? `${o.client} read ${o.key} = ${o.value} at ${o.timestamp}, which nobody wrote`
+      : undefined;
+  };
+}
+
+function survival(): Checker {
+  const acknowledged = new Map<string, number>();
+  return (o) => {
+    if (o.kind === "put") {
+      acknowledged.set(o.key, Math.max(o.timestamp, acknowledged.get(o.key) ?? 0));
+    }
+    if (o.kind !== "ended") return undefined;
+    for (const [key, timestamp] of acknowledged) {
+      for (const { server, store } of o.tables) {
+        const held = store.get(key)?.timestamp ?? 0;
+        if (held < timestamp) {
+          return `${key} at ${timestamp} was acknowledged, and ${server} ends with ${held}`;
+        }
+      }
+    }
+    return undefined;
+  };
+}
+
+function convergence(): Checker {
+  return (o) => {
+    if (o.kind !== "ended") return undefined;
+    const silent = o.tables.find((table) => !table.readable);
+    if (silent !== undefined) return `${silent.server} ends without answering GETs`;
+    const texts = o.tables.map(({ store }) => JSON.stringify([...store.entries()].sort(byKey)));
+    const other = texts.findIndex((text) => text !== texts[0]);
+    if (other < 0) return undefined;
+    const [one, two] = [o.tables[0]!.server, o.tables[other]!.server];
+    return `${one} ends with ${texts[0]}, ${two} with ${texts[other]}`;
+  };
+}
+
+function byKey([a]: [string, unknown], [b]: [string, unknown]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function answers(answerMs: number): Checker {
+  const answered = new Set<number>();
+  return (o) => {
+    if (o.kind === "unanswered") {
+      return o.forMs > answerMs ? `request ${o.op} has no answer after ${o.forMs} ms` : undefined;
+    }
+    if (o.kind !== "answered") return undefined;
+    if (answered.has(o.op)) return `request ${o.op} was answered twice`;
+    answered.add(o.op);
+    return o.afterMs > answerMs ? `request ${o.op} was answered after ${o.afterMs} ms` : undefined;
+  };
+}
+
+/**
+ * Writing goes on without a server that is cut off, and once all is healed every client writes and
+ * reads.
+ */
+function progress(): Checker {
+  return (o) => {
+    if (o.kind === "managed" && !o.succeeded) return "a PUT failed for one server that was cut off";
+    if (o.kind !== "ended") return undefined;
+    if (o.lastPuts < o.clients) return `${o.lastPuts} of ${o.clients} last PUTs succeeded`;
+    if (o.lastGets < o.clients) return `${o.lastGets} of ${o.clients} last GETs succeeded`;
+    return undefined;
+  };
+}

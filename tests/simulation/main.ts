@@ -1,0 +1,107 @@
+/**
+ * Runs many seeds on demand, or one of them again with everything that happens in it.
+ *
+ * @module
+ */
+
+import { escapeControls } from "../../lib/console.ts";
+import {
+  exitCode,
+  numberFlag,
+  parseFlags,
+  processTerminal,
+  type Terminal,
+} from "../../lib/terminal.ts";
+import { describe, makePlan, type Plan } from "./plan.ts";
+import { only, shrink } from "./shrink.ts";
+import { simulate } from "./world.ts";
+
+const usage = `Simulates the cluster under faults, from seeds.
+
+deno task simulate [FLAGS]
+
+  --seeds=N      how many seeds (100000)
+  --from=N       the first seed (1)
+  --seed=N       only this seed, with its trace
+  --only=A,B,C   with --seed: only these actions of its plan
+  --help         this text
+`;
+
+const seedMax = 2 ** 32 - 1;
+const progressEveryMs = 200;
+
+/** Returns the exit code: 1 where a rule broke. */
+function main(terminal: Terminal): number {
+  const { values, switches } = parseFlags(Deno.args, ["seeds", "from", "seed", "only"], ["help"]);
+  if (switches.help) {
+    terminal.out(usage);
+    return 0;
+  }
+  const bounds = { min: 0, max: seedMax, whole: true };
+  if (values.seed !== undefined) {
+    const plan = makePlan(numberFlag("seed", values.seed, 0, bounds));
+    const numbers = values.only?.split(",").filter((text) => text !== "").map(Number);
+    return replay(terminal, numbers === undefined ? plan : only(plan, numbers));
+  }
+  const first = numberFlag("from", values.from, 1, bounds);
+  return runMany(terminal, first, numberFlag("seeds", values.seeds, 100_000, bounds));
+}
+
+function replay(terminal: Terminal, plan: Plan): number {
+  const { violation, trace } = simulate(plan, true);
+  for (const line of trace) terminal.out(`${escapeControls(line)}\n`);
+  terminal.out(`${violation ?? "all rules held"}\n`);
+  return violation === undefined ? 0 : 1;
+}
+
+function runMany(terminal: Terminal, first: number, count: number): number {
+  const start = performance.now();
+  let shownAt = start;
+  let done = 0;
+  for (let i = 0; i < count; i++) {
+    const plan = makePlan(first + i);
+    const outcome = simulate(plan);
+    done += outcome.done;
+    if (outcome.violation !== undefined) {
+      explain(terminal, plan);
+      return 1;
+    }
+    const now = performance.now();
+    if (now - shownAt < progressEveryMs || !Deno.stderr.isTerminal()) continue;
+    shownAt = now;
+    terminal.err(`\r${bar(i / count)} ${i} of ${count} seeds, ${rate(i, now - start)} per second `);
+  }
+  if (Deno.stderr.isTerminal()) terminal.err("\r\x1b[K");
+  const ms = performance.now() - start;
+  terminal.out(
+    `${count} seeds, ${done} requests done, no rule broken; ${rate(count, ms)} seeds per second\n`,
+  );
+  return 0;
+}
+
+function explain(terminal: Terminal, plan: Plan): void {
+  const { violation } = simulate(plan);
+  terminal.out(`\nseed ${plan.seed} breaks a rule\n  ${violation}\n`);
+  const numbers = shrink(plan);
+  const short = only(plan, numbers);
+  terminal.out(`${numbers.length} of its ${plan.actions.length} actions suffice:\n`);
+  for (const action of short.actions) terminal.out(`  ${action.at} ms: ${describe(action)}\n`);
+  terminal.out(`what happens:\n`);
+  const replayed = simulate(short, true);
+  for (const line of replayed.trace) terminal.out(`  ${escapeControls(line)}\n`);
+  terminal.out(
+    `  ${replayed.violation}\nagain: deno task simulate --seed=${plan.seed} --only=${numbers}\n`,
+  );
+}
+
+function bar(share: number): string {
+  const full = Math.round(share * 30);
+  return `[${"#".repeat(full)}${"-".repeat(30 - full)}]`;
+}
+
+function rate(count: number, ms: number): string {
+  return Math.round(count / (ms / 1000)).toString();
+}
+
+const terminal = processTerminal();
+Deno.exit(await exitCode(terminal, () => Promise.resolve(main(terminal))));

@@ -1,0 +1,228 @@
+/**
+ * Breaks the code on purpose, once in each way that is listed, and shows that the simulation
+ * notices.
+ *
+ * @module
+ */
+
+import { processTerminal } from "../../lib/terminal.ts";
+import type { simulate } from "./world.ts";
+import type { makePlan } from "./plan.ts";
+
+/** One way to break the code. `find` must occur exactly once in the file. */
+interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** A second change, where one alone makes no difference. */
+  readonly also?: { readonly find: string; readonly replace: string };
+}
+
+const seedsMax = 2_000;
+
+const mutants: readonly Mutant[] = [
+  {
+    name: "NULL for an absent key, whatever the client has seen",
+    file: "store.ts",
+    find: "if (timestamp < seen) return",
+    replace: "if (entry !== undefined && timestamp < seen) return",
+  },
+  {
+    name: "PUT_OK after the first acknowledgement instead of all",
+    file: "leader.ts",
+    find: "if (isReady(member) && member.acked < timestamp) timestamp = member.acked;",
+    replace: "if (isReady(member) && member.acked >= this.#committed) timestamp = member.acked;",
+  },
+  {
+    name: "timestamps in seconds",
+    file: "leader.ts",
+    find: "const timestamp = ++this.#timestamp;",
+    replace: "const timestamp = this.#timestamp += Math.floor(this.#now / 1000) - this.#timestamp;",
+  },
+  {
+    name: "the client does not note the timestamp of a GET",
+    file: "session.ts",
+    find: `case "GET_OK":`,
+    replace: "",
+  },
+  {
+    name: "older over newer on a follower",
+    file: "store.ts",
+    find: "if (timestamp < entry.timestamp) return false;",
+    replace: "",
+  },
+  {
+    name: "recovery from the first follower instead of the furthest",
+    file: "leader.ts",
+    find: "member.joined.timestamp > furthest.joined.timestamp",
+    replace: "false",
+  },
+  {
+    name: "no skip ahead after recovery",
+    file: "leader.ts",
+    find: "source.joined.timestamp + recoverySkip",
+    replace: "source.joined.timestamp + 0",
+  },
+  {
+    name: "what an unfinished catch-up left in a table is kept when a leader recovers",
+    file: "leader.ts",
+    find: "forked ? undefined : timestamp",
+    replace: "timestamp",
+  },
+  {
+    name: "answering before the first synchronisation",
+    file: "follower.ts",
+    find: "return this.#timestamp >= this.#readableFrom && !this.#excluded;",
+    replace: "return true;",
+  },
+  {
+    name: "answering while the log is still on its way",
+    file: "follower.ts",
+    find: "this.#readableFrom = message.latest;",
+    replace: "this.#readableFrom = 0;",
+  },
+  {
+    name: "the leader opens without waiting for all followers",
+    file: "leader.ts",
+    find: "if (this.#members.size < this.#tuning.clusterSize - 1) return;",
+    replace: "if (this.#members.size < 1) return;",
+  },
+  {
+    name: "a follower counts as in sync as soon as it is live",
+    file: "leader.ts",
+    find: "timestamp >= this.#committed",
+    replace: "true",
+  },
+  {
+    name: "a follower leaves, and PUTs go on with whoever is left",
+    file: "leader.ts",
+    find: "1 + this.#countInSync() >= this.#tuning.minInSync",
+    replace: "true",
+  },
+  {
+    name: "a silent follower is waited for without end",
+    file: "leader.ts",
+    find: "else if (now - member.heardAt > silenceMs) {",
+    replace: "else if (now - member.heardAt > silenceMs * 1e9) {",
+  },
+  {
+    name: "a silent leader is waited for without end",
+    file: "follower.ts",
+    find: "if (now - this.#heardAt > silenceMs) {",
+    replace: "if (now - this.#heardAt > silenceMs * 1e9) {",
+  },
+  {
+    name: "forwarded PUTs are forgotten when the leader is lost",
+    file: "follower.ts",
+    find: "for (const leaderId of this.#forwarded.keys()) {",
+    replace: "for (const leaderId of []) {",
+    also: { find: "if (deadline > now) break;", replace: "break;" },
+  },
+  {
+    name: "waiting PUTs are forgotten",
+    file: "put_window.ts",
+    find: "this.#waiting.push(pending);",
+    replace: "",
+  },
+  {
+    name: "a late PUT is answered twice",
+    file: "put_window.ts",
+    find: "if (this.#expired > 0) {",
+    replace: "if (this.#expired > 1e9) {",
+  },
+  {
+    name: "a PUT that waits is said to be applied when its time runs out, and applied later",
+    file: "put_window.ts",
+    find: "this.nextWaiting();\n      late.link",
+    replace: "late.link",
+  },
+  {
+    name: "the log forgets a write too early",
+    file: "write_log.ts",
+    find: "this.#start = oldest.timestamp;",
+    replace: "",
+  },
+  {
+    name: "writes during a snapshot are not sent after it",
+    file: "leader.ts",
+    find: "this.#catchUp(member, snapshot.timestamp)",
+    replace: "this.#catchUp(member, this.#timestamp)",
+  },
+  {
+    name: "a follower confirms what it joined with and not what it was told",
+    file: "follower.ts",
+    find: "if (timestamp > this.#timestamp) this.#timestamp = timestamp;",
+    replace: "",
+  },
+  {
+    name: "a follower confirms writes before they come",
+    file: "follower.ts",
+    find: "new ReplicationOk(this.#timestamp)",
+    replace: "new ReplicationOk(this.#timestamp + 1)",
+  },
+  {
+    name: "half a multi-byte character is decoded by itself",
+    file: "frame.ts",
+    find: "this.#length = end - lastLf - 1;",
+    replace: "this.#length = 0;",
+  },
+];
+
+/** Each mutant is a copy of the code in a folder of its own, loaded beside the others. */
+const root = new URL("../../", import.meta.url);
+const scratch = await Deno.makeTempDir();
+const { out } = processTerminal();
+let survivors = 0;
+try {
+  const unchanged = { name: "", file: "store.ts", find: "class Store", replace: "class Store" };
+  if (await firstFailure(unchanged, `${scratch}/unchanged`) !== undefined) {
+    throw new Error("the code as it is breaks a rule: see deno task simulate");
+  }
+  for (const [number, mutant] of mutants.entries()) {
+    const seed = await firstFailure(mutant, `${scratch}/${number}`);
+    if (seed === undefined) survivors++;
+    const fate = seed === undefined ? `SURVIVED ${seedsMax} seeds` : `caught at seed ${seed}`;
+    out(`${fate.padEnd(24)} ${mutant.name}\n`);
+  }
+} finally {
+  await Deno.remove(scratch, { recursive: true });
+}
+out(`${mutants.length - survivors} passed, ${survivors} failed\n`);
+Deno.exit(survivors === 0 ? 0 : 1);
+
+/** The first seed that notices the mutant. */
+async function firstFailure(mutant: Mutant, folder: string): Promise<number | undefined> {
+  for (const part of ["lib", "tests/simulation"]) {
+    await Deno.mkdir(`${folder}/${part}`, { recursive: true });
+    for await (const { name } of Deno.readDir(new URL(part, root))) {
+      let text = await Deno.readTextFile(new URL(`${part}/${name}`, root));
+      if (part === "lib" && name === mutant.file) text = mutate(text, mutant);
+      await Deno.writeTextFile(`${folder}/${part}/${name}`, text);
+    }
+  }
+  await Deno.copyFile(new URL("tests/random.ts", root), `${folder}/tests/random.ts`);
+  const world: { simulate: typeof simulate } = await import(
+    `file://${folder}/tests/simulation/world.ts`
+  );
+  const plans: { makePlan: typeof makePlan } = await import(
+    `file://${folder}/tests/simulation/plan.ts`
+  );
+  for (let seed = 1; seed <= seedsMax; seed++) {
+    try {
+      if (world.simulate(plans.makePlan(seed)).violation !== undefined) return seed;
+    } catch {
+      return seed;
+    }
+  }
+  return undefined;
+}
+
+function mutate(text: string, { name, find, replace, also }: Mutant): string {
+  const parts = text.split(find);
+  if (parts.length !== 2) {
+    throw new Error(`mutant "${name}": the text to replace occurs ${parts.length - 1} times`);
+  }
+  const mutated = parts.join(replace);
+  return also === undefined ? mutated : mutate(mutated, { name, file: "", ...also });
+}

@@ -1,0 +1,176 @@
+/** What happens in a simulated run: requests and faults, each at its time, all from one seed. */
+
+import { Random } from "../random.ts";
+
+/** The servers, the leader first. */
+export const servers = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"] as const;
+/** The clients. */
+export const clients = ["10.0.1.1", "10.0.1.2", "10.0.1.3"] as const;
+
+/** One thing that happens. Times and durations are in simulated milliseconds. */
+export type Action =
+  & { readonly at: number }
+  & (
+    /** A client asks a server; `twice` sends the same request again under another id. */
+    | {
+      readonly kind: "put" | "get";
+      readonly client: number;
+      readonly server: number;
+      readonly key: string;
+      readonly twice: boolean;
+    }
+    /** A process dies and comes back without memory. */
+    | { readonly kind: "crash"; readonly server: number; readonly downMs: number }
+    /** A process stands still, as with SIGSTOP. */
+    | { readonly kind: "pause"; readonly server: number; readonly pauseMs: number }
+    /** Nothing gets through from one host to another, perhaps nor back. */
+    | {
+      readonly kind: "partition";
+      readonly from: number;
+      readonly to: number;
+      readonly bothWays: boolean;
+      readonly cutMs: number;
+    }
+    /** A server reads what arrives only after a delay. */
+    | {
+      readonly kind: "slow";
+      readonly server: number;
+      readonly delayMs: number;
+      readonly forMs: number;
+    }
+    /**
+     * A connection is reset, perhaps in the middle of a frame; `nth` chooses among those that are
+     * open.
+     */
+    | { readonly kind: "reset"; readonly nth: number }
+  );
+
+/** How a follower is cut off: it stands still, or nothing gets to it, or from it, or either. */
+export type CutOff = "stopped" | "deaf" | "mute" | "both";
+
+/** A whole run. */
+export interface Plan {
+  readonly seed: number;
+  /** Text of the leader's log: small ones make followers need snapshots. */
+  readonly logCharsMax: number;
+  /** A follower that is cut off for long, near the end, while clients write. */
+  readonly cutOff: { readonly follower: number; readonly how: CutOff } | undefined;
+  /** Sorted by time. */
+  readonly actions: readonly Action[];
+}
+
+/** When the last action of a plan may begin. */
+export const planMs = 1_600;
+/** The longest that a fault lasts. */
+export const faultMsMax = 800;
+
+/** The plan of a seed. */
+export function makePlan(seed: number): Plan {
+  const random = new Random(seed);
+  const actions: Action[] = [];
+  const keys = ["a", "b", "chave-é-😀", "d", "e", "f"].slice(0, random.pick([1, 2, 6]));
+  // Some runs begin while the cluster is still gathering.
+  const firstMs = random.chance(0.2) ? 0 : 100;
+  addRequests(actions, random, keys, firstMs, planMs, random.between(10, 20));
+  if (random.chance(0.3)) {
+    // Many writes of few keys while a follower comes back and is sent the whole table.
+    const at = random.between(300, planMs - 300);
+    const server = random.between(1, servers.length - 1);
+    actions.push({ kind: "crash", at, server, downMs: 1 });
+    actions.push({ kind: "slow", at, server, delayMs: random.pick([0, 20]), forMs: 200 });
+    addRequests(actions, random, keys.slice(-2), at + 2, at + 50, 30);
+  }
+  if (random.chance(0.15)) addUnfinishedCatchUp(actions, random, keys);
+  for (let i = random.between(0, 5); i > 0; i--) actions.push(makeFault(random));
+  actions.sort((a, b) => a.at - b.at);
+  return {
+    seed,
+    logCharsMax: random.pick([0, 300, 500, 100_000, 100_000]),
+    cutOff: random.chance(0.25)
+      ? { follower: random.between(1, 2), how: random.pick(["stopped", "deaf", "mute", "both"]) }
+      : undefined,
+    actions,
+  };
+}
+
+function addRequests(
+  actions: Action[],
+  random: Random,
+  keys: readonly string[],
+  fromMs: number,
+  untilMs: number,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) {
+    actions.push({
+      kind: random.chance(0.5) ? "put" : "get",
+      at: random.between(fromMs, untilMs),
+      client: random.between(0, clients.length - 1),
+      server: random.between(0, servers.length - 1),
+      key: random.pick(keys),
+      twice: random.chance(0.05),
+    });
+  }
+}
+
+/**
+ * A follower that was away is sent what it missed, among it writes that nobody else has, and the
+ * leader dies in the middle.
+ */
+function addUnfinishedCatchUp(actions: Action[], random: Random, keys: readonly string[]): void {
+  const at = random.between(100, planMs - 800);
+  const away = random.between(1, 2);
+  const back = at + 520; // longer than silence is borne
+  actions.push({ kind: "pause", at, server: away, pauseMs: back - at });
+  addRequests(actions, random, keys, back - 90, back - 20, 12);
+  actions.push({ kind: "pause", at: back - 5, server: 3 - away, pauseMs: 300 });
+  addRequests(actions, random, keys, back - 5, back + 40, 12);
+  actions.push({ kind: "crash", at: back + random.between(15, 80), server: 0, downMs: 50 });
+}
+
+function makeFault(random: Random): Action {
+  const at = random.between(0, planMs - 200);
+  const server = random.between(0, servers.length - 1);
+  const durationMs = random.pick([50, 250, 500, faultMsMax]);
+  switch (random.between(0, 6)) {
+    case 0:
+    case 1:
+      return { kind: "crash", at, server, downMs: random.pick([1, 50, 300, faultMsMax]) };
+    case 2:
+      return { kind: "pause", at, server, pauseMs: durationMs };
+    case 3:
+    case 4: {
+      const to = (server + random.between(1, servers.length - 1)) % servers.length;
+      const bothWays = random.chance(0.5);
+      return { kind: "partition", at, from: server, to, bothWays, cutMs: durationMs };
+    }
+    case 5:
+      return { kind: "slow", at, server, delayMs: random.pick([20, 100]), forMs: durationMs };
+    default:
+      return { kind: "reset", at, nth: random.between(0, 20) };
+  }
+}
+
+/** An action in words. */
+export function describe(action: Action): string {
+  const name = (server: number) => server === 0 ? "the leader" : `follower ${server}`;
+  switch (action.kind) {
+    case "put":
+    case "get":
+      return `client ${action.client} sends a ${action.kind.toUpperCase()} of ${action.key} to ${
+        name(action.server)
+      }${action.twice ? ", twice" : ""}`;
+    case "crash":
+      return `${name(action.server)} crashes for ${action.downMs} ms`;
+    case "pause":
+      return `${name(action.server)} stands still for ${action.pauseMs} ms`;
+    case "partition":
+      return `nothing gets from ${name(action.from)} to ${name(action.to)}${
+        action.bothWays ? " and back" : ""
+      } for ${action.cutMs} ms`;
+    case "slow":
+      return `${name(action.server)} reads ${action.delayMs} ms late for ${action.forMs} ms`;
+    case "reset":
+      return `connection ${action.nth} is reset`;
+  }
+}

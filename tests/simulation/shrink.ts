@@ -1,0 +1,25 @@
+/** Finds a short plan that breaks a rule, from a long one that does. */
+
+import type { Plan } from "./plan.ts";
+import { simulate } from "./world.ts";
+
+/**
+ * Leaves out actions, many at a time and then one by one, as long as some rule still breaks.
+ * Returns the numbers of the actions that are needed.
+ */
+export function shrink(plan: Plan): number[] {
+  let needed = plan.actions.map((_, i) => i);
+  for (let size = Math.ceil(needed.length / 2); size >= 1; size = size === 1 ? 0 : size >> 1) {
+    for (let start = 0; start < needed.length;) {
+      const fewer = needed.toSpliced(start, size);
+      if (simulate(only(plan, fewer)).violation !== undefined) needed = fewer;
+      else start += size;
+    }
+  }
+  return needed;
+}
+
+/** The plan with just the actions of these numbers. */
+export function only(plan: Plan, numbers: readonly number[]): Plan {
+  return { ...plan, actions: plan.actions.filter((_, i) => numbers.includes(i)) };
+}

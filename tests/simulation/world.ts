@@ -1,0 +1,538 @@
+/** Three real nodes, their simulated hosts, and simulated clients that follow a plan. */
+
+import type { FrameError } from "../../lib/errors.ts";
+import { Get, Mensagem, Put } from "../../lib/mensagem.ts";
+import { Node } from "../../lib/node.ts";
+import { type ServerPrints, type Tuning, tuningDefault } from "../../lib/replication.ts";
+import { Session } from "../../lib/session.ts";
+import { type Checker, makeCheckers, type Observation, type Table } from "./checkers.ts";
+import { Clock, type Endpoint, type Host, Network, type Process } from "./network.ts";
+import { type Action, clients, describe, faultMsMax, type Plan, planMs, servers } from "./plan.ts";
+import { Random } from "../random.ts";
+
+/** A fifth of the real times, in the same proportions; the tables are tiny, so are the chunks. */
+const tuning: Tuning = {
+  ...tuningDefault,
+  heartbeatMs: 130,
+  silenceMs: 400,
+  putTimeoutMs: 1_000,
+  redialFirstMs: 10,
+  redialLongestMs: 200,
+  snapshotChunkChars: 60,
+  snapshotChunkVisits: 1,
+};
+const tickMs = 50;
+const dialTimeoutMs = 400;
+const clientTimeoutMs = 1_500;
+/** After the plan and its longest fault: time to join, recover and catch up. */
+const healedMs = planMs + faultMsMax;
+const cutOffMs = healedMs + 900;
+/** After this time of a cut-off the others must have noticed. */
+const noticedMs = tuning.silenceMs + 3 * tickMs + 300;
+const inspectEveryMs = 100;
+
+/** How a run went. */
+export interface Outcome {
+  /** The first broken rule, in words; `undefined` where all held. */
+  readonly violation: string | undefined;
+  /** What happened, line by line, where it was asked for. */
+  readonly trace: readonly string[];
+  /** Requests that succeeded before the healing. */
+  readonly done: number;
+}
+
+/** Runs a plan. The same plan always runs the same way. */
+export function simulate(plan: Plan, traced = false): Outcome {
+  return new World(plan, traced).run();
+}
+
+class World {
+  readonly clock = new Clock();
+  readonly network: Network;
+  readonly tuning: Tuning;
+  readonly servers: Server[];
+  readonly clients: Client[];
+  readonly traced: boolean;
+  readonly #plan: Plan;
+  readonly #checkers: [string, Checker][];
+  readonly #trace: string[] = [];
+  #violation: string | undefined;
+  /** For each key the highest timestamp that the leader has acknowledged. */
+  readonly acknowledged = new Map<string, number>();
+  #nextOp = 1;
+  #nextLife = 1;
+  /** When all is healed and nobody is cut off any more. */
+  #calmMs = 0;
+  /**
+   * Servers, by their lives, that hold every acknowledged write: one of them must always be left
+   * (G3).
+   */
+  #copies: Life[] = [];
+  #done = 0;
+  readonly #succeeded = new Set<number>();
+  #lastPuts = new Set<Client>();
+  #lastGets = new Set<Client>();
+
+  constructor(plan: Plan, traced: boolean) {
+    this.#plan = plan;
+    this.traced = traced;
+    this.network = new Network(this.clock, new Random(plan.seed ^ 0x5bd1e995));
+    this.tuning = { ...tuning, logCharsMax: plan.logCharsMax };
+    const answerMs = tuning.putTimeoutMs + tickMs;
+    this.#checkers = Object.entries(makeCheckers({ minInSync: tuning.minInSync, answerMs }));
+    this.servers = servers.map((address) => new Server(this, address));
+    this.clients = clients.map((ip) => new Client(this, ip));
+  }
+
+  run(): Outcome {
+    for (const server of this.servers) {
+      this.clock.after(this.network.random.next() * 20, () => server.start());
+    }
+    for (const action of this.#plan.actions) this.clock.after(action.at, () => this.#act(action));
+    this.clock.after(healedMs, () => this.#heal());
+    const { cutOff } = this.#plan;
+    if (cutOff !== undefined) this.clock.after(cutOffMs, () => this.#cutOff(cutOff));
+    this.#calmMs = cutOff === undefined ? cutOffMs : cutOffMs + 2 * noticedMs + 1_000;
+    this.clock.after(this.#calmMs, () => this.#lastRequests());
+    const endMs = this.#calmMs + 400;
+    for (let at = 0; at <= endMs && this.#violation === undefined; at += inspectEveryMs) {
+      this.clock.runUntil(at);
+      this.#inspect();
+    }
+    if (this.#violation === undefined) this.#end();
+    return { violation: this.#violation, trace: this.#trace, done: this.#done };
+  }
+
+  observe(seen: Observation): void {
+    for (const [name, check] of this.#checkers) {
+      const wrong = check(seen);
+      if (wrong === undefined || this.#violation !== undefined) continue;
+      this.#violation = `${name}: ${wrong}`;
+      this.trace(`VIOLATION ${this.#violation}`);
+    }
+    if (seen.kind === "acknowledged") this.acknowledged.set(seen.key, seen.timestamp);
+    if (seen.kind !== "put" && seen.kind !== "got") return;
+    this.#done++;
+    this.#succeeded.add(seen.op);
+    if (this.clock.now < this.#calmMs) return;
+    const client = this.clients.find(({ ip }) => ip === seen.client)!;
+    (seen.kind === "put" ? this.#lastPuts : this.#lastGets).add(client);
+  }
+
+  trace(line: string): void {
+    if (this.traced) this.#trace.push(`${this.clock.now.toFixed(1).padStart(7)}  ${line}`);
+  }
+
+  nextOp(): number {
+    return this.#nextOp++;
+  }
+
+  nextLife(): number {
+    return this.#nextLife++;
+  }
+
+  /**
+   * The lives of the servers that the leader counts as in sync. One that has just died is not among
+   * them.
+   */
+  inSyncLives(): Life[] {
+    const inSync = this.servers[0]!.life?.node.inSync ?? [];
+    return this.servers.filter(({ address }) => inSync.includes(address))
+      .map(({ life }) => life).filter((life) => life !== undefined && life.node.readable) as Life[];
+  }
+
+  #act(action: Action): void {
+    this.trace(`== ${describe(action)}`);
+    const { clock, network } = this;
+    switch (action.kind) {
+      case "put":
+      case "get":
+        this.clients[action.client]!.ask(
+          action.kind,
+          action.key,
+          this.servers[action.server]!,
+          action.twice,
+        );
+        return;
+      case "crash":
+        return this.#crash(this.servers[action.server]!, action.downMs);
+      case "pause":
+        return this.servers[action.server]!.stop(clock.now + action.pauseMs);
+      case "slow": {
+        const server = this.servers[action.server]!;
+        server.readDelayMs = action.delayMs;
+        return clock.after(action.forMs, () => server.readDelayMs = 0);
+      }
+      case "partition": {
+        const from = this.servers[action.from]!;
+        const to = this.servers[action.to]!;
+        network.block(from, to, clock.now + action.cutMs);
+        if (action.bothWays) network.block(to, from, clock.now + action.cutMs);
+        return;
+      }
+      case "reset": {
+        const open = network.connections.filter((one) => one.open && one.other.open);
+        const near = open[action.nth % Math.max(1, open.length)];
+        if (near === undefined) return;
+        near.cut();
+        near.other.cut();
+      }
+    }
+  }
+
+  #crash(server: Server, downMs: number): void {
+    if (server.life === undefined) return;
+    const inSync = this.inSyncLives();
+    if (inSync.length > 0) this.#copies = inSync;
+    const left = this.#copies.filter((life) => life !== server.life && life.alive);
+    if (this.#copies.length > 0 && left.length === 0) {
+      return this.trace("   not done: the last copy would be lost");
+    }
+    server.crash();
+    this.clock.after(downMs, () => server.start());
+  }
+
+  #heal(): void {
+    this.trace("== all is healed");
+    this.network.heal();
+    for (const server of this.servers) {
+      server.stopUntil = 0;
+      server.readDelayMs = 0;
+    }
+  }
+
+  /** Cuts one follower off for longer than silence is borne: the others must go on. */
+  #cutOff({ follower, how }: NonNullable<Plan["cutOff"]>): void {
+    const cut = this.servers[follower]!;
+    const leader = this.servers[0]!;
+    this.trace(`== follower ${follower} is cut off: ${how}`);
+    const until = this.clock.now + 2 * noticedMs;
+    if (how === "stopped") cut.stop(until);
+    if (how === "deaf" || how === "both") this.network.block(leader, cut, until);
+    if (how === "mute" || how === "both") this.network.block(cut, leader, until);
+    this.clock.after(noticedMs, () => {
+      const op = this.clients[0]!.ask("put", "managed", leader, false);
+      this.clock.after(noticedMs / 2, () => {
+        this.observe({ kind: "managed", succeeded: this.#succeeded.has(op) });
+      });
+    });
+  }
+
+  #inspect(): void {
+    for (const server of this.servers) {
+      for (const [op, forMs] of server.life?.owed() ?? []) {
+        this.observe({ kind: "unanswered", op, forMs });
+      }
+    }
+    this.observe({ kind: "inspected", inSync: this.inSyncLives().map((life) => life.table) });
+  }
+
+  #lastRequests(): void {
+    this.trace("== everybody writes and reads once more");
+    this.clients.forEach((client, i) => {
+      client.ask("put", "last", this.servers[i % 3]!, false);
+      this.clock.after(200, () => client.ask("get", "last", this.servers[(i + 1) % 3]!, false));
+    });
+  }
+
+  #end(): void {
+    const tables = this.servers.map(({ life }) => life!.table);
+    const lastPuts = this.#lastPuts.size;
+    const lastGets = this.#lastGets.size;
+    this.observe({ kind: "ended", tables, lastPuts, lastGets, clients: clients.length });
+  }
+}
+
+/** A server's host. Its process comes and goes. */
+class Server implements Host {
+  readonly ip: string;
+  readonly address: string;
+  stopUntil = 0;
+  /** For how long in all it stood still. */
+  stoodMs = 0;
+  readDelayMs = 0;
+  life: Life | undefined;
+  readonly #world: World;
+
+  constructor(world: World, address: string) {
+    this.#world = world;
+    this.address = address;
+    this.ip = address.slice(0, address.indexOf(":"));
+  }
+
+  start(): void {
+    this.#world.trace(`${this.address} starts`);
+    this.life = new Life(this.#world, this);
+  }
+
+  crash(): void {
+    this.#world.trace(`${this.address} dies`);
+    this.life?.die();
+    this.life = undefined;
+  }
+
+  stop(until: number): void {
+    if (until <= this.stopUntil) return;
+    this.stoodMs += until - Math.max(this.stopUntil, this.#world.clock.now);
+    this.stopUntil = until;
+  }
+}
+
+/** One process of a server, from its start to its death: all of its memory. */
+class Life implements Process {
+  alive = true;
+  readonly node: Node;
+  /** What was acknowledged, for each key, when this life began. */
+  readonly startFloors: ReadonlyMap<string, number>;
+  readonly #world: World;
+  readonly #server: Server;
+  #number: number;
+  readonly #links = new Set<Endpoint>();
+  /** A leader has said that this process is complete up to some timestamp. */
+  #synced = false;
+  /** For each key the timestamp that this process was last seen to hold. */
+  readonly #held = new Map<string, number>();
+  /** Requests of clients without an answer. */
+  readonly #owed = new Map<number, { readonly link: Endpoint; readonly at: number }>();
+
+  constructor(world: World, server: Server) {
+    this.#world = world;
+    this.#server = server;
+    this.#number = world.nextLife();
+    this.startFloors = new Map(world.acknowledged);
+    this.node = new Node({
+      self: server.address,
+      leader: servers[0],
+      tuning: world.tuning,
+      now: world.clock.now,
+      host: {
+        prints: this.#prints(),
+        report: (line) => world.trace(`${server.address} reports: ${line}`),
+        dial: () => world.clock.after(1, () => this.#dial()),
+        authenticate: () => Promise.resolve(),
+        random: () => world.network.random.next(),
+        newClusterId: () => `cluster${world.network.random.between(0, 1e9)}`,
+      },
+    });
+    this.#tick();
+  }
+
+  /** Somebody has connected to this process. */
+  accept(link: Endpoint, fromClient: boolean): void {
+    this.#links.add(link);
+    if (fromClient) link.onSend = (frame) => this.#answered(frame);
+  }
+
+  receive(link: Endpoint, lines: string[], failure?: FrameError): void {
+    if (!this.alive) return;
+    for (const line of lines) {
+      if (!link.open) break;
+      if (this.#world.traced) {
+        this.#world.trace(`${link.peer} → ${this.#server.address}  ${line}`);
+      }
+      if (link.onSend !== undefined) this.#owed.set(readId(line), { link, at: this.#ownNow });
+      if (line.endsWith(`"replace":true}`)) this.#beginAnew();
+      this.node.receive(link, line);
+      if (line.startsWith(`{"type":"SYNC"`)) this.#synced = true;
+      if (line.startsWith(`{"type":"REPLICATION"`)) this.#lookAtTable();
+    }
+    this.node.flush();
+    if (failure !== undefined && link.open) this.node.refuse(link, failure);
+    this.#lookAtTable();
+  }
+
+  ended(link: Endpoint): void {
+    if (this.alive && this.#links.delete(link)) this.node.closed(link);
+  }
+
+  die(): void {
+    this.alive = false;
+    for (const link of this.#links) link.break();
+  }
+
+  /**
+   * Requests without an answer whose connections are still there, and for how long they have been
+   * here.
+   */
+  *owed(): Iterable<[op: number, forMs: number]> {
+    for (const [op, { link, at }] of this.#owed) {
+      if (link.open && link.other.open) yield [op, this.#ownNow - at];
+      else this.#owed.delete(op);
+    }
+  }
+
+  get table(): Table {
+    const { readable, store } = this.node;
+    return { server: this.#server.address, readable, store };
+  }
+
+  /** A leader has this process throw away what it holds: that is as good as a restart. */
+  #beginAnew(): void {
+    this.#number = this.#world.nextLife();
+    this.#synced = false;
+    this.#held.clear();
+  }
+
+  /** Reports what is new in the table. */
+  #lookAtTable(): void {
+    const seen = { kind: "held", life: this.#number, server: this.#server.address } as const;
+    const counts = this.#synced || this.node.readable;
+    for (const [key, { value, timestamp }] of this.node.store.entries()) {
+      if (this.#held.get(key) === timestamp) continue;
+      this.#held.set(key, timestamp);
+      this.#world.observe({ ...seen, counts, key, value, timestamp });
+    }
+  }
+
+  #answered(frame: string): void {
+    const op = readId(frame);
+    const debt = this.#owed.get(op);
+    this.#owed.delete(op);
+    const afterMs = debt === undefined ? 0 : this.#ownNow - debt.at;
+    this.#world.observe({ kind: "answered", op, afterMs });
+  }
+
+  /** The time that counts for this process: it does not pass while it stands still. */
+  get #ownNow(): number {
+    return this.#world.clock.now - this.#server.stoodMs;
+  }
+
+  #tick(): void {
+    if (!this.alive) return;
+    const { clock } = this.#world;
+    if (this.#server.stopUntil <= clock.now) this.node.tick(clock.now);
+    clock.after(Math.max(tickMs, this.#server.stopUntil - clock.now), () => this.#tick());
+  }
+
+  /** Runs something in this process, as soon as it does not stand still. */
+  #whenRunning(run: () => void): void {
+    const { clock } = this.#world;
+    const wait = this.#server.stopUntil - clock.now;
+    if (wait > 0) clock.after(wait, () => this.#whenRunning(run));
+    else if (this.alive) run();
+  }
+
+  #dial(): void {
+    const { clock, network } = this.#world;
+    const leader = this.#world.servers[0]!;
+    const fail = (why: string) => this.#whenRunning(() => this.node.dialFailed(why));
+    const blocked = Math.max(
+      network.blockedUntil(this.#server, leader),
+      network.blockedUntil(leader, this.#server),
+    );
+    if (blocked > clock.now) return clock.after(dialTimeoutMs, () => fail("timed out"));
+    const { life } = leader;
+    if (life === undefined) return fail("connection refused");
+    if (!this.alive) return;
+    const [near, far] = network.connect(this.#server, this, leader, leader.address, life);
+    life.accept(far, false);
+    this.#whenRunning(() => {
+      this.#links.add(near);
+      this.node.dialled(near);
+    });
+  }
+
+  #prints(): ServerPrints {
+    const world = this.#world;
+    return {
+      put: () => {},
+      forwarding: () => {},
+      get: () => {},
+      replication: () => {},
+      putOk: (_client, key, timestamp) => {
+        const lives = world.inSyncLives();
+        const copies = lives.map(({ node }) => node.store.get(key)?.timestamp ?? 0);
+        const inSync = this.node.inSync.length;
+        world.observe({ kind: "acknowledged", key, timestamp, inSync, copies });
+      },
+    };
+  }
+}
+
+/** A client: the real codec and the real session, and requests as the plan has them. */
+class Client implements Process, Host {
+  readonly ip: string;
+  readonly stopUntil = 0;
+  readonly readDelayMs = 0;
+  readonly #world: World;
+  readonly #session = new Session();
+  readonly #links = new Map<Server, Endpoint>();
+  /** The process at the other end. */
+  readonly #lives = new Map<Endpoint, Life>();
+  /** Requests without an answer. */
+  readonly #inFlight = new Set<number>();
+
+  constructor(world: World, ip: string) {
+    this.#world = world;
+    this.ip = ip;
+  }
+
+  /**
+   * Returns the number of the request, the last one where it is sent twice; 0 where it is not sent.
+   */
+  ask(kind: "put" | "get", key: string, server: Server, twice: boolean): number {
+    const link = this.#linkTo(server);
+    if (link === undefined) {
+      this.#world.trace("   not sent: connection refused");
+      return 0;
+    }
+    let value: string | undefined;
+    let op = 0;
+    for (let times = twice ? 2 : 1; times > 0; times--) {
+      const id = op = this.#world.nextOp();
+      if (kind === "put") value ??= `vé${op}`;
+      this.#world.observe({ kind: "asked", op, client: this.ip, key, value });
+      const request = value === undefined
+        ? new Get(op, key, this.#session.timestamp(key))
+        : new Put(op, key, value);
+      link.send(request.encode());
+      this.#inFlight.add(op);
+      this.#world.clock.after(clientTimeoutMs, () => {
+        if (this.#inFlight.delete(id)) link.close();
+      });
+    }
+    return op;
+  }
+
+  receive(link: Endpoint, lines: string[]): void {
+    for (const line of lines) {
+      if (this.#world.traced) this.#world.trace(`${link.peer} → ${this.ip}  ${line}`);
+      const reply = Mensagem.decode(line);
+      if (!("id" in reply) || reply.id === undefined) continue;
+      const op = reply.id;
+      this.#inFlight.delete(op);
+      const client = this.ip;
+      if (reply.type === "PUT_OK") {
+        const { key, timestamp } = reply;
+        this.#world.observe({ kind: "put", op, client, key, timestamp });
+        this.#session.learn(reply);
+      } else if (reply.type === "GET_OK") {
+        const { key, value, timestamp } = reply;
+        const startFloor = this.#lives.get(link)!.startFloors.get(key) ?? 0;
+        this.#world.observe({ kind: "got", op, client, key, value, timestamp, startFloor });
+        this.#session.learn(reply);
+      }
+    }
+  }
+
+  ended(link: Endpoint): void {
+    for (const [server, known] of this.#links) if (known === link) this.#links.delete(server);
+  }
+
+  #linkTo(server: Server): Endpoint | undefined {
+    const known = this.#links.get(server);
+    if (known?.open) return known;
+    const { life } = server;
+    if (life === undefined) return undefined;
+    const [near, far] = this.#world.network.connect(this, this, server, server.address, life);
+    life.accept(far, true);
+    this.#links.set(server, near);
+    this.#lives.set(near, life);
+    return near;
+  }
+}
+
+/** The id of a request or an answer; 0 where it has none. */
+function readId(frame: string): number {
+  return Number(/"id":(\d+)/.exec(frame)?.[1] ?? 0);
+}

@@ -1,0 +1,32 @@
+import { assertEquals } from "@std/assert";
+import { makePlan } from "./simulation/plan.ts";
+import { simulate } from "./simulation/world.ts";
+
+const seeds = 2_000;
+
+Deno.test({
+  name: `no rule breaks in ${seeds} simulated runs with faults`,
+  permissions: "none",
+  fn() {
+    let done = 0;
+    for (let seed = 1; seed <= seeds; seed++) {
+      const outcome = simulate(makePlan(seed));
+      done += outcome.done;
+      assertEquals(
+        outcome.violation,
+        undefined,
+        `seed ${seed}; for the whole story: deno task simulate --from=${seed} --seeds=1`,
+      );
+    }
+    assertEquals(done > seeds * 10, true, `only ${done} requests succeeded in ${seeds} runs`);
+  },
+});
+
+Deno.test({
+  name: "a simulated run goes the same way again",
+  permissions: "none",
+  fn() {
+    const plan = makePlan(7);
+    assertEquals(simulate(plan, true), simulate(plan, true));
+  },
+});
