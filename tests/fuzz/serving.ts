@@ -1,0 +1,43 @@
+/**
+ * What has to hold for servers, whatever strangers send them.
+ *
+ * @module
+ */
+
+import fc from "fast-check";
+import { type Input, inputs } from "./arbitraries.ts";
+import type { Proof } from "./check.ts";
+import { type Kind, Target, writes, writesKnownKey } from "./target.ts";
+
+/** Connections at once, each with an input of its own. */
+export const inputsPerRun = 4;
+
+/** Inputs that change nothing that is said to stay. */
+const harmless: Readonly<Record<Kind, fc.Arbitrary<Input>>> = {
+  alone: inputs.filter((input) => !writesKnownKey(input)),
+  cluster: inputs.filter((input) => !writes(input)),
+  guarded: inputs,
+};
+
+/**
+ * Servers that are given one input after the other, {@linkcode inputsPerRun} at once, answer all of them and the good
+ * client as they must, and change nothing that they must not. One set of servers takes all inputs until one fails.
+ */
+export function serving(kind: Kind, report: (figures: string) => void): Proof {
+  let target: Target | undefined;
+  const four = fc.tuple(...Array.from({ length: inputsPerRun }, () => harmless[kind]));
+  const property = fc.asyncProperty(four, fc.nat(5), async (inputs, server) => {
+    target ??= await Target.start(kind);
+    try {
+      await target.take(inputs, server);
+    } catch (error) {
+      await target[Symbol.asyncDispose]();
+      target = undefined;
+      throw error;
+    }
+  });
+  const finish = async () => {
+    if (target !== undefined) report(await target.finish());
+  };
+  return { property, finish, dispose: async () => await target?.[Symbol.asyncDispose]() };
+}
