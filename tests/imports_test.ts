@@ -1,0 +1,354 @@
+/**
+ * The direction of imports (DESIGN, section 5), read from the sources. They are imported as text, so no permission
+ * is needed. A new file of lib must be added twice below; it is noticed as soon as any other file imports it.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import addressText from "../lib/address.ts" with { type: "text" };
+import authText from "../lib/auth.ts" with { type: "text" };
+import connectionText from "../lib/connection.ts" with { type: "text" };
+import consoleText from "../lib/console.ts" with { type: "text" };
+import errorsText from "../lib/errors.ts" with { type: "text" };
+import fieldsText from "../lib/fields.ts" with { type: "text" };
+import fifoText from "../lib/fifo.ts" with { type: "text" };
+import followerText from "../lib/follower.ts" with { type: "text" };
+import frameText from "../lib/frame.ts" with { type: "text" };
+import kvClientText from "../lib/kv_client.ts" with { type: "text" };
+import kvServerText from "../lib/kv_server.ts" with { type: "text" };
+import leaderText from "../lib/leader.ts" with { type: "text" };
+import limitsText from "../lib/limits.ts" with { type: "text" };
+import mensagemText from "../lib/mensagem.ts" with { type: "text" };
+import nodeText from "../lib/node.ts" with { type: "text" };
+import peerText from "../lib/peer.ts" with { type: "text" };
+import putWindowText from "../lib/put_window.ts" with { type: "text" };
+import replicationText from "../lib/replication.ts" with { type: "text" };
+import serverConnectionText from "../lib/server_connection.ts" with { type: "text" };
+import sessionText from "../lib/session.ts" with { type: "text" };
+import snapshotText from "../lib/snapshot.ts" with { type: "text" };
+import storeText from "../lib/store.ts" with { type: "text" };
+import terminalText from "../lib/terminal.ts" with { type: "text" };
+import tlsText from "../lib/tls.ts" with { type: "text" };
+import writeLogText from "../lib/write_log.ts" with { type: "text" };
+import clientText from "../client.ts" with { type: "text" };
+import serverText from "../server.ts" with { type: "text" };
+import startText from "../start.ts" with { type: "text" };
+
+const pure = { permissions: "none" } as const;
+
+/** All sources, by their path from the root. */
+const sources: Readonly<Record<string, string>> = {
+  "lib/address.ts": addressText,
+  "lib/auth.ts": authText,
+  "lib/connection.ts": connectionText,
+  "lib/console.ts": consoleText,
+  "lib/errors.ts": errorsText,
+  "lib/fields.ts": fieldsText,
+  "lib/fifo.ts": fifoText,
+  "lib/follower.ts": followerText,
+  "lib/frame.ts": frameText,
+  "lib/kv_client.ts": kvClientText,
+  "lib/kv_server.ts": kvServerText,
+  "lib/leader.ts": leaderText,
+  "lib/limits.ts": limitsText,
+  "lib/mensagem.ts": mensagemText,
+  "lib/node.ts": nodeText,
+  "lib/peer.ts": peerText,
+  "lib/put_window.ts": putWindowText,
+  "lib/replication.ts": replicationText,
+  "lib/server_connection.ts": serverConnectionText,
+  "lib/session.ts": sessionText,
+  "lib/snapshot.ts": snapshotText,
+  "lib/store.ts": storeText,
+  "lib/terminal.ts": terminalText,
+  "lib/tls.ts": tlsText,
+  "lib/write_log.ts": writeLogText,
+  "client.ts": clientText,
+  "server.ts": serverText,
+  "start.ts": startText,
+};
+
+/** What anybody above may use. */
+const ground = ["errors", "limits", "fifo", "address"];
+
+/**
+ * What each file may import, lowest first: a file stands below all that may import it. "type x" is an import of
+ * types alone. Files of the same layer do not import each other.
+ */
+const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
+  { errors: [], limits: [], fifo: [], address: [] },
+  { fields: ground, frame: ground, store: ground, write_log: ground },
+  { mensagem: [...ground, "fields"] },
+  { replication: [...ground, "type mensagem"], session: ["type mensagem"], auth: ["mensagem"] },
+  {
+    put_window: [...ground, "mensagem", "type replication"],
+    snapshot: [...ground, "mensagem", "replication", "type store"],
+    connection: [...ground, "frame", "type replication"],
+    console: ["type replication"],
+  },
+  {
+    leader: [
+      ...ground,
+      "mensagem",
+      "replication",
+      "write_log",
+      "put_window",
+      "snapshot",
+      "type store",
+    ],
+    follower: [...ground, "mensagem", "replication", "snapshot", "type store"],
+    server_connection: [...ground, "mensagem", "session", "connection", "auth"],
+    terminal: [...ground, "console", "type connection"],
+    tls: [...ground, "type connection"],
+  },
+  {
+    node: [...ground, "mensagem", "replication", "store", "leader", "follower"],
+    kv_client: [
+      ...ground,
+      "mensagem",
+      "session",
+      "type connection",
+      "server_connection",
+      "auth",
+    ],
+  },
+  { peer: [...ground, "mensagem", "type connection", "type node", "auth"] },
+  {
+    kv_server: [
+      ...ground,
+      "mensagem",
+      "replication",
+      "connection",
+      "tls",
+      "node",
+      "peer",
+      "type auth",
+    ],
+  },
+];
+
+/** The roles are above all of that. */
+const roles: Readonly<Record<string, readonly string[]>> = {
+  server: [
+    ...ground,
+    "console",
+    "terminal",
+    "kv_server",
+    "replication",
+    "auth",
+    "tls",
+    "type connection",
+    "type peer",
+  ],
+  client: [...ground, "console", "terminal", "kv_client"],
+  start: [...ground, "console", "terminal", "kv_server", "server", "client"],
+};
+
+/** Where each package may be used. Anywhere else there is none. */
+const packages: Readonly<Record<string, readonly string[]>> = {
+  connection: ["@std/async/delay"],
+  kv_server: ["@std/async/channel", "@std/async/delay"],
+  peer: ["@std/async/channel"],
+  terminal: ["@std/cli/parse-args"],
+  tls: ["node:crypto", "node:stream", "node:tls"],
+};
+
+/** Messages and the time go in, messages and prints come out. */
+const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2] })]
+  .concat("replication", "session", "put_window", "snapshot", "leader", "follower", "node");
+
+const allowed = new Map(
+  Object.entries(Object.assign({}, ...layers, roles) as Record<string, readonly string[]>),
+);
+
+const fileOf = (name: string) => name in roles ? `${name}.ts` : `lib/${name}.ts`;
+
+interface Import {
+  readonly specifier: string;
+  readonly typesOnly: boolean;
+}
+
+/** The code without comments. What is not surely a comment stays, and is searched. */
+function codeOf(source: string): string {
+  return source.replace(/^[ \t]*\/\*[\s\S]*?\*\//gm, "").replace(/(^|\s)\/\/.*$/gm, "$1");
+}
+
+function importsOf(source: string): Import[] {
+  const code = codeOf(source);
+  const statements = /\b(?:import|export)\s+(type\s+)?(?:[^;"'`]*?\bfrom\s*)?["']([^"']+)["']/g;
+  const imports = Array.from(code.matchAll(statements), ([, types, specifier]) => ({
+    specifier: specifier!,
+    typesOnly: types !== undefined,
+  }));
+  for (const [, specifier] of code.matchAll(/\bimport\s*\(\s*["'`]?([^"'`)]*)/g)) {
+    imports.push({ specifier: specifier!, typesOnly: false });
+  }
+  return imports;
+}
+
+/** The file's name in the tables above. */
+function nameOf(specifier: string, from: string): string {
+  const path = new URL(specifier, `file:///${from}`).pathname.slice(1);
+  return path.replace(/^lib\//, "").replace(/\.ts$/, "");
+}
+
+/** Imports of this project's files, as the tables name them. */
+function localImports(name: string): string[] {
+  return importsOf(sources[fileOf(name)]!)
+    .filter(({ specifier }) => specifier.startsWith("."))
+    .map(({ specifier, typesOnly }) =>
+      `${typesOnly ? "type " : ""}${nameOf(specifier, fileOf(name))}`
+    );
+}
+
+Deno.test("imports are found in every form, and not in comments", pure, () => {
+  const source = `
+    /** import { no } from "./no.ts"; */
+    // import "./no.ts";
+    import { a } from "./a.ts";
+    import type { b } from './b.ts';
+    import {
+      c, // of c
+    } from "./c.ts";
+    import "./d.ts";
+    export * from "./e.ts";
+    export type { f } from "./f.ts";
+    import g, { type h } from "@std/g";
+    const from = "no";
+    export const no = 1;
+    await import("./i.ts");
+  `;
+  assertEquals(importsOf(source), [
+    { specifier: "./a.ts", typesOnly: false },
+    { specifier: "./b.ts", typesOnly: true },
+    { specifier: "./c.ts", typesOnly: false },
+    { specifier: "./d.ts", typesOnly: false },
+    { specifier: "./e.ts", typesOnly: false },
+    { specifier: "./f.ts", typesOnly: true },
+    { specifier: "@std/g", typesOnly: false },
+    { specifier: "./i.ts", typesOnly: false },
+  ]);
+});
+
+Deno.test("every source is in the table, and every row of the table has its source", pure, () => {
+  assertEquals([...allowed.keys()].map(fileOf).sort(), Object.keys(sources).sort());
+  for (const [path, source] of Object.entries(sources)) assert(source.length > 100, path);
+});
+
+Deno.test("every file that is imported is one of the sources", pure, () => {
+  for (const name of allowed.keys()) {
+    for (const imported of localImports(name)) {
+      const path = fileOf(imported.replace("type ", ""));
+      assert(path in sources, `${path}, which ${fileOf(name)} imports, is not listed in this test`);
+    }
+  }
+});
+
+Deno.test("the table points downwards only", pure, () => {
+  const below = new Set<string>();
+  for (const layer of layers) {
+    for (const [name, imports] of Object.entries(layer)) {
+      for (const imported of imports) {
+        assert(below.has(imported.replace("type ", "")), `${name} stands above ${imported}`);
+      }
+    }
+    for (const name of Object.keys(layer)) below.add(name);
+  }
+});
+
+for (const [name, imports] of allowed) {
+  Deno.test(`${fileOf(name)} imports nothing but what its layer may`, pure, () => {
+    const may = new Set(
+      imports.flatMap((one) => one.startsWith("type ") ? one : [one, `type ${one}`]),
+    );
+    const others = localImports(name).filter((imported) => !may.has(imported));
+    assertEquals(others, [], `${fileOf(name)} must not import these`);
+    const bare = importsOf(sources[fileOf(name)]!)
+      .map(({ specifier }) => specifier)
+      .filter((specifier) => !specifier.startsWith("."));
+    const foreign = bare.filter((specifier) => !packages[name]?.includes(specifier));
+    assertEquals(foreign, [], `${fileOf(name)} must not import these packages`);
+  });
+}
+
+/** All files that a file needs to run. */
+function reachedFrom(name: string, reached = new Set<string>()): Set<string> {
+  for (const imported of localImports(name)) {
+    if (imported.startsWith("type ") || reached.has(imported)) continue;
+    reached.add(imported);
+    reachedFrom(imported, reached);
+  }
+  return reached;
+}
+
+Deno.test("the protocol core and the network need nothing of each other", pure, () => {
+  for (const name of ["leader", "follower", "node"]) {
+    assert(!reachedFrom(name).has("connection"), name);
+    assert(!reachedFrom(name).has("tls"), name);
+  }
+  const reached = [...reachedFrom("connection")].filter((name) => !ground.includes(name));
+  assertEquals(reached, ["frame"]);
+});
+
+Deno.test("the client library needs nothing of the server", pure, () => {
+  const server = ["store", "leader", "follower", "node", "kv_server", "tls", "console", "terminal"];
+  assertEquals([...reachedFrom("kv_client")].filter((name) => server.includes(name)), []);
+});
+
+/** What the code of a file names, of what it must not. */
+function named(name: string, forbidden: RegExp): string[] {
+  return codeOf(sources[fileOf(name)]!).match(forbidden) ?? [];
+}
+
+const lib = [...allowed.keys()].filter((name) => !(name in roles));
+
+const world = new RegExp(
+  /\b(?:Deno|globalThis|self\s*\.|process|navigator|fetch|crypto|Worker|BroadcastChannel)\b/
+    .source +
+    /|\b(?:Date|Temporal|performance|setTimeout|setInterval|queueMicrotask|AbortSignal)\b/.source +
+    /|\bMath\b(?!\.(?!random\b)\w)/.source,
+  "g",
+);
+
+for (const name of core) {
+  Deno.test(`${fileOf(name)} has no sockets, no clock, no timers and no randomness`, pure, () => {
+    assertEquals(named(name, world), []);
+  });
+}
+
+const networkFunctions =
+  /\bDeno\.(?:listen|connect|startTls|serve|upgrade|resolveDns|createHttp|Quic|Http)\w*|\b(?:fetch|WebSocket|WebSocketStream|EventSource|WebTransport)\b/g;
+
+for (const name of [...lib, ...Object.keys(roles)]) {
+  if (name === "connection") continue;
+  Deno.test(`${fileOf(name)} leaves the network to connection.ts`, pure, () => {
+    assertEquals(named(name, networkFunctions), []);
+  });
+}
+
+Deno.test("connection.ts is where the network is", pure, () => {
+  assert(named("connection", networkFunctions).includes("Deno.connect"));
+});
+
+Deno.test(
+  "only terminal.ts touches the console, and the roles alone the rest of the process",
+  pure,
+  () => {
+    const streams =
+      /\bDeno\.(?:stdin|stdout|stderr)\b|\bconsole\s*\.|\b(?:prompt|alert|confirm)\s*\(/g;
+    const process =
+      /\bDeno\.(?:args|exit\w*|env|build|\w*[sS]ignal\w*|cwd|pid|[a-z]+File\w*|open\w*)\b/g;
+    for (const name of lib) {
+      const allowed = name === "terminal" ? ["Deno.env"] : []; // a secret may come from there
+      assertEquals(named(name, process).filter((one) => !allowed.includes(one)), [], name);
+      if (name !== "terminal") assertEquals(named(name, streams), [], name);
+    }
+  },
+);
+
+Deno.test(
+  "Deno is always named with what is used of it, so that the rules above see it",
+  pure,
+  () => {
+    for (const name of lib) assertEquals(named(name, /\bDeno\b(?!\.\w)|\bglobalThis\b/g), [], name);
+  },
+);
