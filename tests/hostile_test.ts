@@ -310,7 +310,7 @@ Deno.test("a JOIN is for the leader, and a full cluster takes no other server", 
     const join = { type: "JOIN", server: wire.local, cluster: "", timestamp: 0 };
     const { code, message } = await wire.ask(join);
     assertEquals(code, "FORBIDDEN");
-    assertStringIncludes(`${message}`, n === 0 ? "has its 3 servers" : "JOIN is not for this");
+    assertStringIncludes(`${message}`, n === 0 ? "has its 3 servers" : "is not the leader");
   }
   await using client = new KvClient(cluster.addresses);
   await client.put("cor", "azul");
