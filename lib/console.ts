@@ -17,14 +17,18 @@ export const tryOther = "TRY_OTHER_SERVER_OR_LATER";
 // C0, DEL and C1 move cursors, U+2028 and U+2029 end lines, the others turn the direction of text.
 // deno-lint-ignore no-control-regex
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
-const named: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+const named: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+function escapeOf(control: string): string {
+  return named[control] ?? `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+/** The escapes of C0, DEL and C1: a value may consist of nothing else. */
+const escapes = Array.from({ length: 0xa0 }, (_, code) => escapeOf(String.fromCharCode(code)));
 
 /** The text with every control character spelled out, so that no key or value can forge a line. */
 export function escapeControls(text: string): string {
-  return text.replace(
-    controls,
-    (c) => named[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return text.replace(controls, (c) => escapes[c.charCodeAt(0)] ?? escapeOf(c));
 }
 
 /**
