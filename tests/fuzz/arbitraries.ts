@@ -280,9 +280,9 @@ const line: fc.Arbitrary<Uint8Array> = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit: "binary" }).map((text) => encoder.encode(text)) },
   {
     weight: 1,
-    arbitrary: fc.constantFrom("", "GET / HTTP/1.1\r", "[]", "null", "7", `"PUT"`).map((text) =>
-      encoder.encode(text)
-    ),
+    arbitrary: fc.constantFrom("", "GET / HTTP/1.1\r", "[]", "null", "7", `"PUT"`, "\ufeff{}").map((
+      text,
+    ) => encoder.encode(text)),
   },
 );
 
@@ -348,7 +348,12 @@ const lineBytes = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: fc.uint8Array({ maxLength: 20 }) },
     { weight: 8, arbitrary: fc.string({ unit: "binary" }).map((text) => encoder.encode(text)) },
-    { weight: 8, arbitrary: fc.constantFrom("\n", "\n\n", "\r\n").map((s) => encoder.encode(s)) },
+    {
+      weight: 8,
+      arbitrary: fc.constantFrom("\n", "\n\n", "\r\n", "\n\ufeff").map((text) =>
+        encoder.encode(text)
+      ),
+    },
     { weight: 1, arbitrary: runs },
   ),
   { maxLength: 20 },

@@ -45,6 +45,7 @@ function assertDecodes(line: string, verdict: Verdict): void {
     return;
   }
   assertEquals({ kind: "message", message: fieldsOf(message) }, verdict);
+  assert(!Object.values(message).some((value) => Object.is(value, -0)), "a -0 is left");
   const frame = message.encode();
   assertStrictEquals(frame.indexOf("\n"), frame.length - 1);
   const again = Mensagem.decode(frame.slice(0, -1));
