@@ -9,7 +9,7 @@ import { Secret } from "./lib/auth.ts";
 import type { Tls } from "./lib/connection.ts";
 import { escapeControls, passwordText, ServerConsole, serverTexts } from "./lib/console.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/kv_server.ts";
-import { finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
+import { consolePauseMs, finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import type { Secrets } from "./lib/peer.ts";
 import { type Tuning, tuningDefault } from "./lib/replication.ts";
 import {
@@ -223,7 +223,7 @@ export async function main(
   if (addresses === undefined) return 0;
 
   const { listen, leader } = addresses;
-  const prints = new ServerConsole(terminal.out);
+  const prints = new ServerConsole(terminal.out, "", consolePauseMs);
   const report = (line: string) => {
     if (!switches.quiet) terminal.err(`${escapeControls(line)}\n`);
   };
@@ -249,8 +249,9 @@ export async function main(
   } catch (error) {
     terminal.err(`${whyNotListening(error, listen)}\n`);
     return 1;
+  } finally {
+    prints.close();
   }
-  prints.flush();
   return 0;
 }
 

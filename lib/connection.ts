@@ -237,7 +237,8 @@ export class Connection implements Link {
         const { failure } = this.#reader;
         if (lines.length === 0 && failure === undefined) continue;
         this.#chunks++;
-        await this.#handOut(lines, receiver);
+        const rest = this.#handOut(lines, 0, receiver);
+        if (rest !== undefined) await rest;
         if (failure !== undefined && this.open) {
           this.#due++;
           receiver.fail(failure);
@@ -285,25 +286,42 @@ export class Connection implements Link {
       !this.betweenServers;
   }
 
-  async #handOut(lines: readonly string[], receiver: Receiver): Promise<void> {
-    for (let next = 0; next < lines.length && this.open;) {
-      const turn = receiver.begin();
-      if (turn !== undefined) await turn;
-      let pending: void | Promise<void>;
-      try {
-        do {
-          this.#due++;
-          pending = receiver.receive(lines[next++]!);
-        } while (pending === undefined && next < lines.length && this.open && !this.#congested);
-      } finally {
-        receiver.end();
-      }
-      if (pending !== undefined) await pending;
-      if (this.#congested && this.open) {
-        this.#room ??= Promise.withResolvers();
-        await this.#room.promise;
-      }
+  /** Hands out the lines from `first` on. Most often all of it is done on return, without a promise. */
+  #handOut(lines: readonly string[], first: number, receiver: Receiver): void | Promise<void> {
+    if (first === lines.length || !this.open) return;
+    const turn = receiver.begin();
+    return turn === undefined
+      ? this.#handOutTurn(lines, first, receiver)
+      : turn.then(() => this.#handOutTurn(lines, first, receiver));
+  }
+
+  #handOutTurn(lines: readonly string[], first: number, receiver: Receiver): void | Promise<void> {
+    let next = first;
+    let pending: void | Promise<void>;
+    try {
+      do {
+        this.#due++;
+        pending = receiver.receive(lines[next++]!);
+      } while (pending === undefined && next < lines.length && this.open && !this.#congested);
+    } finally {
+      receiver.end();
     }
+    if (pending === undefined && !this.#congested) return this.#handOut(lines, next, receiver);
+    return this.#handOutLater(pending, lines, next, receiver);
+  }
+
+  async #handOutLater(
+    pending: void | Promise<void>,
+    lines: readonly string[],
+    next: number,
+    receiver: Receiver,
+  ): Promise<void> {
+    await pending;
+    if (this.#congested && this.open) {
+      this.#room ??= Promise.withResolvers();
+      await this.#room.promise;
+    }
+    await this.#handOut(lines, next, receiver);
   }
 
   /** Sends what is unsent, and then nothing more. */

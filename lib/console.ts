@@ -11,6 +11,9 @@ import type { ServerPrints } from "./replication.ts";
 /** Writes all of a text, at once. */
 export type Write = (text: string) => void;
 
+/** Lines are not gathered beyond this much text, in UTF-16 units. */
+const gatheredCharsMax = 64 * 1024;
+
 /** What stands in the place of a value that a server may not show. */
 export const tryOther = "TRY_OTHER_SERVER_OR_LATER";
 
@@ -26,8 +29,12 @@ function escapeOf(control: string): string {
 /** The escapes of C0, DEL and C1: a value may consist of nothing else. */
 const escapes = Array.from({ length: 0xa0 }, (_, code) => escapeOf(String.fromCharCode(code)));
 
+/** Most keys and values: nothing in them needs a second look. */
+const plain = /^[ -~]*$/;
+
 /** The text with every control character spelled out, so that no key or value can forge a line. */
 export function escapeControls(text: string): string {
+  if (plain.test(text)) return text;
   return text.replace(controls, (c) => escapes[c.charCodeAt(0)] ?? escapeOf(c));
 }
 
@@ -35,39 +42,48 @@ export function escapeControls(text: string): string {
  * The lines of a server's console (enunciado, "Mensagens apresentadas na console", `cada
  * servidor`).
  *
- * Lines are gathered and written once per turn of the event loop, in the order of the events.
+ * Lines are gathered, and written in the order of the events: at once at the end of a turn of the
+ * event loop where nothing was written for a moment, and else when that moment has passed. A line
+ * that stands alone waits for nothing; many together cost one write.
  */
 export class ServerConsole implements ServerPrints {
   readonly #write: Write;
   readonly #mark: string;
+  readonly #pauseMs: number;
   #lines = "";
+  /** A flush will come by itself. */
+  #flushing = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * A console that writes through `write`. `mark` stands before each line, where several servers
-   * share one.
+   * share one. Between two writes there are `pauseMs` at least, or one full buffer.
    */
-  constructor(write: Write, mark = "") {
+  constructor(write: Write, mark = "", pauseMs = 0) {
     this.#write = write;
     this.#mark = mark;
+    this.#pauseMs = pauseMs;
   }
 
   put(client: string, key: string, value: string): void {
-    this.#print(`Cliente ${client} PUT key:${escapeControls(key)} value:${escapeControls(value)}.`);
+    this.#print(
+      `Cliente ${client} PUT key:${escapeControls(key)} value:${escapeControls(value)}.\n`,
+    );
   }
 
   forwarding(key: string, value: string): void {
-    this.#print(`Encaminhando PUT key:${escapeControls(key)} value:${escapeControls(value)}`);
+    this.#print(`Encaminhando PUT key:${escapeControls(key)} value:${escapeControls(value)}\n`);
   }
 
   replication(key: string, value: string, timestamp: number): void {
     this.#print(
-      `REPLICATION key:${escapeControls(key)} value:${escapeControls(value)} ts:${timestamp}.`,
+      `REPLICATION key:${escapeControls(key)} value:${escapeControls(value)} ts:${timestamp}.\n`,
     );
   }
 
   putOk(client: string, key: string, timestamp: number): void {
     this.#print(
-      `Enviando PUT_OK ao Cliente ${client} da key:${escapeControls(key)} ts:${timestamp}.`,
+      `Enviando PUT_OK ao Cliente ${client} da key:${escapeControls(key)} ts:${timestamp}.\n`,
     );
   }
 
@@ -81,7 +97,7 @@ export class ServerConsole implements ServerPrints {
     this.#print(
       `Cliente ${client} GET key:${
         escapeControls(key)
-      } ts:${seen}. Meu ts é ${own}, portanto devolvendo ${shown(value)}`,
+      } ts:${seen}. Meu ts é ${own}, portanto devolvendo ${shown(value)}\n`,
     );
   }
 
@@ -92,9 +108,24 @@ export class ServerConsole implements ServerPrints {
     if (lines !== "") this.#write(lines);
   }
 
+  /** Writes the lines that were gathered, and leaves nothing to be done later. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.flush();
+  }
+
   #print(line: string): void {
-    if (this.#lines === "") queueMicrotask(() => this.flush());
-    this.#lines += `${this.#mark}${line}\n`;
+    this.#lines += this.#mark + line;
+    if (this.#lines.length > gatheredCharsMax) return this.flush();
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flushAndPause());
+  }
+
+  #flushAndPause(): void {
+    if (this.#lines === "" || this.#pauseMs === 0) this.#flushing = false;
+    else this.#timer = setTimeout(() => this.#flushAndPause(), this.#pauseMs);
+    this.flush();
   }
 }
 

@@ -52,6 +52,9 @@ export const putTimeoutMs = 5_000;
 /** Pause between two ticks of a server's clock. Deadlines are that coarse. */
 export const tickMs = 50;
 
+/** Least pause between two writes of a server to its console, in milliseconds. */
+export const consolePauseMs = 5;
+
 /** PUTs that a leader, or one follower towards its leader, has not answered yet. */
 export const outstandingPutsMax = 65_536;
 

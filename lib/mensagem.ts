@@ -36,6 +36,8 @@ import {
   value,
 } from "./fields.ts";
 
+import { keyBytesMax, valueBytesMax } from "./limits.ts";
+
 export { checkKey, checkValue } from "./fields.ts";
 
 /**
@@ -64,6 +66,8 @@ export abstract class Mensagem<Type extends string = string> {
    * goes on.
    */
   static decode(line: string): AnyMensagem {
+    const hot = decodeHot(line);
+    if (hot !== undefined) return hot;
     let parsed: unknown;
     try {
       parsed = JSON.parse(line);
@@ -99,9 +103,10 @@ export class PutOk extends Mensagem<"PUT_OK"> {
 
   /** The message as one frame, faster than by JSON.stringify. */
   override encode(): string {
-    return `{"type":"PUT_OK","id":${this.id},"key":${
-      JSON.stringify(this.key)
-    },"timestamp":${this.timestamp}}\n`;
+    const { id, key, timestamp } = this;
+    return plain.test(key)
+      ? `{"type":"PUT_OK","id":${id},"key":"${key}","timestamp":${timestamp}}\n`
+      : super.encode();
   }
 }
 
@@ -127,9 +132,10 @@ export class GetOk extends Mensagem<"GET_OK"> {
 
   /** The message as one frame, faster than by JSON.stringify. */
   override encode(): string {
-    return `{"type":"GET_OK","id":${this.id},"key":${JSON.stringify(this.key)},"value":${
-      JSON.stringify(this.value)
-    },"timestamp":${this.timestamp}}\n`;
+    const { id, key, value, timestamp } = this;
+    return value !== null && plain.test(value) && plain.test(key)
+      ? `{"type":"GET_OK","id":${id},"key":"${key}","value":"${value}","timestamp":${timestamp}}\n`
+      : super.encode();
   }
 }
 
@@ -153,9 +159,10 @@ export class Replication extends Mensagem<"REPLICATION"> {
 
   /** The message as one frame, faster than by JSON.stringify. */
   override encode(): string {
-    return `{"type":"REPLICATION","key":${JSON.stringify(this.key)},"value":${
-      JSON.stringify(this.value)
-    },"timestamp":${this.timestamp}}\n`;
+    const { key, value, timestamp } = this;
+    return plain.test(value) && plain.test(key)
+      ? `{"type":"REPLICATION","key":"${key}","value":"${value}","timestamp":${timestamp}}\n`
+      : super.encode();
   }
 }
 
@@ -351,6 +358,42 @@ export type AnyMensagem =
   | Status
   | StatusOk
   | ErrorReply;
+
+/** Text that is its own JSON, between quotes: most keys and values. */
+const plain = /^[ !#-[\]-~]*$/;
+
+// The hot messages in their usual spelling, with plain text: half the time of JSON.parse and the
+// checks. Digits are few enough for a safe integer.
+const getLine =
+  /^\{"type":"GET","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","timestamp":(0|[1-9]\d{0,14})\}$/;
+const putLine =
+  /^\{"type":"PUT","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)"\}$/;
+const replicationLine =
+  /^\{"type":"REPLICATION","key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)","timestamp":(0|[1-9]\d{0,14})\}$/;
+
+/** The message in a line that is spelled as usual; `undefined` says nothing about the line. */
+function decodeHot(line: string): Get | Put | Replication | undefined {
+  let match: RegExpExecArray | null;
+  switch (line.charCodeAt(9)) {
+    case 0x47: // G
+      match = getLine.exec(line);
+      if (match === null || match[2]!.length > keyBytesMax) return undefined;
+      return new Get(Number(match[1]), match[2]!, Number(match[3]));
+    case 0x50: // P
+      match = putLine.exec(line);
+      if (match === null || tooLong(match[2]!, match[3]!)) return undefined;
+      return new Put(Number(match[1]), match[2]!, match[3]!);
+    case 0x52: // R
+      match = replicationLine.exec(line);
+      if (match === null || tooLong(match[1]!, match[2]!)) return undefined;
+      return new Replication(match[1]!, match[2]!, Number(match[3]));
+  }
+  return undefined;
+}
+
+function tooLong(key: string, value: string): boolean {
+  return key.length > keyBytesMax || value.length > valueBytesMax;
+}
 
 function fromFields(f: Fields): AnyMensagem {
   switch (f.type) {

@@ -111,14 +111,22 @@ export function processTerminal(): Terminal {
   return { keyboard, out, err: writer(Deno.stderr) };
 }
 
+/** Text is written in pieces of at most this many bytes, through one buffer. */
+const pieceBytes = 64 * 1024;
+
 function writer(stream: { writeSync(bytes: Uint8Array): number }): Write {
   const encoder = new TextEncoder();
+  const buffer = new Uint8Array(pieceBytes);
   let broken = false;
   return (text) => {
-    const bytes = encoder.encode(text);
     try {
-      for (let sent = 0; sent < bytes.length && !broken;) {
-        sent += stream.writeSync(bytes.subarray(sent));
+      for (let start = 0; start < text.length && !broken;) {
+        const rest = start === 0 ? text : text.slice(start);
+        const { read, written } = encoder.encodeInto(rest, buffer);
+        start += read;
+        for (let sent = 0; sent < written;) {
+          sent += stream.writeSync(buffer.subarray(sent, written));
+        }
       }
     } catch (error) {
       // Whoever read it has gone (`| head`): the work goes on.

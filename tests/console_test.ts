@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
 import {
   addressTexts,
   clientTexts,
@@ -266,4 +266,49 @@ Deno.test("a mark stands before every line", pure, () => {
   assertEquals(writesOf(print, "[10098] "), [
     "[10098] Encaminhando PUT key:a value:v\n[10098] REPLICATION key:b value:v ts:2.\n",
   ]);
+});
+
+Deno.test(
+  "a line that stands alone is written at once, those after it together",
+  pure,
+  async () => {
+    const writes: string[] = [];
+    const paused = Promise.withResolvers<void>();
+    const console = new ServerConsole(
+      (text) => {
+        writes.push(text);
+        if (writes.length === 2) paused.resolve();
+      },
+      "",
+      1,
+    );
+    console.forwarding("a", "1");
+    await Promise.resolve();
+    const [alone] = writes;
+    for (const key of ["b", "c", "d"]) {
+      console.forwarding(key, "2");
+      await Promise.resolve();
+    }
+    assertEquals(writes, [alone], "one write for all of them, later");
+    await paused.promise;
+    assertEquals(writes, [
+      "Encaminhando PUT key:a value:1\n",
+      ["b", "c", "d"].map((key) => `Encaminhando PUT key:${key} value:2\n`).join(""),
+    ]);
+    console.close();
+  },
+);
+
+Deno.test("much text is written without a pause, in order", pure, async () => {
+  const writes: string[] = [];
+  const console = new ServerConsole((text) => writes.push(text), "", 60_000);
+  let expected = "";
+  for (let n = 0; n < 40; n++) {
+    console.forwarding(`${n}`, "x".repeat(4_000));
+    expected += `Encaminhando PUT key:${n} value:${"x".repeat(4_000)}\n`;
+    await Promise.resolve();
+  }
+  assert(writes.length >= 3, "gathered beyond the limit");
+  console.close();
+  assertEquals(writes.join(""), expected);
 });
