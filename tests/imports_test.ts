@@ -35,6 +35,14 @@ import benchHistogramText from "../bench/histogram.ts" with { type: "text" };
 import benchHistoryText from "../bench/history.ts" with { type: "text" };
 import benchLoadText from "../bench/load.ts" with { type: "text" };
 import benchLoadConnectionText from "../bench/load_connection.ts" with { type: "text" };
+import benchPeersClientText from "../bench/peers/client.ts" with { type: "text" };
+import benchPeersEchoText from "../bench/peers/echo.ts" with { type: "text" };
+import benchPeersLinePeerText from "../bench/peers/line_peer.ts" with { type: "text" };
+import benchPeersMainText from "../bench/peers/main.ts" with { type: "text" };
+import benchPeersReplicationText from "../bench/peers/replication.ts" with { type: "text" };
+import benchPeersRepliesText from "../bench/peers/replies.ts" with { type: "text" };
+import benchPeersSystemsText from "../bench/peers/systems.ts" with { type: "text" };
+import benchPeersTablesText from "../bench/peers/tables.ts" with { type: "text" };
 import benchReportText from "../bench/report.ts" with { type: "text" };
 import benchServersText from "../bench/servers.ts" with { type: "text" };
 import benchValuesText from "../bench/values.ts" with { type: "text" };
@@ -78,6 +86,14 @@ const sources: Readonly<Record<string, string>> = {
   "bench/history.ts": benchHistoryText,
   "bench/load.ts": benchLoadText,
   "bench/load_connection.ts": benchLoadConnectionText,
+  "bench/peers/client.ts": benchPeersClientText,
+  "bench/peers/echo.ts": benchPeersEchoText,
+  "bench/peers/line_peer.ts": benchPeersLinePeerText,
+  "bench/peers/main.ts": benchPeersMainText,
+  "bench/peers/replication.ts": benchPeersReplicationText,
+  "bench/peers/replies.ts": benchPeersRepliesText,
+  "bench/peers/systems.ts": benchPeersSystemsText,
+  "bench/peers/tables.ts": benchPeersTablesText,
   "bench/report.ts": benchReportText,
   "bench/servers.ts": benchServersText,
   "bench/values.ts": benchValuesText,
@@ -172,6 +188,35 @@ const benchLayers: typeof layers = [
       "bench/workload",
     ],
   },
+  {
+    "bench/peers/line_peer": [],
+    "bench/peers/replies": [],
+    "bench/peers/tables": ["bench/drawing"],
+  },
+  {
+    "bench/peers/echo": ["bench/peers/line_peer"],
+    "bench/peers/replication": ["bench/peers/line_peer"],
+    "bench/peers/client": ["bench/histogram", "type bench/peers/replies"],
+  },
+  {
+    "bench/peers/systems": [
+      ...ground,
+      "mensagem",
+      "bench/servers",
+      "type bench/peers/client",
+      "bench/peers/replies",
+    ],
+  },
+  {
+    "bench/peers/main": [
+      ...ground,
+      "terminal",
+      "bench/drawing",
+      "bench/peers/client",
+      "bench/peers/systems",
+      "bench/peers/tables",
+    ],
+  },
   { "bench/report": ["bench/drawing", "type bench/histogram", "bench/load"] },
 ];
 
@@ -197,6 +242,8 @@ const roles: Readonly<Record<string, readonly string[]>> = {
 const packages: Readonly<Record<string, readonly string[]>> = {
   "bench/load": ["@std/async/delay"],
   "bench/servers": ["@std/async/delay"],
+  "bench/peers/client": ["node:timers/promises"],
+  "bench/peers/main": ["node:os"],
   connection: ["@std/async/delay"],
   kv_server: ["@std/async/channel", "@std/async/delay"],
   peer: ["@std/async/channel"],
