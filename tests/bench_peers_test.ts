@@ -1,6 +1,7 @@
-/** What compares the servers with others: replies counted in any chunks, medians, tables. */
+/** Figures beside others' and beside targets: replies counted in any chunks, medians, tables. */
 
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { lineOf, meets } from "../bench/limits/finding.ts";
 import { HttpReplies, LineReplies, type Replies } from "../bench/peers/replies.ts";
 import { type Figures, medianOf, tables } from "../bench/peers/tables.ts";
 import { seeded } from "./random.ts";
@@ -73,3 +74,17 @@ Deno.test("ratios stand beside their targets; what was not measured leaves no ro
   );
   assertEquals(text.includes("etcd"), false);
 });
+
+Deno.test(
+  "a figure meets its target or is said to miss it; without one it stands alone",
+  pure,
+  () => {
+    const memory = { what: "memory", figure: 500, unit: "MB" };
+    assertEquals(meets(memory), true);
+    assertEquals(lineOf(memory).trimEnd().endsWith("500 MB"), true);
+    assertEquals(meets({ ...memory, atMost: 490 }), false);
+    assertStringIncludes(lineOf({ ...memory, atMost: 490 }), "target: at most 490 MB, MISSED");
+    assertEquals(meets({ ...memory, atLeast: 490 }), true);
+    assertStringIncludes(lineOf({ ...memory, atLeast: 490 }), "target: at least 490 MB\n");
+  },
+);

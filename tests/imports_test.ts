@@ -33,6 +33,9 @@ import benchText from "../bench.ts" with { type: "text" };
 import benchDrawingText from "../bench/drawing.ts" with { type: "text" };
 import benchHistogramText from "../bench/histogram.ts" with { type: "text" };
 import benchHistoryText from "../bench/history.ts" with { type: "text" };
+import benchLimitsFindingText from "../bench/limits/finding.ts" with { type: "text" };
+import benchLimitsMainText from "../bench/limits/main.ts" with { type: "text" };
+import benchLimitsMeasuresText from "../bench/limits/measures.ts" with { type: "text" };
 import benchLoadText from "../bench/load.ts" with { type: "text" };
 import benchLoadConnectionText from "../bench/load_connection.ts" with { type: "text" };
 import benchPeersClientText from "../bench/peers/client.ts" with { type: "text" };
@@ -84,6 +87,9 @@ const sources: Readonly<Record<string, string>> = {
   "bench/drawing.ts": benchDrawingText,
   "bench/histogram.ts": benchHistogramText,
   "bench/history.ts": benchHistoryText,
+  "bench/limits/finding.ts": benchLimitsFindingText,
+  "bench/limits/main.ts": benchLimitsMainText,
+  "bench/limits/measures.ts": benchLimitsMeasuresText,
   "bench/load.ts": benchLoadText,
   "bench/load_connection.ts": benchLoadConnectionText,
   "bench/peers/client.ts": benchPeersClientText,
@@ -217,6 +223,29 @@ const benchLayers: typeof layers = [
       "bench/peers/tables",
     ],
   },
+  { "bench/limits/finding": ["bench/drawing"] },
+  {
+    "bench/limits/measures": [
+      ...ground,
+      "mensagem",
+      "server_connection",
+      "bench/drawing",
+      "bench/history",
+      "bench/load",
+      "bench/servers",
+      "bench/values",
+      "type bench/limits/finding",
+    ],
+  },
+  {
+    "bench/limits/main": [
+      ...ground,
+      "terminal",
+      "bench/values",
+      "bench/limits/finding",
+      "bench/limits/measures",
+    ],
+  },
   { "bench/report": ["bench/drawing", "type bench/histogram", "bench/load"] },
 ];
 
@@ -240,6 +269,7 @@ const roles: Readonly<Record<string, readonly string[]>> = {
 
 /** Where each package may be used. Anywhere else there is none. */
 const packages: Readonly<Record<string, readonly string[]>> = {
+  "bench/limits/measures": ["@std/async/delay"],
   "bench/load": ["@std/async/delay"],
   "bench/servers": ["@std/async/delay"],
   "bench/peers/client": ["node:timers/promises"],

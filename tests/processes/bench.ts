@@ -1,20 +1,20 @@
 /**
- * The load generator as a process: it starts its own servers, and leaves none behind.
+ * The programs that measure, as processes: they start their own servers, and leave none behind.
  *
  * @module
  */
 
-import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertGreater, assertMatch, assertStringIncludes } from "@std/assert";
 import { eventually, within } from "../helpers.ts";
 
 const project = new URL("../../", import.meta.url);
 const processMs = 30_000;
 const unix = Deno.build.os !== "windows";
 
-/** `deno` with the arguments of the task, and some more. */
-async function spawn(...flags: string[]): Promise<Deno.ChildProcess> {
+/** `deno` with the arguments of a task, and some more. */
+async function spawn(task: string, ...flags: string[]): Promise<Deno.ChildProcess> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", project)));
-  const [, ...args] = (tasks.bench.command as string).split(" ");
+  const [, ...args] = (tasks[task].command as string).split(" ");
   return new Deno.Command(Deno.execPath(), {
     args: [...args, ...flags],
     cwd: project,
@@ -41,7 +41,7 @@ async function pids(command: string, ...args: string[]): Promise<number[]> {
 
 Deno.test("bench.ts puts a load on three servers of its own, and says that all answers were true", async () => {
   const flags = ["--duration=0.5", "--warm-up=0.1", "--connections=8", "--put-ratio=0.5"];
-  const { code, screen, errors } = await ended(await spawn(...flags, "--keys=100"));
+  const { code, screen, errors } = await ended(await spawn("bench", ...flags, "--keys=100"));
   assertEquals([code, errors], [0, ""]);
   for (const text of ["requests/s", "GET ", "PUT ", "p999", "every answer checked"]) {
     assertStringIncludes(screen, text);
@@ -52,7 +52,7 @@ Deno.test({
   name: "bench.ts tells at SIGTERM what came of it until then, and stops its servers",
   ignore: !unix,
   fn: async () => {
-    const child = await spawn("--duration=3600", "--warm-up=0", "--keys=100", "--json");
+    const child = await spawn("bench", "--duration=3600", "--warm-up=0", "--keys=100", "--json");
     const servers = await eventually("three servers run", async () => {
       const children = await pids("pgrep", "-P", `${child.pid}`);
       return children.length === 3 && children;
@@ -70,4 +70,12 @@ Deno.test({
     assertGreater(JSON.parse(screen).get.count, 0);
     assertEquals(await pids("ps", "-o", "pid=", "-p", servers.join(",")), []);
   },
+});
+
+Deno.test("bench:limits prints each figure beside its target", async () => {
+  const flags = ["--memory", "--large", "--keys=1000", "--seconds=0.2"];
+  const { code, screen, errors } = await ended(await spawn("bench:limits", ...flags));
+  assertEquals([code, errors], [0, ""]);
+  assertMatch(screen, /^memory of the leader.* MB +target: at most .* MB, MISSED$/m); // so few keys
+  assertMatch(screen, /^GET of values of 1 MiB.* MB\/s +target: at least 150 MB\/s/m);
 });
