@@ -29,6 +29,27 @@ import storeText from "../lib/store.ts" with { type: "text" };
 import terminalText from "../lib/terminal.ts" with { type: "text" };
 import tlsText from "../lib/tls.ts" with { type: "text" };
 import writeLogText from "../lib/write_log.ts" with { type: "text" };
+import benchText from "../bench.ts" with { type: "text" };
+import benchDrawingText from "../bench/drawing.ts" with { type: "text" };
+import benchHistogramText from "../bench/histogram.ts" with { type: "text" };
+import benchHistoryText from "../bench/history.ts" with { type: "text" };
+import benchLimitsFindingText from "../bench/limits/finding.ts" with { type: "text" };
+import benchLimitsMainText from "../bench/limits/main.ts" with { type: "text" };
+import benchLimitsMeasuresText from "../bench/limits/measures.ts" with { type: "text" };
+import benchLoadText from "../bench/load.ts" with { type: "text" };
+import benchLoadConnectionText from "../bench/load_connection.ts" with { type: "text" };
+import benchPeersClientText from "../bench/peers/client.ts" with { type: "text" };
+import benchPeersEchoText from "../bench/peers/echo.ts" with { type: "text" };
+import benchPeersLinePeerText from "../bench/peers/line_peer.ts" with { type: "text" };
+import benchPeersMainText from "../bench/peers/main.ts" with { type: "text" };
+import benchPeersReplicationText from "../bench/peers/replication.ts" with { type: "text" };
+import benchPeersRepliesText from "../bench/peers/replies.ts" with { type: "text" };
+import benchPeersSystemsText from "../bench/peers/systems.ts" with { type: "text" };
+import benchPeersTablesText from "../bench/peers/tables.ts" with { type: "text" };
+import benchReportText from "../bench/report.ts" with { type: "text" };
+import benchServersText from "../bench/servers.ts" with { type: "text" };
+import benchValuesText from "../bench/values.ts" with { type: "text" };
+import benchWorkloadText from "../bench/workload.ts" with { type: "text" };
 import clientText from "../client.ts" with { type: "text" };
 import serverText from "../server.ts" with { type: "text" };
 import startText from "../start.ts" with { type: "text" };
@@ -62,6 +83,27 @@ const sources: Readonly<Record<string, string>> = {
   "lib/terminal.ts": terminalText,
   "lib/tls.ts": tlsText,
   "lib/write_log.ts": writeLogText,
+  "bench.ts": benchText,
+  "bench/drawing.ts": benchDrawingText,
+  "bench/histogram.ts": benchHistogramText,
+  "bench/history.ts": benchHistoryText,
+  "bench/limits/finding.ts": benchLimitsFindingText,
+  "bench/limits/main.ts": benchLimitsMainText,
+  "bench/limits/measures.ts": benchLimitsMeasuresText,
+  "bench/load.ts": benchLoadText,
+  "bench/load_connection.ts": benchLoadConnectionText,
+  "bench/peers/client.ts": benchPeersClientText,
+  "bench/peers/echo.ts": benchPeersEchoText,
+  "bench/peers/line_peer.ts": benchPeersLinePeerText,
+  "bench/peers/main.ts": benchPeersMainText,
+  "bench/peers/replication.ts": benchPeersReplicationText,
+  "bench/peers/replies.ts": benchPeersRepliesText,
+  "bench/peers/systems.ts": benchPeersSystemsText,
+  "bench/peers/tables.ts": benchPeersTablesText,
+  "bench/report.ts": benchReportText,
+  "bench/servers.ts": benchServersText,
+  "bench/values.ts": benchValuesText,
+  "bench/workload.ts": benchWorkloadText,
   "client.ts": clientText,
   "server.ts": serverText,
   "start.ts": startText,
@@ -126,6 +168,87 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   },
 ];
 
+/** What measures stands beside the roles, above lib: it opens sockets and starts processes itself. */
+const benchLayers: typeof layers = [
+  { "bench/histogram": [], "bench/values": [], "bench/workload": [] },
+  {
+    "bench/drawing": ["type bench/histogram"],
+    "bench/history": ["mensagem", "type bench/values"],
+    "bench/servers": [...ground, "mensagem", "server_connection"],
+  },
+  {
+    "bench/load_connection": [
+      ...ground,
+      "frame",
+      "mensagem",
+      "bench/history",
+      "type bench/workload",
+    ],
+  },
+  {
+    "bench/load": [
+      ...ground,
+      "bench/histogram",
+      "bench/history",
+      "bench/load_connection",
+      "bench/workload",
+    ],
+  },
+  {
+    "bench/peers/line_peer": [],
+    "bench/peers/replies": [],
+    "bench/peers/tables": ["bench/drawing"],
+  },
+  {
+    "bench/peers/echo": ["bench/peers/line_peer"],
+    "bench/peers/replication": ["bench/peers/line_peer"],
+    "bench/peers/client": ["bench/histogram", "type bench/peers/replies"],
+  },
+  {
+    "bench/peers/systems": [
+      ...ground,
+      "mensagem",
+      "bench/servers",
+      "type bench/peers/client",
+      "bench/peers/replies",
+    ],
+  },
+  {
+    "bench/peers/main": [
+      ...ground,
+      "terminal",
+      "bench/drawing",
+      "bench/peers/client",
+      "bench/peers/systems",
+      "bench/peers/tables",
+    ],
+  },
+  { "bench/limits/finding": ["bench/drawing"] },
+  {
+    "bench/limits/measures": [
+      ...ground,
+      "mensagem",
+      "server_connection",
+      "bench/drawing",
+      "bench/history",
+      "bench/load",
+      "bench/servers",
+      "bench/values",
+      "type bench/limits/finding",
+    ],
+  },
+  {
+    "bench/limits/main": [
+      ...ground,
+      "terminal",
+      "bench/values",
+      "bench/limits/finding",
+      "bench/limits/measures",
+    ],
+  },
+  { "bench/report": ["bench/drawing", "type bench/histogram", "bench/load"] },
+];
+
 /** The roles are above all of that. */
 const roles: Readonly<Record<string, readonly string[]>> = {
   server: [
@@ -141,10 +264,16 @@ const roles: Readonly<Record<string, readonly string[]>> = {
   ],
   client: [...ground, "console", "terminal", "kv_client"],
   start: [...ground, "console", "terminal", "kv_server", "server", "client"],
+  bench: [...ground, "terminal", ...benchLayers.flatMap((layer) => Object.keys(layer))],
 };
 
 /** Where each package may be used. Anywhere else there is none. */
 const packages: Readonly<Record<string, readonly string[]>> = {
+  "bench/limits/measures": ["@std/async/delay"],
+  "bench/load": ["@std/async/delay"],
+  "bench/servers": ["@std/async/delay"],
+  "bench/peers/client": ["node:timers/promises"],
+  "bench/peers/main": ["node:os"],
   connection: ["@std/async/delay"],
   kv_server: ["@std/async/channel", "@std/async/delay"],
   peer: ["@std/async/channel"],
@@ -157,10 +286,13 @@ const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2] })]
   .concat("replication", "session", "put_window", "snapshot", "leader", "follower", "node");
 
 const allowed = new Map(
-  Object.entries(Object.assign({}, ...layers, roles) as Record<string, readonly string[]>),
+  Object.entries(
+    Object.assign({}, ...layers, ...benchLayers, roles) as Record<string, readonly string[]>,
+  ),
 );
 
-const fileOf = (name: string) => name in roles ? `${name}.ts` : `lib/${name}.ts`;
+const fileOf = (name: string) =>
+  name in roles || name.startsWith("bench/") ? `${name}.ts` : `lib/${name}.ts`;
 
 interface Import {
   readonly specifier: string;
@@ -245,7 +377,7 @@ Deno.test("every file that is imported is one of the sources", pure, () => {
 
 Deno.test("the table points downwards only", pure, () => {
   const below = new Set<string>();
-  for (const layer of layers) {
+  for (const layer of [...layers, ...benchLayers]) {
     for (const [name, imports] of Object.entries(layer)) {
       for (const imported of imports) {
         assert(below.has(imported.replace("type ", "")), `${name} stands above ${imported}`);
@@ -299,7 +431,7 @@ function named(name: string, forbidden: RegExp): string[] {
   return codeOf(sources[fileOf(name)]!).match(forbidden) ?? [];
 }
 
-const lib = [...allowed.keys()].filter((name) => !(name in roles));
+const lib = layers.flatMap((layer) => Object.keys(layer));
 
 const world = new RegExp(
   /\b(?:Deno|globalThis|self\s*\.|process|navigator|fetch|crypto|Worker|BroadcastChannel)\b/

@@ -1,0 +1,290 @@
+/**
+ * A load on a cluster: many connections for some time, and what came of it.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { type Address, formatAddress } from "../lib/address.ts";
+import { Histogram } from "./histogram.ts";
+import { type Asked, type History, Violation } from "./history.ts";
+import { type Counter, LoadConnection } from "./load_connection.ts";
+import {
+  closedLoop,
+  eachKeyOnce,
+  mixed,
+  OpenLoop,
+  type Pace,
+  randomFrom,
+  type Work,
+} from "./workload.ts";
+
+/** A request without an answer for this long ends its connection. */
+const answerMsMax = 10_000;
+/** When the time is up, so long is waited for what was asked before. */
+const drainMsMax = 10_000;
+/** Pause before a connection that was lost is made again. */
+const redialMs = 100;
+/** Pause between two looks at what waits too long. */
+const sweepMs = 200;
+/** How fine the times of an open loop are. */
+const openLoopTickMs = 1;
+const fillConnections = 8;
+const fillInFlight = 64;
+
+/** What to do, and for how long. */
+export interface LoadOptions {
+  /** Where each connection goes; there are as many as addresses. */
+  readonly connections: readonly Address[];
+  /** Requests without an answer on each connection. */
+  readonly inFlight: number;
+  /** The share of PUTs, 0 to 1; the others are GETs. */
+  readonly putRatio: number;
+  /** Draws keys and kinds. */
+  readonly seed: number;
+  /** What is answered before does not count, in milliseconds. */
+  readonly warmUpMs: number;
+  /** How long it counts, in milliseconds. */
+  readonly durationMs: number;
+  /** Requests per second, all together; left out, each waits for the one before. */
+  readonly rate?: number;
+  /** The first failure ends it. */
+  readonly strict?: boolean;
+  /** Ends it early, with what came of it until then. */
+  readonly signal?: AbortSignal;
+  /** Is told now and then how far it is. */
+  readonly progress?: (progress: Progress) => void;
+  /** A clock in milliseconds. */
+  readonly now?: () => number;
+}
+
+/** How far a load is. */
+export interface Progress {
+  /** Counted answers. */
+  readonly answers: number;
+  /** Since the warm-up, in milliseconds; negative during it. */
+  readonly elapsedMs: number;
+  /** How long it counts, in milliseconds. */
+  readonly durationMs: number;
+}
+
+/** What came of a load. */
+export interface LoadResult {
+  /** How long it counted, in milliseconds. */
+  readonly elapsedMs: number;
+  /** Latencies of answered GETs. */
+  readonly gets: Histogram;
+  /** Latencies of acknowledged PUTs. */
+  readonly puts: Histogram;
+  /** GETs that were answered with TRY_OTHER_SERVER_OR_LATER; they are among `gets`. */
+  readonly tryOther: number;
+  /** By kind: requests that failed, and connections. */
+  readonly errors: ReadonlyMap<string, number>;
+  /** With a rate: requests that were due and never sent, because earlier ones had no answer. */
+  readonly unsent: number;
+  /** The broken promise that ended it. */
+  readonly violation?: string;
+}
+
+/** Answers per second, of all kinds. */
+export function ratePerSecond({ gets, puts, elapsedMs }: LoadResult): number {
+  return elapsedMs === 0 ? 0 : (gets.count + puts.count) / (elapsedMs / 1000);
+}
+
+/**
+ * Writes each key once, so that every GET that follows finds a value of this run.
+ *
+ * @throws {Error} where a single PUT fails: what the servers hold for its key would be unknown.
+ * @throws {Violation} where an answer cannot be true.
+ */
+export async function fill(
+  server: Address,
+  history: History,
+  signal?: AbortSignal,
+): Promise<LoadResult> {
+  const run = new Run(history, {
+    connections: Array.from({ length: fillConnections }, () => server),
+    inFlight: fillInFlight,
+    putRatio: 1,
+    seed: 0,
+    warmUpMs: 0,
+    durationMs: Infinity,
+    strict: true,
+    ...(signal === undefined ? {} : { signal }),
+  }, eachKeyOnce(history.values.keys));
+  const result = await run.result();
+  if (result.violation !== undefined) throw new Violation(result.violation);
+  if (result.errors.size > 0) {
+    throw new Error(`cannot fill the table: ${describeErrors(result.errors)}`);
+  }
+  return result;
+}
+
+/**
+ * Puts a load on servers.
+ *
+ * @throws {Error} where one of them cannot be reached at the start.
+ */
+export async function load(history: History, options: LoadOptions): Promise<LoadResult> {
+  const work = mixed(history.values.keys, options.putRatio, randomFrom(options.seed));
+  return await new Run(history, options, work).result();
+}
+
+/** Failures as a person reads them. */
+export function describeErrors(errors: ReadonlyMap<string, number>): string {
+  return Array.from(errors, ([what, count]) => `${what} ${count}`).join(", ");
+}
+
+/** One load, from the first connection to the last answer. */
+class Run implements Counter {
+  readonly #history: History;
+  readonly #options: LoadOptions;
+  readonly #work: Work;
+  readonly #now: () => number;
+  /** Requests that are due from here on count, up to #endMs. */
+  #fromMs = 0;
+  #endMs = Infinity;
+  readonly #connections = new Set<LoadConnection>();
+  readonly #gets = new Histogram();
+  readonly #puts = new Histogram();
+  #tryOther = 0;
+  readonly #errors = new Map<string, number>();
+  #violation: Violation | undefined;
+  readonly #over = new AbortController();
+
+  constructor(history: History, options: LoadOptions, work: Work) {
+    this.#history = history;
+    this.#options = options;
+    this.#work = work;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  answered({ request, dueMs }: Asked, shown: boolean, nowMs: number): void {
+    if (dueMs < this.#fromMs || dueMs >= this.#endMs) return;
+    (request.type === "GET" ? this.#gets : this.#puts).record((nowMs - dueMs) * 1000);
+    if (!shown) this.#tryOther++;
+  }
+
+  failed(_asked: Asked | undefined, what: string): void {
+    this.#errors.set(what, (this.#errors.get(what) ?? 0) + 1);
+    if (this.#options.strict) this.#stop();
+  }
+
+  async result(): Promise<LoadResult> {
+    const { warmUpMs, durationMs, signal, rate } = this.#options;
+    const stop = () => this.#stop();
+    const startMs = this.#now();
+    this.#fromMs = startMs + warmUpMs;
+    const paces = this.#options.connections.map((_, index, { length }) =>
+      rate === undefined
+        ? closedLoop
+        : new OpenLoop(startMs + index * 1000 / rate, length * 1000 / rate)
+    );
+    const connected = await this.#connect(paces);
+    const timers = [setInterval(() => this.#sweep(), sweepMs)];
+    if (Number.isFinite(durationMs)) timers.push(setTimeout(stop, warmUpMs + durationMs));
+    if (rate !== undefined) timers.push(setInterval(() => this.#askAll(), openLoopTickMs));
+    signal?.addEventListener("abort", stop);
+    if (signal?.aborted) stop();
+    try {
+      await Promise.all(connected.map((serve) => serve()));
+    } finally {
+      stop();
+      for (const timer of timers) clearInterval(timer);
+      signal?.removeEventListener("abort", stop);
+    }
+    return {
+      elapsedMs: Math.max(0, this.#endMs - this.#fromMs),
+      gets: this.#gets,
+      puts: this.#puts,
+      tryOther: this.#tryOther,
+      errors: this.#errors,
+      unsent: paces.reduce((sum, pace) => sum + pace.late(this.#endMs), 0),
+      ...(this.#violation === undefined ? {} : { violation: this.#violation.message }),
+    };
+  }
+
+  /** Makes all connections; what is returned puts the load on them. */
+  async #connect(paces: readonly Pace[]): Promise<(() => Promise<void>)[]> {
+    const { connections, inFlight } = this.#options;
+    const dials = connections.map((address, index) => {
+      const asking = { work: this.#work, pace: paces[index]!, inFlight, now: this.#now };
+      return () => LoadConnection.dial(address, this.#history, asking, this);
+    });
+    const made = await Promise.allSettled(dials.map((dial) => dial()));
+    for (const [index, one] of made.entries()) {
+      if (one.status === "fulfilled") this.#connections.add(one.value);
+      else {
+        for (const connection of this.#connections) connection.close();
+        const server = formatAddress(connections[index]!);
+        throw new Error(`cannot reach ${server}`, { cause: one.reason });
+      }
+    }
+    return Array.from(
+      this.#connections,
+      (connection, index) => () => this.#serve(connection, dials[index]!),
+    );
+  }
+
+  /** Keeps one connection at work until the time is up. */
+  async #serve(first: LoadConnection, dial: () => Promise<LoadConnection>): Promise<void> {
+    let connection: LoadConnection | undefined = first;
+    while (true) {
+      if (connection !== undefined) await this.#use(connection);
+      if (this.#stopped || connection?.finished) return;
+      await delay(redialMs, { signal: this.#over.signal }).catch(() => {});
+      if (this.#stopped) return;
+      connection = await dial().catch(() => undefined);
+      if (connection === undefined) this.failed(undefined, "cannot connect");
+      else if (this.#stopped) return connection.close();
+    }
+  }
+
+  async #use(connection: LoadConnection): Promise<void> {
+    this.#connections.add(connection);
+    try {
+      await connection.run();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.#violation ??= error;
+      this.#stop();
+    } finally {
+      this.#connections.delete(connection);
+    }
+  }
+
+  get #stopped(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  /** Asks no more, and waits for what was asked: not at all where it makes no difference any more. */
+  #stop(): void {
+    if (this.#stopped) return;
+    this.#over.abort();
+    this.#endMs = this.#now();
+    for (const connection of this.#connections) {
+      if (this.#violation !== undefined) connection.close();
+      else {
+        connection.ask(); // what fell due since the last look
+        connection.finish();
+      }
+    }
+  }
+
+  #askAll(): void {
+    for (const connection of this.#connections) connection.ask();
+  }
+
+  #sweep(): void {
+    const nowMs = this.#now();
+    const drained = nowMs > this.#endMs + drainMsMax;
+    for (const connection of this.#connections) {
+      if (drained || connection.waitedMs(nowMs) > answerMsMax) connection.close();
+    }
+    this.#options.progress?.({
+      answers: this.#gets.count + this.#puts.count,
+      elapsedMs: Math.min(nowMs, this.#endMs) - this.#fromMs,
+      durationMs: this.#options.durationMs,
+    });
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * How fast a server in Deno can get: `echo.ts bare PORT` sends every chunk back as it is, `echo.ts
+ * json PORT` parses each line, looks up a key and makes a reply, all replies of a chunk in one write.
+ *
+ * @module
+ */
+
+import { LinePeer } from "./line_peer.ts";
+
+/** Keys and values as the measuring program asks for them. */
+function table(): Map<string, string> {
+  const value = "x".repeat(100);
+  return new Map(
+    Array.from({ length: 10_000 }, (_, n) => [`key:${`${n}`.padStart(12, "0")}`, value]),
+  );
+}
+
+async function echoChunks(conn: Deno.TcpConn): Promise<void> {
+  conn.setNoDelay(true);
+  const bytes = new Uint8Array(64 * 1024);
+  try {
+    for (let count = await conn.read(bytes); count !== null; count = await conn.read(bytes)) {
+      for (let sent = 0; sent < count;) sent += await conn.write(bytes.subarray(sent, count));
+    }
+  } catch {
+    // The other end has gone.
+  }
+  conn.close();
+}
+
+async function echoJson(conn: Deno.TcpConn, values: Map<string, string>): Promise<void> {
+  const peer = new LinePeer(conn);
+  await peer.run((lines) => {
+    let replies = "";
+    for (const line of lines) {
+      const { id, key } = JSON.parse(line);
+      replies += `${JSON.stringify({ type: "GET_OK", id, key, value: values.get(key) })}\n`;
+    }
+    peer.send(replies);
+  });
+}
+
+const [kind, port] = Deno.args;
+const values = table();
+for await (const conn of Deno.listen({ hostname: "127.0.0.1", port: Number(port) })) {
+  if (kind === "bare") echoChunks(conn);
+  else echoJson(conn, values);
+}

@@ -1,0 +1,255 @@
+/**
+ * The servers beside others that do the same, all in one run on one machine, in turns.
+ *
+ * @module
+ */
+
+// deno-lint-ignore no-external-import -- it is of the runtime itself
+import { cpus } from "node:os";
+import {
+  exitCode,
+  numberFlag,
+  parseFlags,
+  processTerminal,
+  type Terminal,
+} from "../../lib/terminal.ts";
+import { grouped } from "../drawing.ts";
+import { Client, type Outcome } from "./client.ts";
+import {
+  keys,
+  type Start,
+  startEchoes,
+  startEtcd,
+  startOurs,
+  startRedis,
+  startReplication,
+  type System,
+  type Target,
+} from "./systems.ts";
+import { type Column, type Figures, medianOf, tables } from "./tables.ts";
+
+const usage = `Compares the servers with others, in turns, with the same client for all.
+
+deno task bench:peers [FLAGS]
+
+  --rounds=N    measurements of each figure, of which the median counts (5)
+  --seconds=N   seconds for each of them (1)
+  --json        one object in JSON instead of tables
+  --help        this text
+
+It needs Linux. redis-server and etcd take part where they are installed. Data and console lines go to
+a temporary folder, in memory where there is /dev/shm, which is removed in the end.
+`;
+
+/** The columns of both tables: connections, and requests in flight on each. */
+const columns: Readonly<Record<"GET" | "PUT", readonly Column[]>> = {
+  GET: [[1, 1], [8, 1], [64, 1], [256, 1], [64, 16]],
+  PUT: [[1, 1], [8, 1], [64, 1], [256, 1], [8, 16]],
+};
+
+/** Where a connection takes one request at a time, there are more connections instead, up to this. */
+const connectionsMax = 512;
+const warmUpMs = 300;
+const fillConnections = 32;
+const fillMsMax = 60_000;
+
+const starts: readonly { name: string; program?: string; start: Start }[] = [
+  { name: "echoes", start: startEchoes },
+  { name: "bare replication", start: startReplication },
+  { name: "Redis", program: "redis-server", start: startRedis },
+  { name: "etcd", program: "etcd", start: startEtcd },
+  { name: "these servers", start: startOurs },
+];
+
+/** Returns the exit code. */
+async function main(
+  args: readonly string[],
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<number> {
+  const { values, switches } = parseFlags(args, ["rounds", "seconds"], ["json", "help"]);
+  await terminal.keyboard.close();
+  if (switches.help) {
+    terminal.out(usage);
+    return 0;
+  }
+  if (Deno.build.os !== "linux") {
+    terminal.err('bench:peers needs Linux; "deno task bench" runs everywhere\n');
+    return 1;
+  }
+  const rounds = numberFlag("rounds", values.rounds, 5, { min: 1, max: 1_000, whole: true });
+  const seconds = numberFlag("seconds", values.seconds, 1, { min: 0.1, max: 60, whole: false });
+
+  await using stack = new AsyncDisposableStack();
+  const folder = temporaryFolder();
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const client = stack.use(new Client());
+  const notes: string[] = [];
+  const systems: System[] = [];
+  for (const { name, program, start } of starts) {
+    if (program !== undefined && !await installed(program)) {
+      notes.push(`skipped: ${program} not found`);
+      continue;
+    }
+    signal.throwIfAborted();
+    progress(terminal, `starting ${name}`);
+    const system = await start(stack, folder);
+    if (system.filling !== undefined) {
+      await client.measure(system.filling, {
+        connections: fillConnections,
+        inFlight: 1,
+        warmUpMs: 0,
+        durationMs: fillMsMax,
+        repliesMax: keys * 2, // some connections are faster than others
+        signal,
+      });
+    }
+    await system.afterwards?.();
+    systems.push(system);
+  }
+  const figures = await measureAll(systems, client, rounds, seconds, signal, terminal);
+  progress(terminal, "");
+  if (switches.json) {
+    terminal.out(`${JSON.stringify({ ...context(args), notes, figures })}\n`);
+    return 0;
+  }
+  const { date, machine, command } = context(args);
+  terminal.out(
+    `${date}, ${machine}; \`${command}\`. Requests per second: medians of ${rounds} rounds of ${seconds} s in turns, ` +
+      `key 16 bytes, value 100 bytes, loopback, one lean client for all on the same machine.\n\n`,
+  );
+  terminal.out(tables(figures));
+  for (const note of [...notes, ...remarks(systems)]) terminal.out(`- ${note}\n`);
+  return 0;
+}
+
+/** Each figure once in each round, so that what disturbs the machine disturbs all. */
+async function measureAll(
+  systems: readonly System[],
+  client: Client,
+  rounds: number,
+  seconds: number,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<Figures[]> {
+  const plan = systems.flatMap((system) =>
+    system.targets.flatMap((target) =>
+      columns[target.kind].map((column) => ({
+        system,
+        target,
+        column,
+        outcomes: [] as Outcome[],
+      }))
+    )
+  ).sort((a, b) => order(a.target, a.column) - order(b.target, b.column));
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, { system, target, column, outcomes }] of plan.entries()) {
+      const [connections, inFlight] = column;
+      progress(
+        terminal,
+        `round ${round + 1} of ${rounds}, ${
+          index + 1
+        } of ${plan.length}: ${target.name}, ${target.kind}, ${connections} × ${inFlight}`,
+      );
+      if (target.name.startsWith("Redis SET") && inFlight > 1) continue; // WAIT holds up what follows
+      const effort = { warmUpMs, durationMs: seconds * 1000, signal };
+      const shape = target.pipelines
+        ? { connections, inFlight }
+        : { connections: Math.min(connections * inFlight, connectionsMax), inFlight: 1 };
+      try {
+        outcomes.push(await client.measure(target.exchange, { ...effort, ...shape }));
+      } catch (cause) {
+        signal.throwIfAborted();
+        throw new Error(`${target.name}, ${connections} × ${inFlight}`, { cause });
+      }
+      await system.afterwards?.();
+    }
+  }
+  return plan.filter(({ outcomes }) => outcomes.length > 0).map(({ target, column, outcomes }) => ({
+    name: target.name,
+    kind: target.kind,
+    column,
+    rate: medianOf(outcomes.map(({ rate }) => rate)),
+    p50Us: medianOf(outcomes.map(({ latencies }) => latencies.percentileUs(0.5))),
+    p99Us: medianOf(outcomes.map(({ latencies }) => latencies.percentileUs(0.99))),
+  }));
+}
+
+/** The same column of all systems comes together. */
+function order({ kind }: Target, column: Column): number {
+  return (kind === "GET" ? 0 : columns.GET.length) + columns[kind].indexOf(column);
+}
+
+/** What has to be said with the figures. */
+function remarks(systems: readonly System[]): string[] {
+  const names = systems.flatMap(({ targets }) => targets.map(({ name }) => name));
+  const all = [
+    {
+      of: "Redis",
+      text:
+        "Redis keeps nothing on disk; SET + WAIT 2 answers when both replicas have confirmed, " +
+        "one request of a connection after the other.",
+    },
+    {
+      of: "etcd",
+      text:
+        "etcd runs majority consensus with a log (here in memory where there is /dev/shm) and " +
+        "changes leaders by itself. It is asked through its JSON gateway over HTTP with connections " +
+        "kept alive, because the client speaks no gRPC, which costs it a part of its rate. Where " +
+        `others have 16 requests in flight it has as many connections instead, ${connectionsMax} at most.`,
+    },
+    {
+      of: "these",
+      text: "These servers print all lines of the assignment, here to files.",
+    },
+  ];
+  return all.filter(({ of }) => names.some((name) => name.startsWith(of))).map(({ text }) => text);
+}
+
+function context(args: readonly string[]): { date: string; machine: string; command: string } {
+  const processors = cpus();
+  const model = processors[0]?.model ?? "unknown processor";
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${grouped(processors.length)} cores of ${
+      model.replace(/\s+/g, " ")
+    }, Deno ${Deno.version.deno}`,
+    command: ["deno task bench:peers", ...args].join(" "),
+  };
+}
+
+function temporaryFolder(): string {
+  try {
+    return Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "kv-bench-" });
+  } catch {
+    return Deno.makeTempDirSync({ prefix: "kv-bench-" });
+  }
+}
+
+async function installed(program: string): Promise<boolean> {
+  try {
+    await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" })
+      .output();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function progress(terminal: Terminal, line: string): void {
+  if (Deno.stderr.isTerminal()) terminal.err(`\r\x1b[K${line}`);
+}
+
+const terminal = processTerminal();
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+}
+try {
+  Deno.exit(await exitCode(terminal, () => main(Deno.args, terminal, stop.signal)));
+} catch (error) {
+  if (!stop.signal.aborted) throw error;
+  terminal.err(`\n${(error as Error).message}\n`);
+  Deno.exit(1);
+}

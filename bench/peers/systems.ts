@@ -1,0 +1,246 @@
+/**
+ * The systems that are compared, each started as processes of its own.
+ *
+ * @module
+ */
+
+import { Get, Put } from "../../lib/mensagem.ts";
+import { freePorts, listens, OwnProcess, OwnServers, waitUntil } from "../servers.ts";
+import type { Exchange } from "./client.ts";
+import { HttpReplies, LineReplies } from "./replies.ts";
+
+/** What is measured of a system. */
+export interface Target {
+  /** As it stands in the table. */
+  readonly name: string;
+  /** Which table: reads of one server, or writes that all three hold. */
+  readonly kind: "GET" | "PUT";
+  /** What is asked. */
+  readonly exchange: Exchange;
+  /** False where a connection answers one request before it reads the next. */
+  readonly pipelines: boolean;
+}
+
+/** A system at work. */
+export interface System {
+  /** What is measured of it. */
+  readonly targets: readonly Target[];
+  /** Writes each key once. */
+  readonly filling: Exchange | undefined;
+  /** Is called after each measurement. */
+  readonly afterwards?: () => Promise<void>;
+}
+
+/** Starts a system. Its processes end with `stack`, its files are in `folder`. */
+export type Start = (stack: AsyncDisposableStack, folder: string) => Promise<System>;
+
+/** How many keys there are. */
+export const keys = 10_000;
+const value = "x".repeat(100);
+const encoder = new TextEncoder();
+
+const echoScript = new URL("echo.ts", import.meta.url).pathname;
+const replicationScript = new URL("replication.ts", import.meta.url).pathname;
+
+function keyOf(n: number): string {
+  return `key:${`${n}`.padStart(12, "0")}`;
+}
+
+/** A request for each key, far from its neighbours', so that they come in no order. */
+function forEachKey(request: (key: string, id: number) => string): Uint8Array<ArrayBuffer>[] {
+  const stride = 7_919; // a prime, so it meets them all
+  return Array.from({ length: keys }, (_, n) => {
+    const index = n * stride % keys;
+    return encoder.encode(request(keyOf(index), index));
+  });
+}
+
+/** Exchanges of the project's own wire. */
+function mensagens(port: number, kind: "GET" | "PUT"): Exchange {
+  const requests = forEachKey((key, id) =>
+    (kind === "GET" ? new Get(id, key, 0) : new Put(id, key, value)).encode()
+  );
+  const start = `{"type":"${kind}_OK","id":`;
+  return { port, requests, replies: () => new LineReplies([start]) };
+}
+
+async function deno(
+  stack: AsyncDisposableStack,
+  script: string,
+  ...args: (string | number)[]
+): Promise<void> {
+  const all = ["run", "--no-prompt", "--allow-net", script, ...args.map(String)];
+  const process = stack.use(new OwnProcess(Deno.execPath(), all));
+  await reachable(process, Number(args[1]), script);
+}
+
+async function reachable(process: OwnProcess, port: number, name: string): Promise<void> {
+  await waitUntil(`${name} listens`, async () => {
+    if (process.ended) throw new Error(`${name} has ended by itself`);
+    return await listens({ hostname: "127.0.0.1", port });
+  });
+}
+
+/** The bare echo and the JSON echo. */
+export async function startEchoes(stack: AsyncDisposableStack): Promise<System> {
+  const [bare, json] = freePorts(2) as [number, number];
+  await Promise.all([
+    deno(stack, echoScript, "bare", bare),
+    deno(stack, echoScript, "json", json),
+  ]);
+  const requests = forEachKey((key) => `PUT ${key} ${value}\n`);
+  const echo = { port: bare, requests, replies: () => new LineReplies(["PUT key:"]) };
+  return {
+    targets: [
+      { name: "bare echo", kind: "GET", exchange: echo, pipelines: true },
+      { name: "JSON echo", kind: "GET", exchange: mensagens(json, "GET"), pipelines: true },
+    ],
+    filling: undefined,
+  };
+}
+
+/** The bare replication. */
+export async function startReplication(stack: AsyncDisposableStack): Promise<System> {
+  const [leader, ...followers] = freePorts(3) as [number, number, number];
+  for (const port of followers) await deno(stack, replicationScript, "follower", port);
+  await deno(stack, replicationScript, "leader", leader, ...followers);
+  const exchange = mensagens(leader, "PUT");
+  return {
+    targets: [{ name: "bare replication", kind: "PUT", exchange, pipelines: true }],
+    filling: exchange,
+  };
+}
+
+/** Redis with two replicas, and nothing on disk. */
+export async function startRedis(stack: AsyncDisposableStack, folder: string): Promise<System> {
+  const ports = freePorts(3);
+  for (const [index, port] of ports.entries()) {
+    const replica = index === 0 ? [] : ["--replicaof", "127.0.0.1", `${ports[0]}`];
+    const process = new OwnProcess("redis-server", [
+      ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder],
+      ...["--save", "", "--appendonly", "no", "--daemonize", "no"],
+      ...["--repl-diskless-sync-delay", "0", "--dbfilename", `redis${index}.rdb`],
+      ...replica,
+    ], "/dev/null");
+    await reachable(stack.use(process), port, "redis-server");
+  }
+  const [port] = ports as [number];
+  await waitUntil("Redis has two replicas", async () => {
+    const reply = await askOnce(port, "*3\r\n$4\r\nWAIT\r\n$1\r\n2\r\n$3\r\n100\r\n");
+    return reply.startsWith(":2");
+  });
+  const get = forEachKey((key) => `*2\r\n$3\r\nGET\r\n$16\r\n${key}\r\n`);
+  const set = forEachKey((key) =>
+    `*3\r\n$3\r\nSET\r\n$16\r\n${key}\r\n$${value.length}\r\n${value}\r\n` +
+    `*3\r\n$4\r\nWAIT\r\n$1\r\n2\r\n$4\r\n1000\r\n`
+  );
+  const setWait = { port, requests: set, replies: () => new LineReplies(["+OK", ":2"]) };
+  return {
+    targets: [
+      {
+        name: "Redis GET",
+        kind: "GET",
+        exchange: { port, requests: get, replies: () => new LineReplies(["$100", "x"]) },
+        pipelines: true,
+      },
+      { name: "Redis SET + WAIT 2", kind: "PUT", exchange: setWait, pipelines: false },
+    ],
+    filling: setWait,
+  };
+}
+
+/** etcd with three members. Its gateway speaks JSON over HTTP; nobody here speaks gRPC. */
+export async function startEtcd(stack: AsyncDisposableStack, folder: string): Promise<System> {
+  const ports = freePorts(6);
+  const url = (index: number) => `http://127.0.0.1:${ports[index]}`;
+  const cluster = [0, 1, 2].map((member) => `m${member}=${url(member + 3)}`).join(",");
+  const members = [0, 1, 2].map((member) =>
+    stack.use(
+      new OwnProcess("etcd", [
+        ...["--name", `m${member}`, "--data-dir", `${folder}/etcd${member}`],
+        ...["--listen-client-urls", url(member), "--advertise-client-urls", url(member)],
+        ...["--listen-peer-urls", url(member + 3)],
+        ...["--initial-advertise-peer-urls", url(member + 3), "--initial-cluster", cluster],
+        ...["--log-level", "error"],
+      ], "/dev/null"),
+    )
+  );
+  for (const [member, process] of members.entries()) {
+    await reachable(process, ports[member]!, "etcd");
+  }
+  const post = (path: string, body: Record<string, unknown>) => {
+    const json = JSON.stringify(body);
+    return `POST /v3/kv/${path} HTTP/1.1\r\nHost: etcd\r\nContent-Length: ${json.length}\r\n\r\n${json}`;
+  };
+  const put = (key: string) => post("put", { key: btoa(key), value: btoa(value) });
+  // What is asked first may find no leader; the leader answers fastest.
+  let port: number | undefined;
+  await waitUntil("etcd has a leader", async () => {
+    for (const one of ports.slice(0, 3)) {
+      const body = "{}";
+      const status = await askOnce(
+        one,
+        `POST /v3/maintenance/status HTTP/1.1\r\nHost: etcd\r\nContent-Length: 2\r\n\r\n${body}`,
+      );
+      const [, member] = /"member_id":"(\d+)"/.exec(status) ?? [];
+      if (member !== undefined && status.includes(`"leader":"${member}"`)) port = one;
+    }
+    return port !== undefined;
+  });
+  const exchange = (request: (key: string) => string): Exchange => ({
+    port: port!,
+    requests: forEachKey(request),
+    replies: () => new HttpReplies(),
+  });
+  const range = (key: string) => post("range", { key: btoa(key), serializable: true });
+  return {
+    targets: [
+      {
+        name: "etcd serializable GET",
+        kind: "GET",
+        exchange: exchange(range),
+        pipelines: false,
+      },
+      { name: "etcd PUT", kind: "PUT", exchange: exchange(put), pipelines: false },
+    ],
+    filling: exchange(put),
+  };
+}
+
+/** The three servers of this project, with their console lines going to files. */
+export async function startOurs(stack: AsyncDisposableStack, folder: string): Promise<System> {
+  const servers = stack.use(await OwnServers.start(folder));
+  const [leader, follower] = servers.addresses.map(({ port }) => port) as [number, number];
+  const put = mensagens(leader, "PUT");
+  return {
+    targets: [
+      { name: "these servers", kind: "GET", exchange: mensagens(leader, "GET"), pipelines: true },
+      { name: "these servers", kind: "PUT", exchange: put, pipelines: true },
+      {
+        name: "these, via a follower",
+        kind: "PUT",
+        exchange: mensagens(follower, "PUT"),
+        pipelines: true,
+      },
+    ],
+    filling: put,
+    // They are appended to, so an emptied file just begins anew.
+    afterwards: async () => {
+      for (const index of servers.addresses.keys()) {
+        await Deno.truncate(servers.consoleFile(index)!);
+      }
+    },
+  };
+}
+
+/** Sends a text on a connection of its own, and returns the first chunk that comes back. */
+async function askOnce(port: number, text: string): Promise<string> {
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  try {
+    await conn.write(encoder.encode(text));
+    const bytes = new Uint8Array(16 * 1024);
+    return new TextDecoder().decode(bytes.subarray(0, await conn.read(bytes) ?? 0));
+  } finally {
+    conn.close();
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * Three servers as processes of their own, to put a load on.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { type Address, formatAddress } from "../lib/address.ts";
+import { Status, type StatusOk } from "../lib/mensagem.ts";
+import { ServerConnection } from "../lib/server_connection.ts";
+
+const project = new URL("../", import.meta.url);
+/** A process may take so long to start, and to end after it was asked to. */
+const startMsMax = 20_000;
+const stopMsMax = 5_000;
+const pollMs = 2;
+const statusMsMax = 2_000;
+
+/** So many free ports of this machine, all different. */
+export function freePorts(count: number): number[] {
+  const listeners = Array.from(
+    { length: count },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  const ports = listeners.map((listener) => listener.addr.port);
+  for (const listener of listeners) listener.close();
+  return ports;
+}
+
+/**
+ * How a server is.
+ *
+ * @throws {UnavailableError} where it cannot be reached.
+ */
+export async function statusOf(server: Address): Promise<StatusOk> {
+  const connection = new ServerConnection(server, statusMsMax);
+  try {
+    return await connection.request((id) => new Status(id));
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Polls until a condition holds, and returns the milliseconds that it took. */
+export async function waitUntil(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  msMax = startMsMax,
+): Promise<number> {
+  const from = performance.now();
+  while (!await condition()) {
+    if (performance.now() - from > msMax) throw new Error(`not within ${msMax} ms: ${what}`);
+    await delay(pollMs);
+  }
+  return performance.now() - from;
+}
+
+/** True where somebody listens there. */
+export async function listens({ hostname, port }: Address): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname, port })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A process that is stopped with its owner.
+ *
+ * It leads a process group of its own, so Ctrl-C reaches this program alone, which then stops it.
+ */
+export class OwnProcess implements AsyncDisposable {
+  /** The process' id. */
+  readonly pid: number;
+  readonly #child: Deno.ChildProcess;
+  #ended = false;
+
+  /** Starts a program. Its standard output is appended to the file `output`, or thrown away. */
+  constructor(program: string, args: readonly string[], output?: string) {
+    // Deno itself cannot give a child a file; the shell becomes the program.
+    const [command, all] = output === undefined
+      ? [program, [...args]]
+      : ["sh", ["-c", 'exec "$@" >>"$0"', output, program, ...args]];
+    this.#child = new Deno.Command(command, {
+      args: all,
+      cwd: project,
+      env: { NO_COLOR: "1" },
+      stdin: "null",
+      stdout: "null",
+      stderr: output === undefined ? "inherit" : "null",
+      detached: Deno.build.os !== "windows",
+    }).spawn();
+    this.pid = this.#child.pid;
+    this.#child.status.then(() => this.#ended = true);
+  }
+
+  /** True once the process has ended. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** What it holds in memory (RSS), in bytes, as the system counts it; 0 where nobody can tell. */
+  async residentBytes(): Promise<number> {
+    try {
+      // Deno reads nothing below /proc without all permissions.
+      const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${this.pid}`] })
+        .output();
+      return Number(new TextDecoder().decode(stdout)) * 1024;
+    } catch {
+      return 0;
+    }
+  }
+
+  /** Ends it, and resolves when it has ended. */
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<void> {
+    const kill = (signal: Deno.Signal) => {
+      if (!this.#ended) this.#child.kill(signal);
+    };
+    kill(signal);
+    const timer = setTimeout(() => kill("SIGKILL"), stopMsMax);
+    await this.#child.status;
+    clearTimeout(timer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** The three servers of a cluster of this program's own, the leader first. */
+export class OwnServers implements AsyncDisposable {
+  /** Where they listen. */
+  readonly addresses: readonly Address[];
+  readonly #processes: OwnProcess[] = [];
+  readonly #folder: string | undefined;
+
+  private constructor(folder: string | undefined) {
+    this.addresses = freePorts(3).map((port) => ({ hostname: "127.0.0.1", port }));
+    this.#folder = folder;
+  }
+
+  /**
+   * Starts them, and resolves when they take PUTs. Their console lines go to files in `folder`, or,
+   * where there is none, are written and thrown away (stdout is the null device).
+   */
+  static async start(folder?: string): Promise<OwnServers> {
+    const servers = new OwnServers(folder);
+    try {
+      for (const index of servers.addresses.keys()) servers.restart(index);
+      await servers.open();
+      return servers;
+    } catch (error) {
+      await servers[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Their processes, the leader's first. */
+  get processes(): readonly OwnProcess[] {
+    return this.#processes;
+  }
+
+  /** The file that takes a server's console lines. */
+  consoleFile(index: number): string | undefined {
+    return this.#folder === undefined ? undefined : `${this.#folder}/server${index}.txt`;
+  }
+
+  /** Starts a server, for the first time or after it was stopped. */
+  restart(index: number): OwnProcess {
+    const [leader] = this.addresses;
+    const { port } = this.addresses[index]!;
+    return this.#processes[index] = new OwnProcess(Deno.execPath(), [
+      "run",
+      "--no-prompt",
+      "--allow-net",
+      "server.ts",
+      "--ip=127.0.0.1",
+      `--port=${port}`,
+      "--leader-ip=127.0.0.1",
+      `--leader-port=${leader!.port}`,
+      "--quiet",
+    ], this.consoleFile(index));
+  }
+
+  /** Resolves when all three count: each PUT reaches all of them. Returns the milliseconds. */
+  async open(msMax = startMsMax): Promise<number> {
+    return await waitUntil("all three servers are in sync", async () => {
+      const ended = this.#processes.findIndex((process) => process.ended);
+      if (ended >= 0) {
+        throw new Error(
+          `the server on ${formatAddress(this.addresses[ended]!)} has ended by itself`,
+        );
+      }
+      try {
+        return (await statusOf(this.addresses[0]!)).inSync.length === this.addresses.length;
+      } catch {
+        return false; // it does not listen yet
+      }
+    }, msMax);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#processes.map((process) => process.stop()));
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What is asked, and when.
+ *
+ * @module
+ */
+
+/** One request to be made. */
+export interface Task {
+  /** True for a PUT. */
+  readonly put: boolean;
+  /** The key's index. */
+  readonly key: number;
+}
+
+/** Where requests come from: `undefined` once there are no more. */
+export type Work = () => Task | undefined;
+
+/** A PUT for each key, once. */
+export function eachKeyOnce(keys: number): Work {
+  let next = 0;
+  return () => next < keys ? { put: true, key: next++ } : undefined;
+}
+
+/** PUTs with this share (0 to 1) and GETs, of keys drawn at random, for ever. */
+export function mixed(keys: number, putRatio: number, random: () => number): Work {
+  return () => ({ put: random() < putRatio, key: Math.floor(random() * keys) });
+}
+
+/** Draws numbers from 0 up to, not including, 1: the same ones for the same seed. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    // A Weyl sequence, and a mixing of its bits (murmur3's finalizer).
+    state = (state + 0x9e3779b9) >>> 0;
+    let bits = state;
+    bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+    bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+    return ((bits ^ (bits >>> 16)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** When the next request is due. */
+export interface Pace {
+  /** When the next request was due, in milliseconds; `undefined` where none is due yet. */
+  take(nowMs: number): number | undefined;
+  /** How many were due up to that time and not taken. */
+  late(nowMs: number): number;
+}
+
+/** The next request is due as soon as there is room for it. */
+export const closedLoop: Pace = { take: (nowMs) => nowMs, late: () => 0 };
+
+/**
+ * Requests are due at fixed times, whatever the servers do.
+ *
+ * While a server stands still a closed loop asks nothing, and so hardly notices. Here the requests of
+ * that time are due all the same, and their latency counts from there (coordinated omission).
+ */
+export class OpenLoop implements Pace {
+  readonly #fromMs: number;
+  readonly #everyMs: number;
+  #taken = 0;
+
+  /** The first request is due at `fromMs`, the others follow every `everyMs` milliseconds. */
+  constructor(fromMs: number, everyMs: number) {
+    this.#fromMs = fromMs;
+    this.#everyMs = everyMs;
+  }
+
+  take(nowMs: number): number | undefined {
+    const dueMs = this.#fromMs + this.#taken * this.#everyMs;
+    if (dueMs > nowMs) return undefined;
+    this.#taken++;
+    return dueMs;
+  }
+
+  late(nowMs: number): number {
+    const due = Math.floor((nowMs - this.#fromMs) / this.#everyMs) + 1;
+    return Math.max(0, due - this.#taken);
+  }
+}
