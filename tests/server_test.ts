@@ -5,6 +5,7 @@ import {
   anyPort,
   deadAddress,
   eventually,
+  eventually,
   FakeTerminal,
   freePorts,
   linesOf,
@@ -71,6 +72,9 @@ Deno.test("three servers from their keyboards: each console, character by charac
   using reader = await Wire.connect(localhost(c));
   await reader.ask({ ...get, timestamp: 1 });
   await reader.ask({ ...get, timestamp: 2 });
+  // A console waits for a moment after it has written.
+  await eventually("the leader's lines", () => leader.terminal.screen.includes("Enviando"));
+  await eventually("the reader's lines", () => far.terminal.screen.includes("TRY_OTHER"));
 
   const questions = (ip: string, port: number, leaderIp: string) =>
     `IP [127.0.0.1]: ${ip}\nPorta [10097]: ${ip === "" ? ` ${port} ` : port}\n` +
