@@ -249,6 +249,7 @@ export class KvServer implements AsyncDisposable {
       node: this.#node,
       mutex: this.#mutex,
       secrets: this.#secrets,
+      leads: this.#leader === formatAddress(this.address),
       report: (line) => this.#say(line),
     });
     this.#peers.set(connection, peer);
