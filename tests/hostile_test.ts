@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { KvClient } from "../lib/kv_client.ts";
-import { frameBytesMax, valueBytesMax } from "../lib/limits.ts";
+import { frameBytesMax, lingerMs, refusedMax, valueBytesMax } from "../lib/limits.ts";
 import { tuningDefault } from "../lib/replication.ts";
 import { seeded } from "./random.ts";
 import { Cluster, eventually, type Message, TestServer, Wire } from "./helpers.ts";
@@ -216,6 +216,31 @@ Deno.test("many connections at once are all served", async () => {
   });
   assertEquals(await Promise.all(answers), answers.map((_, n) => `v${n}`));
 });
+
+for (const limit of ["connectionsMax", "connectionsPerIpMax"] as const) {
+  Deno.test(`connections over ${limit} take no place, and only a few are told why`, async () => {
+    await using server = await TestServer.alone({}, { [limit]: 2 });
+    const status = async (wire: Wire) => (await wire.ask({ type: "STATUS", id: 1 })).type;
+    using first = await Wire.connect(server.address);
+    using second = await Wire.connect(server.address);
+    assertEquals([await status(first), await status(second)], ["STATUS_OK", "STATUS_OK"]);
+    // None of these goes away by itself.
+    await using stack = new AsyncDisposableStack();
+    const over = await Promise.all(
+      Array.from({ length: 2 * refusedMax }, () => Wire.connect(server.address)),
+    );
+    for (const wire of over) stack.use(wire);
+    const replies = (await Promise.all(over.map((wire) => wire.rest()))).flat();
+    assertLess(replies.length, refusedMax + 1);
+    assertEquals(replies, replies.map(() => replies[0]!));
+    assertEquals(replies[0]?.code, "OVERLOADED");
+    second.close();
+    await eventually("the place is free, though who was refused is still there", async () => {
+      using third = await Wire.connect(server.address);
+      return await status(third).catch(() => "") === "STATUS_OK";
+    }, lingerMs / 2);
+  });
+}
 
 Deno.test("who never reads is not read either: others are served, and nothing is lost once it reads", async () => {
   await using server = await TestServer.alone();
