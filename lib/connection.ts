@@ -131,6 +131,8 @@ export class Connection implements Link {
   #linger: ReturnType<typeof setTimeout> | undefined;
   #writes = 0;
   #chunks = 0;
+  /** Lines are handed out, or wait for that: meanwhile nothing is read. */
+  #handingOut = false;
   #mayJoin = true;
   /** What {@linkcode Connection.sweep} saw when something last moved. */
   readonly #swept = { writes: 0, writesAt: 0, chunks: 0, chunksAt: 0, openAt: 0 };
@@ -237,7 +239,9 @@ export class Connection implements Link {
         const { failure } = this.#reader;
         if (lines.length === 0 && failure === undefined) continue;
         this.#chunks++;
+        this.#handingOut = true;
         await this.#handOut(lines, receiver);
+        this.#handingOut = false;
         if (failure !== undefined && this.open) {
           this.#due++;
           receiver.fail(failure);
@@ -265,7 +269,8 @@ export class Connection implements Link {
       swept.writes = this.#writes;
       swept.writesAt = now;
     }
-    if (!this.#reader.partial || swept.chunks !== this.#chunks) {
+    // While nothing is read the peer cannot be blamed for what is missing.
+    if (!this.#reader.partial || swept.chunks !== this.#chunks || this.#handingOut) {
       swept.chunks = this.#chunks;
       swept.chunksAt = now;
     }
