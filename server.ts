@@ -88,6 +88,28 @@ const tuningFlags = {
     min: 1,
     max: 10_000_000,
   },
+  waitingCharsMax: {
+    name: "max-waiting",
+    help: "MiB of PUTs that wait for servers to come back; beyond that OVERLOADED",
+    preset: tuningDefault.waitingCharsMax,
+    min: 1,
+    max: 1_024,
+    unit: MiB,
+  },
+  keyBytesMax: {
+    name: "max-key",
+    help: "bytes of a key that clients may PUT",
+    preset: tuningDefault.keyBytesMax,
+    min: 1,
+    max: tuningDefault.keyBytesMax,
+  },
+  valueBytesMax: {
+    name: "max-value",
+    help: "bytes of a value that clients may PUT",
+    preset: tuningDefault.valueBytesMax,
+    min: 1,
+    max: tuningDefault.valueBytesMax,
+  },
 } as const satisfies Partial<Record<keyof Tuning, NumberFlag>>;
 
 /** By the setting that each of them changes. */
@@ -112,6 +134,29 @@ const limitFlags = {
     preset: serverLimitsDefault.inFlightMax,
     min: 1,
     max: 1_000_000,
+  },
+  frameBytesMax: {
+    name: "max-frame",
+    help: "bytes of a client's frame",
+    preset: serverLimitsDefault.frameBytesMax,
+    min: 64 * 1024,
+    max: serverLimitsDefault.frameBytesMax,
+  },
+  heldBytesMax: {
+    name: "max-buffered",
+    help: "MiB of half-sent frames and unread answers of all clients; beyond that the largest go",
+    preset: serverLimitsDefault.heldBytesMax,
+    min: 16,
+    max: 65_536,
+    unit: MiB,
+  },
+  unsentPauseChars: {
+    name: "pause-unsent",
+    help: "MiB of answers that a client has not read; beyond that it is not read",
+    preset: serverLimitsDefault.unsentPauseChars,
+    min: 0.0625,
+    max: 8,
+    unit: MiB,
   },
   unsentCharsMax: {
     name: "max-unsent",

@@ -24,6 +24,7 @@ import {
   connectionsMax,
   connectionsPerIpMax,
   dialTimeoutMs,
+  heldBytesMax,
   lingerMs,
   refusedMax,
   shutdownMs,
@@ -64,6 +65,8 @@ export interface ServerLimits extends ConnectionLimits {
   readonly connectionsMax: number;
   /** Connections from one IP address. */
   readonly connectionsPerIpMax: number;
+  /** Half-sent frames and unsent answers of all clients' connections together, in bytes. */
+  readonly heldBytesMax: number;
   /** For how long the TLS handshake of a connection may take. */
   readonly tlsHandshakeMs: number;
 }
@@ -73,6 +76,7 @@ export const serverLimitsDefault: ServerLimits = {
   ...connectionLimitsDefault,
   connectionsMax,
   connectionsPerIpMax,
+  heldBytesMax,
   tlsHandshakeMs,
 };
 
@@ -106,7 +110,9 @@ export class KvServer implements AsyncDisposable {
   readonly #acceptor: TlsAcceptor | undefined;
   readonly #mutex = new Channel<true>({ capacity: 1 });
   readonly #peers = new Map<Connection, Peer>();
-  /** Those of them that are over a limit and are being told so: for the limits they are not there. */
+  /**
+   * Those of them that are over a limit and are being told so: for the limits they are not there.
+   */
   readonly #refused = new Set<Connection>();
   /** How many of the others come from each IP address. */
   readonly #perIp = new Map<string, number>();
@@ -286,9 +292,27 @@ export class KvServer implements AsyncDisposable {
     const now = performance.now();
     this.#node.tick(now);
     if (this.#node.readable) this.#ready.resolve();
+    this.#relieve();
     if (now - this.#sweptAt < sweepMs) return;
     this.#sweptAt = now;
     for (const connection of this.#peers.keys()) connection.sweep(now);
+  }
+
+  /** Each connection is bounded, but many times a little is much: who holds most goes first. */
+  #relieve(): void {
+    let heldBytes = 0;
+    for (const { betweenServers, heldBytes: bytes } of this.#peers.keys()) {
+      if (!betweenServers) heldBytes += bytes;
+    }
+    if (heldBytes <= this.#limits.heldBytesMax) return;
+    const clients = [...this.#peers.keys()].filter(({ betweenServers }) => !betweenServers)
+      .sort((a, b) => b.heldBytes - a.heldBytes);
+    let cut = 0;
+    for (; heldBytes > this.#limits.heldBytesMax; cut++) {
+      heldBytes -= clients[cut]!.heldBytes;
+      clients[cut]!.abort();
+    }
+    this.#say(`cut off ${cut} connections that held most of what clients left half sent or unread`);
   }
 
   async #dial(): Promise<void> {

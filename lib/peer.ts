@@ -111,8 +111,8 @@ export class Peer implements Receiver {
   async authenticate(message: Hello | Challenge | Proof | ProofOk): Promise<void> {
     switch (message.type) {
       case "HELLO": {
-        // Servers dial the leader alone. A challenge of another server could be passed on to one that
-        // dials an impostor, who would then be taken for the leader.
+        // Servers dial the leader alone. A challenge of another server could be passed on to one
+        // that dials an impostor, who would then be taken for the leader.
         if (message.role === "server" && !this.#shared.leads) {
           return this.#refuse("this server is not the leader");
         }

@@ -3,7 +3,7 @@ import { KvClient } from "../lib/kv_client.ts";
 import { frameBytesMax, lingerMs, refusedMax, valueBytesMax } from "../lib/limits.ts";
 import { tuningDefault } from "../lib/replication.ts";
 import { seeded } from "./random.ts";
-import { Cluster, eventually, type Message, TestServer, Wire } from "./helpers.ts";
+import { anyPort, Cluster, eventually, type Message, TestServer, Wire } from "./helpers.ts";
 
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 const get = { type: "GET", id: 2, key: "cor", timestamp: 0 };
@@ -138,6 +138,68 @@ Deno.test("a value over the limit is refused, the connection goes on", async () 
   const refused = await wire.ask({ ...put, value: "v".repeat(valueBytesMax + 1) });
   assertEquals([refused.code, refused.id], ["TOO_LARGE", 1]);
   assertEquals((await wire.ask({ ...put, value: "é".repeat(valueBytesMax / 2) })).type, "PUT_OK");
+});
+
+Deno.test("limits on what clients may PUT hold for clients, not between servers", async () => {
+  await using leader = new TestServer(
+    anyPort,
+    undefined,
+    { clusterSize: 2, keyBytesMax: 4, valueBytesMax: 8 },
+    { frameBytesMax: 64 * 1024 },
+  );
+  await using follower = new TestServer(anyPort, leader.address, {}, { frameBytesMax: 128 * 1024 });
+  await Promise.all([leader.ready(), follower.ready()]);
+  using strict = await Wire.connect(leader.address);
+  for (const wrong of [{ key: "ção" }, { value: "123456789" }]) {
+    const { code, id } = await strict.ask({ ...put, id: 5, ...wrong });
+    assertEquals([code, id], ["TOO_LARGE", 5]);
+  }
+  assertEquals((await strict.ask({ ...put, key: "cor.", value: "12345678" })).type, "PUT_OK");
+  await strict.write(frameOf(64 * 1024));
+  assertEquals((await strict.message()).type, "GET_OK");
+  await strict.write(frameOf(64 * 1024 + 1));
+  assertEquals((await strict.rest()).map(({ code }) => code), ["TOO_LARGE"]);
+  // Each of these is over a limit of the other server, which gets it from a server.
+  using free = await Wire.connect(follower.address);
+  const value = "v".repeat(100 * 1024);
+  assertEquals((await free.ask({ ...put, key: "longa", value })).type, "PUT_OK");
+  await free.write(frameOf(128 * 1024 + 1));
+  assertEquals((await free.rest()).map(({ code }) => code), ["TOO_LARGE"]);
+  const largest = "\u0001".repeat(valueBytesMax);
+  await using other = new TestServer(anyPort, undefined, { clusterSize: 2 });
+  await using behind = new TestServer(anyPort, other.address, {}, { frameBytesMax: 64 * 1024 });
+  await behind.ready();
+  using client = await Wire.connect(other.address);
+  assertEquals((await client.ask({ ...put, value: largest })).type, "PUT_OK");
+  assertEquals(behind.holds("cor")?.value.length, valueBytesMax);
+});
+
+Deno.test("where half-sent frames are too much together, who holds most is cut off", async () => {
+  await using server = await TestServer.alone({}, { heldBytesMax: 3 * 1024 * 1024 });
+  const half = async (bytes: number) => {
+    const wire = await Wire.connect(server.address);
+    await wire.write("x".repeat(bytes));
+    return wire;
+  };
+  using small = await half(1024);
+  using large = await half(1.5 * 1024 * 1024);
+  using _larger = await half(1.4 * 1024 * 1024);
+  assertEquals(server.reports.filter((line) => line.includes("cut off")), []);
+  using _last = await half(1024 * 1024);
+  await server.reported("cut off 1 connections");
+  assertEquals(await large.rest(), []);
+  await small.write("\n");
+  assertEquals((await small.message()).code, "BAD_MESSAGE");
+  await assertServes(server);
+});
+
+Deno.test("where unread answers are too much together, who reads least is cut off", async () => {
+  await using server = await TestServer.alone({}, { heldBytesMax: valueBytesMax });
+  using greedy = await Wire.connect(server.address);
+  await greedy.ask({ ...put, value: "v".repeat(valueBytesMax) });
+  await greedy.send(...Array.from({ length: 100 }, (_, id) => ({ ...get, id })));
+  await server.reported("cut off 1 connections");
+  await assertServes(server);
 });
 
 // Halves
