@@ -158,19 +158,18 @@ Deno.test("the secret is never on the wire", async () => {
 
 Deno.test("a follower does not help an impostor at its leader's address to pass for the leader", async () => {
   const heard: string[] = [];
-  let own: KvServer | undefined;
+  const own = Promise.withResolvers<KvServer>();
   // Whatever the follower says is said to the follower itself, and its answers are sent back.
   await using impostor = new FakeServer(async (wire) => {
     const hello = await wire.message();
-    await eventually("the follower is there", () => own !== undefined);
-    using mirror = await Wire.connect(own!.address);
+    using mirror = await Wire.connect((await own.promise).address);
     await wire.send(await mirror.ask(hello));
     for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
       heard.push(JSON.parse(line).type);
     }
   });
   await using follower = await serve({ server: "segredo" }, impostor);
-  own = follower.server;
+  own.resolve(follower.server);
   await eventually(
     "it gives up",
     () => follower.reports.some((line) => line.includes("trying on")),
