@@ -4,10 +4,23 @@
  * @module
  */
 
-import { type Address, formatAddress, isLoopback } from "./lib/address.ts";
+import {
+  type Address,
+  formatAddress,
+  isLoopback,
+  isWildcard,
+  parseIp,
+  parsePort,
+} from "./lib/address.ts";
 import { Secret } from "./lib/auth.ts";
 import type { Tls } from "./lib/connection.ts";
-import { escapeControls, passwordText, ServerConsole, serverTexts } from "./lib/console.ts";
+import {
+  addressTexts,
+  escapeControls,
+  passwordText,
+  ServerConsole,
+  serverTexts,
+} from "./lib/console.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/kv_server.ts";
 import { finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import type { Secrets } from "./lib/peer.ts";
@@ -248,6 +261,7 @@ export async function main(
     terminal.out(usage());
     return 0;
   }
+  checkAddresses(values);
   const tuning = checkTuning(readNumbers(tuningFlags, values), values["min-in-sync"] !== undefined);
   const limits = {
     ...readNumbers(limitFlags, values),
@@ -258,7 +272,12 @@ export async function main(
     throw new UsageError("--max-unsent must be at least twice --log-size: a log is sent in one go");
   }
   const tls = askTls(values);
-  const secrets = await askSecrets(terminal, switches["secret-stdin"], switches["password-stdin"]);
+  const secrets = await askSecrets(
+    terminal,
+    switches["secret-stdin"],
+    switches["password-stdin"],
+    tls !== undefined,
+  );
 
   const addresses = await Promise.race([
     askAddresses(terminal, values),
@@ -268,6 +287,17 @@ export async function main(
   if (addresses === undefined) return 0;
 
   const { listen, leader } = addresses;
+  if (
+    isWildcard(listen.hostname) && listen.port === leader.port &&
+    listen.hostname !== leader.hostname
+  ) {
+    throw new UsageError(
+      `${formatAddress(listen)} is every address of this machine, and may be the leader's ` +
+        `${
+          formatAddress(leader)
+        } too: listen on one address (--ip=${leader.hostname} on the leader)`,
+    );
+  }
   const prints = new ServerConsole(terminal.out);
   const report = (line: string) => {
     if (!switches.quiet) terminal.err(`${escapeControls(line)}\n`);
@@ -310,6 +340,19 @@ function askTls(values: Parameters<typeof readTls>[1]): Required<Tls> | undefine
   return tls;
 }
 
+/** What a flag says is checked before anything is asked. */
+function checkAddresses(
+  values: Readonly<Record<typeof addressFlags[number], string | undefined>>,
+): void {
+  for (const flag of addressFlags) {
+    const text = values[flag];
+    if (text === undefined) continue;
+    const isIp = flag === "ip" || flag === "leader-ip";
+    if ((isIp ? parseIp(text) : parsePort(text)) !== undefined) continue;
+    throw new UsageError(isIp ? addressTexts.badIp(text) : addressTexts.badPort(text));
+  }
+}
+
 /** enunciado 5.a: its own IP and port, then the leader's. What a flag says is not asked. */
 async function askAddresses(
   terminal: Terminal,
@@ -344,12 +387,13 @@ async function askSecrets(
   terminal: Terminal,
   secretFromInput: boolean,
   passwordFromInput: boolean,
+  certificates: boolean,
 ): Promise<Secrets> {
   const secret = await askSecret(terminal, serverTexts.secret, secretFromInput, "KV_SECRET");
   const password = await askSecret(terminal, passwordText, passwordFromInput, "KV_PASSWORD");
-  if (password !== undefined && secret === undefined) {
+  if (password !== undefined && secret === undefined && !certificates) {
     throw new UsageError(
-      "a password for clients needs a secret for servers too: who joins may ask",
+      "a password for clients needs a secret for servers, or TLS, too: who joins may ask",
     );
   }
   return {
