@@ -4,10 +4,23 @@
  * @module
  */
 
-import { type Address, formatAddress, isLoopback } from "./lib/address.ts";
+import {
+  type Address,
+  formatAddress,
+  isLoopback,
+  isWildcard,
+  parseIp,
+  parsePort,
+} from "./lib/address.ts";
 import { Secret } from "./lib/auth.ts";
 import type { Tls } from "./lib/connection.ts";
-import { escapeControls, passwordText, ServerConsole, serverTexts } from "./lib/console.ts";
+import {
+  addressTexts,
+  escapeControls,
+  passwordText,
+  ServerConsole,
+  serverTexts,
+} from "./lib/console.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/kv_server.ts";
 import { consolePauseMs, finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import type { Secrets } from "./lib/peer.ts";
@@ -88,6 +101,28 @@ const tuningFlags = {
     min: 1,
     max: 10_000_000,
   },
+  waitingCharsMax: {
+    name: "max-waiting",
+    help: "MiB of PUTs that wait for servers to come back; beyond that OVERLOADED",
+    preset: tuningDefault.waitingCharsMax,
+    min: 1,
+    max: 1_024,
+    unit: MiB,
+  },
+  keyBytesMax: {
+    name: "max-key",
+    help: "bytes of a key that clients may PUT",
+    preset: tuningDefault.keyBytesMax,
+    min: 1,
+    max: tuningDefault.keyBytesMax,
+  },
+  valueBytesMax: {
+    name: "max-value",
+    help: "bytes of a value that clients may PUT",
+    preset: tuningDefault.valueBytesMax,
+    min: 1,
+    max: tuningDefault.valueBytesMax,
+  },
 } as const satisfies Partial<Record<keyof Tuning, NumberFlag>>;
 
 /** By the setting that each of them changes. */
@@ -112,6 +147,29 @@ const limitFlags = {
     preset: serverLimitsDefault.inFlightMax,
     min: 1,
     max: 1_000_000,
+  },
+  frameBytesMax: {
+    name: "max-frame",
+    help: "bytes of a client's frame",
+    preset: serverLimitsDefault.frameBytesMax,
+    min: 64 * 1024,
+    max: serverLimitsDefault.frameBytesMax,
+  },
+  heldBytesMax: {
+    name: "max-buffered",
+    help: "MiB of half-sent frames and unread answers of all clients; beyond that the largest go",
+    preset: serverLimitsDefault.heldBytesMax,
+    min: 16,
+    max: 65_536,
+    unit: MiB,
+  },
+  unsentPauseChars: {
+    name: "pause-unsent",
+    help: "MiB of answers that a client has not read; beyond that it is not read",
+    preset: serverLimitsDefault.unsentPauseChars,
+    min: 0.0625,
+    max: 8,
+    unit: MiB,
   },
   unsentCharsMax: {
     name: "max-unsent",
@@ -203,6 +261,7 @@ export async function main(
     terminal.out(usage());
     return 0;
   }
+  checkAddresses(values);
   const tuning = checkTuning(readNumbers(tuningFlags, values), values["min-in-sync"] !== undefined);
   const limits = {
     ...readNumbers(limitFlags, values),
@@ -213,7 +272,12 @@ export async function main(
     throw new UsageError("--max-unsent must be at least twice --log-size: a log is sent in one go");
   }
   const tls = askTls(values);
-  const secrets = await askSecrets(terminal, switches["secret-stdin"], switches["password-stdin"]);
+  const secrets = await askSecrets(
+    terminal,
+    switches["secret-stdin"],
+    switches["password-stdin"],
+    tls !== undefined,
+  );
 
   const addresses = await Promise.race([
     askAddresses(terminal, values),
@@ -223,6 +287,17 @@ export async function main(
   if (addresses === undefined) return 0;
 
   const { listen, leader } = addresses;
+  if (
+    isWildcard(listen.hostname) && listen.port === leader.port &&
+    listen.hostname !== leader.hostname
+  ) {
+    throw new UsageError(
+      `${formatAddress(listen)} is every address of this machine, and may be the leader's ` +
+        `${
+          formatAddress(leader)
+        } too: listen on one address (--ip=${leader.hostname} on the leader)`,
+    );
+  }
   const prints = new ServerConsole(terminal.out, "", consolePauseMs);
   const report = (line: string) => {
     if (!switches.quiet) terminal.err(`${escapeControls(line)}\n`);
@@ -266,6 +341,19 @@ function askTls(values: Parameters<typeof readTls>[1]): Required<Tls> | undefine
   return tls;
 }
 
+/** What a flag says is checked before anything is asked. */
+function checkAddresses(
+  values: Readonly<Record<typeof addressFlags[number], string | undefined>>,
+): void {
+  for (const flag of addressFlags) {
+    const text = values[flag];
+    if (text === undefined) continue;
+    const isIp = flag === "ip" || flag === "leader-ip";
+    if ((isIp ? parseIp(text) : parsePort(text)) !== undefined) continue;
+    throw new UsageError(isIp ? addressTexts.badIp(text) : addressTexts.badPort(text));
+  }
+}
+
 /** enunciado 5.a: its own IP and port, then the leader's. What a flag says is not asked. */
 async function askAddresses(
   terminal: Terminal,
@@ -300,12 +388,13 @@ async function askSecrets(
   terminal: Terminal,
   secretFromInput: boolean,
   passwordFromInput: boolean,
+  certificates: boolean,
 ): Promise<Secrets> {
   const secret = await askSecret(terminal, serverTexts.secret, secretFromInput, "KV_SECRET");
   const password = await askSecret(terminal, passwordText, passwordFromInput, "KV_PASSWORD");
-  if (password !== undefined && secret === undefined) {
+  if (password !== undefined && secret === undefined && !certificates) {
     throw new UsageError(
-      "a password for clients needs a secret for servers too: who joins may ask",
+      "a password for clients needs a secret for servers, or TLS, too: who joins may ask",
     );
   }
   return {

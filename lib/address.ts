@@ -51,6 +51,11 @@ export function isLoopback(ip: string): boolean {
   return ip.startsWith("127.") || ip === "::1";
 }
 
+/** True for the addresses that stand for all of a machine's own. */
+export function isWildcard(ip: string): boolean {
+  return ip === "0.0.0.0" || ip === "::";
+}
+
 /** "ip:port", with brackets around an IPv6 address. */
 export function formatAddress({ hostname, port }: Address): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;

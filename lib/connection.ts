@@ -13,6 +13,7 @@ import type { Link } from "./replication.ts";
 import {
   acceptPauseMs,
   finishMs,
+  frameBytesMax,
   halfFrameMs,
   inFlightMax,
   lingerMs,
@@ -61,6 +62,11 @@ export interface Tls {
 
 /** What one connection may cost. */
 export interface ConnectionLimits {
+  /**
+   * The longest frame of a client, in bytes: 64 KiB or more. Between servers the contract's limit
+   * holds.
+   */
+  readonly frameBytesMax: number;
   /** Requests without an answer; beyond that nothing more is read. */
   readonly inFlightMax: number;
   /** Unsent answers, in UTF-16 units; beyond that nothing more is read. */
@@ -77,6 +83,7 @@ export interface ConnectionLimits {
 
 /** The limits that hold where nothing else is said. */
 export const connectionLimitsDefault: ConnectionLimits = {
+  frameBytesMax,
   inFlightMax,
   unsentPauseChars,
   unsentCharsMax,
@@ -110,7 +117,7 @@ export class Connection implements Link {
 
   readonly #conn: Socket;
   readonly #limits: ConnectionLimits;
-  readonly #reader = new FrameReader();
+  readonly #reader: FrameReader;
   /**
    * "finishing": no more requests, ends once nothing is due. "closing": ends once nothing is
    * unsent. "closed": the socket is. It only moves forward.
@@ -120,6 +127,8 @@ export class Connection implements Link {
   #due = 0;
   /** Frames that no write has taken yet. */
   #unsent = "";
+  /** The length of what a write has taken and not finished. */
+  #writingChars = 0;
   #writeBuffer: Uint8Array<ArrayBuffer> = noBytes;
   /** The task that empties #unsent, and whether it is at work. */
   #writer: Promise<void> = Promise.resolve();
@@ -131,6 +140,8 @@ export class Connection implements Link {
   #linger: ReturnType<typeof setTimeout> | undefined;
   #writes = 0;
   #chunks = 0;
+  /** Lines are handed out, or wait for that: meanwhile nothing is read. */
+  #handingOut = false;
   #mayJoin = true;
   /** What {@linkcode Connection.sweep} saw when something last moved. */
   readonly #swept = { writes: 0, writesAt: 0, chunks: 0, chunksAt: 0, openAt: 0 };
@@ -139,6 +150,7 @@ export class Connection implements Link {
   constructor(conn: Socket, limits: ConnectionLimits = connectionLimitsDefault) {
     this.#conn = conn;
     this.#limits = limits;
+    this.#reader = new FrameReader(limits.frameBytesMax);
     const remote = conn.remoteAddr as Deno.NetAddr;
     this.ip = remote.hostname;
     this.peer = formatAddress(remote);
@@ -192,6 +204,11 @@ export class Connection implements Link {
     return this.#state === "open";
   }
 
+  /** What is half received, and what is not sent yet, in bytes at the most. */
+  get heldBytes(): number {
+    return this.#reader.partialBytes + 2 * (this.#unsent.length + this.#writingChars);
+  }
+
   send(frame: string): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#unsent += frame;
@@ -226,6 +243,7 @@ export class Connection implements Link {
   async run(receiver: Receiver): Promise<void> {
     try {
       while (true) {
+        if (this.betweenServers) this.#reader.bytesMax = frameBytesMax;
         const count = await this.#conn.read(this.#reader.space);
         if (count === null) break;
         if (!this.open) {
@@ -238,7 +256,11 @@ export class Connection implements Link {
         if (lines.length === 0 && failure === undefined) continue;
         this.#chunks++;
         const rest = this.#handOut(lines, 0, receiver);
-        if (rest !== undefined) await rest;
+        if (rest !== undefined) {
+          this.#handingOut = true;
+          await rest;
+          this.#handingOut = false;
+        }
         if (failure !== undefined && this.open) {
           this.#due++;
           receiver.fail(failure);
@@ -266,7 +288,8 @@ export class Connection implements Link {
       swept.writes = this.#writes;
       swept.writesAt = now;
     }
-    if (!this.#reader.partial || swept.chunks !== this.#chunks) {
+    // While nothing is read the peer cannot be blamed for what is missing.
+    if (this.#reader.partialBytes === 0 || swept.chunks !== this.#chunks || this.#handingOut) {
       swept.chunks = this.#chunks;
       swept.chunksAt = now;
     }
@@ -341,7 +364,9 @@ export class Connection implements Link {
       while (this.#unsent !== "") {
         const text = this.#unsent;
         this.#unsent = "";
+        this.#writingChars = text.length;
         await this.#writeText(text);
+        this.#writingChars = 0;
         if (!this.#congested) this.#roomMade();
       }
     } catch (error) {

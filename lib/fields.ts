@@ -16,20 +16,20 @@ export type Fields = Readonly<Record<string, unknown>>;
 /**
  * Checks a key that comes from outside.
  *
- * @throws {MensagemError} where it is empty, over {@linkcode keyBytesMax}, or not Unicode text.
+ * @throws {MensagemError} where it is empty, over the limit, or not Unicode text.
  */
-export function checkKey(key: string, id?: number): void {
+export function checkKey(key: string, id?: number, bytesMax: number = keyBytesMax): void {
   if (key.length === 0) throw new MensagemError("BAD_MESSAGE", `"key" is empty`, id);
-  checkText("key", key, keyBytesMax, id);
+  checkText("key", key, bytesMax, id);
 }
 
 /**
  * Checks a value that comes from outside.
  *
- * @throws {MensagemError} where it is over {@linkcode valueBytesMax} or not Unicode text.
+ * @throws {MensagemError} where it is over the limit or not Unicode text.
  */
-export function checkValue(value: string, id?: number): void {
-  checkText("value", value, valueBytesMax, id);
+export function checkValue(value: string, id?: number, bytesMax: number = valueBytesMax): void {
+  checkText("value", value, bytesMax, id);
 }
 
 function checkText(name: string, text: string, bytesMax: number, id?: number): void {

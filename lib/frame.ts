@@ -28,14 +28,21 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * - Lines come without their LF; a CR before it stays, and is white space to JSON.
  */
 export class FrameReader {
+  /** The longest frame that is taken, its LF included, in bytes: no less than 64 KiB. */
+  bytesMax: number;
   #bytes = new Uint8Array(bufferBytesFirst);
   /** Bytes [0, #length) belong to a frame whose LF has not come. They hold no LF. */
   #length = 0;
   #failure: FrameError | undefined;
 
-  /** True while a frame has begun and not ended. */
-  get partial(): boolean {
-    return this.#length > 0;
+  /** Nothing has been read yet. */
+  constructor(bytesMax: number = frameBytesMax) {
+    this.bytesMax = bytesMax;
+  }
+
+  /** The bytes of a frame that has begun and not ended; 0 where there is none. */
+  get partialBytes(): number {
+    return this.#length;
   }
 
   /** Set once the stream is beyond repair: a frame over the limit, or a line that is not UTF-8. */
@@ -62,8 +69,8 @@ export class FrameReader {
     const lastLf = this.#length + this.#bytes.subarray(this.#length, end).lastIndexOf(LF);
     if (lastLf < this.#length) {
       this.#length = end;
-      if (end >= frameBytesMax) {
-        this.#failure = new FrameError("TOO_LARGE", `a frame longer than ${frameBytesMax} bytes`);
+      if (end >= this.bytesMax) {
+        this.#failure = new FrameError("TOO_LARGE", `a frame longer than ${this.bytesMax} bytes`);
       }
       return [];
     }
@@ -105,7 +112,7 @@ export class FrameReader {
   }
 
   #resize(bytes: number): void {
-    const resized = new Uint8Array(Math.min(bytes, frameBytesMax));
+    const resized = new Uint8Array(Math.min(bytes, this.bytesMax));
     resized.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = resized;
   }

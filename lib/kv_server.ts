@@ -24,6 +24,7 @@ import {
   connectionsMax,
   connectionsPerIpMax,
   dialTimeoutMs,
+  heldBytesMax,
   lingerMs,
   refusedMax,
   shutdownMs,
@@ -64,6 +65,8 @@ export interface ServerLimits extends ConnectionLimits {
   readonly connectionsMax: number;
   /** Connections from one IP address. */
   readonly connectionsPerIpMax: number;
+  /** Half-sent frames and unsent answers of all clients' connections together, in bytes. */
+  readonly heldBytesMax: number;
   /** For how long the TLS handshake of a connection may take. */
   readonly tlsHandshakeMs: number;
 }
@@ -73,6 +76,7 @@ export const serverLimitsDefault: ServerLimits = {
   ...connectionLimitsDefault,
   connectionsMax,
   connectionsPerIpMax,
+  heldBytesMax,
   tlsHandshakeMs,
 };
 
@@ -106,7 +110,11 @@ export class KvServer implements AsyncDisposable {
   readonly #acceptor: TlsAcceptor | undefined;
   readonly #mutex = new Channel<true>({ capacity: 1 });
   readonly #peers = new Map<Connection, Peer>();
-  /** How many of them come from each IP address. */
+  /**
+   * Those of them that are over a limit and are being told so: for the limits they are not there.
+   */
+  readonly #refused = new Set<Connection>();
+  /** How many of the others come from each IP address. */
   readonly #perIp = new Map<string, number>();
   /**
    * Everything that runs in the background: one task for each connection, one that accepts, one
@@ -229,18 +237,19 @@ export class KvServer implements AsyncDisposable {
     const connection = new Connection(this.#acceptor?.secure(conn) ?? conn, this.#limits);
     const { connectionsMax, connectionsPerIpMax } = this.#limits;
     const fromThere = this.#perIp.get(connection.ip) ?? 0;
-    const reason = this.#peers.size >= connectionsMax
+    const reason = this.#peers.size - this.#refused.size >= connectionsMax
       ? `this server has its ${connectionsMax} connections`
       : fromThere >= connectionsPerIpMax
       ? `this server has ${connectionsPerIpMax} connections from ${connection.ip}`
       : undefined;
+    if (reason !== undefined) this.#refused.add(connection);
     this.#serve(connection);
     if (reason === undefined) return;
     this.#say(`refused a connection: ${reason}`);
     connection.send(new ErrorReply("OVERLOADED", reason).encode());
     connection.close();
     // It may take a moment to read that; when too many do, it may not.
-    if (this.#peers.size > connectionsMax + refusedMax) connection.abort();
+    if (this.#refused.size > refusedMax) connection.abort();
   }
 
   /** Each connection is served in a task of its own (enunciado 5.b). */
@@ -249,12 +258,19 @@ export class KvServer implements AsyncDisposable {
       node: this.#node,
       mutex: this.#mutex,
       secrets: this.#secrets,
+      leads: this.#leader === formatAddress(this.address),
       report: (line) => this.#say(line),
     });
     this.#peers.set(connection, peer);
-    this.#perIp.set(connection.ip, (this.#perIp.get(connection.ip) ?? 0) + 1);
+    if (!this.#refused.has(connection)) this.#count(connection.ip, 1);
     this.#start(this.#run(peer));
     return peer;
+  }
+
+  #count(ip: string, change: 1 | -1): void {
+    const count = (this.#perIp.get(ip) ?? 0) + change;
+    if (count > 0) this.#perIp.set(ip, count);
+    else this.#perIp.delete(ip);
   }
 
   async #run(peer: Peer): Promise<void> {
@@ -264,9 +280,7 @@ export class KvServer implements AsyncDisposable {
     } catch (error) {
       this.#say(`connection of ${connection.peer} ended: ${(error as Error).stack}`);
     } finally {
-      const left = this.#perIp.get(connection.ip)! - 1;
-      if (left > 0) this.#perIp.set(connection.ip, left);
-      else this.#perIp.delete(connection.ip);
+      if (!this.#refused.delete(connection)) this.#count(connection.ip, -1);
       this.#peers.delete(connection);
       peer.ended();
       this.#node.closed(connection);
@@ -278,9 +292,27 @@ export class KvServer implements AsyncDisposable {
     const now = performance.now();
     this.#node.tick(now);
     if (this.#node.readable) this.#ready.resolve();
+    this.#relieve();
     if (now - this.#sweptAt < sweepMs) return;
     this.#sweptAt = now;
     for (const connection of this.#peers.keys()) connection.sweep(now);
+  }
+
+  /** Each connection is bounded, but many times a little is much: who holds most goes first. */
+  #relieve(): void {
+    let heldBytes = 0;
+    for (const { betweenServers, heldBytes: bytes } of this.#peers.keys()) {
+      if (!betweenServers) heldBytes += bytes;
+    }
+    if (heldBytes <= this.#limits.heldBytesMax) return;
+    const clients = [...this.#peers.keys()].filter(({ betweenServers }) => !betweenServers)
+      .sort((a, b) => b.heldBytes - a.heldBytes);
+    let cut = 0;
+    for (; heldBytes > this.#limits.heldBytesMax; cut++) {
+      heldBytes -= clients[cut]!.heldBytes;
+      clients[cut]!.abort();
+    }
+    this.#say(`cut off ${cut} connections that held most of what clients left half sent or unread`);
   }
 
   async #dial(): Promise<void> {

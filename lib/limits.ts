@@ -107,6 +107,12 @@ export const inFlightMax = 4_096;
  */
 export const unsentPauseChars = 1024 * 1024;
 
+/**
+ * Half-sent frames and unsent answers of all clients' connections together, in bytes. Beyond it
+ * those that hold most are cut off.
+ */
+export const heldBytesMax = 512 * 1024 * 1024;
+
 /** Unsent text at which any connection is cut off, in UTF-16 units. */
 export const unsentCharsMax = 64 * 1024 * 1024;
 

@@ -7,6 +7,8 @@
 import { FrameError, MensagemError } from "./errors.ts";
 import {
   type AnyMensagem,
+  checkKey,
+  checkValue,
   ErrorReply,
   type Get,
   GetOk,
@@ -18,6 +20,7 @@ import {
 } from "./mensagem.ts";
 import { Follower } from "./follower.ts";
 import { Leader } from "./leader.ts";
+import { keyBytesMax, valueBytesMax } from "./limits.ts";
 import type { Host, Link, Replica, Tuning } from "./replication.ts";
 import { Store } from "./store.ts";
 
@@ -45,6 +48,9 @@ export class Node {
   readonly #self: string;
   readonly #leaderAddress: string;
   readonly #host: Host;
+  readonly #tuning: Tuning;
+  /** Clients may not PUT all that the contract allows. */
+  readonly #stricter: boolean;
   readonly #store = new Store();
   readonly #replica: Replica;
   readonly #follower: Follower | undefined;
@@ -54,6 +60,8 @@ export class Node {
     this.#self = self;
     this.#leaderAddress = leader;
     this.#host = host;
+    this.#tuning = tuning;
+    this.#stricter = tuning.keyBytesMax < keyBytesMax || tuning.valueBytesMax < valueBytesMax;
     if (self === leader) {
       this.#replica = new Leader(self, this.#store, host, tuning, now);
     } else {
@@ -92,6 +100,10 @@ export class Node {
     let message: AnyMensagem;
     try {
       message = Mensagem.decode(line);
+      if (this.#stricter && message.type === "PUT" && !link.betweenServers) {
+        checkKey(message.key, message.id, this.#tuning.keyBytesMax);
+        checkValue(message.value, message.id, this.#tuning.valueBytesMax);
+      }
     } catch (error) {
       if (error instanceof MensagemError) {
         // Between servers an ERROR is never answered with an ERROR, not even one that cannot be read.

@@ -36,6 +36,8 @@ export interface Shared {
   readonly mutex: Channel<true>;
   /** What has to be proved. */
   readonly secrets: Secrets;
+  /** This server is the leader. */
+  readonly leads: boolean;
   /** Tells the operator. */
   report(line: string): void;
 }
@@ -102,13 +104,18 @@ export class Peer implements Receiver {
 
   /** The connection has ended. */
   ended(): void {
-    this.#dialler?.done.reject(new Error("the other end did not accept the secret"));
+    this.#dialler?.done.reject(new Error("the other end has another secret, or is not the leader"));
   }
 
   /** Takes a message about secrets. */
   async authenticate(message: Hello | Challenge | Proof | ProofOk): Promise<void> {
     switch (message.type) {
       case "HELLO": {
+        // Servers dial the leader alone. A challenge of another server could be passed on to one
+        // that dials an impostor, who would then be taken for the leader.
+        if (message.role === "server" && !this.#shared.leads) {
+          return this.#refuse("this server is not the leader");
+        }
         const secret = this.#shared.secrets[message.role];
         if (secret === undefined) {
           return this.#refuse(`this server has no secret for a ${message.role}`);

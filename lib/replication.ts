@@ -12,6 +12,7 @@ import type { AnyMensagem, Challenge, Hello, Proof, ProofOk, Put } from "./mensa
 import {
   clusterSizeDefault,
   heartbeatMs,
+  keyBytesMax,
   logCharsMax,
   minInSyncDefault,
   outstandingPutsMax,
@@ -21,6 +22,7 @@ import {
   silenceMs,
   snapshotChunkChars,
   snapshotChunkVisits,
+  valueBytesMax,
   waitingCharsMax,
 } from "./limits.ts";
 
@@ -110,6 +112,10 @@ export interface Tuning {
   readonly outstandingPutsMax: number;
   /** Text of PUTs that wait for servers to come back, in UTF-16 units. */
   readonly waitingCharsMax: number;
+  /** The longest key that a client may PUT, in bytes of UTF-8. */
+  readonly keyBytesMax: number;
+  /** The longest value that a client may PUT, in bytes of UTF-8. */
+  readonly valueBytesMax: number;
 }
 
 /** The tuning that holds where nothing else is said. */
@@ -126,6 +132,8 @@ export const tuningDefault: Tuning = {
   snapshotChunkVisits,
   outstandingPutsMax,
   waitingCharsMax,
+  keyBytesMax,
+  valueBytesMax,
 };
 
 /** A server's part in the replication: that of the leader or that of a follower. */

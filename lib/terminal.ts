@@ -239,7 +239,6 @@ export function readTls(
 }
 
 function readPem(role: string, flag: string, path: string): string {
-  if (path === "") throw new UsageError(`--${flag} must name a file`);
   if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") {
     throw new UsageError(
       `--${flag}=${path}: no permission to read it; "deno task ${role}:tls" may read the files ` +
@@ -289,6 +288,9 @@ export function parseFlags<Name extends string, Switch extends string>(
     boolean: [...switches] as string[],
     unknown: refuse,
   });
+  for (const name of names) {
+    if (parsed[name] === "") throw new UsageError(`--${name} needs a value: see --help`);
+  }
   const pick = <K extends string, V>(keys: readonly K[]) =>
     Object.fromEntries(keys.map((key) => [key, parsed[key]])) as Record<K, V>;
   return { values: pick(names), switches: pick(switches) };

@@ -11,7 +11,7 @@ const pure = { permissions: "none" } as const;
 /** A server that waits for one follower. */
 async function serve(
   secrets: { server?: string; client?: string },
-  leader?: KvServer,
+  leader?: Pick<KvServer, "address">,
 ): Promise<{ server: KvServer; reports: string[] } & AsyncDisposable> {
   const reports: string[] = [];
   const options: KvServerOptions = {
@@ -154,4 +154,25 @@ Deno.test("the secret is never on the wire", async () => {
   await assertRejects(() => client.get("cor"), UnavailableError, "password");
   assertEquals(seen.length, 1);
   assertFalse(seen[0]!.includes("senha"));
+});
+
+Deno.test("a follower does not help an impostor at its leader's address to pass for the leader", async () => {
+  const heard: string[] = [];
+  const own = Promise.withResolvers<KvServer>();
+  // Whatever the follower says is said to the follower itself, and its answers are sent back.
+  await using impostor = new FakeServer(async (wire) => {
+    const hello = await wire.message();
+    using mirror = await Wire.connect((await own.promise).address);
+    await wire.send(await mirror.ask(hello));
+    for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
+      heard.push(JSON.parse(line).type);
+    }
+  });
+  await using follower = await serve({ server: "segredo" }, impostor);
+  own.resolve(follower.server);
+  await eventually(
+    "it gives up",
+    () => follower.reports.some((line) => line.includes("trying on")),
+  );
+  assertFalse(heard.includes("PROOF"), `${heard}`);
 });

@@ -394,6 +394,20 @@ Deno.test("half a frame that stays half is cut off", async () => {
   await running.end();
 });
 
+Deno.test("half a frame that nobody reads on is not cut off before its time", async () => {
+  await using running = await Running.start();
+  const answered = Promise.withResolvers<void>();
+  running.onLine = () => answered.promise;
+  await running.wire.write("whole\nhalf");
+  await running.received(1);
+  running.connection.sweep(0);
+  running.connection.sweep(10 * halfFrameMs);
+  assert(running.connection.open, "it waits for an answer to the first one");
+  await running.wire.write(" of it\n");
+  answered.resolve();
+  assertEquals(await running.received(2), ["whole", "half of it"]);
+});
+
 Deno.test("an idle connection is not cut off", async () => {
   await using running = await Running.start();
   await running.wire.write("whole\n");

@@ -9,7 +9,7 @@ import { assert } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../lib/address.ts";
 import { ServerConsole } from "../lib/console.ts";
-import { KvServer } from "../lib/kv_server.ts";
+import { KvServer, type ServerLimits } from "../lib/kv_server.ts";
 import type { Tuning } from "../lib/replication.ts";
 import { Keyboard, type Terminal } from "../lib/terminal.ts";
 
@@ -80,20 +80,30 @@ export class TestServer implements AsyncDisposable {
   #printed = "";
 
   /** Starts a server. Tests need no long pauses between dials. */
-  constructor(listen: Address, leader: Address | undefined, tuning: Partial<Tuning>) {
+  constructor(
+    listen: Address,
+    leader: Address | undefined,
+    tuning: Partial<Tuning>,
+    limits: Partial<ServerLimits> = {},
+  ) {
     this.#server = KvServer.start({
       listen,
       ...(leader === undefined ? {} : { leader }),
       prints: new ServerConsole((text) => this.#printed += text),
       report: (line) => this.reports.push(line),
       tuning: { redialFirstMs: 10, redialLongestMs: 100, ...tuning },
+      limits,
     });
     this.address = this.#server.address;
   }
 
   /** A leader that is the whole cluster. */
-  static async alone(tuning: Partial<Tuning> = {}): Promise<TestServer> {
-    const server = new TestServer(anyPort, undefined, { clusterSize: 1, minInSync: 1, ...tuning });
+  static async alone(
+    tuning: Partial<Tuning> = {},
+    limits: Partial<ServerLimits> = {},
+  ): Promise<TestServer> {
+    const alone = { clusterSize: 1, minInSync: 1, ...tuning };
+    const server = new TestServer(anyPort, undefined, alone, limits);
     await server.ready();
     return server;
   }

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { KvClient } from "../lib/kv_client.ts";
-import { frameBytesMax, valueBytesMax } from "../lib/limits.ts";
+import { frameBytesMax, lingerMs, refusedMax, valueBytesMax } from "../lib/limits.ts";
 import { tuningDefault } from "../lib/replication.ts";
 import { seeded } from "./random.ts";
-import { Cluster, eventually, type Message, TestServer, Wire } from "./helpers.ts";
+import { anyPort, Cluster, eventually, type Message, TestServer, Wire } from "./helpers.ts";
 
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 const get = { type: "GET", id: 2, key: "cor", timestamp: 0 };
@@ -140,6 +140,68 @@ Deno.test("a value over the limit is refused, the connection goes on", async () 
   assertEquals((await wire.ask({ ...put, value: "é".repeat(valueBytesMax / 2) })).type, "PUT_OK");
 });
 
+Deno.test("limits on what clients may PUT hold for clients, not between servers", async () => {
+  await using leader = new TestServer(
+    anyPort,
+    undefined,
+    { clusterSize: 2, keyBytesMax: 4, valueBytesMax: 8 },
+    { frameBytesMax: 64 * 1024 },
+  );
+  await using follower = new TestServer(anyPort, leader.address, {}, { frameBytesMax: 128 * 1024 });
+  await Promise.all([leader.ready(), follower.ready()]);
+  using strict = await Wire.connect(leader.address);
+  for (const wrong of [{ key: "ção" }, { value: "123456789" }]) {
+    const { code, id } = await strict.ask({ ...put, id: 5, ...wrong });
+    assertEquals([code, id], ["TOO_LARGE", 5]);
+  }
+  assertEquals((await strict.ask({ ...put, key: "cor.", value: "12345678" })).type, "PUT_OK");
+  await strict.write(frameOf(64 * 1024));
+  assertEquals((await strict.message()).type, "GET_OK");
+  await strict.write(frameOf(64 * 1024 + 1));
+  assertEquals((await strict.rest()).map(({ code }) => code), ["TOO_LARGE"]);
+  // Each of these is over a limit of the other server, which gets it from a server.
+  using free = await Wire.connect(follower.address);
+  const value = "v".repeat(100 * 1024);
+  assertEquals((await free.ask({ ...put, key: "longa", value })).type, "PUT_OK");
+  await free.write(frameOf(128 * 1024 + 1));
+  assertEquals((await free.rest()).map(({ code }) => code), ["TOO_LARGE"]);
+  const largest = "\u0001".repeat(valueBytesMax);
+  await using other = new TestServer(anyPort, undefined, { clusterSize: 2 });
+  await using behind = new TestServer(anyPort, other.address, {}, { frameBytesMax: 64 * 1024 });
+  await behind.ready();
+  using client = await Wire.connect(other.address);
+  assertEquals((await client.ask({ ...put, value: largest })).type, "PUT_OK");
+  assertEquals(behind.holds("cor")?.value.length, valueBytesMax);
+});
+
+Deno.test("where half-sent frames are too much together, who holds most is cut off", async () => {
+  await using server = await TestServer.alone({}, { heldBytesMax: 3 * 1024 * 1024 });
+  const half = async (bytes: number) => {
+    const wire = await Wire.connect(server.address);
+    await wire.write("x".repeat(bytes));
+    return wire;
+  };
+  using small = await half(1024);
+  using large = await half(1.5 * 1024 * 1024);
+  using _larger = await half(1.4 * 1024 * 1024);
+  assertEquals(server.reports.filter((line) => line.includes("cut off")), []);
+  using _last = await half(1024 * 1024);
+  await server.reported("cut off 1 connections");
+  assertEquals(await large.rest(), []);
+  await small.write("\n");
+  assertEquals((await small.message()).code, "BAD_MESSAGE");
+  await assertServes(server);
+});
+
+Deno.test("where unread answers are too much together, who reads least is cut off", async () => {
+  await using server = await TestServer.alone({}, { heldBytesMax: valueBytesMax });
+  using greedy = await Wire.connect(server.address);
+  await greedy.ask({ ...put, value: "v".repeat(valueBytesMax) });
+  await greedy.send(...Array.from({ length: 100 }, (_, id) => ({ ...get, id })));
+  await server.reported("cut off 1 connections");
+  await assertServes(server);
+});
+
 // Halves
 
 Deno.test("half a message and then nothing changes nothing", async () => {
@@ -217,6 +279,31 @@ Deno.test("many connections at once are all served", async () => {
   assertEquals(await Promise.all(answers), answers.map((_, n) => `v${n}`));
 });
 
+for (const limit of ["connectionsMax", "connectionsPerIpMax"] as const) {
+  Deno.test(`connections over ${limit} take no place, and only a few are told why`, async () => {
+    await using server = await TestServer.alone({}, { [limit]: 2 });
+    const status = async (wire: Wire) => (await wire.ask({ type: "STATUS", id: 1 })).type;
+    using first = await Wire.connect(server.address);
+    using second = await Wire.connect(server.address);
+    assertEquals([await status(first), await status(second)], ["STATUS_OK", "STATUS_OK"]);
+    // None of these goes away by itself.
+    await using stack = new AsyncDisposableStack();
+    const over = await Promise.all(
+      Array.from({ length: 2 * refusedMax }, () => Wire.connect(server.address)),
+    );
+    for (const wire of over) stack.use(wire);
+    const replies = (await Promise.all(over.map((wire) => wire.rest()))).flat();
+    assertLess(replies.length, refusedMax + 1);
+    assertEquals(replies, replies.map(() => replies[0]!));
+    assertEquals(replies[0]?.code, "OVERLOADED");
+    second.close();
+    await eventually("the place is free, though who was refused is still there", async () => {
+      using third = await Wire.connect(server.address);
+      return await status(third).catch(() => "") === "STATUS_OK";
+    }, lingerMs / 2);
+  });
+}
+
 Deno.test("who never reads is not read either: others are served, and nothing is lost once it reads", async () => {
   await using server = await TestServer.alone();
   using greedy = await Wire.connect(server.address);
@@ -243,7 +330,8 @@ Deno.test("who never reads is not read either: others are served, and nothing is
 });
 
 Deno.test("the largest value of control characters goes through a follower to every server", async () => {
-  await using cluster = await Cluster.start();
+  // 6 MiB in one line take their time on a busy machine, and this is about their size.
+  await using cluster = await Cluster.start({ silenceMs: 9_000, putTimeoutMs: 9_000 });
   const value = "\u0001".repeat(valueBytesMax);
   using client = await Wire.connect(cluster.followers[0].address);
   const answer = await client.ask({ ...put, value });

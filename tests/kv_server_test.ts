@@ -325,6 +325,30 @@ Deno.test("a fourth server, a second one of the same address and a foreign clust
   ]);
 });
 
+Deno.test("a follower of another cluster is refused with the reason, and neither wiped nor asked", async () => {
+  const pair = { clusterSize: 2 };
+  const old = new TestServer(anyPort, undefined, pair);
+  // It dials again only when the new cluster is there.
+  const late = { ...pair, redialFirstMs: 3_000, redialLongestMs: 3_000 };
+  await using follower = new TestServer(anyPort, old.address, late);
+  await old.ready();
+  using client = await Wire.connect(old.address);
+  assertEquals(await client.ask(put), putOk);
+  client.close();
+  await old.close();
+  await using leader = new TestServer(old.address, undefined, pair);
+  const other = new TestServer(anyPort, leader.address, pair);
+  await leader.ready();
+  await other.close(); // so that there is room
+  const reason = /holds data of cluster [\w-]+, this is cluster [\w-]+: start it anew/;
+  assertMatch(await leader.reported("holds data"), reason);
+  assertMatch(await follower.reported("holds data"), reason);
+  assertEquals(follower.holds("cor"), { value: "azul", timestamp: 1 });
+  using reader = await Wire.connect(follower.address);
+  assertEquals((await reader.ask(get)).type, "TRY_OTHER_SERVER_OR_LATER");
+  assertEquals(leader.holds("cor"), undefined);
+});
+
 // The follower, with a scripted leader
 
 Deno.test("a follower without its leader refuses PUTs and answers no GET", async () => {

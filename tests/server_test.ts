@@ -5,7 +5,6 @@ import {
   anyPort,
   deadAddress,
   eventually,
-  eventually,
   FakeTerminal,
   freePorts,
   linesOf,
@@ -231,7 +230,9 @@ Deno.test("a wrong answer at a terminal is asked for again", async () => {
 for (
   const [flags, complaint] of [
     [["--ip=casa"], "IP inválido: casa"],
-    [["--ip="], "IP inválido: "],
+    [["--ip="], "--ip needs a value"],
+    [["--port"], "--port needs a value"],
+    [["--leader-port=x"], "Porta inválida: x"],
     [["--ip=127.0.0.1", "--port=x"], "Porta inválida: x"],
     [["--porta=1"], "unknown argument"],
     [["10097"], "unknown argument"],
@@ -275,6 +276,27 @@ Deno.test("an address of another machine: one sentence and code 1", async () => 
     [code, errors],
     [1, `Cannot listen on 192.0.2.1:${port}: the address is not one of this machine.\n`],
   );
+});
+
+Deno.test("every address of the machine, on the leader's port, is not taken for a follower's", async () => {
+  for (const ip of ["0.0.0.0", "::"]) {
+    const flags = [`--ip=${ip}`, "--port=10097", "--leader-ip=192.0.2.1", "--leader-port=10097"];
+    const { code, errors } = await run(flags);
+    assertEquals(code, 2);
+    assertStringIncludes(errors, "may be the leader's 192.0.2.1:10097 too");
+  }
+});
+
+Deno.test("listening outside loopback without a secret is warned of, on standard error", async () => {
+  const [port] = freePorts(1);
+  const flags = [`--port=${port}`, `--leader-port=${port}`];
+  for (const [ip, warned] of [["0.0.0.0", true], ["127.0.0.1", false]] as const) {
+    const role = new ServerRole([`--ip=${ip}`, `--leader-ip=${ip}`, ...flags]);
+    await role.reported("serving");
+    assertEquals(await role.stop(), 0);
+    assertEquals(role.terminal.errors.includes("warning: 0.0.0.0 can be reached"), warned);
+    assertEquals(role.terminal.screen, "");
+  }
 });
 
 Deno.test("--help explains every flag and asks nothing", async () => {

@@ -239,10 +239,13 @@ Deno.test("flags are text, after an equals sign or a blank; switches are true", 
     values: { ip: "010", "leader-ip": "a=b" },
     switches: { quiet: true, help: false },
   });
-  assertStrictEquals(flags("--ip=").values.ip, "");
-  assertStrictEquals(flags("--ip").values.ip, "");
-  assertEquals(flags("--ip", "--quiet").switches.quiet, true);
 });
+
+for (const args of [["--ip="], ["--ip"], ["--ip", "--quiet"], ["--quiet", "--leader-ip"]]) {
+  Deno.test(`${args.join(" ")} lacks a value`, pure, () => {
+    assertThrows(() => flags(...args), UsageError, "needs a value");
+  });
+}
 
 // deno-fmt-ignore
 const unknownArguments: string[][] = [

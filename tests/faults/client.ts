@@ -305,7 +305,9 @@ export class Witness implements AsyncDisposable {
     const op = this.#history.nextOp();
     const client = `${this.#name}.${this.#generation}`;
     const sinceMs = server.ownMs;
-    this.#history.record({ kind: "asked", op, client, key, value: write ? `${op}` : undefined });
+    const { process } = server;
+    const value = write ? `${op}` : undefined;
+    this.#history.record({ kind: "asked", op, client, key, value, process });
     const done = (event: Event) => {
       this.#history.record(event);
       this.#history.record({ kind: "answered", op, afterMs: server.ownMs - sinceMs });

@@ -8,7 +8,9 @@ import { makeCheckers, type Observation, type Table } from "../simulation/checke
 
 /** What a client did or saw. Each request is "asked" once, then one of the others, then "answered". */
 export type Event =
-  | Extract<Observation, { kind: "asked" | "put" | "got" | "answered" }>
+  | Extract<Observation, { kind: "put" | "got" | "answered" }>
+  /** `process` is the one that is asked, where that is known. */
+  | Extract<Observation, { kind: "asked" }> & { readonly process?: string }
   /** TRY_OTHER_SERVER_OR_LATER. */
   | { readonly kind: "refused"; readonly op: number; readonly server: string }
   /** Certainly not written, or not read. */
@@ -119,6 +121,7 @@ export class History {
       ...Object.entries(makeCheckers({ minInSync: 0, answerMs: end.answerMs }))
         .map(([rule, checker]) => new Judge(rule, checker as Rule)),
       new Judge("in-sync servers show what is acknowledged (G2)", shownByAll(end.calmUntilMs)),
+      new Judge("servers never show less than they have shown (G1)", monotonicProcesses()),
       new Judge("writes are ordered as they happened (G1)", orderedWrites()),
       new Judge("what failed is never applied (G7)", failedForGood()),
       new Judge("every request is answered (G7)", answeredAll()),
@@ -179,7 +182,7 @@ export class History {
 }
 
 /** All that rules are told. */
-type Seen = Event | Observation;
+type Seen = Event | Exclude<Observation, { kind: "asked" }>;
 type Rule = (seen: Seen, atMs: number) => string | undefined;
 
 /** Counts how often a rule is broken. A rule of the simulation takes no notice of events that it does not know. */
@@ -203,7 +206,8 @@ class Judge {
 }
 
 /** The rules that a stale answer breaks. */
-const staleRules = /^(reads never go back|a restarted server shows|in-sync servers show)/;
+const staleRules =
+  /^(reads never go back|a restarted server shows|in-sync servers show|servers never show less)/;
 
 /** While all servers are in sync, a GET that is asked after a PUT_OK, by anybody and anywhere, shows that write. */
 function shownByAll(calmUntilMs: number): Rule {
@@ -217,6 +221,29 @@ function shownByAll(calmUntilMs: number): Rule {
     }
     return seen.kind === "got" && seen.timestamp < floors.get(seen.op)!
       ? `${seen.key} was read at ${seen.timestamp} after ${floors.get(seen.op)} was acknowledged`
+      : undefined;
+  };
+}
+
+/**
+ * A process that has shown a timestamp of a key shows no older one to anybody who asks it later, not
+ * even to one who has seen nothing.
+ */
+function monotonicProcesses(): Rule {
+  const shown = new Map<string, number>();
+  const asked = new Map<number, { readonly slot: string; readonly floor: number }>();
+  return (seen) => {
+    if (seen.kind === "asked" && seen.process !== undefined) {
+      const slot = `${seen.process} ${seen.key}`;
+      asked.set(seen.op, { slot, floor: shown.get(slot) ?? 0 });
+    }
+    if (seen.kind !== "got") return undefined;
+    const request = asked.get(seen.op);
+    if (request === undefined) return undefined;
+    const { slot, floor } = request;
+    shown.set(slot, Math.max(seen.timestamp, shown.get(slot) ?? 0));
+    return seen.timestamp < floor
+      ? `${slot} was read at ${seen.timestamp} after ${floor} was`
       : undefined;
   };
 }

@@ -58,6 +58,11 @@ export class ServerProcess implements AsyncDisposable {
     return this.#stoppedAtMs !== undefined;
   }
 
+  /** The newest process, with the number that it has among those of this host. */
+  get process(): string {
+    return `${this.name}, process ${this.#life}`;
+  }
+
   /** What the newest process has reported. */
   get news(): Report[] {
     return this.reports.filter(({ life }) => life === this.#life);

@@ -35,6 +35,10 @@ const recoverMs = 6_000;
 const answerSlackMs = 2_000;
 /** A fault of this length is noticed. */
 const noticedMs = silenceMs + 1_500;
+/** Who dials a dead leader has its longest pauses by then. */
+const longDeadMs = 6_000;
+/** The time that some MiB take over a narrow link. */
+const catchUpMs = 15_000;
 const mixedRounds = 10;
 /** So many requests show that work goes on. */
 const some = 200;
@@ -195,14 +199,31 @@ test("a follower stands still and goes on", async ({ cluster, load }) => {
   await cluster.settled();
 });
 
-test("the leader is killed in the middle of PUTs and comes back", async ({ cluster, load }) => {
-  const killedMs = await cluster.kill(0);
-  for (const follower of [1, 2] as const) {
-    await cluster.servers[follower].reported("lost the leader", killedMs);
+test("the leader is killed in the middle of PUTs and comes back, at once and late", async ({ cluster, load }) => {
+  for (const deadMs of [0, longDeadMs]) {
+    const killedMs = await cluster.kill(0);
+    for (const follower of [1, 2] as const) {
+      await cluster.servers[follower].reported("lost the leader", killedMs);
+    }
+    await load.gets(some); // the followers answer
+    await delay(deadMs - (performance.now() - killedMs));
+    const servesMs = await cluster.start(0);
+    await load.resumes("after the leader was back with its followers", servesMs, resumeMs);
+    await cluster.settled();
   }
-  await load.gets(some); // the followers answer
+});
+
+test("a leader that comes back and loses a follower takes no PUT until it has both", async ({ cluster, load, history }) => {
+  await cluster.kill(0);
+  cluster.slowDown(2, 400); // so that its JOIN arrives, and no answer to it
   const servesMs = await cluster.start(0);
-  await load.resumes("after the leader was back with its followers", servesMs, resumeMs);
+  await cluster.leader.reported(`${cluster.servers[2].name} joined`, servesMs);
+  cluster.cut(2, "both");
+  await cluster.leader.reported(`${cluster.servers[2].name} left`, servesMs);
+  await load.gets(some);
+  assertEquals(history.putMs(servesMs), []);
+  const healedMs = cluster.heal(2);
+  await load.resumes("after both followers were back", healedMs, resumeMs);
 });
 
 test("the leader stands still and goes on", async ({ cluster, load }) => {
@@ -295,6 +316,26 @@ test("a follower is away for longer than the log reaches", async ({ cluster, loa
   cluster.heal(2);
   await cluster.settled();
 }, large);
+
+test(
+  "a follower that is still catching up does not count: what is acknowledged without the other survives",
+  async ({ cluster, load }) => {
+    const behindMs = cluster.cut(1, "both");
+    await load.resumes("after a link was cut", behindMs, resumeMs);
+    await load.puts(some);
+    cluster.throttle(1, 3_000_000); // what it lacks takes some seconds, in which others are confirmed
+    const joinsMs = performance.now();
+    await cluster.leader.reported(`${cluster.servers[1].name} joined`, joinsMs);
+    const killedMs = await cluster.kill(2);
+    await load.resumes("after the follower left over had caught up", killedMs, catchUpMs);
+    await cluster.killAllBut(1, () => cluster.cut(1, "both"));
+    cluster.drop(1);
+    cluster.heal(1);
+    const servesMs = Math.max(...await Promise.all([cluster.start(0), cluster.start(2)]));
+    await load.resumes("after the leader was back with its followers", servesMs, resumeMs);
+  },
+  large,
+);
 
 test("all servers are restarted one after the other, the leader twice", async ({ cluster, load }) => {
   for (const server of [1, 2, 0, 0] as const) {

@@ -117,7 +117,7 @@ function assertReads(input: Input): void {
   assertEquals(lines, expected.lines);
   assertStrictEquals(reader.failure?.code, expected.failure);
   if (expected.failure === undefined) {
-    assertStrictEquals(reader.partial, expected.restBytes > 0);
+    assertStrictEquals(reader.partialBytes > 0, expected.restBytes > 0);
   } else {
     assert(reader.failure instanceof FrameError);
   }

@@ -255,7 +255,7 @@ export function answersTo(
         else due.push({ type: `${request.type}_OK`, request });
         break;
       case "HELLO":
-        if (guarded) {
+        if (guarded && (leads || request.role === "client")) {
           due.push({ type: "CHALLENGE", request });
           break;
         }
