@@ -278,7 +278,9 @@ export class Wire implements Disposable {
     if (!this.#answersStatus || !line.startsWith(`{"type":"STATUS"`)) return line;
     const { id } = JSON.parse(line);
     const server = this.local;
-    const status = { id, server, leader: server, cluster: "", timestamp: 0, inSync: [] };
+    const lists = { inSync: [], followers: [] };
+    const numbers = { timestamp: 0, keys: 0, connections: 1, uptimeMs: 0, memoryBytes: 0 };
+    const status = { id, server, leader: server, cluster: "", ...lists, ...numbers, faults: false };
     await this.send({ type: "STATUS_OK", ...status });
     return await this.line();
   }

@@ -9,6 +9,7 @@ import authText from "../lib/auth.ts" with { type: "text" };
 import connectionText from "../lib/connection.ts" with { type: "text" };
 import consoleText from "../lib/console.ts" with { type: "text" };
 import errorsText from "../lib/errors.ts" with { type: "text" };
+import eventsText from "../lib/events.ts" with { type: "text" };
 import fieldsText from "../lib/fields.ts" with { type: "text" };
 import fifoText from "../lib/fifo.ts" with { type: "text" };
 import followerText from "../lib/follower.ts" with { type: "text" };
@@ -42,6 +43,7 @@ const sources: Readonly<Record<string, string>> = {
   "lib/connection.ts": connectionText,
   "lib/console.ts": consoleText,
   "lib/errors.ts": errorsText,
+  "lib/events.ts": eventsText,
   "lib/fields.ts": fieldsText,
   "lib/fifo.ts": fifoText,
   "lib/follower.ts": followerText,
@@ -77,7 +79,8 @@ const ground = ["errors", "limits", "fifo", "address"];
 const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   { errors: [], limits: [], fifo: [], address: [] },
   { fields: ground, frame: ground, store: ground, write_log: ground },
-  { mensagem: [...ground, "fields"] },
+  { events: ["fields"] },
+  { mensagem: [...ground, "fields", "events"] },
   { replication: [...ground, "type mensagem"], session: ["type mensagem"], auth: ["mensagem"] },
   {
     put_window: [...ground, "mensagem", "type replication"],
@@ -153,7 +156,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Messages and the time go in, messages and prints come out. */
-const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2] })]
+const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2], ...layers[3] })]
   .concat("replication", "session", "put_window", "snapshot", "leader", "follower", "node");
 
 const allowed = new Map(
