@@ -9,6 +9,7 @@ import { clientTexts, passwordText } from "./lib/console.ts";
 import {
   ClusterResetError,
   MensagemError,
+  StaleError,
   UnavailableError,
   UnknownOutcomeError,
 } from "./lib/errors.ts";
@@ -80,7 +81,7 @@ export async function menu(
       if (choice === "INIT") {
         const servers = await askServers(terminal, presets);
         await client?.close();
-        client = new KvClient(servers, options);
+        client = new KvClient(servers, { ...options, once: true });
       } else if (choice !== "PUT" && choice !== "GET") {
         terminal.err(`${clientTexts.badChoice(answer)}\n`);
       } else if (client === undefined) {
@@ -122,7 +123,12 @@ async function request(terminal: Terminal, client: KvClient, choice: "PUT" | "GE
       out(`${clientTexts.get(key, value, server, seen, timestamp)}\n`);
     }
   } catch (error) {
-    err(`${explain(choice, error)}\n`);
+    if (error instanceof StaleError) {
+      // enunciado 5.f: the server may not show its value.
+      for (const { server, timestamp } of error.answers) {
+        out(`${clientTexts.get(key, undefined, server, error.seen, timestamp)}\n`);
+      }
+    } else err(`${explain(choice, error)}\n`);
   }
 }
 

@@ -23,6 +23,7 @@ import nodeText from "../lib/node.ts" with { type: "text" };
 import peerText from "../lib/peer.ts" with { type: "text" };
 import putWindowText from "../lib/put_window.ts" with { type: "text" };
 import replicationText from "../lib/replication.ts" with { type: "text" };
+import serverPoolText from "../lib/server_pool.ts" with { type: "text" };
 import serverConnectionText from "../lib/server_connection.ts" with { type: "text" };
 import sessionText from "../lib/session.ts" with { type: "text" };
 import snapshotText from "../lib/snapshot.ts" with { type: "text" };
@@ -58,6 +59,7 @@ const sources: Readonly<Record<string, string>> = {
   "lib/put_window.ts": putWindowText,
   "lib/replication.ts": replicationText,
   "lib/server_connection.ts": serverConnectionText,
+  "lib/server_pool.ts": serverPoolText,
   "lib/session.ts": sessionText,
   "lib/snapshot.ts": snapshotText,
   "lib/store.ts": storeText,
@@ -81,7 +83,11 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   { fields: ground, frame: ground, store: ground, write_log: ground },
   { events: ["fields"] },
   { mensagem: [...ground, "fields", "events"] },
-  { replication: [...ground, "type mensagem"], session: ["type mensagem"], auth: ["mensagem"] },
+  {
+    replication: [...ground, "type mensagem"],
+    session: [...ground, "fields", "type mensagem"],
+    auth: ["mensagem"],
+  },
   {
     put_window: [...ground, "mensagem", "type replication"],
     snapshot: [...ground, "mensagem", "replication", "type store"],
@@ -105,16 +111,20 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   },
   {
     node: [...ground, "mensagem", "replication", "store", "leader", "follower"],
+    server_pool: [...ground, "type server_connection"],
+  },
+  {
+    peer: [...ground, "mensagem", "type connection", "type node", "auth"],
     kv_client: [
       ...ground,
       "mensagem",
       "session",
       "type connection",
       "server_connection",
+      "server_pool",
       "auth",
     ],
   },
-  { peer: [...ground, "mensagem", "type connection", "type node", "auth"] },
   {
     kv_server: [
       ...ground,
@@ -149,6 +159,7 @@ const roles: Readonly<Record<string, readonly string[]>> = {
 /** Where each package may be used. Anywhere else there is none. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   connection: ["@std/async/delay"],
+  kv_client: ["@std/async/delay"],
   kv_server: ["@std/async/channel", "@std/async/delay"],
   peer: ["@std/async/channel"],
   terminal: ["@std/cli/parse-args"],
