@@ -10,6 +10,7 @@ import type { ServerConnection } from "./server_connection.ts";
 
 /** One server of the pool. */
 export interface PooledServer {
+  /** Where it listens. */
   readonly address: Address;
   /** "ip:port" */
   readonly name: string;

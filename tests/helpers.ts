@@ -11,7 +11,7 @@ import { type Address, formatAddress } from "../lib/address.ts";
 import { ServerConsole } from "../lib/console.ts";
 import { KvServer } from "../lib/kv_server.ts";
 import type { Tuning } from "../lib/replication.ts";
-import { Keyboard, type Terminal } from "../lib/terminal.ts";
+import { Keyboard, type Screen } from "../lib/terminal.ts";
 
 /** How long a test waits for anything: far more than it takes on a busy machine. */
 export const patienceMs = 10_000;
@@ -470,8 +470,11 @@ export class FakeServer implements AsyncDisposable {
 }
 
 /** The streams of a role: text goes in as from a keyboard or a pipe, and what comes out is kept. */
-export class FakeTerminal implements Terminal {
+export class FakeTerminal implements Screen {
   readonly keyboard: Keyboard;
+  outIsTerminal = false;
+  colors = false;
+  outClosed = false;
   #out = "";
   #err = "";
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;

@@ -12,6 +12,7 @@ import errorsText from "../lib/errors.ts" with { type: "text" };
 import eventsText from "../lib/events.ts" with { type: "text" };
 import fieldsText from "../lib/fields.ts" with { type: "text" };
 import fifoText from "../lib/fifo.ts" with { type: "text" };
+import flagsText from "../lib/flags.ts" with { type: "text" };
 import followerText from "../lib/follower.ts" with { type: "text" };
 import frameText from "../lib/frame.ts" with { type: "text" };
 import kvClientText from "../lib/kv_client.ts" with { type: "text" };
@@ -47,6 +48,7 @@ const sources: Readonly<Record<string, string>> = {
   "lib/events.ts": eventsText,
   "lib/fields.ts": fieldsText,
   "lib/fifo.ts": fifoText,
+  "lib/flags.ts": flagsText,
   "lib/follower.ts": followerText,
   "lib/frame.ts": frameText,
   "lib/kv_client.ts": kvClientText,
@@ -93,6 +95,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     snapshot: [...ground, "mensagem", "replication", "type store"],
     connection: [...ground, "frame", "type replication"],
     console: ["type replication"],
+    flags: [],
   },
   {
     leader: [
@@ -106,7 +109,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     ],
     follower: [...ground, "mensagem", "replication", "snapshot", "type store"],
     server_connection: [...ground, "mensagem", "session", "connection", "auth"],
-    terminal: [...ground, "console", "type connection"],
+    terminal: [...ground, "flags", "console", "type connection"],
     tls: [...ground, "type connection"],
   },
   {
@@ -162,7 +165,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   kv_client: ["@std/async/delay"],
   kv_server: ["@std/async/channel", "@std/async/delay"],
   peer: ["@std/async/channel"],
-  terminal: ["@std/cli/parse-args"],
+  flags: ["@std/cli/parse-args"],
   tls: ["node:crypto", "node:stream", "node:tls"],
 };
 
