@@ -165,6 +165,12 @@ export const silentServerMs = 250;
 /** Requests of one connection that were given up while their answers may still come. */
 export const abandonedMax = 1_024;
 
+/** The longest file that is read as a session, in bytes. */
+export const sessionBytesMax = 64 * 1024 * 1024;
+
+/** Pause between two looks at how a cluster is. */
+export const watchPauseMs = 2_000;
+
 /** Pause after a connection could not be accepted. */
 export const acceptPauseMs = 100;
 

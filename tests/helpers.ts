@@ -513,7 +513,12 @@ export class FakeTerminal implements Screen {
 
   /** Types on the keyboard. */
   type(text: string): void {
-    this.#controller.enqueue(new TextEncoder().encode(text));
+    this.typeBytes(new TextEncoder().encode(text));
+  }
+
+  /** The same with bytes that need not be text. */
+  typeBytes(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#controller.enqueue(bytes);
   }
 
   /** Ends the input. */
