@@ -5,8 +5,12 @@
  */
 
 import { delay } from "@std/async/delay";
-import type { ClusterStatus, ServerDown, ServerUp } from "./cluster_status.ts";
-import { clusterStatus } from "./cluster_status.ts";
+import {
+  type ClusterStatus,
+  clusterStatus,
+  type ServerDown,
+  type ServerUp,
+} from "./cluster_status.ts";
 import { clientTexts, commandTexts, escapeControls } from "./console.ts";
 import {
   ClusterResetError,
