@@ -1,35 +1,60 @@
 /**
- * A client of the cluster: the menu with INIT, PUT and GET.
+ * A client of the cluster: the menu with INIT, PUT and GET, or one command.
  *
  * @module
  */
 
-import type { Address } from "./lib/address.ts";
-import { clientTexts, passwordText } from "./lib/console.ts";
+import { type Address, parseAddress } from "./lib/address.ts";
+import { exitCodes, readCommand, runCommand } from "./lib/commands.ts";
+import { clientTexts, commandTexts, passwordText, type Write } from "./lib/console.ts";
 import {
   ClusterResetError,
   MensagemError,
+  StaleError,
   UnavailableError,
   UnknownOutcomeError,
 } from "./lib/errors.ts";
+import { type Flags, numberFlag, parseCommandLine, UsageError } from "./lib/flags.ts";
 import { KvClient, type KvClientOptions } from "./lib/kv_client.ts";
-import { ipDefault, portsDefault } from "./lib/limits.ts";
+import { ipDefault, portsDefault, requestTimeoutMs, watchPauseMs } from "./lib/limits.ts";
+import { SessionFile } from "./lib/session_file.ts";
 import {
   askIp,
   askPort,
   askSecret,
   EndOfInput,
   exitCode,
-  parseFlags,
   processTerminal,
   readTls,
+  type Screen,
   type Terminal,
   tlsFlags,
 } from "./lib/terminal.ts";
 
-const usage = `A client of the replicated key-value store: a menu with INIT, PUT and GET.
+const seconds = 1000;
 
-deno task client [FLAGS]
+const usage =
+  `A client of the replicated key-value store: a menu with INIT, PUT and GET, or one command.
+
+deno task client [FLAGS]                  the menu
+deno task client [FLAGS] put KEY VALUE    writes; "-" as VALUE: all of the input, byte for byte
+deno task client [FLAGS] get KEY          reads: to a pipe the value and nothing else
+deno task client [FLAGS] status           how each server is
+deno task client [FLAGS] watch-status     the same again and again
+
+For the commands:
+
+  --servers=A,B,C   "ip:port" of the servers (${
+    portsDefault.map((port) => `${ipDefault}:${port}`).join(",")
+  })
+  --timeout=S       seconds that a request may take (${requestTimeoutMs / seconds})
+  --json            one JSON object per line
+  --session=FILE    reads nothing older than what the commands before it with this file have seen
+  --interval=S      watch-status: seconds between two looks (${watchPauseMs / seconds})
+  --count=N         watch-status: so many looks, then it ends
+  --                what follows is no flag, and "-" no input: for keys that begin with a dash
+
+For all:
 
   --password-stdin  the password of clients: the first line of the input
   --tls-ca=FILE     the CA of the servers' certificates, in PEM: all is encrypted then
@@ -37,32 +62,128 @@ deno task client [FLAGS]
   --tls-key=FILE    its private key
   --help            this text
 
+Exit codes of commands:
+
+  0  done; status: all servers answer
+  1  get: the key does not exist
+  2  wrong usage, an invalid key or value, or a session that does not fit
+  3  get: every server that answered is behind the session (TRY_OTHER_SERVER_OR_LATER)
+  4  not done, trying again is safe; status: a server does not answer
+  5  put: it may or may not be written
+
+Examples:
+
+  deno task client put cor azul
+  deno task client get cor
+  deno task client put foto - < foto.txt
+  deno task client --servers=10.0.0.1:10097,10.0.0.2:10097 --json status
+  deno task client put -- -chave- -valor-
+
+"deno task client:session" may use the folder .session, and keeps what it has seen there. For
+another file, F in the folder D: deno run --allow-net --allow-read=D --allow-write=D client.ts
+--session=D/F get cor
+
 "deno task client:secret" takes the password from the environment variable KV_PASSWORD.
 "deno task client:tls" takes tls/ca.pem, and may read that, tls/cert.pem and tls/key.pem. For files
 of other names:
 
   DENO_TLS_CA_STORE= deno run --allow-net --allow-read=A client.ts --tls-ca=A
 
-It reads lines from the keyboard or from a pipe, and ends at the end of the input.
+The menu reads lines from the keyboard or from a pipe, and ends at the end of the input.
 `;
 
 const choices = new Map([["1", "INIT"], ["2", "PUT"], ["3", "GET"]]);
 
-/** Runs the client until the end of the input. Returns the exit code. */
-export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
-  const { values, switches } = parseFlags(args, [...tlsFlags], ["password-stdin", "help"]);
+/** Flags that only a command has. */
+const commandFlags = ["servers", "timeout", "session", "interval", "count"] as const;
+
+/** Runs the menu until the end of the input, or one command. Returns the exit code. */
+export async function main(args: readonly string[], screen: Screen): Promise<number> {
+  const line = parseCommandLine(
+    args,
+    [...tlsFlags, ...commandFlags],
+    ["password-stdin", "json", "help"],
+  );
+  const { values, switches, operands, afterDashes } = line;
   if (switches.help) {
-    terminal.out(usage);
+    screen.out(usage);
     return 0;
   }
+  const presets = portsDefault.map((port) => ({ hostname: ipDefault, port }));
+  if (operands.length > 0) {
+    const pauseMs = secondsFlag("interval", values.interval, watchPauseMs);
+    const count = numberFlag("count", values.count, Infinity, { min: 1, max: 1e9, whole: true });
+    const command = readCommand(operands, afterDashes, { count, pauseMs });
+    const servers = values.servers === undefined ? presets : readServers(values.servers);
+    const timeoutMs = secondsFlag("timeout", values.timeout, requestTimeoutMs);
+    if (command.name === "put" && command.value === undefined && switches["password-stdin"]) {
+      throw new UsageError("the input cannot be both the password and the value");
+    }
+    const file = values.session === undefined ? undefined : new SessionFile(values.session);
+    const session = await file?.read();
+    const access = await readAccess(screen, line, screen.err);
+    await using client = new KvClient(servers, { ...access, timeoutMs, session });
+    const code = await runCommand(screen, client, command, { json: switches.json });
+    return file === undefined
+      ? code
+      : await keepSession(screen, client, file, values.session!, code);
+  }
+  const stray = commandFlags.find((flag) => values[flag] !== undefined) ??
+    (switches.json ? "json" : undefined);
+  if (stray !== undefined || args.includes("--")) {
+    throw new UsageError(`--${stray ?? ""} belongs to a command: see --help`);
+  }
+  await menu(screen, presets, await readAccess(screen, line));
+  return 0;
+}
+
+/** The password and the certificates, where there are any. */
+async function readAccess(
+  screen: Screen,
+  { values, switches }: Flags<typeof tlsFlags[number], "password-stdin">,
+  write?: Write,
+): Promise<KvClientOptions> {
   const fromInput = switches["password-stdin"];
   const tls = readTls("client", values);
-  const password = await askSecret(terminal, passwordText, fromInput, "KV_PASSWORD");
-  await menu(terminal, portsDefault.map((port) => ({ hostname: ipDefault, port })), {
+  const password = await askSecret(screen, passwordText, fromInput, "KV_PASSWORD", write);
+  return {
     ...(password === undefined ? {} : { password }),
     ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+function secondsFlag(name: string, text: string | undefined, presetMs: number): number {
+  const limits = { min: 0.01, max: 3_600, whole: false };
+  return numberFlag(name, text, presetMs / seconds, limits) * seconds;
+}
+
+function readServers(text: string): Address[] {
+  return text.split(",").map((server) => {
+    const address = parseAddress(server.trim());
+    if (address !== undefined) return address;
+    throw new UsageError(
+      `--servers must be a list such as 127.0.0.1:10097,127.0.0.1:10098, not ${
+        JSON.stringify(text)
+      }`,
+    );
   });
-  return 0;
+}
+
+/** What was done is done: that it could not be noted is told all the same. */
+async function keepSession(
+  screen: Screen,
+  client: KvClient,
+  file: SessionFile,
+  path: string,
+  code: number,
+): Promise<number> {
+  try {
+    await file.write(client.exportSession());
+    return code;
+  } catch (error) {
+    screen.err(`${commandTexts.sessionNotKept(path, (error as Error).message)}\n`);
+    return exitCodes.usage;
+  }
 }
 
 /** The menu. `presets` are the servers that INIT proposes. */
@@ -80,7 +201,7 @@ export async function menu(
       if (choice === "INIT") {
         const servers = await askServers(terminal, presets);
         await client?.close();
-        client = new KvClient(servers, options);
+        client = new KvClient(servers, { ...options, once: true });
       } else if (choice !== "PUT" && choice !== "GET") {
         terminal.err(`${clientTexts.badChoice(answer)}\n`);
       } else if (client === undefined) {
@@ -122,7 +243,12 @@ async function request(terminal: Terminal, client: KvClient, choice: "PUT" | "GE
       out(`${clientTexts.get(key, value, server, seen, timestamp)}\n`);
     }
   } catch (error) {
-    err(`${explain(choice, error)}\n`);
+    if (error instanceof StaleError) {
+      // enunciado 5.f: the server may not show its value.
+      for (const { server, timestamp } of error.answers) {
+        out(`${clientTexts.get(key, undefined, server, error.seen, timestamp)}\n`);
+      }
+    } else err(`${explain(choice, error)}\n`);
   }
 }
 

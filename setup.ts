@@ -25,6 +25,13 @@ const SETUP_MS_MAX = 60_000;
 const RENAME_ATTEMPTS_MAX = 20;
 const RENAME_PAUSE_MS = 100;
 const JSR_WORKER = "jsr";
+const USAGE = `Fills vendor/ with the packages of Deno's standard library that deno.json names.
+
+  deno task setup
+
+The other tasks run it by themselves, and where vendor/ is complete it does nothing. The packages come
+from JSR, or, where that cannot be reached, from npm. To fetch them anew, remove the folder vendor/.
+`;
 const HINT = `JSR or the npm registry (for ${NPM_PACKAGE}) must be within reach`;
 
 /** What `vendor/` must hold. */
@@ -231,6 +238,8 @@ function fail(message: string): never {
 
 if (self.name === JSR_WORKER) {
   (self as unknown as Worker).postMessage(await loadModules());
+} else if (Deno.args.includes("--help")) {
+  Deno.stdout.writeSync(new TextEncoder().encode(USAGE));
 } else {
   await setUp().catch((error) => fail(`cannot fill vendor/ (${error})`));
   Deno.exit(0); // whatever the worker left behind, a timer included

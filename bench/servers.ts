@@ -33,12 +33,29 @@ export function freePorts(count: number): number[] {
  * @throws {UnavailableError} where it cannot be reached.
  */
 export async function statusOf(server: Address): Promise<StatusOk> {
-  const connection = new ServerConnection(server, statusMsMax);
+  const connection = connectionTo(server);
   try {
-    return await connection.request((id) => new Status(id));
+    return await askStatus(connection, statusMsMax);
   } finally {
-    await connection.close();
+    connection.close();
+    await connection.ended;
   }
+}
+
+/** A connection to a server of any cluster. */
+export function connectionTo(server: Address): ServerConnection {
+  return new ServerConnection(server, () => true, Promise.resolve(undefined));
+}
+
+/**
+ * How the server of a connection is.
+ *
+ * @throws {UnavailableError} where it does not say so within the time.
+ */
+export function askStatus(connection: ServerConnection, withinMs: number): Promise<StatusOk> {
+  const since = performance.now();
+  const answerBy = since + withinMs;
+  return connection.request((id) => new Status(id), { since, sendBy: answerBy, answerBy });
 }
 
 /** Polls until a condition holds, and returns the milliseconds that it took. */

@@ -201,3 +201,38 @@ export const startTexts = {
     `Servidores no ar nas portas ${ports.join(", ")} (líder: ${ports[0]}). ` +
     `As linhas de cada um começam com a porta entre colchetes.`,
 } as const;
+
+/** The texts of the one-shot commands. */
+export const commandTexts = {
+  putOk: (key: string, timestamp: number, server: string): string =>
+    `PUT_OK key: ${escapeControls(key)} timestamp ${timestamp} realizada no servidor ${server}`,
+  notFound: (key: string): string => `A key não existe: ${escapeControls(key)}`,
+  stale: (key: string, seen: number, answers: string): string =>
+    `${tryOther} key: ${escapeControls(key)}, meu timestamp ${seen}, dos servidores: ${answers}`,
+  unavailable: (choice: string, reason: string): string =>
+    `ERRO no ${choice}: não realizado (${escapeControls(reason)})`,
+  otherCluster: (choice: string, server: string): string =>
+    `ERRO no ${choice}: o servidor ${server} pertence a outro cluster; ` +
+    `se todos os servidores perderam os dados, apague o arquivo da sessão`,
+  sessionNotKept: (path: string, reason: string): string =>
+    `A sessão não foi gravada em ${escapeControls(path)}: ${escapeControls(reason)}`,
+
+  columns: [
+    ...["SERVIDOR", "PAPEL", "EM DIA", "TIMESTAMP", "ATRASO"],
+    ...["KEYS", "CONEXÕES", "NO AR HÁ", "MEMÓRIA"],
+  ],
+  leader: "líder",
+  follower: "seguidor",
+  down: "fora do ar",
+  yes: "sim",
+  no: "não",
+  unknown: "?",
+  duration: (ms: number): string => {
+    const s = Math.floor(ms / 1000);
+    const [days, hours, minutes] = [s / 86_400, s / 3_600 % 24, s / 60 % 60].map(Math.floor);
+    if (days! > 0) return `${days} d ${hours} h`;
+    if (hours! > 0) return `${hours} h ${minutes} min`;
+    return minutes! > 0 ? `${minutes} min ${s % 60} s` : `${s} s`;
+  },
+  memory: (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`,
+} as const;

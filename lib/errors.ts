@@ -59,19 +59,58 @@ export class FrameError extends Error {
   }
 }
 
+/** What an error about a server may carry besides its reason. */
+export interface ServerErrorOptions extends ErrorOptions {
+  /** What the server itself said. Left out where it said nothing. */
+  readonly code?: ErrorCode;
+}
+
 /**
- * A server did not carry out a request: a write was not applied and never will be. Trying again is
- * safe.
+ * A request was not carried out: a write was not applied and never will be. Trying again is safe.
  */
 export class UnavailableError extends Error {
-  /** "ip:port" of the server that was asked. */
+  /** "ip:port" of the server that was asked, the last one where several were. */
   readonly server: string;
+  /** What the server itself said, `undefined` where it said nothing. */
+  readonly code: ErrorCode | undefined;
 
   /** Says why `server` did not do it. */
-  constructor(server: string, reason: string, options?: ErrorOptions) {
+  constructor(server: string, reason: string, options?: ServerErrorOptions) {
     super(reason, options);
     this.name = "UnavailableError";
     this.server = server;
+    this.code = options?.code;
+  }
+}
+
+/** What a server that is behind has for a key. */
+export interface StaleAnswer {
+  /** "ip:port" of the server. */
+  readonly server: string;
+  /** Its timestamp for the key, 0 where it has none. */
+  readonly timestamp: number;
+}
+
+/**
+ * Every server that answered a GET is behind what the client has seen, or not synchronised yet
+ * (TRY_OTHER_SERVER_OR_LATER). Trying again later is safe.
+ */
+export class StaleError extends Error {
+  /** The key that was asked for. */
+  readonly key: string;
+  /** The timestamp that the client has for the key. */
+  readonly seen: number;
+  /** The last answer of each server that answered; the others could not be reached. */
+  readonly answers: readonly StaleAnswer[];
+
+  /** Says who is behind. */
+  constructor(key: string, seen: number, answers: readonly StaleAnswer[]) {
+    const list = answers.map(({ server, timestamp }) => `${server} has ${timestamp}`).join(", ");
+    super(`no server that answered may show the key at timestamp ${seen} or later: ${list}`);
+    this.name = "StaleError";
+    this.key = key;
+    this.seen = seen;
+    this.answers = answers;
   }
 }
 
@@ -104,5 +143,14 @@ export class ClusterResetError extends Error {
     super("the cluster was reset: all servers have lost what they held");
     this.name = "ClusterResetError";
     this.server = server;
+  }
+}
+
+/** What was given as an exported session is none. */
+export class SessionError extends Error {
+  /** Says what is wrong with it. */
+  constructor(message: string) {
+    super(message);
+    this.name = "SessionError";
   }
 }

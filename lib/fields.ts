@@ -78,6 +78,23 @@ export function integer(f: Fields, name: string): number {
   return n === 0 ? 0 : n; // JSON has a -0, and `${-0}` hides it
 }
 
+/** A non-negative number, decimals allowed. */
+export function number(f: Fields, name: string): number {
+  const n = f[name];
+  if (typeof n !== "number" || !Number.isFinite(n) || n < 0) {
+    throw bad(f, `"${name}" must be a non-negative number, not ${quote(n)}`);
+  }
+  return n === 0 ? 0 : n;
+}
+
+/** An object: the field's, or one in its list. What is wrong in it is told with the message's id. */
+export function object(f: Fields, name: string, element: unknown): Fields {
+  if (typeof element !== "object" || element === null || Array.isArray(element)) {
+    throw bad(f, `"${name}" holds no object, but ${quote(element)}`);
+  }
+  return { ...element, id: f.id };
+}
+
 /** A boolean. */
 export function boolean(f: Fields, name: string): boolean {
   const b = f[name];

@@ -7,6 +7,7 @@
 import {
   type AnyMensagem,
   ErrorReply,
+  type FollowerStatus,
   Heartbeat,
   Join,
   Put,
@@ -85,6 +86,8 @@ export class Follower implements Replica {
 
   /** Followers do not decide who is in sync. */
   readonly inSync: readonly string[] = [];
+  /** Nor do they know of each other. */
+  readonly followers: readonly FollowerStatus[] = [];
 
   get readable(): boolean {
     return this.#timestamp >= this.#readableFrom && !this.#excluded;

@@ -123,7 +123,8 @@ export class KvServer implements AsyncDisposable {
   readonly #tasks = new Set<Promise<void>>();
   readonly #stopDialling = new AbortController();
   readonly #ticker: ReturnType<typeof setInterval>;
-  #sweptAt = performance.now();
+  readonly #startedAt = performance.now();
+  #sweptAt = this.#startedAt;
   readonly #ready = Promise.withResolvers<void>();
   /** Resolves when a connection ends, while somebody waits for that. */
   #gone: PromiseWithResolvers<void> | undefined;
@@ -170,6 +171,12 @@ export class KvServer implements AsyncDisposable {
         },
         random: Math.random,
         newClusterId: () => crypto.randomUUID(),
+        vitals: () => ({
+          connections: this.#peers.size,
+          uptimeMs: Math.round(performance.now() - this.#startedAt),
+          memoryBytes: Deno.memoryUsage().rss,
+          faults: false,
+        }),
       },
     });
     this.#start(this.#listener.accept((conn) => this.#accept(conn), (line) => this.#say(line)));

@@ -16,6 +16,7 @@
 import {
   type AnyMensagem,
   ErrorReply,
+  type FollowerStatus,
   Heartbeat,
   type Join,
   JoinOk,
@@ -113,6 +114,14 @@ export class Leader implements Replica {
     if (this.#phase !== "open") return [];
     const members = [...this.#members.values()].filter((member) => member.inSync);
     return [this.#self, ...members.map((member) => member.server)];
+  }
+
+  get followers(): FollowerStatus[] {
+    return Array.from(this.#members.values(), ({ server, acked, inSync }) => ({
+      server,
+      timestamp: Math.max(acked, 0),
+      inSync,
+    }));
   }
 
   put(link: Link, put: Put): void {

@@ -138,6 +138,48 @@ export const shutdownMs = 1_000;
 /** A client gives up on an answer after this time: a little more than a server takes to decide. */
 export const requestTimeoutMs = 4_800;
 
+/** The longest time that a caller may give to a request: what a timer can count. */
+export const requestTimeoutMsMax = 2 ** 31 - 1;
+
+/** A client gives up on a connection that cannot be used after this time. */
+export const connectTimeoutMs = 5_000;
+
+/**
+ * How long a client waits for one server before it asks another: at first, doubled in each round,
+ * and never more than half of the time that is left.
+ */
+export const attemptMs = 1_000;
+
+/** The shortest wait for one server. */
+export const attemptLeastMs = 20;
+
+/** First pause after a client has asked all servers in vain. It doubles with each round. */
+export const retryFirstMs = 20;
+
+/** Longest pause before a client asks all servers again. */
+export const retryLongestMs = 500;
+
+/** A server that failed is not drawn for this time. It doubles with each failure. */
+export const avoidFirstMs = 100;
+
+/** Longest time for which a server that failed is not drawn. */
+export const avoidLongestMs = 1_000;
+
+/**
+ * A connection on which nothing came for this time, though an answer was due, takes no more
+ * requests once one of them has timed out.
+ */
+export const silentServerMs = 250;
+
+/** Requests of one connection that were given up while their answers may still come. */
+export const abandonedMax = 1_024;
+
+/** The longest file that is read as a session, in bytes. */
+export const sessionBytesMax = 64 * 1024 * 1024;
+
+/** Pause between two looks at how a cluster is. */
+export const watchPauseMs = 2_000;
+
 /** Pause after a connection could not be accepted. */
 export const acceptPauseMs = 100;
 

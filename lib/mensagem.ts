@@ -21,6 +21,14 @@
 
 import { type ErrorCode, errorCodes, FrameError } from "./errors.ts";
 import {
+  type Counts,
+  counts,
+  events,
+  type FaultAction,
+  faultActions,
+  type ServerEvent,
+} from "./events.ts";
+import {
   address,
   bad,
   boolean,
@@ -30,6 +38,7 @@ import {
   integer,
   key,
   list,
+  object,
   oneOf,
   quote,
   string,
@@ -304,22 +313,135 @@ export class Status extends Mensagem<"STATUS"> {
   }
 }
 
+/** How far a follower has got, as its leader knows it. */
+export interface FollowerStatus {
+  /** Its "ip:port". */
+  readonly server: string;
+  /** It has confirmed everything up to here; 0 before its first word. */
+  readonly timestamp: number;
+  /** Writes are acknowledged only when it holds them. */
+  readonly inSync: boolean;
+}
+
+/** What a server is and what it holds. */
+export interface ServerStatus {
+  /** Its "ip:port". */
+  readonly server: string;
+  /** Its leader's "ip:port". */
+  readonly leader: string;
+  /** The id of the cluster that its data belongs to, "" before it has any. */
+  readonly cluster: string;
+  /** The highest timestamp that it has applied. */
+  readonly timestamp: number;
+  /** The servers that hold every acknowledged write, where this one leads and is open. */
+  readonly inSync: readonly string[];
+  /** The followers that have joined, where this one leads. */
+  readonly followers: readonly FollowerStatus[];
+  /** Keys in its table. */
+  readonly keys: number;
+  /** Open connections, those between servers included. */
+  readonly connections: number;
+  /** Milliseconds since it was started. */
+  readonly uptimeMs: number;
+  /** Memory of its process that is in RAM. */
+  readonly memoryBytes: number;
+  /** It was started so that it takes FAULT. */
+  readonly faults: boolean;
+}
+
 /** Server to client: what it is and what it holds. */
-export class StatusOk extends Mensagem<"STATUS_OK"> {
+export class StatusOk extends Mensagem<"STATUS_OK"> implements ServerStatus {
+  /** The request's. */
+  readonly id: number;
+  /** See {@linkcode ServerStatus.server}. */
+  readonly server: string;
+  /** See {@linkcode ServerStatus.leader}. */
+  readonly leader: string;
+  /** See {@linkcode ServerStatus.cluster}. */
+  readonly cluster: string;
+  /** See {@linkcode ServerStatus.timestamp}. */
+  readonly timestamp: number;
+  /** See {@linkcode ServerStatus.inSync}. */
+  readonly inSync: readonly string[];
+  /** See {@linkcode ServerStatus.followers}. */
+  readonly followers: readonly FollowerStatus[];
+  /** See {@linkcode ServerStatus.keys}. */
+  readonly keys: number;
+  /** See {@linkcode ServerStatus.connections}. */
+  readonly connections: number;
+  /** See {@linkcode ServerStatus.uptimeMs}. */
+  readonly uptimeMs: number;
+  /** See {@linkcode ServerStatus.memoryBytes}. */
+  readonly memoryBytes: number;
+  /** See {@linkcode ServerStatus.faults}. */
+  readonly faults: boolean;
+
+  /** `id` is the request's. */
+  constructor(id: number, status: ServerStatus) {
+    super("STATUS_OK");
+    this.id = id;
+    this.server = status.server;
+    this.leader = status.leader;
+    this.cluster = status.cluster;
+    this.timestamp = status.timestamp;
+    this.inSync = status.inSync;
+    this.followers = status.followers;
+    this.keys = status.keys;
+    this.connections = status.connections;
+    this.uptimeMs = status.uptimeMs;
+    this.memoryBytes = status.memoryBytes;
+    this.faults = status.faults;
+  }
+}
+
+/** Client to server: tell me what happens, from now until the connection ends. */
+export class Observe extends Mensagem<"OBSERVE"> {
+  /** `id` is the request's. */
+  constructor(readonly id: number) {
+    super("OBSERVE");
+  }
+}
+
+/** Server to observer: what has happened since the last EVENTS. It comes again and again. */
+export class Events extends Mensagem<"EVENTS"> {
   /**
-   * `cluster` is the id of the cluster that its data belongs to, "" before it has any; `timestamp`
-   * the highest one that it has applied; `inSync` the servers that hold every acknowledged write,
-   * where this one leads and is open.
+   * `id` is that of the OBSERVE, `server` the sender's "ip:port", `at` the time of sending in
+   * milliseconds since the Unix epoch. So many events were `missed`, because there were too many or
+   * the observer is slow; the `counts` are exact all the same. Of `events` the oldest is the first.
    */
   constructor(
     readonly id: number,
     readonly server: string,
-    readonly leader: string,
-    readonly cluster: string,
-    readonly timestamp: number,
-    readonly inSync: readonly string[],
+    readonly at: number,
+    readonly missed: number,
+    readonly counts: Counts,
+    readonly events: readonly ServerEvent[],
   ) {
-    super("STATUS_OK");
+    super("EVENTS");
+  }
+}
+
+/**
+ * Client to leader: hold the REPLICATIONs towards one follower, send them late, or no longer do
+ * either.
+ */
+export class Fault extends Mensagem<"FAULT"> {
+  /** `follower` is its "ip:port". `delayMs` belongs to "delay" and has no meaning elsewhere. */
+  constructor(
+    readonly id: number,
+    readonly follower: string,
+    readonly action: FaultAction,
+    readonly delayMs?: number,
+  ) {
+    super("FAULT");
+  }
+}
+
+/** Leader to client: the fault is in effect, or has ended. */
+export class FaultOk extends Mensagem<"FAULT_OK"> {
+  /** `id` is the request's. */
+  constructor(readonly id: number) {
+    super("FAULT_OK");
   }
 }
 
@@ -357,6 +479,10 @@ export type AnyMensagem =
   | ProofOk
   | Status
   | StatusOk
+  | Observe
+  | Events
+  | Fault
+  | FaultOk
   | ErrorReply;
 
 /** Text that is its own JSON, between quotes: most keys and values. */
@@ -455,14 +581,27 @@ function fromFields(f: Fields): AnyMensagem {
     case "STATUS":
       return new Status(integer(f, "id"));
     case "STATUS_OK":
-      return new StatusOk(
+      return new StatusOk(integer(f, "id"), status(f));
+    case "OBSERVE":
+      return new Observe(integer(f, "id"));
+    case "EVENTS":
+      return new Events(
         integer(f, "id"),
         address(f, "server"),
-        address(f, "leader"),
-        cluster(f),
-        integer(f, "timestamp"),
-        list(f, "inSync").map((server) => address(f, "inSync", server)),
+        integer(f, "at"),
+        integer(f, "missed"),
+        counts(f),
+        events(f),
       );
+    case "FAULT":
+      return new Fault(
+        integer(f, "id"),
+        address(f, "follower"),
+        oneOf(f, "action", faultActions),
+        f.delayMs === undefined ? undefined : integer(f, "delayMs"),
+      );
+    case "FAULT_OK":
+      return new FaultOk(integer(f, "id"));
     case "ERROR":
       return new ErrorReply(
         oneOf(f, "code", errorCodes),
@@ -479,4 +618,27 @@ function entries(f: Fields): SnapshotEntry[] {
     if (!Array.isArray(entry) || entry.length !== 3) throw bad(f, `"entries" holds no triple`);
     return [key(f, entry[0]), value(f, entry[1]), integer({ timestamp: entry[2] }, "timestamp")];
   });
+}
+
+function status(f: Fields): ServerStatus {
+  return {
+    server: address(f, "server"),
+    leader: address(f, "leader"),
+    cluster: cluster(f),
+    timestamp: integer(f, "timestamp"),
+    inSync: list(f, "inSync").map((server) => address(f, "inSync", server)),
+    followers: list(f, "followers").map((element) => {
+      const follower = object(f, "followers", element);
+      return {
+        server: address(follower, "server"),
+        timestamp: integer(follower, "timestamp"),
+        inSync: boolean(follower, "inSync"),
+      };
+    }),
+    keys: integer(f, "keys"),
+    connections: integer(f, "connections"),
+    uptimeMs: integer(f, "uptimeMs"),
+    memoryBytes: integer(f, "memoryBytes"),
+    faults: boolean(f, "faults"),
+  };
 }

@@ -173,8 +173,17 @@ export class Node {
   }
 
   #status(link: Link, { id }: Status): void {
-    const { cluster, timestamp, inSync } = this.#replica;
-    const reply = new StatusOk(id, this.#self, this.#leaderAddress, cluster, timestamp, inSync);
+    const { cluster, timestamp, inSync, followers } = this.#replica;
+    const reply = new StatusOk(id, {
+      server: this.#self,
+      leader: this.#leaderAddress,
+      cluster,
+      timestamp,
+      inSync,
+      followers,
+      keys: this.#store.size,
+      ...this.#host.vitals(),
+    });
     link.send(reply.encode());
   }
 

@@ -8,7 +8,15 @@
  * @module
  */
 
-import type { AnyMensagem, Challenge, Hello, Proof, ProofOk, Put } from "./mensagem.ts";
+import type {
+  AnyMensagem,
+  Challenge,
+  FollowerStatus,
+  Hello,
+  Proof,
+  ProofOk,
+  Put,
+} from "./mensagem.ts";
 import {
   clusterSizeDefault,
   heartbeatMs,
@@ -70,6 +78,18 @@ export interface ServerPrints {
   ): void;
 }
 
+/** How a server's process is. */
+export interface Vitals {
+  /** Open connections, those between servers included. */
+  readonly connections: number;
+  /** Milliseconds since it was started. */
+  readonly uptimeMs: number;
+  /** Memory of the process that is in RAM. */
+  readonly memoryBytes: number;
+  /** It was started so that it takes FAULT. */
+  readonly faults: boolean;
+}
+
 /** The world around the core. */
 export interface Host {
   /** Where the lines of the assignment go. */
@@ -84,6 +104,8 @@ export interface Host {
   random(): number;
   /** A cluster id that was never used before. */
   newClusterId(): string;
+  /** How the process is now. */
+  vitals(): Vitals;
 }
 
 /** What an operator may set. All servers of a cluster should agree. */
@@ -151,6 +173,8 @@ export interface Replica {
    * Where this server leads and is open: the servers that hold every acknowledged write. Else none.
    */
   readonly inSync: readonly string[];
+  /** Where this server leads: the followers that have joined. Else none. */
+  readonly followers: readonly FollowerStatus[];
   /** PUTs that have no answer yet. */
   readonly outstandingPuts: number;
   /**

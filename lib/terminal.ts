@@ -4,19 +4,12 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
 import { parseIp, parsePort } from "./address.ts";
 import type { Tls } from "./connection.ts";
 import { addressTexts, escapeControls, type Write } from "./console.ts";
+import { UsageError } from "./flags.ts";
 
-/** The arguments or the input are wrong: exit code 2. */
-export class UsageError extends Error {
-  /** Says what is wrong. */
-  constructor(message: string) {
-    super(message);
-    this.name = "UsageError";
-  }
-}
+export { numberFlag, parseFlags, UsageError } from "./flags.ts";
 
 /** The end of the input came where an answer was needed. */
 export class EndOfInput extends Error {
@@ -37,6 +30,16 @@ export interface Terminal {
   readonly err: Write;
 }
 
+/** The streams, and who reads them. */
+export interface Screen extends Terminal {
+  /** True where a person looks at standard output. */
+  readonly outIsTerminal: boolean;
+  /** True where that person wants colours. */
+  readonly colors: boolean;
+  /** True once whoever read standard output has gone. */
+  readonly outClosed: boolean;
+}
+
 /** The longest line that is read from a keyboard or a pipe, in UTF-16 units. */
 const lineCharsMax = 8 * 1024 * 1024;
 
@@ -47,7 +50,9 @@ const lineCharsMax = 8 * 1024 * 1024;
  * terminal and every line of the assignment still has a line of its own.
  */
 export class Keyboard {
-  readonly #reader: ReadableStreamDefaultReader<string>;
+  readonly #bytes: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Set once a line was asked for. */
+  #reader: ReadableStreamDefaultReader<string> | undefined;
   readonly #write: Write;
   /** True where a person answers: a wrong answer can be asked for again. */
   readonly interactive: boolean;
@@ -56,31 +61,55 @@ export class Keyboard {
 
   /** Reads lines of UTF-8 from `bytes`. Questions go to `write`. */
   constructor(bytes: ReadableStream<Uint8Array<ArrayBuffer>>, write: Write, interactive: boolean) {
-    this.#reader = bytes.pipeThrough(new TextDecoderStream()).getReader();
+    this.#bytes = bytes;
     this.#write = write;
     this.interactive = interactive;
   }
 
   /**
-   * The answer to a question, without the end of its line. What is `hidden` is not shown again.
+   * The answer to a question, without the end of its line. What is `hidden` is not shown again. The
+   * question goes to `write` where it is given.
    *
    * @throws {EndOfInput} where there is no line left.
    */
-  async ask(question: string, { hidden = false } = {}): Promise<string> {
-    this.#write(question);
+  async ask(question: string, { hidden = false, write = this.#write } = {}): Promise<string> {
+    write(question);
     const line = await this.#line();
     const shown = line === undefined || hidden ? "" : line;
-    if (!this.interactive || line === undefined) this.#write(`${escapeControls(shown)}\n`);
+    if (!this.interactive || line === undefined) write(`${escapeControls(shown)}\n`);
     if (line === undefined) throw new EndOfInput("the input has ended");
     return line;
   }
 
+  /**
+   * All of the input as it is, ends of lines included. To be called before any line is asked for.
+   *
+   * @throws {UsageError} where it is longer than `bytesMax`, or no UTF-8.
+   */
+  async all(bytesMax: number): Promise<string> {
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    let size = 0;
+    for await (const chunk of this.#bytes) {
+      size += chunk.length;
+      if (size > bytesMax) throw new UsageError(`the input is longer than ${bytesMax} bytes`);
+      chunks.push(chunk);
+    }
+    const bytes = new Uint8Array(await new Blob(chunks).arrayBuffer());
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch (cause) {
+      if (!(cause instanceof TypeError)) throw cause;
+      throw new UsageError("the input is not UTF-8");
+    }
+  }
+
   /** Reads no more. */
   async close(): Promise<void> {
-    await this.#reader.cancel();
+    await (this.#reader ?? this.#bytes).cancel();
   }
 
   async #line(): Promise<string | undefined> {
+    this.#reader ??= this.#bytes.pipeThrough(new TextDecoderStream()).getReader();
     let searched = 0;
     while (true) {
       const lf = this.#text.indexOf("\n", searched);
@@ -105,33 +134,51 @@ export class Keyboard {
 }
 
 /** The terminal, or the pipes, of this process. */
-export function processTerminal(): Terminal {
-  const out = writer(Deno.stdout);
-  const keyboard = new Keyboard(Deno.stdin.readable, out, Deno.stdin.isTerminal());
-  return { keyboard, out, err: writer(Deno.stderr) };
+export function processTerminal(): Screen {
+  const out = new Output(Deno.stdout);
+  const err = new Output(Deno.stderr);
+  const outIsTerminal = Deno.stdout.isTerminal();
+  return {
+    keyboard: new Keyboard(Deno.stdin.readable, out.write, Deno.stdin.isTerminal()),
+    out: out.write,
+    err: err.write,
+    outIsTerminal,
+    colors: outIsTerminal && !Deno.noColor,
+    get outClosed() {
+      return out.closed;
+    },
+  };
 }
 
 /** Text is written in pieces of at most this many bytes, through one buffer. */
 const pieceBytes = 64 * 1024;
 
-function writer(stream: { writeSync(bytes: Uint8Array): number }): Write {
-  const encoder = new TextEncoder();
-  const buffer = new Uint8Array(pieceBytes);
-  let broken = false;
-  return (text) => {
+/** Text to a stream of the process. */
+class Output {
+  /** Whoever read it has gone (`| head`). The work goes on. */
+  closed = false;
+  readonly #stream: { writeSync(bytes: Uint8Array): number };
+  readonly #encoder = new TextEncoder();
+  readonly #buffer = new Uint8Array(pieceBytes);
+
+  constructor(stream: { writeSync(bytes: Uint8Array): number }) {
+    this.#stream = stream;
+  }
+
+  /** Writes all of a text. */
+  readonly write = (text: string): void => {
     try {
-      for (let start = 0; start < text.length && !broken;) {
+      for (let start = 0; start < text.length && !this.closed;) {
         const rest = start === 0 ? text : text.slice(start);
-        const { read, written } = encoder.encodeInto(rest, buffer);
+        const { read, written } = this.#encoder.encodeInto(rest, this.#buffer);
         start += read;
         for (let sent = 0; sent < written;) {
-          sent += stream.writeSync(buffer.subarray(sent, written));
+          sent += this.#stream.writeSync(this.#buffer.subarray(sent, written));
         }
       }
     } catch (error) {
-      // Whoever read it has gone (`| head`): the work goes on.
       if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-      broken = true;
+      this.closed = true;
     }
   };
 }
@@ -183,7 +230,8 @@ async function ask<T>(
 
 /**
  * A secret from the next line of the input where its switch is given, else from an environment
- * variable, where this process may read that. `undefined` where there is neither.
+ * variable, where this process may read that. `undefined` where there is neither. The question goes
+ * to `write`, else to standard output.
  *
  * @throws {UsageError} where it is empty.
  */
@@ -192,10 +240,11 @@ export async function askSecret(
   question: string,
   fromInput: boolean,
   variable: string,
+  write?: Write,
 ): Promise<string | undefined> {
   const { state } = Deno.permissions.querySync({ name: "env", variable });
   const secret = fromInput
-    ? await keyboard.ask(question, { hidden: true })
+    ? await keyboard.ask(question, write ? { hidden: true, write } : { hidden: true })
     : state === "granted"
     ? Deno.env.get(variable)
     : undefined;
@@ -256,66 +305,6 @@ function readPem(role: string, flag: string, path: string): string {
   }
   if (!text.includes("-----BEGIN ")) throw new UsageError(`--${flag}=${path}: no PEM in that file`);
   return text;
-}
-
-/** The flags of a role, all of them text, and its switches. */
-export interface Flags<Name extends string, Switch extends string> {
-  /** `undefined` where the flag is not given. */
-  readonly values: Readonly<Record<Name, string | undefined>>;
-  /** True where the switch is given. */
-  readonly switches: Readonly<Record<Switch, boolean>>;
-}
-
-/**
- * Reads `--name=value`, `--name value` and `--switch`.
- *
- * @throws {UsageError} where there is anything else.
- */
-export function parseFlags<Name extends string, Switch extends string>(
-  args: readonly string[],
-  names: readonly Name[],
-  switches: readonly Switch[],
-): Flags<Name, Switch> {
-  const refuse = (arg: string) => {
-    throw new UsageError(`unknown argument ${JSON.stringify(arg)}: see --help`);
-  };
-  // parseArgs lets the end of flags pass, and takes --switch=false for true.
-  for (const arg of args) {
-    if (arg === "--" || switches.some((name) => arg.startsWith(`--${name}=`))) refuse(arg);
-  }
-  const parsed: Record<string, unknown> = parseArgs([...args], {
-    string: [...names] as string[],
-    boolean: [...switches] as string[],
-    unknown: refuse,
-  });
-  for (const name of names) {
-    if (parsed[name] === "") throw new UsageError(`--${name} needs a value: see --help`);
-  }
-  const pick = <K extends string, V>(keys: readonly K[]) =>
-    Object.fromEntries(keys.map((key) => [key, parsed[key]])) as Record<K, V>;
-  return { values: pick(names), switches: pick(switches) };
-}
-
-/**
- * A number from a flag.
- *
- * @throws {UsageError} where it is none, or not within the limits.
- */
-export function numberFlag(
-  name: string,
-  text: string | undefined,
-  preset: number,
-  { min, max, whole }: { min: number; max: number; whole: boolean },
-): number {
-  if (text === undefined) return preset;
-  const n = text.trim() === "" ? NaN : Number(text);
-  if (!(n >= min && n <= max) || (whole && !Number.isInteger(n))) {
-    const kind = whole ? "a whole number" : "a number";
-    throw new UsageError(
-      `--${name} must be ${kind} from ${min} to ${max}, not ${JSON.stringify(text)}`,
-    );
-  }
-  return n;
 }
 
 /** Runs a role to its exit code: wrong usage is 2, what the role itself explains is its own. */

@@ -7,9 +7,9 @@ import {
   type AnyMensagem,
   ErrorReply,
   GetOk,
+  Heartbeat,
   type Put,
   PutOk,
-  StatusOk,
   TryOther,
 } from "../lib/mensagem.ts";
 
@@ -156,7 +156,7 @@ Deno.test("TRY_OTHER_SERVER_OR_LATER of a server that is not behind is a violati
 Deno.test("an answer of another kind, or for another key, is a violation", pure, () => {
   const { history, values, written } = afterOnePut();
   const key = values.key(0);
-  const status = new StatusOk(2, "127.0.0.1:1", "127.0.0.1:1", "", 0, []);
+  const status = new Heartbeat();
   for (
     const reply of [
       new PutOk(2, key, 9),

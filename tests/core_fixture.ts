@@ -9,7 +9,7 @@
 
 import { Get, Join, Mensagem, Put, ReplicationOk } from "../lib/mensagem.ts";
 import { Node } from "../lib/node.ts";
-import type { Host, Link, ServerPrints, Tuning } from "../lib/replication.ts";
+import type { Host, Link, ServerPrints, Tuning, Vitals } from "../lib/replication.ts";
 import { tuningDefault } from "../lib/replication.ts";
 import type { Random } from "./random.ts";
 
@@ -67,6 +67,9 @@ export function brief(frame: string): string {
   }
 }
 
+/** How every process here is. */
+export const vitals: Vitals = { connections: 3, uptimeMs: 5, memoryBytes: 7, faults: false };
+
 /** Proofs of secrets are not the core's: it only hands them on. */
 function noSecrets(): never {
   throw new Error("there are no secrets in these tests");
@@ -113,6 +116,7 @@ export class Stage {
       authenticate: noSecrets,
       random: () => this.random,
       newClusterId: () => `new${++this.#clusters}`,
+      vitals: () => vitals,
     };
     this.node = new Node({ self, leader, host, tuning: { ...tuningDefault, ...tuning }, now: 0 });
   }
@@ -332,6 +336,7 @@ class Server implements Party {
       authenticate: noSecrets,
       random,
       newClusterId: () => `c${random()}`.replace(".", ""),
+      vitals: () => vitals,
     };
     this.node = new Node({ self, leader, host, tuning, now });
   }

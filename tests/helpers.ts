@@ -11,7 +11,7 @@ import { type Address, formatAddress } from "../lib/address.ts";
 import { ServerConsole } from "../lib/console.ts";
 import { KvServer, type ServerLimits } from "../lib/kv_server.ts";
 import type { Tuning } from "../lib/replication.ts";
-import { Keyboard, type Terminal } from "../lib/terminal.ts";
+import { Keyboard, type Screen } from "../lib/terminal.ts";
 
 /** How long a test waits for anything: far more than it takes on a busy machine. */
 export const patienceMs = 10_000;
@@ -288,7 +288,9 @@ export class Wire implements Disposable {
     if (!this.#answersStatus || !line.startsWith(`{"type":"STATUS"`)) return line;
     const { id } = JSON.parse(line);
     const server = this.local;
-    const status = { id, server, leader: server, cluster: "", timestamp: 0, inSync: [] };
+    const lists = { inSync: [], followers: [] };
+    const numbers = { timestamp: 0, keys: 0, connections: 1, uptimeMs: 0, memoryBytes: 0 };
+    const status = { id, server, leader: server, cluster: "", ...lists, ...numbers, faults: false };
     await this.send({ type: "STATUS_OK", ...status });
     return await this.line();
   }
@@ -478,8 +480,11 @@ export class FakeServer implements AsyncDisposable {
 }
 
 /** The streams of a role: text goes in as from a keyboard or a pipe, and what comes out is kept. */
-export class FakeTerminal implements Terminal {
+export class FakeTerminal implements Screen {
   readonly keyboard: Keyboard;
+  outIsTerminal = false;
+  colors = false;
+  outClosed = false;
   #out = "";
   #err = "";
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
@@ -518,7 +523,12 @@ export class FakeTerminal implements Terminal {
 
   /** Types on the keyboard. */
   type(text: string): void {
-    this.#controller.enqueue(new TextEncoder().encode(text));
+    this.typeBytes(new TextEncoder().encode(text));
+  }
+
+  /** The same with bytes that need not be text. */
+  typeBytes(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#controller.enqueue(bytes);
   }
 
   /** Ends the input. */

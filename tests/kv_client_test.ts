@@ -10,6 +10,7 @@ import { formatAddress } from "../lib/address.ts";
 import {
   ClusterResetError,
   MensagemError,
+  StaleError,
   UnavailableError,
   UnknownOutcomeError,
 } from "../lib/errors.ts";
@@ -41,7 +42,7 @@ async function assertFails(
 ): Promise<void> {
   const { hostname, port } = server.address;
   for (const kind of ["put", "get"] as const) {
-    await using client = new KvClient([{ hostname, port }], { timeoutMs: 200 });
+    await using client = new KvClient([{ hostname, port }], { timeoutMs: 200, once: true });
     const from = performance.now();
     const request = () => kind === "put" ? client.put("cor", "azul") : client.get("cor");
     const error = await assertRejects(request, expected[kind], expected.message);
@@ -77,8 +78,8 @@ Deno.test("a request goes out exactly as the wire says, and only once", async ()
     seen: 5,
   });
   assertEquals(lines, [
-    '{"type":"PUT","id":2,"key":"cor","value":"o \\"azul\\" 🙂"}', // a STATUS was the first
-    '{"type":"GET","id":3,"key":"cor","timestamp":5}',
+    '{"type":"PUT","id":1,"key":"cor","value":"o \\"azul\\" 🙂"}', // a STATUS was the first
+    '{"type":"GET","id":2,"key":"cor","timestamp":5}',
   ]);
   assertEquals(server.accepted, 1); // one connection for both
 });
@@ -93,12 +94,13 @@ Deno.test("each key has its own timestamp, from PUT_OK and GET_OK, and it never 
     { type: "GET_OK", value: null, timestamp: 0 },
   ];
   await using server = FakeServer.answering(({ id, key }) => ({ ...answers.shift()!, id, key }));
-  await using client = new KvClient([server.address]);
+  await using client = new KvClient([server.address], { once: true });
   assertEquals((await client.get("a")).seen, 0);
   await client.put("a", "1");
   await client.put("a", "2");
-  const refused = await client.get("a");
-  assertEquals(refused, { server: server.name, value: undefined, timestamp: 3, seen: 12 });
+  const refused = await assertRejects(() => client.get("a"), StaleError);
+  assertEquals([refused.key, refused.seen], ["a", 12]);
+  assertEquals(refused.answers, [{ server: server.name, timestamp: 3 }]);
   assertEquals((await client.get("a")).seen, 12);
   assertEquals(await client.get("b"), { server: server.name, value: null, timestamp: 0, seen: 0 });
 });
@@ -126,7 +128,7 @@ Deno.test("__proto__ and constructor are keys like others", async () => {
 Deno.test("the number drawn chooses the server, for each request anew", async () => {
   await using cluster = await Cluster.start();
   let drawn = 0;
-  await using client = new KvClient(cluster.addresses, { random: () => drawn });
+  await using client = new KvClient(cluster.addresses, { once: true, random: () => drawn });
   const servers = [];
   for (drawn of [0, 0.34, 0.67, 0.999]) servers.push((await client.put("k", "v")).server);
   const [a, b, c] = cluster.servers.map(({ name }) => name);
@@ -264,20 +266,25 @@ Deno.test("a GET_OK older than what the client has seen is refused, not returned
   );
   await using client = new KvClient([server.address]);
   await client.put("cor", "azul");
-  await assertRejects(() => client.get("cor"), UnavailableError, "broke the protocol");
+  await assertRejects(
+    () => client.get("cor", { timeoutMs: 300 }),
+    UnavailableError,
+    "broke the protocol",
+  );
 });
 
-Deno.test("an answer that comes too late changes nothing", async () => {
+Deno.test("an answer that comes too late changes nothing, and its connection goes on", async () => {
   const late = Promise.withResolvers<void>();
-  await using server = new FakeServer(async (wire, index) => {
-    const request = await wire.message();
-    if (index === 0) await late.promise;
-    await wire.send(good(request));
+  await using server = new FakeServer(async (wire) => {
+    const put = await wire.message();
+    await late.promise;
+    await wire.send(good(put), good(await wire.message()));
   });
-  await using client = new KvClient([server.address], { timeoutMs: 100 });
-  await assertRejects(() => client.put("cor", "azul"), UnknownOutcomeError);
+  await using client = new KvClient([server.address]);
+  await assertRejects(() => client.put("cor", "azul", { timeoutMs: 50 }), UnknownOutcomeError);
   late.resolve();
   assertEquals((await client.get("cor")).seen, 0);
+  assertEquals(server.accepted, 1);
 });
 
 Deno.test("all requests on a connection that ends fail, and the next one connects anew", async () => {
@@ -288,7 +295,7 @@ Deno.test("all requests on a connection that ends fail, and the next one connect
     }
     await wire.send(good(await wire.message()));
   });
-  await using client = new KvClient([server.address]);
+  await using client = new KvClient([server.address], { once: true });
   const results = await Promise.allSettled([
     client.put("a", "1"),
     client.get("b"),
@@ -304,7 +311,7 @@ Deno.test("all requests on a connection that ends fail, and the next one connect
 
 Deno.test("a server that comes back on its port is found again, and says that all was lost", async () => {
   const first = await TestServer.alone();
-  await using client = new KvClient([first.address]);
+  await using client = new KvClient([first.address], { once: true });
   await client.put("cor", "azul");
   await first.close();
   await assertRejects(() => client.get("cor"), UnavailableError);

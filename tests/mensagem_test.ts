@@ -6,6 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { errorCodes, FrameError, MensagemError } from "../lib/errors.ts";
+import { faultActions, type ServerEvent } from "../lib/events.ts";
 import { frameBytesMax, keyBytesMax, valueBytesMax } from "../lib/limits.ts";
 import {
   type AnyMensagem,
@@ -13,6 +14,9 @@ import {
   checkKey,
   checkValue,
   ErrorReply,
+  Events,
+  Fault,
+  FaultOk,
   Get,
   GetOk,
   Heartbeat,
@@ -20,6 +24,7 @@ import {
   Join,
   JoinOk,
   Mensagem,
+  Observe,
   Proof,
   ProofOk,
   Put,
@@ -40,6 +45,23 @@ const pure = { permissions: "none" } as const;
 
 type Type = AnyMensagem["type"];
 type Of<T extends Type> = Extract<AnyMensagem, { type: T }>;
+
+const counts = { puts: 1, putOks: 2, gets: 3, refused: 4, replications: 5 };
+// deno-fmt-ignore: a table reads better in lines
+const events: readonly (readonly [ServerEvent, json: string])[] = [
+  [{ kind: "table", at: 1, key: "k", value: "", timestamp: 2 }, `{"kind":"table","at":1,"key":"k","value":"","timestamp":2}`],
+  [{ kind: "put", at: 1, client: "[::1]:9", key: "k", value: "v" }, `{"kind":"put","at":1,"client":"[::1]:9","key":"k","value":"v"}`],
+  [{ kind: "forwarding", at: 1, key: "k", value: "v" }, `{"kind":"forwarding","at":1,"key":"k","value":"v"}`],
+  [{ kind: "written", at: 1, key: "k", value: "v", timestamp: 2 }, `{"kind":"written","at":1,"key":"k","value":"v","timestamp":2}`],
+  [{ kind: "replication", at: 1, key: "k", value: "v", timestamp: 2 }, `{"kind":"replication","at":1,"key":"k","value":"v","timestamp":2}`],
+  [{ kind: "acknowledged", at: 1, follower: "127.0.0.1:2", timestamp: 2 }, `{"kind":"acknowledged","at":1,"follower":"127.0.0.1:2","timestamp":2}`],
+  [{ kind: "put_ok", at: 1, client: "127.0.0.1:9", key: "k", timestamp: 2, ms: 0.25 }, `{"kind":"put_ok","at":1,"client":"127.0.0.1:9","key":"k","timestamp":2,"ms":0.25}`],
+  [{ kind: "get", at: 1, client: "127.0.0.1:9", key: "k", seen: 2, own: 3, value: null }, `{"kind":"get","at":1,"client":"127.0.0.1:9","key":"k","seen":2,"own":3,"value":null}`],
+  [{ kind: "get", at: 1, client: "127.0.0.1:9", key: "k", seen: 2, own: 1, refused: true }, `{"kind":"get","at":1,"client":"127.0.0.1:9","key":"k","seen":2,"own":1,"refused":true}`],
+  [{ kind: "members", at: 1, joined: ["127.0.0.1:2"], inSync: [], open: false }, `{"kind":"members","at":1,"joined":["127.0.0.1:2"],"inSync":[],"open":false}`],
+  [{ kind: "fault", at: 1, follower: "127.0.0.1:2", action: "pause" }, `{"kind":"fault","at":1,"follower":"127.0.0.1:2","action":"pause"}`],
+  [{ kind: "fault", at: 1, follower: "127.0.0.1:2", action: "delay", delayMs: 5 }, `{"kind":"fault","at":1,"follower":"127.0.0.1:2","action":"delay","delayMs":5}`],
+];
 
 // deno-fmt-ignore: a table reads better in lines
 const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: string])[] } = {
@@ -85,9 +107,24 @@ const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: string])[
   PROOF_OK: [[new ProofOk(), `{"type":"PROOF_OK"}`]],
   STATUS: [[new Status(7), `{"type":"STATUS","id":7}`]],
   STATUS_OK: [[
-    new StatusOk(7, "127.0.0.1:1", "127.0.0.1:2", "c", 12, ["127.0.0.1:2"]),
-    `{"type":"STATUS_OK","id":7,"server":"127.0.0.1:1","leader":"127.0.0.1:2","cluster":"c","timestamp":12,"inSync":["127.0.0.1:2"]}`,
+    new StatusOk(7, {
+      server: "127.0.0.1:1", leader: "127.0.0.1:2", cluster: "c", timestamp: 12, inSync: ["127.0.0.1:2"],
+      followers: [{ server: "127.0.0.1:3", timestamp: 11, inSync: true }],
+      keys: 1, connections: 2, uptimeMs: 3, memoryBytes: 4, faults: true,
+    }),
+    `{"type":"STATUS_OK","id":7,"server":"127.0.0.1:1","leader":"127.0.0.1:2","cluster":"c","timestamp":12,"inSync":["127.0.0.1:2"],"followers":[{"server":"127.0.0.1:3","timestamp":11,"inSync":true}],"keys":1,"connections":2,"uptimeMs":3,"memoryBytes":4,"faults":true}`,
   ]],
+  OBSERVE: [[new Observe(7), `{"type":"OBSERVE","id":7}`]],
+  EVENTS: [
+    [new Events(7, "127.0.0.1:1", 1_700_000_000_000, 3, counts, []), `{"type":"EVENTS","id":7,"server":"127.0.0.1:1","at":1700000000000,"missed":3,"counts":{"puts":1,"putOks":2,"gets":3,"refused":4,"replications":5},"events":[]}`],
+    [new Events(7, "127.0.0.1:1", 1, 0, counts, events.map(([event]) => event)), `{"type":"EVENTS","id":7,"server":"127.0.0.1:1","at":1,"missed":0,"counts":{"puts":1,"putOks":2,"gets":3,"refused":4,"replications":5},"events":[${events.map(([, json]) => json)}]}`],
+  ],
+  FAULT: [
+    [new Fault(7, "127.0.0.1:2", "pause"), `{"type":"FAULT","id":7,"follower":"127.0.0.1:2","action":"pause"}`],
+    [new Fault(7, "127.0.0.1:2", "delay", 250), `{"type":"FAULT","id":7,"follower":"127.0.0.1:2","action":"delay","delayMs":250}`],
+    [new Fault(7, "127.0.0.1:2", "resume"), `{"type":"FAULT","id":7,"follower":"127.0.0.1:2","action":"resume"}`],
+  ],
+  FAULT_OK: [[new FaultOk(7), `{"type":"FAULT_OK","id":7}`]],
   SNAPSHOT_OK: [[new SnapshotOk(), `{"type":"SNAPSHOT_OK"}`]],
   HEARTBEAT: [[new Heartbeat(), `{"type":"HEARTBEAT"}`]],
   ERROR: [
@@ -127,14 +164,36 @@ const draw: { readonly [T in Type]: (random: Random) => Of<T> } = {
   PROOF_OK: () => new ProofOk(),
   STATUS: (r) => new Status(integer(r)),
   STATUS_OK: (r) =>
-    new StatusOk(
+    new StatusOk(integer(r), {
+      server: address(r),
+      leader: address(r),
+      cluster: cluster(r),
+      timestamp: integer(r),
+      inSync: addresses(r),
+      followers: Array.from({ length: r.below(3) }, () => ({
+        server: address(r),
+        timestamp: integer(r),
+        inSync: r.chance(0.5),
+      })),
+      keys: integer(r),
+      connections: integer(r),
+      uptimeMs: integer(r),
+      memoryBytes: integer(r),
+      faults: r.chance(0.5),
+    }),
+  OBSERVE: (r) => new Observe(integer(r)),
+  EVENTS: (r) =>
+    new Events(
       integer(r),
       address(r),
-      address(r),
-      cluster(r),
       integer(r),
-      Array.from({ length: r.below(4) }, () => address(r)),
+      integer(r),
+      { ...counts, gets: integer(r) },
+      Array.from({ length: r.below(4) }, () => r.pick(events)[0]),
     ),
+  FAULT: (r) =>
+    new Fault(integer(r), address(r), r.pick(faultActions), r.chance(0.5) ? integer(r) : undefined),
+  FAULT_OK: (r) => new FaultOk(integer(r)),
   JOIN_OK: () => new JoinOk(),
   SYNC: (r) => new Sync(cluster(r), integer(r), integer(r)),
   SNAPSHOT_REQUEST: () => new SnapshotRequest(),
@@ -156,10 +215,11 @@ const integer = (r: Random) => r.pick([0, 1, r.below(1_000), 2 ** 32 + 1, 2 ** 5
 const key = (r: Random) => r.text(r.between(1, 6));
 const value = (r: Random) => r.text(r.below(12));
 const address = (r: Random) => r.pick(["127.0.0.1:1", "255.255.255.255:65535", "[::1]:10097"]);
+const addresses = (r: Random) => Array.from({ length: r.below(4) }, () => address(r));
 const cluster = (r: Random) => r.pick(["", "x", "0b4f-A_z", "y".repeat(64)]);
 
 Deno.test(
-  "decode gives back what encode was given, in one line; 21,000 random messages",
+  "decode gives back what encode was given, in one line; 25,000 random messages",
   pure,
   seeded((random) => {
     for (let n = 0; n < 1_000; n++) {
@@ -239,8 +299,30 @@ const wrong: Readonly<Record<string, readonly string[]>> = {
   last: ["1", "0", "null", `"true"`, "[]"],
   code: ["1", "null", `"NOPE"`, `"bad_message"`, `"constructor"`, `""`, "[]"],
   message: ["1", "null", "[]", "{}"],
+  keys: ["-1", "0.5", `"1"`, "null"],
+  connections: ["-1", "0.5", `"1"`, "null"],
+  uptimeMs: ["-1", "0.5", `"1"`, "null"],
+  memoryBytes: ["-1", "0.5", `"1"`, "null"],
+  faults: ["1", "0", "null", `"true"`],
+  followers: ["1", "null", "{}", "[1]", "[null]", "[[]]", "[{}]", `[{"server":"x","timestamp":1,"inSync":true}]`,
+    `[{"server":"127.0.0.1:1","timestamp":-1,"inSync":true}]`, `[{"server":"127.0.0.1:1","timestamp":1}]`,
+    `[{"server":"127.0.0.1:1","timestamp":1,"inSync":true},7]`],
+  at: ["-1", "0.5", `"1"`, "null"],
+  missed: ["-1", "0.5", `"1"`, "null"],
+  counts: ["1", "null", "[]", "{}", `{"puts":1,"putOks":2,"gets":3,"refused":4}`,
+    `{"puts":1,"putOks":2,"gets":3,"refused":4,"replications":-1}`, `{"puts":1,"putOks":2,"gets":3,"refused":"4","replications":1}`],
+  events: ["1", "null", "{}", "[1]", "[null]", "[[]]", "[{}]", `[{"kind":"nope","at":1}]`, `[{"at":1}]`],
+  follower: ["1", "null", `""`, `"x"`, `"127.0.0.1:0"`],
+  action: ["1", "null", `"stop"`, `""`, `"Pause"`, "[]"],
+  delayMs: ["-1", "0.5", `"1"`, "null", "[]"],
 };
-const optional: readonly string[] = ["PUT.client", "ERROR.id", "JOIN.highest", "SNAPSHOT.replace"];
+const optional: readonly string[] = [
+  "PUT.client",
+  "ERROR.id",
+  "JOIN.highest",
+  "SNAPSHOT.replace",
+  "FAULT.delayMs",
+];
 
 for (const [type, examples] of Object.entries(golden)) {
   const fields = new Map<string, string>();
@@ -264,6 +346,32 @@ for (const [type, examples] of Object.entries(golden)) {
       assertBad(JSON.stringify(rest), rest.id);
     });
   }
+}
+
+/** JSON that is wrong in the place of a field of an event. */
+// deno-fmt-ignore
+const wrongInEvent: Readonly<Record<string, readonly string[]>> = {
+  ...wrong,
+  kind: ["1", "null", `"nope"`, `"TABLE"`, `"constructor"`],
+  seen: ["-1", "0.5", `"1"`, "null"],
+  own: ["-1", "0.5", `"1"`, "null"],
+  ms: ["-1", "1e999", `"1"`, "null"],
+  joined: ["1", "null", "{}", `["x"]`, "[null]"],
+  open: ["1", "null", `"true"`],
+  refused: ["1", "null", `"true"`, "false"],
+};
+
+for (const [event, json] of events) {
+  Deno.test(`an event with a wrong field, or one too few, is a BAD_MESSAGE: ${json}`, pure, () => {
+    const [, line] = golden.EVENTS[0]!;
+    const withEvent = (json: string) => withField(line, "events", `[${events[0]![1]},${json}]`);
+    Mensagem.decode(withEvent(json));
+    for (const name of Object.keys(event)) {
+      for (const raw of wrongInEvent[name]!) assertBad(withEvent(withField(json, name, raw)), 7);
+      const { [name]: _, ...rest } = JSON.parse(json);
+      if (name !== "delayMs") assertBad(withEvent(JSON.stringify(rest)), 7);
+    }
+  });
 }
 
 /** The line with other JSON in the place of one field. */

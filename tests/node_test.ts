@@ -1,14 +1,17 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { ErrorReply, Get, Put } from "../lib/mensagem.ts";
+import { ErrorReply, Get, Mensagem, Put, Status, StatusOk } from "../lib/mensagem.ts";
 import {
+  ack,
   client,
   Cluster,
   type FakeClient,
   follower1,
+  follower2,
   leader,
   openLeaderWith,
   pure,
   Stage,
+  vitals,
 } from "./core_fixture.ts";
 import { type Random, seeded } from "./random.ts";
 
@@ -55,6 +58,49 @@ Deno.test("a GET is answered by the rule, and printed with both timestamps", pur
     `${client} GET k2 seen @3, own @2: TRY_OTHER`,
     `${client} GET no seen @0, own @0: NULL`,
     `${client} GET no seen @1, own @0: TRY_OTHER`,
+  ]);
+});
+
+Deno.test("STATUS: what a leader knows of its followers, its table and its process", pure, () => {
+  const { stage, f1, f2, client: someone } = openLeaderWith(2);
+  f1.say(ack(2));
+  someone.say(new Put(1, "k1", "new"));
+  f2.say(ack(3));
+  f1.end();
+  stage.join("10.0.0.4:10097");
+  someone.heard();
+  someone.say(new Status(9));
+  assertEquals(someone.heardFrames().map((frame) => Mensagem.decode(frame)), [
+    new StatusOk(9, {
+      server: leader,
+      leader,
+      cluster: "new1",
+      timestamp: 3,
+      inSync: [leader, follower2],
+      followers: [
+        { server: follower2, timestamp: 3, inSync: true },
+        { server: "10.0.0.4:10097", timestamp: 0, inSync: false },
+      ],
+      keys: 2,
+      ...vitals,
+    }),
+  ]);
+});
+
+Deno.test("STATUS of a follower that has not reached its leader", pure, () => {
+  const someone = new Stage(follower1).connect(client);
+  someone.say(new Status(9));
+  assertEquals(someone.heardFrames().map((frame) => Mensagem.decode(frame)), [
+    new StatusOk(9, {
+      server: follower1,
+      leader,
+      cluster: "",
+      timestamp: 0,
+      inSync: [],
+      followers: [],
+      keys: 0,
+      ...vitals,
+    }),
   ]);
 });
 

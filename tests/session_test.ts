@@ -38,7 +38,19 @@ Deno.test("a session belongs to the first cluster that it hears of, and to no ot
 });
 
 Deno.test("only what a server that keeps its word could say is an answer", pure, () => {
-  const status = new StatusOk(1, "127.0.0.1:1", "127.0.0.1:1", "c", 1, []);
+  const status = new StatusOk(1, {
+    server: "127.0.0.1:1",
+    leader: "127.0.0.1:1",
+    cluster: "c",
+    timestamp: 1,
+    inSync: [],
+    followers: [],
+    keys: 1,
+    connections: 1,
+    uptimeMs: 1,
+    memoryBytes: 1,
+    faults: false,
+  });
   const put = new Put(1, "a", "x");
   const get = new Get(1, "a", 5);
   for (const reply of [new PutOk(1, "a", 1)]) assert(answers(reply, put));

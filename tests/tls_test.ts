@@ -97,7 +97,7 @@ async function cluster(stack: AsyncDisposableStack): Promise<TlsServer[]> {
 
 /** A client of one server. */
 function clientOf(address: Address, options: KvClientOptions = {}): KvClient {
-  return new KvClient([address], { tls: { ca }, ...options });
+  return new KvClient([address], { tls: { ca }, once: true, ...options });
 }
 
 /** A raw client, with a certificate or without. */
@@ -269,7 +269,10 @@ Deno.test("who speaks no TLS is told so", async () => {
   assertEquals(await wire.line(), undefined);
   await alone.reported(`${wire.local} was cut off: it does not speak TLS`);
 
-  assertStringIncludes(await refusal(new KvClient([alone.address])), "this server speaks TLS");
+  assertStringIncludes(
+    await refusal(new KvClient([alone.address], { once: true })),
+    "this server speaks TLS",
+  );
   await using follower = new TestServer(anyPort, alone.address, {});
   await follower.reported("this server speaks TLS");
   await works(alone);

@@ -6,12 +6,10 @@
 
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/address.ts";
-import { Status } from "../../lib/mensagem.ts";
-import { ServerConnection } from "../../lib/server_connection.ts";
 import { drawCurve } from "../drawing.ts";
 import { History } from "../history.ts";
 import { fill, load, ratePerSecond } from "../load.ts";
-import { listens, OwnServers, statusOf, waitUntil } from "../servers.ts";
+import { askStatus, connectionTo, listens, OwnServers, statusOf, waitUntil } from "../servers.ts";
 import { Values } from "../values.ts";
 import type { Finding } from "./finding.ts";
 
@@ -281,17 +279,18 @@ async function underLoad(
 
 /** Asks again and again until the signal; returns the longest that an answer took, in milliseconds. */
 async function probe(server: Address, signal: AbortSignal): Promise<number> {
-  const connection = new ServerConnection(server, probeTimeoutMs);
+  const connection = connectionTo(server);
   let longest = 0;
   try {
     while (!signal.aborted) {
       const from = performance.now();
-      await connection.request((id) => new Status(id));
+      await askStatus(connection, probeTimeoutMs);
       longest = Math.max(longest, performance.now() - from);
       await delay(probeMs);
     }
   } finally {
-    await connection.close();
+    connection.close();
+    await connection.ended;
   }
   return longest;
 }

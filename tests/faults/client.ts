@@ -8,6 +8,7 @@ import type { Address } from "../../lib/address.ts";
 import {
   FrameError,
   MensagemError,
+  StaleError,
   UnavailableError,
   UnknownOutcomeError,
 } from "../../lib/errors.ts";
@@ -351,6 +352,7 @@ export class LibraryClient implements AsyncDisposable {
     this.#values = values;
     this.#client = new KvClient(servers.map(({ address }) => address), {
       timeoutMs: libraryTimeoutMs,
+      once: true, // so that the history knows who was asked
       random,
     });
   }
@@ -368,7 +370,6 @@ export class LibraryClient implements AsyncDisposable {
     const floors = new Map(this.#servers.map(({ name, startFloors }) => [name, startFloors]));
     return await this.#do(key, false, async (op, client) => {
       const { server, value, timestamp } = await this.#client.get(key);
-      if (value === undefined) return { kind: "refused", op, server };
       const startFloor = floors.get(server)!.get(key) ?? 0;
       const head = value === null ? null : this.#values.head(value);
       return { kind: "got", op, client, key, value: head, timestamp, startFloor };
@@ -396,6 +397,9 @@ export class LibraryClient implements AsyncDisposable {
 }
 
 function failure(op: number, error: unknown): Event {
+  if (error instanceof StaleError) {
+    return { kind: "refused", op, server: error.answers[0]!.server };
+  }
   const reason = `${error}`;
   if (reason.includes("broke the protocol")) return { kind: "broken", op, reason };
   if (error instanceof UnavailableError) return { kind: "failed", op, reason };

@@ -111,6 +111,24 @@ const entriesJson = fc.array(fc.tuple(targetKeyJson, jsonOf(valueText), integerJ
   maxLength: 4,
 }).map((entries) => `[${entries.map((entry) => `[${entry}]`)}]`);
 
+/** Most of them have what their kind needs, and more. */
+const eventFields = fc.record({
+  kind: fc.constantFrom("table", "put", "put_ok", "get", "acknowledged", "members", "fault", "no"),
+  at: fc.nat(9),
+  key: keyText,
+  value: fc.option(valueText),
+  timestamp: fc.nat(9),
+  client: fc.constant("127.0.0.1:1"),
+  follower: fc.constant("127.0.0.1:1"),
+  seen: fc.nat(9),
+  own: fc.nat(9),
+  ms: fc.float({ min: 0, noNaN: true }),
+  joined: fc.array(addressText, { maxLength: 2 }),
+  inSync: fc.constant([]),
+  open: fc.boolean(),
+  action: fc.constantFrom("pause", "delay", "stop"),
+}, { requiredKeys: ["kind", "at", "key", "timestamp", "client", "follower"] });
+
 const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   id: integerJson,
   key: jsonOf(keyText),
@@ -129,6 +147,28 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   nonce: jsonOf(hexOf(32)),
   proof: jsonOf(hexOf(64)),
   inSync: fc.array(addressText, { maxLength: 3 }).map(json),
+  followers: fc.array(
+    fc.record({ server: addressText, timestamp: fc.nat(9), inSync: fc.boolean() }),
+    { maxLength: 3 },
+  ).map(json),
+  keys: integerJson,
+  connections: integerJson,
+  uptimeMs: integerJson,
+  memoryBytes: integerJson,
+  faults: fc.boolean().map(json),
+  at: integerJson,
+  missed: integerJson,
+  counts: fc.record({
+    puts: fc.nat(9),
+    putOks: fc.nat(9),
+    gets: fc.nat(9),
+    refused: fc.nat(9),
+    replications: fc.nat(9),
+  }).map(json),
+  events: fc.array(eventFields, { maxLength: 3 }).map(json),
+  follower: jsonOf(addressText),
+  action: fc.constantFrom(`"pause"`, `"delay"`, `"resume"`),
+  delayMs: integerJson,
   code: fc.constantFrom(`"BAD_MESSAGE"`, `"OVERLOADED"`, `"FORBIDDEN"`, `"UNKNOWN_OUTCOME"`),
   message: jsonOf(valueText),
 };

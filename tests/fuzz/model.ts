@@ -96,6 +96,66 @@ const entry: Judge = (entry) => {
   return { value: values };
 };
 
+const number: Judge = (n) =>
+  typeof n === "number" && n >= 0 && n < Infinity ? { value: Math.abs(n) } : "BAD_MESSAGE";
+
+const action = textLike(/^(pause|delay|resume)$/);
+
+/** Of an object only the fields that it must have are kept; one that ends in "?" may be left out. */
+const objectOf = (fields: Readonly<Record<string, Judge>>): Judge => (object) => {
+  if (Object.prototype.toString.call(object) !== "[object Object]") return "BAD_MESSAGE";
+  const values: Record<string, unknown> = {};
+  for (const [field, judge] of Object.entries(fields)) {
+    const name = field.replace("?", "");
+    const given = Object.hasOwn(object as Fields, name) ? (object as Fields)[name] : undefined;
+    if (given === undefined && field.endsWith("?")) continue;
+    const judged = judge(given);
+    if (typeof judged === "string") return judged;
+    values[name] = judged.value;
+  }
+  return { value: values };
+};
+
+const follower = objectOf({ server: address, timestamp: integer, inSync: boolean });
+const counts = objectOf({
+  puts: integer,
+  putOks: integer,
+  gets: integer,
+  refused: integer,
+  replications: integer,
+});
+
+const when = { kind: text, at: integer };
+const write = objectOf({ ...when, timestamp: integer, key, value });
+const get = { ...when, client: address, seen: integer, own: integer, key };
+const refusal = objectOf({ ...get, refused: boolean });
+const reading = objectOf({ ...get, value: valueOrNull });
+
+/** By their kinds. */
+const eventJudges: Readonly<Record<string, Judge>> = {
+  table: write,
+  written: write,
+  replication: write,
+  put: objectOf({ ...when, client: address, key, value }),
+  forwarding: objectOf({ ...when, key, value }),
+  acknowledged: objectOf({ ...when, follower: address, timestamp: integer }),
+  put_ok: objectOf({ ...when, timestamp: integer, client: address, key, ms: number }),
+  get: (event) => {
+    const { refused } = event as Fields;
+    return refused === undefined || refused === false ? reading(event) : refusal(event);
+  },
+  members: objectOf({ ...when, joined: listOf(address), inSync: listOf(address), open: boolean }),
+  fault: objectOf({ ...when, action, "delayMs?": integer, follower: address }),
+};
+
+const event: Judge = (event) => {
+  if (Object.prototype.toString.call(event) !== "[object Object]") return "BAD_MESSAGE";
+  const { kind } = event as Fields;
+  return typeof kind === "string" && Object.hasOwn(eventJudges, kind)
+    ? eventJudges[kind]!(event)
+    : "BAD_MESSAGE";
+};
+
 interface Field {
   readonly name: string;
   readonly judge: Judge;
@@ -144,7 +204,26 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
     { name: "cluster", judge: cluster },
     timestamp,
     { name: "inSync", judge: listOf(address) },
+    { name: "followers", judge: listOf(follower) },
+    ...["keys", "connections", "uptimeMs", "memoryBytes"].map((name) => ({ name, judge: integer })),
+    { name: "faults", judge: boolean },
   ],
+  OBSERVE: [id],
+  EVENTS: [
+    id,
+    { name: "server", judge: address },
+    { name: "at", judge: integer },
+    { name: "missed", judge: integer },
+    { name: "counts", judge: counts },
+    { name: "events", judge: listOf(event) },
+  ],
+  FAULT: [
+    id,
+    { name: "follower", judge: address },
+    { name: "action", judge: action },
+    { name: "delayMs", judge: integer, optional: true },
+  ],
+  FAULT_OK: [id],
   ERROR: [
     { name: "code", judge: code },
     { name: "message", judge: text },

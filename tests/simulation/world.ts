@@ -312,6 +312,7 @@ class Life implements Process {
         authenticate: () => Promise.resolve(),
         random: () => world.network.random.next(),
         newClusterId: () => `cluster${world.network.random.between(0, 1e9)}`,
+        vitals: () => ({ connections: 0, uptimeMs: 0, memoryBytes: 0, faults: false }),
       },
     });
     this.#tick();
