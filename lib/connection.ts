@@ -202,6 +202,17 @@ export class Connection implements Link {
     if (this.#state === "finishing" && this.#due <= 0) this.#end();
   }
 
+  /** Queues a frame that answers nothing. */
+  push(frame: string): void {
+    this.#due++;
+    this.send(frame);
+  }
+
+  /** Text that no write has taken yet, in UTF-16 units. */
+  get unsentChars(): number {
+    return this.#unsent.length;
+  }
+
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "finishing";

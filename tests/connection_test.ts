@@ -189,6 +189,33 @@ Deno.test("a peer that has said its last word still gets the answers due", async
   await running.end();
 });
 
+Deno.test("what is pushed is no answer: the answer still due is waited for", async () => {
+  await using running = await Running.start();
+  await running.wire.write("{}\n");
+  await running.received(1);
+  for (let n = 0; n < 3; n++) running.connection.push("news\n");
+  await running.wire.closeWrite();
+  await eventually("it takes no more", () => !running.connection.open);
+  running.connection.push("more news\n");
+  running.connection.send("answer\n");
+  const lines = [];
+  for (let line = await running.wire.line(); line !== undefined; line = await running.wire.line()) {
+    lines.push(line);
+  }
+  assertEquals(lines, ["news", "news", "news", "more news", "answer"]);
+});
+
+Deno.test("unsentChars is the text behind a write that does not get on", async () => {
+  const stuck = Promise.withResolvers<number>();
+  await using running = await Running.start((conn) => withWrite(conn, () => stuck.promise));
+  running.connection.send("first\n");
+  await eventually("the first write has begun", () => running.connection.unsentChars === 0);
+  running.connection.send("second\n");
+  running.connection.push("third\n");
+  assertEquals(running.connection.unsentChars, "second\nthird\n".length);
+  stuck.reject(new Deno.errors.BrokenPipe());
+});
+
 Deno.test("close takes no more requests and ends with the last answer due", async () => {
   await using running = await Running.start();
   await running.wire.write("1\n");

@@ -14,12 +14,14 @@ import fieldsText from "../lib/fields.ts" with { type: "text" };
 import fifoText from "../lib/fifo.ts" with { type: "text" };
 import followerText from "../lib/follower.ts" with { type: "text" };
 import frameText from "../lib/frame.ts" with { type: "text" };
+import heldStreamText from "../lib/held_stream.ts" with { type: "text" };
 import kvClientText from "../lib/kv_client.ts" with { type: "text" };
 import kvServerText from "../lib/kv_server.ts" with { type: "text" };
 import leaderText from "../lib/leader.ts" with { type: "text" };
 import limitsText from "../lib/limits.ts" with { type: "text" };
 import mensagemText from "../lib/mensagem.ts" with { type: "text" };
 import nodeText from "../lib/node.ts" with { type: "text" };
+import observersText from "../lib/observers.ts" with { type: "text" };
 import peerText from "../lib/peer.ts" with { type: "text" };
 import putWindowText from "../lib/put_window.ts" with { type: "text" };
 import replicationText from "../lib/replication.ts" with { type: "text" };
@@ -48,12 +50,14 @@ const sources: Readonly<Record<string, string>> = {
   "lib/fifo.ts": fifoText,
   "lib/follower.ts": followerText,
   "lib/frame.ts": frameText,
+  "lib/held_stream.ts": heldStreamText,
   "lib/kv_client.ts": kvClientText,
   "lib/kv_server.ts": kvServerText,
   "lib/leader.ts": leaderText,
   "lib/limits.ts": limitsText,
   "lib/mensagem.ts": mensagemText,
   "lib/node.ts": nodeText,
+  "lib/observers.ts": observersText,
   "lib/peer.ts": peerText,
   "lib/put_window.ts": putWindowText,
   "lib/replication.ts": replicationText,
@@ -81,10 +85,16 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   { fields: ground, frame: ground, store: ground, write_log: ground },
   { events: ["fields"] },
   { mensagem: [...ground, "fields", "events"] },
-  { replication: [...ground, "type mensagem"], session: ["type mensagem"], auth: ["mensagem"] },
+  {
+    replication: [...ground, "type mensagem", "type events"],
+    session: ["type mensagem"],
+    auth: ["mensagem"],
+  },
   {
     put_window: [...ground, "mensagem", "type replication"],
     snapshot: [...ground, "mensagem", "replication", "type store"],
+    held_stream: [...ground, "type replication"],
+    observers: [...ground, "mensagem", "type events", "type replication", "type store"],
     connection: [...ground, "frame", "type replication"],
     console: ["type replication"],
   },
@@ -96,6 +106,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "write_log",
       "put_window",
       "snapshot",
+      "held_stream",
       "type store",
     ],
     follower: [...ground, "mensagem", "replication", "snapshot", "type store"],
@@ -123,6 +134,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "connection",
       "tls",
       "node",
+      "observers",
       "peer",
       "type auth",
     ],
@@ -157,7 +169,16 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 
 /** Messages and the time go in, messages and prints come out. */
 const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2], ...layers[3] })]
-  .concat("replication", "session", "put_window", "snapshot", "leader", "follower", "node");
+  .concat(
+    "replication",
+    "session",
+    "put_window",
+    "snapshot",
+    "held_stream",
+    "leader",
+    "follower",
+    "node",
+  );
 
 const allowed = new Map(
   Object.entries(Object.assign({}, ...layers, roles) as Record<string, readonly string[]>),
