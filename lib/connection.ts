@@ -133,7 +133,13 @@ export class Connection implements Link {
   #chunks = 0;
   #mayJoin = true;
   /** What {@linkcode Connection.sweep} saw when something last moved. */
-  readonly #swept = { writes: 0, writesAt: 0, chunks: 0, chunksAt: 0, openAt: 0 };
+  #swept: {
+    writes: number;
+    writesAt: number;
+    chunks: number;
+    chunksAt: number;
+    openAt: number;
+  } | undefined;
 
   /** Takes over an open connection. */
   constructor(conn: Socket, limits: ConnectionLimits = connectionLimitsDefault) {
@@ -271,7 +277,14 @@ export class Connection implements Link {
    * second.
    */
   sweep(now: number): void {
-    const swept = this.#swept;
+    // What is already stuck at the first look counts from then on.
+    const swept = this.#swept ??= {
+      writes: this.#writes,
+      writesAt: now,
+      chunks: this.#chunks,
+      chunksAt: now,
+      openAt: now,
+    };
     if (!this.#writing || swept.writes !== this.#writes) {
       swept.writes = this.#writes;
       swept.writesAt = now;

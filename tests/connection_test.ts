@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { Connection, connectionLimitsDefault, Listener } from "../lib/connection.ts";
 import type { FrameError } from "../lib/errors.ts";
 import {
+  finishMs,
   frameBytesMax,
   halfFrameMs,
   stalledWriteMs,
@@ -419,6 +420,28 @@ Deno.test("half a frame that stays half is cut off", async () => {
   running.connection.sweep(halfFrameMs + 1);
   assert(!running.connection.open);
   await running.end();
+});
+
+Deno.test("the first look at a connection cuts nothing off, however late it is", async () => {
+  const late = 100 * Math.max(stalledWriteMs, finishMs);
+  await using writing = await Running.start((conn) =>
+    withWrite(conn, () => new Promise((_, reject) => stuck.push(reject)))
+  );
+  const stuck: ((error: Error) => void)[] = [];
+  writing.connection.send("x\n");
+  await eventually("the write", () => stuck.length === 1);
+  writing.connection.sweep(late);
+  assert(writing.connection.open);
+  stuck[0]!(new Deno.errors.BrokenPipe());
+
+  await using finishing = await Running.start();
+  await finishing.wire.write("{}\n");
+  await finishing.wire.closeWrite();
+  await finishing.received(1);
+  await eventually("it takes no more", () => !finishing.connection.open);
+  finishing.connection.sweep(late);
+  finishing.connection.send("answer\n");
+  assertEquals(await finishing.wire.line(), "answer");
 });
 
 Deno.test("an idle connection is not cut off", async () => {
