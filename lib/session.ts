@@ -6,6 +6,8 @@
 
 import type {
   AnyMensagem,
+  Fault,
+  FaultOk,
   Get,
   GetOk,
   Put,
@@ -16,10 +18,10 @@ import type {
 } from "./mensagem.ts";
 
 /** What a client may ask. */
-export type Request = Put | Get | Status;
+export type Request = Put | Get | Status | Fault;
 
 /** The answers to requests. */
-export type Reply = PutOk | GetOk | TryOther | StatusOk;
+export type Reply = PutOk | GetOk | TryOther | StatusOk | FaultOk;
 
 /** For each key the highest timestamp that a client has seen (enunciado 4, Observações). */
 export class Session {
@@ -61,11 +63,13 @@ export class Session {
 /** The answers to one kind of request. */
 export type ReplyTo<R extends Request> = R extends Put ? PutOk
   : R extends Get ? GetOk | TryOther
+  : R extends Fault ? FaultOk
   : StatusOk;
 
 /** True where a server that keeps its word could have given that answer. */
 export function answers(reply: AnyMensagem, request: Request): reply is Reply {
   if (request.type === "STATUS") return reply.type === "STATUS_OK";
+  if (request.type === "FAULT") return reply.type === "FAULT_OK";
   if (!("key" in reply) || reply.key !== request.key) return false;
   if (request.type === "PUT") return reply.type === "PUT_OK";
   return reply.type === "TRY_OTHER_SERVER_OR_LATER" ||

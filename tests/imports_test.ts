@@ -8,6 +8,7 @@ import addressText from "../lib/address.ts" with { type: "text" };
 import authText from "../lib/auth.ts" with { type: "text" };
 import connectionText from "../lib/connection.ts" with { type: "text" };
 import consoleText from "../lib/console.ts" with { type: "text" };
+import demoTextsText from "../lib/demo_texts.ts" with { type: "text" };
 import errorsText from "../lib/errors.ts" with { type: "text" };
 import eventsText from "../lib/events.ts" with { type: "text" };
 import fieldsText from "../lib/fields.ts" with { type: "text" };
@@ -33,6 +34,7 @@ import terminalText from "../lib/terminal.ts" with { type: "text" };
 import tlsText from "../lib/tls.ts" with { type: "text" };
 import writeLogText from "../lib/write_log.ts" with { type: "text" };
 import clientText from "../client.ts" with { type: "text" };
+import demoText from "../demo.ts" with { type: "text" };
 import serverText from "../server.ts" with { type: "text" };
 import startText from "../start.ts" with { type: "text" };
 
@@ -44,6 +46,7 @@ const sources: Readonly<Record<string, string>> = {
   "lib/auth.ts": authText,
   "lib/connection.ts": connectionText,
   "lib/console.ts": consoleText,
+  "lib/demo_texts.ts": demoTextsText,
   "lib/errors.ts": errorsText,
   "lib/events.ts": eventsText,
   "lib/fields.ts": fieldsText,
@@ -69,6 +72,7 @@ const sources: Readonly<Record<string, string>> = {
   "lib/tls.ts": tlsText,
   "lib/write_log.ts": writeLogText,
   "client.ts": clientText,
+  "demo.ts": demoText,
   "server.ts": serverText,
   "start.ts": startText,
 };
@@ -97,6 +101,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     observers: [...ground, "mensagem", "type events", "type replication", "type store"],
     connection: [...ground, "frame", "type replication"],
     console: ["type replication"],
+    demo_texts: [],
   },
   {
     leader: [
@@ -155,6 +160,16 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     "type peer",
   ],
   client: [...ground, "console", "terminal", "kv_client"],
+  demo: [
+    ...ground,
+    "console",
+    "demo_texts",
+    "terminal",
+    "kv_server",
+    "mensagem",
+    "server_connection",
+    "session",
+  ],
   start: [...ground, "console", "terminal", "kv_server", "server", "client"],
 };
 
