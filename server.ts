@@ -227,6 +227,8 @@ ${lines.join("\n")}
   --tls-cert=FILE             this server's certificate, and those between it and the CA, in PEM
   --tls-key=FILE              its private key
   --tls-ca=FILE               the CA: servers join only with a certificate that it has signed
+  --allow-faults              take FAULT: any client may hold or delay the replication to a
+                              follower, to see what that does. For classrooms and tests
   --quiet                     nothing on standard error
   --help                      this text
 
@@ -255,7 +257,7 @@ export async function main(
   const { values, switches } = parseFlags(
     args,
     [...addressFlags, ...tlsFlags, ...numbers.map(({ name }) => name)],
-    ["secret-stdin", "password-stdin", "quiet", "help"],
+    ["secret-stdin", "password-stdin", "allow-faults", "quiet", "help"],
   );
   if (switches.help) {
     terminal.out(usage());
@@ -311,6 +313,7 @@ export async function main(
       tuning,
       limits,
       secrets,
+      allowFaults: switches["allow-faults"],
       ...(tls === undefined ? {} : { tls }),
     });
     report(`serving on ${formatAddress(server.address)}, leader ${formatAddress(leader)}`);

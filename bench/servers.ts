@@ -7,7 +7,7 @@
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../lib/address.ts";
 import { Status, type StatusOk } from "../lib/mensagem.ts";
-import { ServerConnection } from "../lib/server_connection.ts";
+import { ServerConnection, within } from "../lib/server_connection.ts";
 
 const project = new URL("../", import.meta.url);
 /** A process may take so long to start, and to end after it was asked to. */
@@ -33,29 +33,13 @@ export function freePorts(count: number): number[] {
  * @throws {UnavailableError} where it cannot be reached.
  */
 export async function statusOf(server: Address): Promise<StatusOk> {
-  const connection = connectionTo(server);
+  const connection = new ServerConnection(server);
   try {
-    return await askStatus(connection, statusMsMax);
+    return await connection.request((id) => new Status(id), within(statusMsMax));
   } finally {
     connection.close();
     await connection.ended;
   }
-}
-
-/** A connection to a server of any cluster. */
-export function connectionTo(server: Address): ServerConnection {
-  return new ServerConnection(server, () => true, Promise.resolve(undefined));
-}
-
-/**
- * How the server of a connection is.
- *
- * @throws {UnavailableError} where it does not say so within the time.
- */
-export function askStatus(connection: ServerConnection, withinMs: number): Promise<StatusOk> {
-  const since = performance.now();
-  const answerBy = since + withinMs;
-  return connection.request((id) => new Status(id), { since, sendBy: answerBy, answerBy });
 }
 
 /** Polls until a condition holds, and returns the milliseconds that it took. */

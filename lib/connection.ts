@@ -144,7 +144,13 @@ export class Connection implements Link {
   #handingOut = false;
   #mayJoin = true;
   /** What {@linkcode Connection.sweep} saw when something last moved. */
-  readonly #swept = { writes: 0, writesAt: 0, chunks: 0, chunksAt: 0, openAt: 0 };
+  #swept: {
+    writes: number;
+    writesAt: number;
+    chunks: number;
+    chunksAt: number;
+    openAt: number;
+  } | undefined;
 
   /** Takes over an open connection. */
   constructor(conn: Socket, limits: ConnectionLimits = connectionLimitsDefault) {
@@ -219,6 +225,17 @@ export class Connection implements Link {
     if (this.#state === "finishing" && this.#due <= 0) this.#end();
   }
 
+  /** Queues a frame that answers nothing. */
+  push(frame: string): void {
+    this.#due++;
+    this.send(frame);
+  }
+
+  /** Text that no write has taken yet, in UTF-16 units. */
+  get unsentChars(): number {
+    return this.#unsent.length;
+  }
+
   close(): void {
     if (this.#state !== "open") return;
     this.#state = "finishing";
@@ -283,7 +300,14 @@ export class Connection implements Link {
    * second.
    */
   sweep(now: number): void {
-    const swept = this.#swept;
+    // What is already stuck at the first look counts from then on.
+    const swept = this.#swept ??= {
+      writes: this.#writes,
+      writesAt: now,
+      chunks: this.#chunks,
+      chunksAt: now,
+      openAt: now,
+    };
     if (!this.#writing || swept.writes !== this.#writes) {
       swept.writes = this.#writes;
       swept.writesAt = now;

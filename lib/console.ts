@@ -1,7 +1,7 @@
 /**
  * The consoles: the exact lines of the assignment, and lines from the keyboard.
  *
- * All Portuguese text of the screen is here and nowhere else.
+ * All Portuguese text of the screen is here, but for the narration in `demo_texts.ts`.
  *
  * @module
  */

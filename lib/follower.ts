@@ -105,6 +105,9 @@ export class Follower implements Replica {
     return this.#timestamp;
   }
 
+  /** A follower has nothing to tell: what it knows of others, the leader knows better. */
+  describe(): void {}
+
   /**
    * enunciado 5.c: who is not the leader passes the request on, with the client's address for the
    * leader's print.
@@ -149,6 +152,7 @@ export class Follower implements Replica {
         this.#cluster = message.cluster;
         if (!this.readable) this.#readableFrom = message.latest;
         this.#advance(message.timestamp);
+        this.#host.watch?.table();
         return true;
       case "SNAPSHOT":
         this.#merge(message);

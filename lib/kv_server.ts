@@ -17,8 +17,9 @@ import {
 } from "./connection.ts";
 import { ErrorReply } from "./mensagem.ts";
 import { Node } from "./node.ts";
+import { Observers } from "./observers.ts";
 import { Peer, type Secrets } from "./peer.ts";
-import { type ServerPrints, type Tuning, tuningDefault } from "./replication.ts";
+import { type Host, type ServerPrints, type Tuning, tuningDefault } from "./replication.ts";
 import { TlsAcceptor } from "./tls.ts";
 import {
   connectionsMax,
@@ -43,6 +44,8 @@ export interface KvServerOptions {
   readonly prints: ServerPrints;
   /** Takes everything else that an operator may want to know, line by line. */
   readonly report: (line: string) => void;
+  /** True where FAULT is taken: REPLICATIONs can be held, so that one can see what that does. */
+  readonly allowFaults?: boolean;
   /** What differs from {@linkcode tuningDefault}. */
   readonly tuning?: Partial<Tuning>;
   /** What differs from {@linkcode serverLimitsDefault}. */
@@ -80,6 +83,9 @@ export const serverLimitsDefault: ServerLimits = {
   tlsHandshakeMs,
 };
 
+/** Prints and watch change while the server runs. */
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
 /**
  * A server of the cluster.
  *
@@ -102,6 +108,7 @@ export class KvServer implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #leader: string;
   readonly #node: Node;
+  readonly #observers: Observers;
   readonly #report: (line: string) => void;
   #lastReport = "";
   readonly #limits: ServerLimits;
@@ -143,6 +150,7 @@ export class KvServer implements AsyncDisposable {
 
   private constructor(options: KvServerOptions) {
     const { listen, leader, prints, report, tuning, limits, secrets = {}, tls } = options;
+    const { allowFaults = false } = options;
     if (secrets.client !== undefined && secrets.server === undefined && tls === undefined) {
       throw new TypeError(
         "Cannot ask clients for a password without a secret for servers: who joins may ask",
@@ -157,28 +165,38 @@ export class KvServer implements AsyncDisposable {
     this.address = this.#listener.address;
     const self = formatAddress(this.address);
     this.#leader = leader === undefined ? self : formatAddress(leader);
+    const host: Mutable<Host> = {
+      prints,
+      watch: undefined,
+      report: (line) => this.#say(line),
+      dial: () => this.#start(this.#dial()),
+      authenticate: async (link, message) => {
+        await this.#peers.get(link as Connection)?.authenticate(message);
+      },
+      observe: (link, request) => this.#observers.add(link as Connection, request),
+      random: Math.random,
+      newClusterId: () => crypto.randomUUID(),
+      vitals: () => ({
+        connections: this.#peers.size,
+        uptimeMs: Math.round(performance.now() - this.#startedAt),
+        memoryBytes: Deno.memoryUsage().rss,
+        faults: allowFaults,
+      }),
+    };
     this.#node = new Node({
       self,
       leader: this.#leader,
       tuning: { ...tuningDefault, ...tuning },
       now: performance.now(),
-      host: {
-        prints,
-        report: (line) => this.#say(line),
-        dial: () => this.#start(this.#dial()),
-        authenticate: async (link, message) => {
-          await this.#peers.get(link as Connection)?.authenticate(message);
-        },
-        random: Math.random,
-        newClusterId: () => crypto.randomUUID(),
-        vitals: () => ({
-          connections: this.#peers.size,
-          uptimeMs: Math.round(performance.now() - this.#startedAt),
-          memoryBytes: Deno.memoryUsage().rss,
-          faults: false,
-        }),
-      },
+      host,
     });
+    this.#observers = new Observers(self, this.#node, prints, (recording) => {
+      host.prints = recording ?? prints;
+      host.watch = recording;
+    });
+    if (allowFaults) {
+      this.#say("warning: FAULT is taken: any client may hold the replication to a follower");
+    }
     this.#start(this.#listener.accept((conn) => this.#accept(conn), (line) => this.#say(line)));
     this.#tick();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
@@ -291,6 +309,7 @@ export class KvServer implements AsyncDisposable {
       this.#peers.delete(connection);
       peer.ended();
       this.#node.closed(connection);
+      this.#observers.closed(connection);
       this.#gone?.resolve();
     }
   }
@@ -298,6 +317,7 @@ export class KvServer implements AsyncDisposable {
   #tick(): void {
     const now = performance.now();
     this.#node.tick(now);
+    this.#observers.tick(now);
     if (this.#node.readable) this.#ready.resolve();
     this.#relieve();
     if (now - this.#sweptAt < sweepMs) return;

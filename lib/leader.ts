@@ -16,6 +16,7 @@
 import {
   type AnyMensagem,
   ErrorReply,
+  type Fault,
   type FollowerStatus,
   Heartbeat,
   type Join,
@@ -27,9 +28,17 @@ import {
   SnapshotRequest,
   Sync,
 } from "./mensagem.ts";
+import { HeldStream } from "./held_stream.ts";
 import { recoverySkip, timestampMax } from "./limits.ts";
 import { type PendingPut, PutWindow } from "./put_window.ts";
-import { decideBy, type Host, type Link, type Replica, type Tuning } from "./replication.ts";
+import {
+  decideBy,
+  type Host,
+  type Link,
+  type Replica,
+  type Tuning,
+  type Watch,
+} from "./replication.ts";
 import { SnapshotSender } from "./snapshot.ts";
 import type { Store } from "./store.ts";
 import { WriteLog } from "./write_log.ts";
@@ -48,6 +57,10 @@ interface Member {
    * snapshot brings it there.
    */
   liveFrom: number;
+  /** Where REPLICATIONs go: the link, or in its place a fault. */
+  stream: Pick<Link, "send">;
+  /** The fault, while there is one. Then it is the stream. */
+  held: HeldStream | undefined;
   /** Writes are acknowledged only when it holds them, and it holds every acknowledged write. */
   inSync: boolean;
   /** When it was last heard of. */
@@ -88,7 +101,7 @@ export class Leader implements Replica {
     this.#store = store;
     this.#host = host;
     this.#tuning = tuning;
-    this.#window = new PutWindow(host.prints);
+    this.#window = new PutWindow(host);
     this.#log = new WriteLog(0, tuning.logCharsMax);
     this.#now = now;
     this.#recoverWhenComplete();
@@ -141,6 +154,38 @@ export class Leader implements Replica {
     else this.#window.wait(pending);
   }
 
+  describe(watch: Watch): void {
+    this.#tellMembers(watch);
+    for (const { server, held } of this.#members.values()) {
+      if (held === undefined) continue;
+      if (held.delayMs === Infinity) watch.fault(server, "pause");
+      else watch.fault(server, "delay", held.delayMs);
+    }
+  }
+
+  /**
+   * Holds the REPLICATIONs towards a follower, sends them late, or no longer does either. Returns
+   * false where no such follower has joined.
+   */
+  fault({ follower, action, delayMs = 0 }: Fault): boolean {
+    const member = [...this.#members.values()].find(({ server }) => server === follower);
+    if (member === undefined) return false;
+    if (action === "resume") {
+      this.#endFault(member, "it was resumed");
+      return true;
+    }
+    const lateMs = action === "pause" ? Infinity : delayMs;
+    if (member.held === undefined) {
+      const overflowed = () => this.#endFault(member, "too much is held");
+      member.stream = member.held = new HeldStream(member.link, lateMs, this.#now, overflowed);
+    } else member.held.delayMs = lateMs;
+    const effect = action === "pause" ? "are held" : `come ${delayMs} ms late`;
+    this.#host.report(`fault: REPLICATIONs to ${follower} ${effect}`);
+    if (action === "pause") this.#host.watch?.fault(follower, action);
+    else this.#host.watch?.fault(follower, action, delayMs);
+    return true;
+  }
+
   receive(link: Link, message: AnyMensagem): boolean {
     if (message.type === "JOIN") {
       this.#join(link, message);
@@ -181,6 +226,7 @@ export class Leader implements Replica {
     const paused = now - this.#now > silenceMs / 2;
     this.#now = now;
     for (const member of [...this.#members.values()]) {
+      member.held?.tick(now);
       if (paused) member.heardAt = now;
       else if (now - member.heardAt > silenceMs) {
         this.#drop(member, `it was silent for ${silenceMs} ms`);
@@ -221,7 +267,12 @@ export class Leader implements Replica {
     const frame = new Replication(key, value, timestamp).encode();
     this.#log.append(timestamp, frame);
     for (const member of this.#members.values()) {
-      if (member.liveFrom !== Infinity) member.link.send(frame);
+      if (member.liveFrom !== Infinity) member.stream.send(frame);
+    }
+    const { watch } = this.#host;
+    if (watch !== undefined) {
+      const waitedMs = decideBy(this.#now, this.#tuning.putTimeoutMs) - pending.deadline;
+      watch.written(key, value, timestamp, waitedMs);
     }
     pending.timestamp = timestamp;
     this.#window.applied(pending);
@@ -232,6 +283,7 @@ export class Leader implements Replica {
     if (timestamp < member.acked || timestamp > this.#timestamp) {
       return this.#drop(member, `it confirmed timestamp ${timestamp}, which it was never sent`);
     }
+    if (timestamp > member.acked) this.#host.watch?.acknowledged(member.server, timestamp);
     member.acked = timestamp;
     if (!member.inSync && isReady(member) && timestamp >= this.#committed) {
       member.inSync = true;
@@ -273,6 +325,8 @@ export class Leader implements Replica {
       joined: join,
       acked: -1,
       liveFrom: Infinity,
+      stream: link,
+      held: undefined,
       inSync: false,
       heardAt: this.#now,
       snapshot: undefined,
@@ -359,6 +413,7 @@ export class Leader implements Replica {
     this.#cluster = cluster;
     this.#timestamp = timestamp;
     this.#committed = timestamp;
+    this.#host.watch?.table();
     this.#log = new WriteLog(timestamp, this.#tuning.logCharsMax);
     for (const member of this.#members.values()) {
       if (member === source) this.#catchUp(member, member.joined.timestamp);
@@ -400,7 +455,7 @@ export class Leader implements Replica {
     }
     member.snapshot = undefined;
     member.link.send(new Sync(this.#cluster, timestamp, this.#timestamp).encode());
-    for (const frame of this.#log.after(timestamp)) member.link.send(frame);
+    for (const frame of this.#log.after(timestamp)) member.stream.send(frame);
     member.liveFrom = this.#timestamp;
   }
 
@@ -412,9 +467,25 @@ export class Leader implements Replica {
     if (snapshot.sender.confirmed()) this.#catchUp(member, snapshot.timestamp);
   }
 
+  #tellMembers(watch: Watch): void {
+    watch.members(this.followers.map(({ server }) => server), this.inSync, this.readable);
+  }
+
+  /** What was held leaves now. */
+  #endFault(member: Member, reason: string): void {
+    const { held, link, server } = member;
+    if (held === undefined) return;
+    member.held = undefined;
+    member.stream = link;
+    held.release();
+    this.#host.report(`fault: it has ended for ${server}: ${reason}`);
+    this.#host.watch?.fault(server, "resume");
+  }
+
   #drop(member: Member, reason: string): void {
     this.#members.delete(member.link);
     member.link.close();
+    this.#endFault(member, "it left");
     this.#report(`${member.server} left: ${reason}`);
     if (member === this.#source) {
       this.#source = undefined;
@@ -427,6 +498,9 @@ export class Leader implements Replica {
     this.#host.report(
       `${event} (${1 + this.#countInSync()} of ${this.#tuning.clusterSize} in sync)`,
     );
+    // Whatever changes who takes part is reported.
+    const { watch } = this.#host;
+    if (watch !== undefined) this.#tellMembers(watch);
   }
 }
 

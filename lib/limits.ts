@@ -79,6 +79,33 @@ export const snapshotChunkVisits = 8_192;
 /** Snapshot chunks on their way to one server that it has not confirmed yet. */
 export const snapshotChunksInFlight = 2;
 
+/** REPLICATIONs that a fault holds on their way to one follower, in UTF-16 units. */
+export const heldCharsMax = 8 * 1024 * 1024;
+
+/** By how much a fault may make REPLICATIONs late. */
+export const faultDelayMsMax = 60_000;
+
+/** Observers of one server. */
+export const observersMax = 16;
+
+/** Events in one EVENTS message, those of the table left out. */
+export const eventsMax = 256;
+
+/** So many of them are kept free for those that are rare and matter most. */
+export const eventsReserved = 56;
+
+/** Keys of the table that an observer is told when it comes. */
+export const tableEventsMax = 1_000;
+
+/** Longest key or value in an event, in UTF-16 units. What is longer is cut. */
+export const eventTextCharsMax = 128;
+
+/** An observer with more unsent text than this, in UTF-16 units, loses events. */
+export const observerUnsentCharsMax = 256 * 1024;
+
+/** An observer hears something at least this often. */
+export const eventsPauseMs = 1_000;
+
 /**
  * First pause before a follower dials its leader again. It doubles each time, up to the longest.
  */

@@ -10,9 +10,12 @@ import {
   checkKey,
   checkValue,
   ErrorReply,
+  type Fault,
+  FaultOk,
   type Get,
   GetOk,
   Mensagem,
+  type Observe,
   type Put,
   type Status,
   StatusOk,
@@ -20,8 +23,8 @@ import {
 } from "./mensagem.ts";
 import { Follower } from "./follower.ts";
 import { Leader } from "./leader.ts";
-import { keyBytesMax, valueBytesMax } from "./limits.ts";
-import type { Host, Link, Replica, Tuning } from "./replication.ts";
+import { faultDelayMsMax, keyBytesMax, valueBytesMax } from "./limits.ts";
+import type { Host, Link, Replica, Tuning, Watch } from "./replication.ts";
 import { Store } from "./store.ts";
 
 /** Where a node stands and whom it follows. */
@@ -53,6 +56,7 @@ export class Node {
   readonly #stricter: boolean;
   readonly #store = new Store();
   readonly #replica: Replica;
+  readonly #leader: Leader | undefined;
   readonly #follower: Follower | undefined;
 
   /** A node without memory. */
@@ -63,7 +67,8 @@ export class Node {
     this.#tuning = tuning;
     this.#stricter = tuning.keyBytesMax < keyBytesMax || tuning.valueBytesMax < valueBytesMax;
     if (self === leader) {
-      this.#replica = new Leader(self, this.#store, host, tuning, now);
+      this.#leader = new Leader(self, this.#store, host, tuning, now);
+      this.#replica = this.#leader;
     } else {
       this.#follower = new Follower(self, leader, this.#store, host, tuning, now);
       this.#replica = this.#follower;
@@ -90,6 +95,11 @@ export class Node {
   /** PUTs that have no answer yet. */
   get outstandingPuts(): number {
     return this.#replica.outstandingPuts;
+  }
+
+  /** Tells somebody who begins to watch how things stand. */
+  describe(watch: Watch): void {
+    this.#replica.describe(watch);
   }
 
   /**
@@ -121,6 +131,8 @@ export class Node {
       case "GET":
       case "PUT":
       case "STATUS":
+      case "OBSERVE":
+      case "FAULT":
         return this.#request(link, message);
       case "HELLO":
       case "CHALLENGE":
@@ -163,13 +175,34 @@ export class Node {
     this.#replica.tick(now);
   }
 
-  #request(link: Link, request: Get | Put | Status): void {
+  #request(link: Link, request: Get | Put | Status | Observe | Fault): void {
     if (!link.mayAsk && !link.betweenServers) {
       const reason = "requests are answered only to who has proved to know the password";
       link.send(new ErrorReply("FORBIDDEN", reason, request.id).encode());
     } else if (request.type === "GET") this.#get(link, request);
     else if (request.type === "PUT") this.#replica.put(link, request);
-    else this.#status(link, request);
+    else if (request.type === "STATUS") this.#status(link, request);
+    else if (request.type === "OBSERVE") this.#host.observe(link, request);
+    else link.send(this.#fault(request).encode());
+  }
+
+  #fault(fault: Fault): FaultOk | ErrorReply {
+    const { id, follower, action, delayMs } = fault;
+    if (!this.#host.vitals().faults) {
+      return new ErrorReply("FORBIDDEN", `${this.#self} runs without --allow-faults`, id);
+    }
+    if (this.#leader === undefined) {
+      const reason = `${this.#self} is not the leader, ${this.#leaderAddress} is`;
+      return new ErrorReply("FORBIDDEN", reason, id);
+    }
+    if (action === "delay" && (delayMs === undefined || delayMs > faultDelayMsMax)) {
+      const reason = `"delayMs" must be at most ${faultDelayMsMax}, not ${delayMs}`;
+      return new ErrorReply("BAD_MESSAGE", reason, id);
+    }
+    if (!this.#leader.fault(fault)) {
+      return new ErrorReply("BAD_MESSAGE", `no follower ${follower} has joined`, id);
+    }
+    return new FaultOk(id);
   }
 
   #status(link: Link, { id }: Status): void {

@@ -6,7 +6,7 @@
 
 import { ErrorReply, type Put, PutOk } from "./mensagem.ts";
 import { Fifo } from "./fifo.ts";
-import type { Link, ServerPrints } from "./replication.ts";
+import type { Host, Link } from "./replication.ts";
 
 /** A PUT on its way through the leader. */
 export interface PendingPut {
@@ -30,7 +30,7 @@ export interface PendingPut {
  * no map, no promise and no timer per request.
  */
 export class PutWindow {
-  readonly #prints: ServerPrints;
+  readonly #host: Pick<Host, "prints">;
   /** No timestamp yet: certainly not applied. */
   readonly #waiting = new Fifo<PendingPut>();
   #waitingChars = 0;
@@ -39,9 +39,9 @@ export class PutWindow {
   /** So many at the front of #applied were told UNKNOWN_OUTCOME when their time ran out. */
   #expired = 0;
 
-  /** An empty window whose answers are printed through `prints`. */
-  constructor(prints: ServerPrints) {
-    this.#prints = prints;
+  /** An empty window whose answers are printed through the host's prints. */
+  constructor(host: Pick<Host, "prints">) {
+    this.#host = host;
   }
 
   /** PUTs in both queues. */
@@ -87,7 +87,7 @@ export class PutWindow {
         continue;
       }
       const { link, put, client } = first;
-      this.#prints.putOk(client, put.key, first.timestamp);
+      this.#host.prints.putOk(client, put.key, first.timestamp);
       link.send(new PutOk(put.id, put.key, first.timestamp).encode());
     }
   }

@@ -13,10 +13,12 @@ import type {
   Challenge,
   FollowerStatus,
   Hello,
+  Observe,
   Proof,
   ProofOk,
   Put,
 } from "./mensagem.ts";
+import type { FaultAction } from "./events.ts";
 import {
   clusterSizeDefault,
   heartbeatMs,
@@ -78,6 +80,23 @@ export interface ServerPrints {
   ): void;
 }
 
+/** Is told what prints do not tell. */
+export interface Watch {
+  /**
+   * The leader has stamped and applied a PUT, and its REPLICATIONs leave. It had waited so long, to
+   * within a tick.
+   */
+  written(key: string, value: string, timestamp: number, waitedMs: number): void;
+  /** The leader has learned that a follower holds everything up to a timestamp. */
+  acknowledged(follower: string, timestamp: number): void;
+  /** Who takes part: the followers that have joined, who is in sync, and whether PUTs are taken. */
+  members(joined: readonly string[], inSync: readonly string[], open: boolean): void;
+  /** A fault has begun or ended. `delayMs` belongs to "delay". */
+  fault(follower: string, action: FaultAction, delayMs?: number): void;
+  /** The table was brought up to date by other means than writes. */
+  table(): void;
+}
+
 /** How a server's process is. */
 export interface Vitals {
   /** Open connections, those between servers included. */
@@ -92,14 +111,18 @@ export interface Vitals {
 
 /** The world around the core. */
 export interface Host {
-  /** Where the lines of the assignment go. */
+  /** Where the lines of the assignment go. It may be another object at each look. */
   readonly prints: ServerPrints;
+  /** There while somebody observes this server. It may be another object at each look. */
+  readonly watch?: Watch | undefined;
   /** Tells the operator, in one line, what is not part of the assignment's output. */
   report(line: string): void;
   /** Begins to connect to the leader; the answer is a call of `dialled` or `dialFailed`, later. */
   dial(): void;
   /** Takes a message about secrets. The next line of this link waits for the promise. */
   authenticate(link: Link, message: Hello | Challenge | Proof | ProofOk): Promise<void>;
+  /** Answers an OBSERVE: from here on the link is told what happens. */
+  observe(link: Link, request: Observe): void;
   /** A number from 0 up to, not including, 1. */
   random(): number;
   /** A cluster id that was never used before. */
@@ -177,6 +200,8 @@ export interface Replica {
   readonly followers: readonly FollowerStatus[];
   /** PUTs that have no answer yet. */
   readonly outstandingPuts: number;
+  /** Tells somebody who begins to watch how things stand. */
+  describe(watch: Watch): void;
   /**
    * Takes a PUT of a client or of a member. It is answered on `link`, sooner or later, exactly
    * once.

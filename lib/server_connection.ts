@@ -30,6 +30,12 @@ export interface Patience {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Waits for so many milliseconds from now, and for nothing else. */
+export function within(ms: number): Patience {
+  const since = performance.now();
+  return { since, sendBy: since + ms, answerBy: since + ms };
+}
+
 /** A request without an answer. */
 class InFlight {
   /** Until it is sent it can be given up without a trace. */
@@ -97,12 +103,13 @@ export class ServerConnection implements Receiver {
 
   /**
    * Begins to connect, encrypted where `tls` is given, and to prove that it knows the password
-   * where there is one. `belongs` tells whether a cluster is the one that the client knows.
+   * where there is one. `belongs` tells whether a cluster is the one that the client knows; any is
+   * where it is left out.
    */
   constructor(
     address: Address,
-    belongs: (cluster: string) => boolean,
-    password: Promise<Secret | undefined>,
+    belongs: (cluster: string) => boolean = () => true,
+    password: Promise<Secret | undefined> = Promise.resolve(undefined),
     tls?: Tls,
   ) {
     this.server = formatAddress(address);

@@ -9,6 +9,8 @@ import { checkKey } from "./fields.ts";
 import { timestampMax } from "./limits.ts";
 import type {
   AnyMensagem,
+  Fault,
+  FaultOk,
   Get,
   GetOk,
   Put,
@@ -19,10 +21,10 @@ import type {
 } from "./mensagem.ts";
 
 /** What a client may ask. */
-export type Request = Put | Get | Status;
+export type Request = Put | Get | Status | Fault;
 
 /** The answers to requests. */
-export type Reply = PutOk | GetOk | TryOther | StatusOk;
+export type Reply = PutOk | GetOk | TryOther | StatusOk | FaultOk;
 
 /** A session as it may be stored: it goes into JSON and comes back as it was. */
 export interface ExportedSession {
@@ -126,11 +128,13 @@ function checkSession(exported: unknown): ExportedSession {
 /** The answers to one kind of request. */
 export type ReplyTo<R extends Request> = R extends Put ? PutOk
   : R extends Get ? GetOk | TryOther
+  : R extends Fault ? FaultOk
   : StatusOk;
 
 /** True where a server that keeps its word could have given that answer. */
 export function answers(reply: AnyMensagem, request: Request): reply is Reply {
   if (request.type === "STATUS") return reply.type === "STATUS_OK";
+  if (request.type === "FAULT") return reply.type === "FAULT_OK";
   if (!("key" in reply) || reply.key !== request.key) return false;
   if (request.type === "PUT") return reply.type === "PUT_OK";
   return reply.type === "TRY_OTHER_SERVER_OR_LATER" ||

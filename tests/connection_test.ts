@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { Connection, connectionLimitsDefault, Listener } from "../lib/connection.ts";
 import type { FrameError } from "../lib/errors.ts";
 import {
+  finishMs,
   frameBytesMax,
   halfFrameMs,
   stalledWriteMs,
@@ -187,6 +188,33 @@ Deno.test("a peer that has said its last word still gets the answers due", async
   }
   assertEquals(await running.wire.line(), undefined);
   await running.end();
+});
+
+Deno.test("what is pushed is no answer: the answer still due is waited for", async () => {
+  await using running = await Running.start();
+  await running.wire.write("{}\n");
+  await running.received(1);
+  for (let n = 0; n < 3; n++) running.connection.push("news\n");
+  await running.wire.closeWrite();
+  await eventually("it takes no more", () => !running.connection.open);
+  running.connection.push("more news\n");
+  running.connection.send("answer\n");
+  const lines = [];
+  for (let line = await running.wire.line(); line !== undefined; line = await running.wire.line()) {
+    lines.push(line);
+  }
+  assertEquals(lines, ["news", "news", "news", "more news", "answer"]);
+});
+
+Deno.test("unsentChars is the text behind a write that does not get on", async () => {
+  const stuck = Promise.withResolvers<number>();
+  await using running = await Running.start((conn) => withWrite(conn, () => stuck.promise));
+  running.connection.send("first\n");
+  await eventually("the first write has begun", () => running.connection.unsentChars === 0);
+  running.connection.send("second\n");
+  running.connection.push("third\n");
+  assertEquals(running.connection.unsentChars, "second\nthird\n".length);
+  stuck.reject(new Deno.errors.BrokenPipe());
 });
 
 Deno.test("close takes no more requests and ends with the last answer due", async () => {
@@ -406,6 +434,28 @@ Deno.test("half a frame that nobody reads on is not cut off before its time", as
   await running.wire.write(" of it\n");
   answered.resolve();
   assertEquals(await running.received(2), ["whole", "half of it"]);
+});
+
+Deno.test("the first look at a connection cuts nothing off, however late it is", async () => {
+  const late = 100 * Math.max(stalledWriteMs, finishMs);
+  await using writing = await Running.start((conn) =>
+    withWrite(conn, () => new Promise((_, reject) => stuck.push(reject)))
+  );
+  const stuck: ((error: Error) => void)[] = [];
+  writing.connection.send("x\n");
+  await eventually("the write", () => stuck.length === 1);
+  writing.connection.sweep(late);
+  assert(writing.connection.open);
+  stuck[0]!(new Deno.errors.BrokenPipe());
+
+  await using finishing = await Running.start();
+  await finishing.wire.write("{}\n");
+  await finishing.wire.closeWrite();
+  await finishing.received(1);
+  await eventually("it takes no more", () => !finishing.connection.open);
+  finishing.connection.sweep(late);
+  finishing.connection.send("answer\n");
+  assertEquals(await finishing.wire.line(), "answer");
 });
 
 Deno.test("an idle connection is not cut off", async () => {

@@ -9,7 +9,7 @@
 
 import { Get, Join, Mensagem, Put, ReplicationOk } from "../lib/mensagem.ts";
 import { Node } from "../lib/node.ts";
-import type { Host, Link, ServerPrints, Tuning, Vitals } from "../lib/replication.ts";
+import type { Host, Link, ServerPrints, Tuning, Vitals, Watch } from "../lib/replication.ts";
 import { tuningDefault } from "../lib/replication.ts";
 import type { Random } from "./random.ts";
 
@@ -91,12 +91,30 @@ function recordPrints(take: (line: string) => void): ServerPrints {
   };
 }
 
+/** What only observers are told, as short lines. */
+function recordWatch(take: (line: string) => void): Watch {
+  return {
+    written: (key, value, timestamp, waitedMs) =>
+      take(`written ${pair(key, value)} @${timestamp} after ${waitedMs} ms`),
+    acknowledged: (follower, timestamp) => take(`${follower} has @${timestamp}`),
+    members: (joined, inSync, open) =>
+      take(`joined [${joined}], in sync [${inSync}]${open ? ", open" : ""}`),
+    fault: (follower, action, delayMs) =>
+      take(`${action} ${follower}${delayMs === undefined ? "" : ` by ${delayMs} ms`}`),
+    table: () => take("table"),
+  };
+}
+
 /** One server of which every connection and every moment is in the test's hand. It starts at time 0. */
 export class Stage {
   /** The server. */
   readonly node: Node;
   /** What it printed. */
   prints: string[] = [];
+  /** What it told an observer besides. */
+  readonly watched: string[] = [];
+  /** It takes FAULT. */
+  faults = false;
   /** What it told the operator. */
   readonly reports: string[] = [];
   /** The times at which it asked for a dial. */
@@ -111,12 +129,14 @@ export class Stage {
   constructor(self: string, tuning: Partial<Tuning> = {}) {
     const host: Host = {
       prints: recordPrints((line) => this.prints.push(line)),
+      watch: recordWatch((line) => this.watched.push(line)),
       report: (line) => this.reports.push(line),
       dial: () => this.dials.push(this.now),
       authenticate: noSecrets,
       random: () => this.random,
       newClusterId: () => `new${++this.#clusters}`,
-      vitals: () => vitals,
+      vitals: () => ({ ...vitals, faults: this.faults }),
+      observe: () => {},
     };
     this.node = new Node({ self, leader, host, tuning: { ...tuningDefault, ...tuning }, now: 0 });
   }
@@ -335,6 +355,7 @@ class Server implements Party {
       dial: () => this.dialling = true,
       authenticate: noSecrets,
       random,
+      observe: () => {},
       newClusterId: () => `c${random()}`.replace(".", ""),
       vitals: () => vitals,
     };

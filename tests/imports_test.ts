@@ -10,6 +10,7 @@ import clusterStatusText from "../lib/cluster_status.ts" with { type: "text" };
 import commandsText from "../lib/commands.ts" with { type: "text" };
 import connectionText from "../lib/connection.ts" with { type: "text" };
 import consoleText from "../lib/console.ts" with { type: "text" };
+import demoTextsText from "../lib/demo_texts.ts" with { type: "text" };
 import errorsText from "../lib/errors.ts" with { type: "text" };
 import eventsText from "../lib/events.ts" with { type: "text" };
 import fieldsText from "../lib/fields.ts" with { type: "text" };
@@ -17,12 +18,14 @@ import fifoText from "../lib/fifo.ts" with { type: "text" };
 import flagsText from "../lib/flags.ts" with { type: "text" };
 import followerText from "../lib/follower.ts" with { type: "text" };
 import frameText from "../lib/frame.ts" with { type: "text" };
+import heldStreamText from "../lib/held_stream.ts" with { type: "text" };
 import kvClientText from "../lib/kv_client.ts" with { type: "text" };
 import kvServerText from "../lib/kv_server.ts" with { type: "text" };
 import leaderText from "../lib/leader.ts" with { type: "text" };
 import limitsText from "../lib/limits.ts" with { type: "text" };
 import mensagemText from "../lib/mensagem.ts" with { type: "text" };
 import nodeText from "../lib/node.ts" with { type: "text" };
+import observersText from "../lib/observers.ts" with { type: "text" };
 import peerText from "../lib/peer.ts" with { type: "text" };
 import putWindowText from "../lib/put_window.ts" with { type: "text" };
 import replicationText from "../lib/replication.ts" with { type: "text" };
@@ -57,6 +60,7 @@ import benchServersText from "../bench/servers.ts" with { type: "text" };
 import benchValuesText from "../bench/values.ts" with { type: "text" };
 import benchWorkloadText from "../bench/workload.ts" with { type: "text" };
 import clientText from "../client.ts" with { type: "text" };
+import demoText from "../demo.ts" with { type: "text" };
 import serverText from "../server.ts" with { type: "text" };
 import startText from "../start.ts" with { type: "text" };
 
@@ -70,6 +74,7 @@ const sources: Readonly<Record<string, string>> = {
   "lib/commands.ts": commandsText,
   "lib/connection.ts": connectionText,
   "lib/console.ts": consoleText,
+  "lib/demo_texts.ts": demoTextsText,
   "lib/errors.ts": errorsText,
   "lib/events.ts": eventsText,
   "lib/fields.ts": fieldsText,
@@ -77,12 +82,14 @@ const sources: Readonly<Record<string, string>> = {
   "lib/flags.ts": flagsText,
   "lib/follower.ts": followerText,
   "lib/frame.ts": frameText,
+  "lib/held_stream.ts": heldStreamText,
   "lib/kv_client.ts": kvClientText,
   "lib/kv_server.ts": kvServerText,
   "lib/leader.ts": leaderText,
   "lib/limits.ts": limitsText,
   "lib/mensagem.ts": mensagemText,
   "lib/node.ts": nodeText,
+  "lib/observers.ts": observersText,
   "lib/peer.ts": peerText,
   "lib/put_window.ts": putWindowText,
   "lib/replication.ts": replicationText,
@@ -117,6 +124,7 @@ const sources: Readonly<Record<string, string>> = {
   "bench/values.ts": benchValuesText,
   "bench/workload.ts": benchWorkloadText,
   "client.ts": clientText,
+  "demo.ts": demoText,
   "server.ts": serverText,
   "start.ts": startText,
 };
@@ -134,16 +142,19 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   { events: ["fields"] },
   { mensagem: [...ground, "fields", "events"] },
   {
-    replication: [...ground, "type mensagem"],
+    replication: [...ground, "type mensagem", "type events"],
     session: [...ground, "fields", "type mensagem"],
     auth: ["mensagem"],
   },
   {
     put_window: [...ground, "mensagem", "type replication"],
     snapshot: [...ground, "mensagem", "replication", "type store"],
+    held_stream: [...ground, "type replication"],
+    observers: [...ground, "mensagem", "type events", "type replication", "type store"],
     connection: [...ground, "frame", "type replication"],
     console: ["type replication"],
     flags: [],
+    demo_texts: [],
   },
   {
     leader: [
@@ -153,6 +164,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "write_log",
       "put_window",
       "snapshot",
+      "held_stream",
       "type store",
     ],
     follower: [...ground, "mensagem", "replication", "snapshot", "type store"],
@@ -184,6 +196,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "connection",
       "tls",
       "node",
+      "observers",
       "peer",
       "type auth",
     ],
@@ -254,6 +267,8 @@ const benchLayers: typeof layers = [
   {
     "bench/limits/measures": [
       ...ground,
+      "mensagem",
+      "server_connection",
       "bench/drawing",
       "bench/history",
       "bench/load",
@@ -288,6 +303,16 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     "type peer",
   ],
   client: [...ground, "flags", "console", "terminal", "kv_client", "commands", "session_file"],
+  demo: [
+    ...ground,
+    "console",
+    "demo_texts",
+    "terminal",
+    "kv_server",
+    "mensagem",
+    "server_connection",
+    "session",
+  ],
   start: [...ground, "console", "terminal", "kv_server", "server", "client"],
   bench: [...ground, "terminal", ...benchLayers.flatMap((layer) => Object.keys(layer))],
 };
@@ -310,7 +335,16 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 
 /** Messages and the time go in, messages and prints come out. */
 const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2], ...layers[3] })]
-  .concat("replication", "session", "put_window", "snapshot", "leader", "follower", "node");
+  .concat(
+    "replication",
+    "session",
+    "put_window",
+    "snapshot",
+    "held_stream",
+    "leader",
+    "follower",
+    "node",
+  );
 
 const allowed = new Map(
   Object.entries(

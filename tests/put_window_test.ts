@@ -9,7 +9,7 @@ const pure = { permissions: "none" } as const;
 /** A window, and all that it answered and printed, in order. */
 class Desk {
   readonly events: string[] = [];
-  readonly window = new PutWindow(this.#prints());
+  readonly window = new PutWindow({ prints: this.#prints() });
 
   /** A PUT with this id. Its link writes down what is sent to it. */
   pending(id: number, deadline: number, timestamp = 0, text = "k"): PendingPut {

@@ -141,6 +141,35 @@ Deno.test("--quiet: nothing on standard error, the lines of the assignment as ev
   assertStringIncludes(role.terminal.screen, "PUT key:cor value:azul.\nEnviando PUT_OK");
 });
 
+Deno.test("FAULT needs --allow-faults, which is said on standard error; then it holds a PUT", async () => {
+  const [a, b] = freePorts(2) as [number, number];
+  const common = ["--ip=127.0.0.1", "--leader-ip=127.0.0.1", `--leader-port=${a}`];
+  const two = [...common, "--cluster-size=2", "--allow-faults"];
+  await using leader = new ServerRole([...two, `--port=${a}`]);
+  await leader.reported("warning: FAULT is taken");
+  await using follower = new ServerRole([...common, "--cluster-size=2", `--port=${b}`]);
+  await leader.reported("open, cluster");
+  assert(!follower.terminal.errors.includes("FAULT"), follower.terminal.errors);
+  using atLeader = await Wire.connect(localhost(a));
+  using atFollower = await Wire.connect(localhost(b));
+  const fault = { type: "FAULT", id: 7, follower: `127.0.0.1:${b}`, action: "pause" };
+  assertEquals((await atFollower.ask(fault)).code, "FORBIDDEN");
+  assertEquals(await atLeader.ask(fault), { type: "FAULT_OK", id: 7 });
+  const { faults } = await atLeader.ask({ type: "STATUS", id: 8 });
+  assertEquals(faults, true);
+
+  await atLeader.send(put);
+  await eventually("the leader has it", async () => {
+    using other = await Wire.connect(localhost(a));
+    return (await other.ask(get)).value === "azul";
+  });
+  assertEquals((await atFollower.ask(get)).value, null);
+  assertEquals((await atFollower.ask({ ...get, timestamp: 1 })).type, "TRY_OTHER_SERVER_OR_LATER");
+  await atLeader.send({ ...fault, action: "resume" });
+  assertEquals((await atLeader.messages(2)).map(({ type }) => type), ["FAULT_OK", "PUT_OK"]);
+  assertEquals((await atFollower.ask({ ...get, timestamp: 1 })).value, "azul");
+});
+
 Deno.test("reports go to standard error, one line each", async () => {
   const [a, b] = freePorts(2) as [number, number];
   const common = ["--ip=127.0.0.1", "--leader-ip=127.0.0.1", `--leader-port=${a}`];
@@ -303,7 +332,7 @@ Deno.test("--help explains every flag and asks nothing", async () => {
   const { code, errors, screen } = await run(["--help"]);
   assertEquals([code, errors], [0, ""]);
   const flags = ["ip", "port", "leader-ip", "leader-port", "cluster-size", "min-in-sync"];
-  for (const flag of [...flags, "put-timeout", "quiet", "help"]) {
+  for (const flag of [...flags, "put-timeout", "allow-faults", "quiet", "help"]) {
     assert(screen.includes(`--${flag}`), flag);
   }
 });

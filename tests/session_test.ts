@@ -1,5 +1,15 @@
 import { assert, assertFalse, assertStrictEquals } from "@std/assert";
-import { Get, GetOk, Put, PutOk, Status, StatusOk, TryOther } from "../lib/mensagem.ts";
+import {
+  Fault,
+  FaultOk,
+  Get,
+  GetOk,
+  Put,
+  PutOk,
+  Status,
+  StatusOk,
+  TryOther,
+} from "../lib/mensagem.ts";
 import { answers, Session } from "../lib/session.ts";
 
 const pure = { permissions: "none" } as const;
@@ -69,4 +79,8 @@ Deno.test("only what a server that keeps its word could say is an answer", pure,
   ];
   for (const reply of wrong) assertFalse(answers(reply, get));
   assertFalse(answers(new PutOk(1, "a", 1), new Status(1)));
+  const fault = new Fault(1, "127.0.0.1:2", "pause");
+  assert(answers(new FaultOk(1), fault));
+  for (const reply of [status, new PutOk(1, "a", 1)]) assertFalse(answers(reply, fault));
+  for (const request of [put, get, new Status(1)]) assertFalse(answers(new FaultOk(1), request));
 });

@@ -6,10 +6,12 @@
 
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/address.ts";
+import { Status } from "../../lib/mensagem.ts";
+import { ServerConnection, within } from "../../lib/server_connection.ts";
 import { drawCurve } from "../drawing.ts";
 import { History } from "../history.ts";
 import { fill, load, ratePerSecond } from "../load.ts";
-import { askStatus, connectionTo, listens, OwnServers, statusOf, waitUntil } from "../servers.ts";
+import { listens, OwnServers, statusOf, waitUntil } from "../servers.ts";
 import { Values } from "../values.ts";
 import type { Finding } from "./finding.ts";
 
@@ -279,12 +281,12 @@ async function underLoad(
 
 /** Asks again and again until the signal; returns the longest that an answer took, in milliseconds. */
 async function probe(server: Address, signal: AbortSignal): Promise<number> {
-  const connection = connectionTo(server);
+  const connection = new ServerConnection(server);
   let longest = 0;
   try {
     while (!signal.aborted) {
       const from = performance.now();
-      await askStatus(connection, probeTimeoutMs);
+      await connection.request((id) => new Status(id), within(probeTimeoutMs));
       longest = Math.max(longest, performance.now() - from);
       await delay(probeMs);
     }

@@ -306,18 +306,22 @@ export type Due =
   /** GET_OK, or TRY_OTHER_SERVER_OR_LATER. */
   | { readonly type: "read"; readonly request: Fields };
 
-/** The answers that are due for a stream, in their order, and whether the server then ends the connection. */
+/**
+ * The answers that are due for a stream, in their order; whether the server then ends the connection; and whether EVENTS
+ * come between the answers.
+ */
 export function answersTo(
   stream: Stream,
   { leads, guarded }: Facts,
-): { due: Due[]; ends: boolean } {
+): { due: Due[]; ends: boolean; observes: boolean } {
   const due: Due[] = [];
+  let observes = false;
   const refuse = (code: string, id?: number | "any") => due.push({ type: "ERROR", code, id });
   for (const line of stream.lines) {
     const verdict = judge(line);
     if (verdict.kind === "no frame") {
       refuse("BAD_MESSAGE");
-      return { due, ends: true };
+      return { due, ends: true, observes };
     }
     if (verdict.kind === "wrong") {
       refuse(verdict.code, verdict.id);
@@ -333,28 +337,32 @@ export function answersTo(
         else if (request.type === "GET") due.push({ type: "read", request });
         else due.push({ type: `${request.type}_OK`, request });
         break;
+      case "OBSERVE":
+        if (guarded || observes) refuse("FORBIDDEN", id);
+        else observes = true;
+        break;
       case "HELLO":
         if (guarded && (leads || request.role === "client")) {
           due.push({ type: "CHALLENGE", request });
           break;
         }
         refuse("FORBIDDEN");
-        return { due, ends: true };
+        return { due, ends: true, observes };
       case "CHALLENGE":
       case "PROOF":
       case "PROOF_OK":
         refuse("FORBIDDEN");
-        return { due, ends: true };
+        return { due, ends: true, observes };
       case "JOIN":
         refuse("FORBIDDEN");
         if (!leads) break;
-        return { due, ends: true };
+        return { due, ends: true, observes };
       default:
         refuse("FORBIDDEN", id);
     }
   }
   if (stream.failure !== undefined) refuse(stream.failure);
-  return { due, ends: stream.failure !== undefined };
+  return { due, ends: stream.failure !== undefined, observes };
 }
 
 /** What is wrong with an answer; `undefined` where it is the one that was due. */

@@ -11,7 +11,7 @@ import { ServerConsole } from "../../lib/console.ts";
 import { KvClient } from "../../lib/kv_client.ts";
 import { KvServer, type KvServerOptions } from "../../lib/kv_server.ts";
 import type { Secrets } from "../../lib/peer.ts";
-import { anyPort, eventually, linesOf, Wire, within } from "../helpers.ts";
+import { anyPort, eventually, linesOf, type Message, Wire, within } from "../helpers.ts";
 import { type Input, knownKey } from "./arbitraries.ts";
 import { Memory } from "./memory.ts";
 import { answersTo, complaint, type Facts, judge, split } from "./model.ts";
@@ -334,12 +334,19 @@ export class Target implements AsyncDisposable {
       await sendAll(wire, input);
       return;
     }
-    const [replies, wasCut] = await within(
+    const [received, wasCut] = await within(
       "the server answers and closes",
       Promise.all([wire.rest(), sendAll(wire, input)]),
       conversationMsMax,
     );
-    const { due, ends } = answersTo(stream, facts);
+    const { due, ends, observes } = answersTo(stream, facts);
+    // EVENTS come on their own time; instead of the first, that there are too many observers.
+    const isForObserver = ({ type, message }: Message) =>
+      type === "EVENTS" || type === "ERROR" && /observers$/.test(message as string);
+    const events = received.filter(isForObserver);
+    const replies = received.filter((reply) => !isForObserver(reply));
+    for (const one of events) assertStrictEquals(judge(JSON.stringify(one)).kind, "message");
+    if (!wasCut) assertStrictEquals(events.length > 0, observes, JSON.stringify(received));
     // Only who goes on after it was shown out may lose answers, and then the last ones.
     if (!wasCut || !ends) assertStrictEquals(replies.length, due.length, JSON.stringify(replies));
     for (const [n, reply] of replies.entries()) {

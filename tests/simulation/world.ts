@@ -310,6 +310,7 @@ class Life implements Process {
         report: (line) => world.trace(`${server.address} reports: ${line}`),
         dial: () => world.clock.after(1, () => this.#dial()),
         authenticate: () => Promise.resolve(),
+        observe: () => {},
         random: () => world.network.random.next(),
         newClusterId: () => `cluster${world.network.random.between(0, 1e9)}`,
         vitals: () => ({ connections: 0, uptimeMs: 0, memoryBytes: 0, faults: false }),

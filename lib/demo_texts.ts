@@ -1,0 +1,85 @@
+/**
+ * What the demonstration narrates, in two languages.
+ *
+ * @module
+ */
+
+/** The narration in one language. Servers are named by their ports. */
+export interface DemoTexts {
+  /** Which server is which. */
+  readonly servers: (leader: number, quick: number, held: number) => string;
+  /** What each step shows, in the order in which they are played. */
+  readonly steps: (quick: number, held: number) => Readonly<Record<Step, string>>;
+  /** Asks for Enter before the next step. */
+  readonly next: string;
+  /** Every step gave what was said. */
+  readonly end: string;
+  /** A step gave something else. */
+  readonly wrong: (expected: string, got: string) => string;
+}
+
+/** The steps, by what happens in them. */
+export type Step =
+  | "write"
+  | "pause"
+  | "heldWrite"
+  | "newRead"
+  | "refusedRead"
+  | "firstRead"
+  | "resume"
+  | "lastRead";
+
+const pt: DemoTexts = {
+  servers: (leader, quick, held) =>
+    `Três servidores de verdade: o líder na porta ${leader}, os outros em ${quick} e ${held}.\n` +
+    `As linhas de cada servidor começam com a sua porta, as de cada cliente com a sua letra.`,
+  steps: (quick, held) => ({
+    write: `O cliente A escreve azul. O PUT_OK só sai quando os três servidores têm o valor.`,
+    pause: `Uma falha de propósito: as REPLICATION do líder para ${held} ficam retidas.\n` +
+      `O resto segue como sempre, e ${held} continua contando entre os que precisam confirmar.`,
+    heldWrite: `O cliente A escreve verde. O líder e ${quick} já têm o valor novo, ${held} não.\n` +
+      `Por isso A espera: ainda não há PUT_OK.`,
+    newRead: `O cliente B lê em ${quick}: recebe verde, e com ele o timestamp 2.\n` +
+      `Daqui em diante não pode receber nada mais antigo.`,
+    refusedRead: `B lê em ${held} e manda o timestamp 2 que já viu. ${held} só tem o 1:\n` +
+      `responder azul seria voltar no tempo, e a resposta é TRY_OTHER_SERVER_OR_LATER.`,
+    firstRead: `O cliente C nunca leu nada (timestamp 0). Para ele azul não é uma volta:\n` +
+      `o mesmo servidor responde com o valor antigo.`,
+    resume: `A falha termina. A REPLICATION retida chega a ${held}, ele confirma,\n` +
+      `e só agora A recebe o PUT_OK.`,
+    lastRead: `B lê outra vez em ${held}: agora recebe verde.`,
+  }),
+  next: "Enter continua ",
+  end: "Cada passo deu o que foi dito.",
+  wrong: (expected, got) => `Este passo devia dar ${expected}, mas deu ${got}.`,
+};
+
+const en: DemoTexts = {
+  servers: (leader, quick, held) =>
+    `Three real servers: the leader on port ${leader}, the others on ${quick} and ${held}.\n` +
+    `Each server's lines begin with its port, each client's with its letter.`,
+  steps: (quick, held) => ({
+    write: `Client A writes azul. PUT_OK comes only when all three servers have the value.`,
+    pause: `A fault on purpose: the leader's REPLICATIONs to ${held} are held.\n` +
+      `All else goes on as ever, and ${held} still counts among those that must confirm.`,
+    heldWrite:
+      `Client A writes verde. The leader and ${quick} have the new value, ${held} has not.\n` +
+      `So A waits: there is no PUT_OK yet.`,
+    newRead: `Client B reads at ${quick}: it gets verde, and with it timestamp 2.\n` +
+      `From here on it must not get anything older.`,
+    refusedRead:
+      `B reads at ${held} and sends the timestamp 2 that it has seen. ${held} has but 1:\n` +
+      `azul would take B back in time, so the answer is TRY_OTHER_SERVER_OR_LATER.`,
+    firstRead: `Client C has never read (timestamp 0). To it azul is no step back:\n` +
+      `the same server answers with the old value.`,
+    resume: `The fault ends. The REPLICATION that was held reaches ${held}, which confirms it,\n` +
+      `and only now A gets its PUT_OK.`,
+    lastRead: `B reads at ${held} again: now it gets verde.`,
+  }),
+  next: "Enter goes on ",
+  end: "Every step gave what was said.",
+  wrong: (expected, got) => `This step should give ${expected}, but gave ${got}.`,
+};
+
+/** The narrations, by language. */
+export const demoTexts: Readonly<Record<"pt" | "en", DemoTexts>> = { pt, en };
