@@ -108,12 +108,12 @@ export class ServerConnection implements Receiver {
    */
   constructor(
     address: Address,
-    belongs: (cluster: string) => boolean = () => true,
-    password: Promise<Secret | undefined> = Promise.resolve(undefined),
+    belongs?: (cluster: string) => boolean,
+    password?: Promise<Secret | undefined>,
     tls?: Tls,
   ) {
     this.server = formatAddress(address);
-    this.#belongs = belongs;
+    this.#belongs = belongs ?? (() => true);
     this.ended = this.#run(address, password, tls);
   }
 
@@ -183,7 +183,7 @@ export class ServerConnection implements Receiver {
 
   async #run(
     address: Address,
-    password: Promise<Secret | undefined>,
+    password: Promise<Secret | undefined> | undefined,
     tls: Tls | undefined,
   ): Promise<void> {
     const giveUp = () => {
