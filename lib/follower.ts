@@ -20,6 +20,8 @@ import { answerBy, type Host, type Link, type Replica, type Tuning } from "./rep
 import { SnapshotSender } from "./snapshot.ts";
 import type { Store } from "./store.ts";
 
+const heartbeat = new Heartbeat().encode();
+
 /** A PUT that was passed on to the leader. */
 interface Forwarded {
   readonly link: Link;
@@ -219,7 +221,7 @@ export class Follower implements Replica {
         this.#disconnect(`it was silent for ${silenceMs} ms`);
       } else if (now >= this.#heartbeatAt) {
         this.#heartbeatAt = now + heartbeatMs;
-        this.#link.send(new Heartbeat().encode());
+        this.#link.send(heartbeat);
       }
     } else if (!this.#dialling && now >= this.#redialAt) {
       this.#dialling = true;

@@ -9,7 +9,7 @@ import { frameBytesMax } from "./limits.ts";
 
 const LF = 10;
 /** Most connections only ever carry small frames, one at a time. */
-const bufferBytesFirst = 1024;
+const bufferBytesFirst = 256;
 /**
  * A busy connection keeps a buffer of this size; what one long frame needs beyond it is given back.
  */

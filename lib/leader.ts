@@ -43,6 +43,8 @@ import { SnapshotSender } from "./snapshot.ts";
 import type { Store } from "./store.ts";
 import { WriteLog } from "./write_log.ts";
 
+const heartbeat = new Heartbeat().encode();
+
 /** A follower with a live connection. */
 interface Member {
   readonly link: Link;
@@ -234,7 +236,6 @@ export class Leader implements Replica {
     }
     if (now >= this.#heartbeatAt) {
       this.#heartbeatAt = now + heartbeatMs;
-      const heartbeat = new Heartbeat().encode();
       for (const member of this.#members.values()) member.link.send(heartbeat);
     }
     this.#window.expire(now, this.#whyLate());

@@ -181,6 +181,11 @@ export class ReplicationOk extends Mensagem<"REPLICATION_OK"> {
   constructor(readonly timestamp: number) {
     super("REPLICATION_OK");
   }
+
+  /** The message as one frame, faster than by JSON.stringify. */
+  override encode(): string {
+    return `{"type":"REPLICATION_OK","timestamp":${this.timestamp}}\n`;
+  }
 }
 
 /** Follower to leader, first on its connection: who it is and what it holds. */

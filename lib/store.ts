@@ -74,8 +74,8 @@ export class Store {
    * All keys, in the order of their first write. Writing goes on during the walk: a key that
    * existed at its start is visited once, with the value that it has at that moment.
    */
-  *entries(): IterableIterator<[key: string, entry: Entry]> {
-    yield* this.#table;
+  entries(): IterableIterator<[key: string, entry: Entry]> {
+    return this.#table.entries();
   }
 
   /** Forgets everything. */

@@ -56,6 +56,7 @@ function replay(terminal: Terminal, plan: Plan): number {
 
 function runMany(terminal: Terminal, first: number, count: number): number {
   const start = performance.now();
+  const watched = Deno.stderr.isTerminal();
   let shownAt = start;
   let done = 0;
   for (let i = 0; i < count; i++) {
@@ -67,11 +68,11 @@ function runMany(terminal: Terminal, first: number, count: number): number {
       return 1;
     }
     const now = performance.now();
-    if (now - shownAt < progressEveryMs || !Deno.stderr.isTerminal()) continue;
+    if (!watched || now - shownAt < progressEveryMs) continue;
     shownAt = now;
     terminal.err(`\r${bar(i / count)} ${i} of ${count} seeds, ${rate(i, now - start)} per second `);
   }
-  if (Deno.stderr.isTerminal()) terminal.err("\r\x1b[K");
+  if (watched) terminal.err("\r\x1b[K");
   const ms = performance.now() - start;
   terminal.out(
     `${count} seeds, ${done} requests done, no rule broken; ${rate(count, ms)} seeds per second\n`,

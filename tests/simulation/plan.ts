@@ -60,7 +60,7 @@ export interface Plan {
 }
 
 /** When the last action of a plan may begin. */
-export const planMs = 1_600;
+export const planMs = 1_400;
 /** The longest that a fault lasts. */
 export const faultMsMax = 800;
 
@@ -71,7 +71,7 @@ export function makePlan(seed: number): Plan {
   const keys = ["a", "b", "chave-é-😀", "d", "e", "f"].slice(0, random.pick([1, 2, 6]));
   // Some runs begin while the cluster is still gathering.
   const firstMs = random.chance(0.2) ? 0 : 100;
-  addRequests(actions, random, keys, firstMs, planMs, random.between(10, 20));
+  addRequests(actions, random, keys, firstMs, planMs, random.between(8, 16));
   if (random.chance(0.3)) {
     // Many writes of few keys while a follower comes back and is sent the whole table.
     const at = random.between(300, planMs - 300);
@@ -81,11 +81,13 @@ export function makePlan(seed: number): Plan {
     addRequests(actions, random, keys.slice(-2), at + 2, at + 50, 30);
   }
   if (random.chance(0.15)) addUnfinishedCatchUp(actions, random, keys);
+  const readWhileCatchingUp = random.chance(0.2);
+  if (readWhileCatchingUp) addReadsDuringCatchUp(actions, random, keys);
   for (let i = random.between(0, 5); i > 0; i--) actions.push(makeFault(random));
   actions.sort((a, b) => a.at - b.at);
   return {
     seed,
-    logCharsMax: random.pick([0, 300, 500, 100_000, 100_000]),
+    logCharsMax: random.pick(readWhileCatchingUp ? [100_000] : [0, 300, 500, 100_000]),
     cutOff: random.chance(0.25)
       ? { follower: random.between(1, 2), how: random.pick(["stopped", "deaf", "mute", "both"]) }
       : undefined,
@@ -126,6 +128,25 @@ function addUnfinishedCatchUp(actions: Action[], random: Random, keys: readonly 
   actions.push({ kind: "pause", at: back - 5, server: 3 - away, pauseMs: 300 });
   addRequests(actions, random, keys, back - 5, back + 40, 12);
   actions.push({ kind: "crash", at: back + random.between(15, 80), server: 0, downMs: 50 });
+}
+
+/** A follower comes back without memory, and is asked for what it held while it is being told. */
+function addReadsDuringCatchUp(actions: Action[], random: Random, keys: readonly string[]): void {
+  const at = random.between(planMs / 2, planMs - 200);
+  const server = random.between(1, servers.length - 1);
+  actions.push({ kind: "crash", at, server, downMs: 1 });
+  for (let i = 0; i < 12; i++) {
+    const client = random.between(0, clients.length - 1);
+    const key = random.pick(keys);
+    actions.push({
+      kind: "get",
+      at: at + random.between(3, 15),
+      client,
+      server,
+      key,
+      twice: false,
+    });
+  }
 }
 
 function makeFault(random: Random): Action {

@@ -13,7 +13,7 @@ import { Random } from "../random.ts";
 /** A fifth of the real times, in the same proportions; the tables are tiny, so are the chunks. */
 const tuning: Tuning = {
   ...tuningDefault,
-  heartbeatMs: 130,
+  heartbeatMs: 180,
   silenceMs: 400,
   putTimeoutMs: 1_000,
   redialFirstMs: 10,
@@ -104,10 +104,10 @@ class World {
   }
 
   observe(seen: Observation): void {
-    for (const [name, check] of this.#checkers) {
-      const wrong = check(seen);
+    for (const checker of this.#checkers) {
+      const wrong = checker[1](seen);
       if (wrong === undefined || this.#violation !== undefined) continue;
-      this.#violation = `${name}: ${wrong}`;
+      this.#violation = `${checker[0]}: ${wrong}`;
       this.trace(`VIOLATION ${this.#violation}`);
     }
     if (seen.kind === "acknowledged") this.acknowledged.set(seen.key, seen.timestamp);
