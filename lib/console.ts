@@ -170,3 +170,10 @@ export const startTexts = {
     `Servidores no ar nas portas ${ports.join(", ")} (líder: ${ports[0]}). ` +
     `As linhas de cada um começam com a porta entre colchetes.`,
 } as const;
+
+/** What the dashboard says when it is there. */
+export const dashboardTexts = {
+  ready: (url: string): string => `Painel no ar: abra ${url} no navegador. Ctrl-C termina.`,
+  open: (ip: string): string =>
+    `Atenção: ${ip} não é só desta máquina. Quem alcança essa porta vê tudo e comanda tudo.`,
+} as const;
