@@ -444,7 +444,7 @@ export function whyNotListening(error: unknown, address: Address): string {
 }
 
 /** Resolves at the first Ctrl-C or request to terminate. */
-function untilSignal(): Promise<void> {
+export function untilSignal(): Promise<void> {
   // Windows has no SIGTERM to listen for.
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
   return new Promise((resolve) => {

@@ -235,4 +235,11 @@ export const commandTexts = {
     return minutes! > 0 ? `${minutes} min ${s % 60} s` : `${s} s`;
   },
   memory: (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`,
+};
+
+/** What the dashboard says when it is there. */
+export const dashboardTexts = {
+  ready: (url: string): string => `Painel no ar: abra ${url} no navegador. Ctrl-C termina.`,
+  open: (ip: string): string =>
+    `Atenção: ${ip} não é só desta máquina. Quem alcança essa porta vê tudo e comanda tudo.`,
 } as const;

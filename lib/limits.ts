@@ -218,3 +218,54 @@ export const dialTimeoutMs = 2_000;
 
 /** Who connects with TLS must have shaken hands within this time. */
 export const tlsHandshakeMs = 5_000;
+
+/** Where the dashboard listens where nothing else is said. */
+export const dashboardPortDefault = 10_090;
+
+/** Servers that one dashboard shows: more would not fit its page. */
+export const dashboardServersMax = 5;
+
+/** The clients that the dashboard plays. */
+export const dashboardClients = 4;
+
+/** Browsers that watch one dashboard at once. */
+export const browsersMax = 32;
+
+/** What waits for a browser that reads slowly; beyond that it loses items. */
+export const browserBytesMax = 1024 * 1024;
+
+/** The body of a command that a browser sends to the dashboard. */
+export const commandBytesMax = 64 * 1024;
+
+/** Commands of browsers that are being carried out. */
+export const commandsMax = 64;
+
+/** Pause between two questions of the dashboard for a server's status. */
+export const statusPauseMs = 1_000;
+
+/** A server that tells its observer nothing for this long is taken for unreachable. */
+export const observerSilenceMs = 4_000;
+
+/** A dashboard that has lost events asks a server for its table no more often than this. */
+export const resyncPauseMs = 2_000;
+
+/** Pause between two deliveries of the dashboard to its browsers. */
+export const feedPauseMs = 50;
+
+/** How long an event waits for events of other servers that were earlier. */
+export const feedHoldMs = 120;
+
+/** Events that wait for others; with more, all are delivered as they are. */
+export const feedItemsHeldMax = 10_000;
+
+/** How far an event's time may lie back; a server whose clock is further off has the wrong time. */
+export const clockOffMs = 2_000;
+
+/**
+ * Pause between two steps of the dashboard's demonstration. The write that it holds back goes
+ * through three of them, and must still be answered in time.
+ */
+export const demoStepMs = 1_300;
+
+/** How often the demonstration asks a follower that should have caught up. */
+export const demoRetriesMax = 5;

@@ -10,6 +10,26 @@ import clusterStatusText from "../lib/cluster_status.ts" with { type: "text" };
 import commandsText from "../lib/commands.ts" with { type: "text" };
 import connectionText from "../lib/connection.ts" with { type: "text" };
 import consoleText from "../lib/console.ts" with { type: "text" };
+import dashboardClientsText from "../lib/dashboard/clients.ts" with { type: "text" };
+import dashboardDashboardText from "../lib/dashboard/dashboard.ts" with { type: "text" };
+import dashboardDemoText from "../lib/dashboard/demo.ts" with { type: "text" };
+import dashboardDiagramJsText from "../lib/dashboard/diagram.js" with { type: "text" };
+import dashboardFeedText from "../lib/dashboard/feed.ts" with { type: "text" };
+import dashboardGeometryJsText from "../lib/dashboard/geometry.js" with { type: "text" };
+import dashboardHandsJsText from "../lib/dashboard/hands.js" with { type: "text" };
+import dashboardReadingsJsText from "../lib/dashboard/readings.js" with { type: "text" };
+import dashboardHttpText from "../lib/dashboard/http.ts" with { type: "text" };
+import dashboardItemText from "../lib/dashboard/item.ts" with { type: "text" };
+import dashboardLinkText from "../lib/dashboard/link.ts" with { type: "text" };
+import dashboardObserverText from "../lib/dashboard/observer.ts" with { type: "text" };
+import dashboardPageCssText from "../lib/dashboard/page.css" with { type: "text" };
+import dashboardPageHtmlText from "../lib/dashboard/page.html" with { type: "text" };
+import dashboardPageJsText from "../lib/dashboard/page.js" with { type: "text" };
+import dashboardPlotsJsText from "../lib/dashboard/plots.js" with { type: "text" };
+import dashboardRecordingJsText from "../lib/dashboard/recording.js" with { type: "text" };
+import dashboardStateJsText from "../lib/dashboard/state.js" with { type: "text" };
+import dashboardTextsJsText from "../lib/dashboard/texts.js" with { type: "text" };
+import dashboardViewsJsText from "../lib/dashboard/views.js" with { type: "text" };
 import demoTextsText from "../lib/demo_texts.ts" with { type: "text" };
 import errorsText from "../lib/errors.ts" with { type: "text" };
 import eventsText from "../lib/events.ts" with { type: "text" };
@@ -60,6 +80,7 @@ import benchServersText from "../bench/servers.ts" with { type: "text" };
 import benchValuesText from "../bench/values.ts" with { type: "text" };
 import benchWorkloadText from "../bench/workload.ts" with { type: "text" };
 import clientText from "../client.ts" with { type: "text" };
+import dashboardRoleText from "../dashboard.ts" with { type: "text" };
 import demoText from "../demo.ts" with { type: "text" };
 import serverText from "../server.ts" with { type: "text" };
 import startText from "../start.ts" with { type: "text" };
@@ -74,6 +95,26 @@ const sources: Readonly<Record<string, string>> = {
   "lib/commands.ts": commandsText,
   "lib/connection.ts": connectionText,
   "lib/console.ts": consoleText,
+  "lib/dashboard/clients.ts": dashboardClientsText,
+  "lib/dashboard/dashboard.ts": dashboardDashboardText,
+  "lib/dashboard/demo.ts": dashboardDemoText,
+  "lib/dashboard/diagram.js": dashboardDiagramJsText,
+  "lib/dashboard/feed.ts": dashboardFeedText,
+  "lib/dashboard/geometry.js": dashboardGeometryJsText,
+  "lib/dashboard/hands.js": dashboardHandsJsText,
+  "lib/dashboard/readings.js": dashboardReadingsJsText,
+  "lib/dashboard/http.ts": dashboardHttpText,
+  "lib/dashboard/item.ts": dashboardItemText,
+  "lib/dashboard/link.ts": dashboardLinkText,
+  "lib/dashboard/observer.ts": dashboardObserverText,
+  "lib/dashboard/page.css": dashboardPageCssText,
+  "lib/dashboard/page.html": dashboardPageHtmlText,
+  "lib/dashboard/page.js": dashboardPageJsText,
+  "lib/dashboard/plots.js": dashboardPlotsJsText,
+  "lib/dashboard/recording.js": dashboardRecordingJsText,
+  "lib/dashboard/state.js": dashboardStateJsText,
+  "lib/dashboard/texts.js": dashboardTextsJsText,
+  "lib/dashboard/views.js": dashboardViewsJsText,
   "lib/demo_texts.ts": demoTextsText,
   "lib/errors.ts": errorsText,
   "lib/events.ts": eventsText,
@@ -124,6 +165,7 @@ const sources: Readonly<Record<string, string>> = {
   "bench/values.ts": benchValuesText,
   "bench/workload.ts": benchWorkloadText,
   "client.ts": clientText,
+  "dashboard.ts": dashboardRoleText,
   "demo.ts": demoText,
   "server.ts": serverText,
   "start.ts": startText,
@@ -131,6 +173,18 @@ const sources: Readonly<Record<string, string>> = {
 
 /** What anybody above may use. */
 const ground = ["errors", "limits", "fifo", "address"];
+
+/** What the dashboard's page is made of. */
+const pageParts = [
+  "diagram",
+  "hands",
+  "plots",
+  "readings",
+  "recording",
+  "state",
+  "texts",
+  "views",
+].map((name) => `dashboard/${name}.js`);
 
 /**
  * What each file may import, lowest first: a file stands below all that may import it. "type x" is an import of
@@ -205,6 +259,72 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   },
   {
     commands: [...ground, "cluster_status", "console", "flags", "type kv_client", "type terminal"],
+  },
+  // The dashboard. What ends in ".js" runs in the browser too.
+  {
+    "dashboard/item": ["type events", "type mensagem"],
+    "dashboard/geometry.js": [],
+    "dashboard/page.css": [],
+    "dashboard/page.html": [],
+    "dashboard/state.js": [],
+    "dashboard/texts.js": [],
+    "dashboard/link": [...ground, "auth", "connection", "mensagem"],
+  },
+  {
+    "dashboard/recording.js": ["dashboard/state.js"],
+    "dashboard/readings.js": ["dashboard/state.js"],
+    "dashboard/feed": [...ground, "type dashboard/item", "dashboard/state.js"],
+    "dashboard/observer": [
+      ...ground,
+      "type events",
+      "mensagem",
+      "type dashboard/item",
+      "dashboard/link",
+    ],
+    "dashboard/clients": [
+      ...ground,
+      "mensagem",
+      "session",
+      "type dashboard/item",
+      "dashboard/link",
+    ],
+  },
+  {
+    "dashboard/diagram.js": ["dashboard/geometry.js", "dashboard/readings.js"],
+    "dashboard/views.js": ["dashboard/readings.js"],
+    "dashboard/demo": [...ground, "type events", "type dashboard/clients", "type dashboard/item"],
+  },
+  {
+    "dashboard/plots.js": ["dashboard/state.js", "dashboard/views.js"],
+    "dashboard/hands.js": ["dashboard/views.js"],
+  },
+  {
+    "dashboard/page.js": pageParts,
+  },
+  {
+    "dashboard/http": [
+      ...ground,
+      "type events",
+      "type dashboard/clients",
+      "dashboard/page.css",
+      "dashboard/page.html",
+      "dashboard/geometry.js",
+      "dashboard/page.js",
+      ...pageParts,
+    ],
+  },
+  {
+    "dashboard/dashboard": [
+      ...ground,
+      "type events",
+      "dashboard/clients",
+      "dashboard/demo",
+      "dashboard/feed",
+      "dashboard/http",
+      "type dashboard/item",
+      "type dashboard/link",
+      "dashboard/observer",
+    ],
   },
 ];
 
@@ -303,6 +423,15 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     "type peer",
   ],
   client: [...ground, "flags", "console", "terminal", "kv_client", "commands", "session_file"],
+  dashboard: [
+    ...ground,
+    "console",
+    "terminal",
+    "kv_server",
+    "auth",
+    "dashboard/dashboard",
+    "server",
+  ],
   demo: [
     ...ground,
     "console",
@@ -316,6 +445,11 @@ const roles: Readonly<Record<string, readonly string[]>> = {
   start: [...ground, "console", "terminal", "kv_server", "server", "client"],
   bench: [...ground, "terminal", ...benchLayers.flatMap((layer) => Object.keys(layer))],
 };
+
+/** What runs in the browser alone. */
+const browserScripts = ["page", "hands", "views", "plots", "diagram"].map((name) =>
+  `dashboard/${name}.js`
+);
 
 /** Where each package may be used. Anywhere else there is none. */
 const packages: Readonly<Record<string, readonly string[]>> = {
@@ -336,6 +470,9 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 /** Messages and the time go in, messages and prints come out. */
 const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2], ...layers[3] })]
   .concat(
+    "dashboard/state.js",
+    "dashboard/recording.js",
+    "dashboard/readings.js",
     "replication",
     "session",
     "put_window",
@@ -353,7 +490,11 @@ const allowed = new Map(
 );
 
 const fileOf = (name: string) =>
-  name in roles || name.startsWith("bench/") ? `${name}.ts` : `lib/${name}.ts`;
+  name in roles || name.startsWith("bench/")
+    ? `${name}.ts`
+    : name.includes(".")
+    ? `lib/${name}`
+    : `lib/${name}.ts`;
 
 interface Import {
   readonly specifier: string;
@@ -512,14 +653,15 @@ const networkFunctions =
   /\bDeno\.(?:listen|connect|startTls|serve|upgrade|resolveDns|createHttp|Quic|Http)\w*|\b(?:fetch|WebSocket|WebSocketStream|EventSource|WebTransport)\b/g;
 
 for (const name of [...lib, ...Object.keys(roles)]) {
-  if (name === "connection") continue;
+  if (["connection", "dashboard/http", ...browserScripts].includes(name)) continue;
   Deno.test(`${fileOf(name)} leaves the network to connection.ts`, pure, () => {
     assertEquals(named(name, networkFunctions), []);
   });
 }
 
-Deno.test("connection.ts is where the network is", pure, () => {
+Deno.test("connection.ts is where the network is, and http.ts where browsers come in", pure, () => {
   assert(named("connection", networkFunctions).includes("Deno.connect"));
+  assert(named("dashboard/http", networkFunctions).includes("Deno.serve"));
 });
 
 Deno.test(
