@@ -23,6 +23,9 @@ import {
 } from "./lib/console.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/kv_server.ts";
 import { consolePauseMs, finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
+import { Metrics } from "./lib/metrics.ts";
+import { serveMetrics } from "./lib/metrics_http.ts";
+import { exportMetrics, otelMeter } from "./lib/metrics_otel.ts";
 import type { Secrets } from "./lib/peer.ts";
 import { type Tuning, tuningDefault } from "./lib/replication.ts";
 import {
@@ -205,7 +208,7 @@ const limitFlags = {
   },
 } as const satisfies Partial<Record<keyof ServerLimits, NumberFlag>>;
 
-const addressFlags = ["ip", "port", "leader-ip", "leader-port"] as const;
+const addressFlags = ["ip", "port", "leader-ip", "leader-port", "metrics-port"] as const;
 
 function usage(): string {
   const numbers = [...Object.values(tuningFlags), ...Object.values(limitFlags)];
@@ -222,6 +225,7 @@ deno task server [FLAGS]
   --leader-ip=IP              the leader's address (asked for; ${ipDefault})
   --leader-port=PORT          the leader's port (asked for; ${portsDefault[0]})
 ${lines.join("\n")}
+  --metrics-port=PORT         a port for monitoring: /metrics, /healthz and /readyz by HTTP (none)
   --secret-stdin              the secret that servers must know to join: the first line of the input
   --password-stdin            the password of clients: the next line of the input
   --tls-cert=FILE             this server's certificate, and those between it and the CA, in PEM
@@ -300,15 +304,25 @@ export async function main(
         } too: listen on one address (--ip=${leader.hostname} on the leader)`,
     );
   }
+  const monitoring = values["metrics-port"] === undefined
+    ? undefined
+    : { hostname: listen.hostname, port: parsePort(values["metrics-port"])! };
+  if (monitoring?.port === listen.port) {
+    throw new UsageError(`--metrics-port must not be the server's own port, ${listen.port}`);
+  }
+  const meter = otelMeter();
   const prints = new ServerConsole(terminal.out, "", consolePauseMs);
+  const metrics = monitoring === undefined && meter === undefined ? undefined : new Metrics(prints);
   const report = (line: string) => {
     if (!switches.quiet) terminal.err(`${escapeControls(line)}\n`);
   };
+  let listening = listen;
   try {
     await using server = KvServer.start({
       listen,
       leader,
-      prints,
+      prints: metrics ?? prints,
+      ...(metrics === undefined ? {} : { watch: metrics }),
       report,
       tuning,
       limits,
@@ -316,6 +330,11 @@ export async function main(
       allowFaults: switches["allow-faults"],
       ...(tls === undefined ? {} : { tls }),
     });
+    const ready = () => server.node.readable;
+    const read = () => metrics?.read(server.node.status, ready()) ?? [];
+    listening = monitoring ?? listen;
+    await using _http = monitoring && serveMetrics(monitoring, { metrics: read, ready });
+    if (meter !== undefined) exportMetrics(meter, read);
     report(`serving on ${formatAddress(server.address)}, leader ${formatAddress(leader)}`);
     if (secrets.server === undefined && tls === undefined && !isLoopback(listen.hostname)) {
       report(
@@ -325,7 +344,7 @@ export async function main(
     await stopped;
     report("stopping");
   } catch (error) {
-    terminal.err(`${whyNotListening(error, listen)}\n`);
+    terminal.err(`${whyNotListening(error, listening)}\n`);
     return 1;
   } finally {
     prints.close();

@@ -19,7 +19,13 @@ import { ErrorReply } from "./mensagem.ts";
 import { Node } from "./node.ts";
 import { Observers } from "./observers.ts";
 import { Peer, type Secrets } from "./peer.ts";
-import { type Host, type ServerPrints, type Tuning, tuningDefault } from "./replication.ts";
+import {
+  type Host,
+  type ServerPrints,
+  type Tuning,
+  tuningDefault,
+  type Watch,
+} from "./replication.ts";
 import { TlsAcceptor } from "./tls.ts";
 import {
   connectionsMax,
@@ -42,6 +48,8 @@ export interface KvServerOptions {
   readonly leader?: Address;
   /** Where the lines of the assignment go. */
   readonly prints: ServerPrints;
+  /** Is told what prints do not tell, whether somebody observes or not. */
+  readonly watch?: Watch;
   /** Takes everything else that an operator may want to know, line by line. */
   readonly report: (line: string) => void;
   /** True where FAULT is taken: REPLICATIONs can be held, so that one can see what that does. */
@@ -149,8 +157,8 @@ export class KvServer implements AsyncDisposable {
   }
 
   private constructor(options: KvServerOptions) {
-    const { listen, leader, prints, report, tuning, limits, secrets = {}, tls } = options;
-    const { allowFaults = false } = options;
+    const { listen, leader, prints, watch, report, tuning, limits, tls } = options;
+    const { secrets = {}, allowFaults = false } = options;
     if (secrets.client !== undefined && secrets.server === undefined && tls === undefined) {
       throw new TypeError(
         "Cannot ask clients for a password without a secret for servers: who joins may ask",
@@ -167,7 +175,7 @@ export class KvServer implements AsyncDisposable {
     this.#leader = leader === undefined ? self : formatAddress(leader);
     const host: Mutable<Host> = {
       prints,
-      watch: undefined,
+      watch,
       report: (line) => this.#say(line),
       dial: () => this.#start(this.#dial()),
       authenticate: async (link, message) => {
@@ -190,9 +198,9 @@ export class KvServer implements AsyncDisposable {
       now: performance.now(),
       host,
     });
-    this.#observers = new Observers(self, this.#node, prints, (recording) => {
+    this.#observers = new Observers(self, this.#node, { prints, watch }, (recording) => {
       host.prints = recording ?? prints;
-      host.watch = recording;
+      host.watch = recording ?? watch;
     });
     if (allowFaults) {
       this.#say("warning: FAULT is taken: any client may hold the replication to a follower");
@@ -202,8 +210,8 @@ export class KvServer implements AsyncDisposable {
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
 
-  /** The node inside, for looking at its table. */
-  get node(): Pick<Node, "store" | "readable"> {
+  /** The node inside, for looking at it. */
+  get node(): Pick<Node, "store" | "readable" | "status"> {
     return this.#node;
   }
 

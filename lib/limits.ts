@@ -85,6 +85,9 @@ export const heldCharsMax = 8 * 1024 * 1024;
 /** By how much a fault may make REPLICATIONs late. */
 export const faultDelayMsMax = 60_000;
 
+/** PUTs without a PUT_OK of which the metrics remember when they came. */
+export const timedPutsMax = 65_536;
+
 /** Observers of one server. */
 export const observersMax = 16;
 

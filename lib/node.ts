@@ -17,6 +17,7 @@ import {
   Mensagem,
   type Observe,
   type Put,
+  type ServerStatus,
   type Status,
   StatusOk,
   TryOther,
@@ -95,6 +96,21 @@ export class Node {
   /** PUTs that have no answer yet. */
   get outstandingPuts(): number {
     return this.#replica.outstandingPuts;
+  }
+
+  /** What this server is and what it holds. */
+  get status(): ServerStatus {
+    const { cluster, timestamp, inSync, followers } = this.#replica;
+    return {
+      server: this.#self,
+      leader: this.#leaderAddress,
+      cluster,
+      timestamp,
+      inSync,
+      followers,
+      keys: this.#store.size,
+      ...this.#host.vitals(),
+    };
   }
 
   /** Tells somebody who begins to watch how things stand. */
@@ -206,18 +222,7 @@ export class Node {
   }
 
   #status(link: Link, { id }: Status): void {
-    const { cluster, timestamp, inSync, followers } = this.#replica;
-    const reply = new StatusOk(id, {
-      server: this.#self,
-      leader: this.#leaderAddress,
-      cluster,
-      timestamp,
-      inSync,
-      followers,
-      keys: this.#store.size,
-      ...this.#host.vitals(),
-    });
-    link.send(reply.encode());
+    link.send(new StatusOk(id, this.status).encode());
   }
 
   /** enunciado 5.f. */

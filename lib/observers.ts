@@ -35,6 +35,14 @@ export interface Observed {
   describe(watch: Watch): void;
 }
 
+/** Where its events go while nobody observes. */
+export interface Unobserved {
+  /** Its console. */
+  readonly prints: ServerPrints;
+  /** Who watches it all the time. */
+  readonly watch?: Watch | undefined;
+}
+
 /** Where a server's events go while somebody observes. */
 export type Recording = ServerPrints & Watch;
 
@@ -67,18 +75,18 @@ export class Observers {
 
   /**
    * Nobody observes yet. `record` is given what prints and watches from then on when the first
-   * observer comes, and `undefined` when the last has gone. Whatever is printed goes on to `prints`.
+   * observer comes, and `undefined` when the last has gone. All that it is told goes on to `unobserved`.
    */
   constructor(
     self: string,
     observed: Observed,
-    prints: ServerPrints,
+    unobserved: Unobserved,
     record: (recording: Recording | undefined) => void,
   ) {
     this.#self = self;
     this.#observed = observed;
     this.#record = record;
-    this.#recorder = new Recorder(prints);
+    this.#recorder = new Recorder(unobserved);
   }
 
   /** Begins to send EVENTS to a link at the next tick, or says why not. */
@@ -147,9 +155,10 @@ export class Observers {
   }
 }
 
-/** Prints, and takes note. */
+/** Passes everything on, and takes note. */
 class Recorder implements Recording {
   readonly #prints: ServerPrints;
+  readonly #watch: Watch | undefined;
   #events: ServerEvent[] = [];
   #missed = 0;
   #tableDue = false;
@@ -157,8 +166,9 @@ class Recorder implements Recording {
   /** Writes that are not acknowledged yet, and when their PUTs came, in the order of timestamps. */
   readonly #written = new Fifo<{ readonly timestamp: number; readonly cameAt: number }>();
 
-  constructor(prints: ServerPrints) {
+  constructor({ prints, watch }: Unobserved) {
     this.#prints = prints;
+    this.#watch = watch;
   }
 
   get counts(): Counts {
@@ -196,6 +206,7 @@ class Recorder implements Recording {
   }
 
   written(key: string, value: string, timestamp: number, waitedMs: number): void {
+    this.#watch?.written(key, value, timestamp, waitedMs);
     this.#written.push({ timestamp, cameAt: performance.now() - waitedMs });
     this.#addWrite("written", key, value, timestamp);
   }
@@ -231,22 +242,26 @@ class Recorder implements Recording {
   }
 
   acknowledged(follower: string, timestamp: number): void {
+    this.#watch?.acknowledged(follower, timestamp);
     if (this.#hasRoom()) this.#add({ kind: "acknowledged", at: Date.now(), follower, timestamp });
   }
 
   members(joined: readonly string[], inSync: readonly string[], open: boolean): void {
+    this.#watch?.members(joined, inSync, open);
     if (this.#hasRoom(true)) {
       this.#add({ kind: "members", at: Date.now(), joined, inSync, open });
     }
   }
 
   fault(follower: string, action: FaultAction, delayMs?: number): void {
+    this.#watch?.fault(follower, action, delayMs);
     if (!this.#hasRoom(true)) return;
     const late = delayMs === undefined ? {} : { delayMs };
     this.#add({ kind: "fault", at: Date.now(), follower, action, ...late });
   }
 
   table(): void {
+    this.#watch?.table();
     this.#tableDue = true;
   }
 

@@ -44,6 +44,9 @@ import kvServerText from "../lib/kv_server.ts" with { type: "text" };
 import leaderText from "../lib/leader.ts" with { type: "text" };
 import limitsText from "../lib/limits.ts" with { type: "text" };
 import mensagemText from "../lib/mensagem.ts" with { type: "text" };
+import metricsText from "../lib/metrics.ts" with { type: "text" };
+import metricsHttpText from "../lib/metrics_http.ts" with { type: "text" };
+import metricsOtelText from "../lib/metrics_otel.ts" with { type: "text" };
 import nodeText from "../lib/node.ts" with { type: "text" };
 import observersText from "../lib/observers.ts" with { type: "text" };
 import peerText from "../lib/peer.ts" with { type: "text" };
@@ -129,6 +132,9 @@ const sources: Readonly<Record<string, string>> = {
   "lib/leader.ts": leaderText,
   "lib/limits.ts": limitsText,
   "lib/mensagem.ts": mensagemText,
+  "lib/metrics.ts": metricsText,
+  "lib/metrics_http.ts": metricsHttpText,
+  "lib/metrics_otel.ts": metricsOtelText,
   "lib/node.ts": nodeText,
   "lib/observers.ts": observersText,
   "lib/peer.ts": peerText,
@@ -205,6 +211,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     snapshot: [...ground, "mensagem", "replication", "type store"],
     held_stream: [...ground, "type replication"],
     observers: [...ground, "mensagem", "type events", "type replication", "type store"],
+    metrics: [...ground, "type mensagem", "type events", "type replication"],
     connection: [...ground, "frame", "type replication"],
     console: ["type replication"],
     flags: [],
@@ -225,6 +232,8 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     server_connection: [...ground, "mensagem", "session", "connection", "auth"],
     terminal: [...ground, "flags", "console", "type connection"],
     tls: [...ground, "type connection"],
+    metrics_http: [...ground, "metrics"],
+    metrics_otel: ["type metrics"],
   },
   {
     node: [...ground, "mensagem", "replication", "store", "leader", "follower"],
@@ -416,6 +425,9 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     "console",
     "terminal",
     "kv_server",
+    "metrics",
+    "metrics_http",
+    "metrics_otel",
     "replication",
     "auth",
     "tls",
@@ -652,16 +664,24 @@ for (const name of core) {
 const networkFunctions =
   /\bDeno\.(?:listen|connect|startTls|serve|upgrade|resolveDns|createHttp|Quic|Http)\w*|\b(?:fetch|WebSocket|WebSocketStream|EventSource|WebTransport)\b/g;
 
+/** Monitoring speaks HTTP, on a port of its own, and is left to Deno's server. */
+const networkExceptions = new Map([["metrics_http", ["Deno.serve"]]]);
+
 for (const name of [...lib, ...Object.keys(roles)]) {
   if (["connection", "dashboard/http", ...browserScripts].includes(name)) continue;
   Deno.test(`${fileOf(name)} leaves the network to connection.ts`, pure, () => {
-    assertEquals(named(name, networkFunctions), []);
+    assertEquals(named(name, networkFunctions), networkExceptions.get(name) ?? []);
   });
 }
 
 Deno.test("connection.ts is where the network is, and http.ts where browsers come in", pure, () => {
   assert(named("connection", networkFunctions).includes("Deno.connect"));
   assert(named("dashboard/http", networkFunctions).includes("Deno.serve"));
+});
+
+Deno.test("who serves HTTP for monitoring is used by the server's role alone", pure, () => {
+  const users = [...allowed.keys()].filter((name) => localImports(name).includes("metrics_http"));
+  assertEquals(users, ["server"]);
 });
 
 Deno.test(

@@ -81,7 +81,7 @@ class Desk {
     const describe = (watch: Pick<Recording, "members">) =>
       watch.members(["10.0.0.2:1"], [self], true);
     const observed = { store: this.store, describe };
-    this.observers = new Observers(self, observed, this.prints, (to) => this.recording = to);
+    this.observers = new Observers(self, observed, this, (to) => this.recording = to);
   }
 
   /** Somebody observes. What it is told at first is not left to look at. */
