@@ -269,12 +269,17 @@ Deno.test("health: alive at once, ready when GETs are answered; other paths and 
 });
 
 Deno.test("a Host that is none does no harm, and neither does a request that never ends", async () => {
-  const server = serveMetrics(anyPort, { metrics: () => [], ready: () => true });
+  const samples = [{ value: 0, labels: { long: "x".repeat(64 * 1024) } }];
+  const metrics: Metric[] = [{ name: "g", kind: "gauge", help: "H.", unit: "", samples }];
+  const server = serveMetrics(anyPort, { metrics: () => metrics, ready: () => true });
   const { port } = server.address;
   const odd = "GET /healthz HTTP/1.1\r\nHost: [[%\r\nConnection: close\r\n\r\n";
   assertMatch(await http(port, odd), /^HTTP\/1.1 404 /);
   using half = await Deno.connect({ hostname: "127.0.0.1", port });
   await half.write(new TextEncoder().encode("GET /healthz HTTP/1.1\r\nHo"));
+  using deaf = await Deno.connect({ hostname: "127.0.0.1", port });
+  const asked = "GET /metrics HTTP/1.1\r\nHost: any.example\r\n\r\n".repeat(1_000);
+  await deaf.write(new TextEncoder().encode(asked));
   assertMatch(await request(port, "/healthz"), /^HTTP\/1.1 200 /);
   await within("it stops", Promise.resolve(server[Symbol.asyncDispose]()));
 });
@@ -318,6 +323,12 @@ Deno.test("--metrics-port: what clients do is counted, also while somebody obser
   const told = ["kv_puts_total", "kv_puts_acknowledged_total", "kv_put_duration_seconds_count"]
     .concat("kv_gets_total", "kv_gets_refused_total", "kv_keys", "kv_timestamp", "kv_connections");
   assertEquals(told.map((name) => now.get(name)), [2, 2, 2, 2, 1, 1, 2, 2]);
+
+  observer.close();
+  const left = async () => (await values()).get("kv_connections") === 1 || undefined;
+  await eventually("the observer has left", left);
+  assertEquals((await client.ask(put)).type, "PUT_OK");
+  assertEquals((await values()).get("kv_put_duration_seconds_count"), 3);
   assertMatch(await request(port, "/readyz"), /^HTTP\/1.1 200 /);
 });
 
