@@ -42,8 +42,8 @@ export function otelMeter(): Meter | undefined {
 }
 
 /**
- * Gives a meter what `read` returns, at each export while the process runs. Histograms are left out:
- * OpenTelemetry takes those value by value, and not from who has counted already.
+ * Gives a meter what `read` returns, at each export while the process runs. Histograms are left
+ * out: OpenTelemetry takes those value by value, and not from who has counted already.
  */
 export function exportMetrics(meter: Meter, read: () => readonly Metric[]): void {
   const instruments = new Map<string, Instrument>();

@@ -75,7 +75,8 @@ export class Observers {
 
   /**
    * Nobody observes yet. `record` is given what prints and watches from then on when the first
-   * observer comes, and `undefined` when the last has gone. All that it is told goes on to `unobserved`.
+   * observer comes, and `undefined` when the last has gone. All that it is told goes on to
+   * `unobserved`.
    */
   constructor(
     self: string,
