@@ -1,12 +1,14 @@
 /**
- * The examples of README.md and of the library's doc comments, run against a real cluster. They are read as text, so
- * no permission is needed. `deno task doc` checks the types in README.md.
+ * The examples of README.md, of docs/operations.md and of the library's doc comments, run against a
+ * real cluster. They are read as text, so no permission is needed. `deno task doc` checks the types
+ * of those in Markdown.
  */
 
 import { assert, assertEquals } from "@std/assert";
 import * as library from "../lib/kv_client.ts";
 import libraryText from "../lib/kv_client.ts" with { type: "text" };
 import readmeText from "../README.md" with { type: "text" };
+import operationsText from "../docs/operations.md" with { type: "text" };
 import { Cluster } from "./helpers.ts";
 
 const AsyncFunction = (async () => {}).constructor as new (
@@ -31,7 +33,11 @@ async function run(code: string, { addresses }: Cluster): Promise<string[]> {
 }
 
 for (
-  const [where, text] of [["README.md", readmeText], ["lib/kv_client.ts", libraryText]] as const
+  const [where, text] of [
+    ["README.md", readmeText],
+    ["docs/operations.md", operationsText],
+    ["lib/kv_client.ts", libraryText],
+  ] as const
 ) {
   Deno.test(`the examples of ${where} log what they say`, async () => {
     const examples = examplesOf(text);
