@@ -137,6 +137,8 @@ interface Call {
   /** When it began, and when it must be over, on the clock of `performance.now()`. */
   readonly since: number;
   readonly deadline: number;
+  /** After this no further attempt is made; left out, until the deadline. */
+  readonly againBy?: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -199,7 +201,10 @@ export class KvClient implements AsyncDisposable, Disposable {
   async put(key: string, value: string, options: RequestOptions = {}): Promise<PutResult> {
     checkKey(key);
     checkValue(value);
-    return await this.#try(this.#call(options), async (server, attempt, { deadline }) => {
+    const call = this.#call(options);
+    // Sent late, it could still be on its way when the time is over, and what was certain is lost.
+    const againBy = (call.since + call.deadline) / 2;
+    return await this.#try({ ...call, againBy }, async (server, attempt, { deadline }) => {
       // Once it is sent, only its own answer tells what became of it.
       const patience = { ...attempt, answerBy: deadline };
       const reply = await this.#ask(server, (id) => new Put(id, key, value), patience);
@@ -286,7 +291,7 @@ export class KvClient implements AsyncDisposable, Disposable {
     call: Call,
     attempt: (server: PooledServer, patience: Patience, call: Call) => Promise<T>,
   ): Promise<T> {
-    const { since, deadline, signal } = call;
+    const { since, deadline, againBy = deadline, signal } = call;
     if (this.#once) {
       const patience = { since, sendBy: deadline, answerBy: deadline, signal };
       return await attempt(this.#pool.drawAny(), patience, call);
@@ -305,9 +310,9 @@ export class KvClient implements AsyncDisposable, Disposable {
           if (error instanceof UnavailableError && finalCodes.has(error.code)) refused.add(server);
           tried.add(server);
         }
-        server = performance.now() < deadline ? this.#pool.draw(tried) : undefined;
+        server = performance.now() < againBy ? this.#pool.draw(tried) : undefined;
       }
-      const left = deadline - attemptLeastMs - performance.now();
+      const left = againBy - attemptLeastMs - performance.now();
       if (left <= 0 || refused.size === this.#pool.servers.length) {
         throw this.#inVain(failures, Math.round(deadline - since));
       }

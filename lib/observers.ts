@@ -17,6 +17,7 @@ import {
   observersMax,
   observerUnsentCharsMax,
   tableEventsMax,
+  timedPutsMax,
 } from "./limits.ts";
 
 /** The connection of an observer. */
@@ -208,6 +209,7 @@ class Recorder implements Recording {
 
   written(key: string, value: string, timestamp: number, waitedMs: number): void {
     this.#watch?.written(key, value, timestamp, waitedMs);
+    if (this.#written.length === timedPutsMax) this.#written.shift();
     this.#written.push({ timestamp, cameAt: performance.now() - waitedMs });
     this.#addWrite("written", key, value, timestamp);
   }

@@ -9,6 +9,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { delay } from "@std/async/delay";
 import {
   ClusterResetError,
   KvClient,
@@ -182,6 +183,26 @@ for (const code of ["UNAVAILABLE", "OVERLOADED"]) {
     assertEquals((await client.put("cor", "azul")).server, good.name);
   });
 }
+
+Deno.test("a PUT that is answered UNAVAILABLE late is not sent again: it stays certain", async () => {
+  let puts = 0;
+  await using late = new FakeServer(async (wire) => {
+    for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
+      puts++;
+      await delay(0.7 * shortMs); // this is what a server does that waits for others
+      await wire.write(`${JSON.stringify(error(JSON.parse(line), "UNAVAILABLE"))}\n`);
+    }
+  });
+  await using silent = new FakeServer(async (wire) => {
+    while (await wire.line() !== undefined) puts++;
+  });
+  await using client = new KvClient([late.address, silent.address], {
+    ...inOrder,
+    timeoutMs: shortMs,
+  });
+  await assertRejects(() => client.put("cor", "azul"), UnavailableError, "hoje não");
+  assertEquals(puts, 1);
+});
 
 for (const code of ["BAD_MESSAGE", "TOO_LARGE", "FORBIDDEN"]) {
   Deno.test(`all servers answer ${code}: each was asked once, and the caller is told at once`, async () => {
