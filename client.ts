@@ -5,7 +5,7 @@
  */
 
 import { type Address, parseAddress } from "./lib/address.ts";
-import { exitCodes, readCommand, runCommand } from "./lib/commands.ts";
+import { exitCodes, readCommand, runCommand, writeJson } from "./lib/commands.ts";
 import { clientTexts, commandTexts, passwordText, type Write } from "./lib/console.ts";
 import {
   ClusterResetError,
@@ -14,7 +14,13 @@ import {
   UnavailableError,
   UnknownOutcomeError,
 } from "./lib/errors.ts";
-import { type Flags, numberFlag, parseCommandLine, UsageError } from "./lib/flags.ts";
+import {
+  type CommandLine,
+  type Flags,
+  numberFlag,
+  parseCommandLine,
+  UsageError,
+} from "./lib/flags.ts";
 import { KvClient, type KvClientOptions } from "./lib/kv_client.ts";
 import { ipDefault, portsDefault, requestTimeoutMs, watchPauseMs } from "./lib/limits.ts";
 import { SessionFile } from "./lib/session_file.ts";
@@ -24,6 +30,7 @@ import {
   askSecret,
   EndOfInput,
   exitCode,
+  notNoted,
   processTerminal,
   readTls,
   type Screen,
@@ -68,8 +75,9 @@ Exit codes of commands:
   1  get: the key does not exist
   2  wrong usage, an invalid key or value, or a session that does not fit
   3  get: every server that answered is behind the session (TRY_OTHER_SERVER_OR_LATER)
-  4  not done, trying again is safe; status: a server does not answer
+  4  not done, trying again is safe; status: a server does not answer, or is of another cluster
   5  put: it may or may not be written
+  6  done, but the output could not be written or the session not kept
 
 Examples:
 
@@ -94,6 +102,8 @@ The menu reads lines from the keyboard or from a pipe, and ends at the end of th
 
 const choices = new Map([["1", "INIT"], ["2", "PUT"], ["3", "GET"]]);
 
+type Switch = "password-stdin" | "json" | "help";
+
 /** Flags that only a command has. */
 const commandFlags = ["servers", "timeout", "session", "interval", "count"] as const;
 
@@ -104,29 +114,21 @@ export async function main(args: readonly string[], screen: Screen): Promise<num
     [...tlsFlags, ...commandFlags],
     ["password-stdin", "json", "help"],
   );
-  const { values, switches, operands, afterDashes } = line;
+  const { values, switches, operands } = line;
   if (switches.help) {
     screen.out(usage);
     return 0;
   }
   const presets = portsDefault.map((port) => ({ hostname: ipDefault, port }));
   if (operands.length > 0) {
-    const pauseMs = secondsFlag("interval", values.interval, watchPauseMs);
-    const count = numberFlag("count", values.count, Infinity, { min: 1, max: 1e9, whole: true });
-    const command = readCommand(operands, afterDashes, { count, pauseMs });
-    const servers = values.servers === undefined ? presets : readServers(values.servers);
-    const timeoutMs = secondsFlag("timeout", values.timeout, requestTimeoutMs);
-    if (command.name === "put" && command.value === undefined && switches["password-stdin"]) {
-      throw new UsageError("the input cannot be both the password and the value");
+    try {
+      return await runOne(line, presets, screen);
+    } catch (error) {
+      if (switches.json && error instanceof UsageError) {
+        writeJson(screen, { error: "USAGE", message: error.message });
+      }
+      throw error;
     }
-    const file = values.session === undefined ? undefined : new SessionFile(values.session);
-    const session = await file?.read();
-    const access = await readAccess(screen, line, screen.err);
-    await using client = new KvClient(servers, { ...access, timeoutMs, session });
-    const code = await runCommand(screen, client, command, { json: switches.json });
-    return file === undefined
-      ? code
-      : await keepSession(screen, client, file, values.session!, code);
   }
   const stray = commandFlags.find((flag) => values[flag] !== undefined) ??
     (switches.json ? "json" : undefined);
@@ -135,6 +137,32 @@ export async function main(args: readonly string[], screen: Screen): Promise<num
   }
   await menu(screen, presets, await readAccess(screen, line));
   return 0;
+}
+
+/** One command. Returns the exit code. */
+async function runOne(
+  line: CommandLine<typeof tlsFlags[number] | typeof commandFlags[number], Switch>,
+  presets: readonly Address[],
+  screen: Screen,
+): Promise<number> {
+  const { values, switches, operands, afterDashes } = line;
+  const pauseMs = secondsFlag("interval", values.interval, watchPauseMs);
+  const count = numberFlag("count", values.count, Infinity, { min: 1, max: 1e9, whole: true });
+  const timeoutMs = secondsFlag("timeout", values.timeout, requestTimeoutMs);
+  if (operands[0] !== "watch-status" && (values.interval ?? values.count) !== undefined) {
+    throw new UsageError("--interval and --count belong to watch-status: see --help");
+  }
+  const command = readCommand(operands, afterDashes, { count, pauseMs });
+  const servers = values.servers === undefined ? presets : readServers(values.servers);
+  if (command.name === "put" && command.value === undefined && switches["password-stdin"]) {
+    throw new UsageError("the input cannot be both the password and the value");
+  }
+  const file = values.session === undefined ? undefined : new SessionFile(values.session);
+  const session = await file?.read();
+  const access = await readAccess(screen, line, screen.err);
+  await using client = new KvClient(servers, { ...access, timeoutMs, session });
+  const code = await runCommand(screen, client, command, { json: switches.json });
+  return file === undefined ? code : await keepSession(screen, client, file, values.session!, code);
 }
 
 /** The password and the certificates, where there are any. */
@@ -182,7 +210,7 @@ async function keepSession(
     return code;
   } catch (error) {
     screen.err(`${commandTexts.sessionNotKept(path, (error as Error).message)}\n`);
-    return exitCodes.usage;
+    return code === exitCodes.ok ? notNoted : code;
   }
 }
 

@@ -49,7 +49,7 @@ export interface ServerDown {
 
 /** How a cluster is. */
 export interface ClusterStatus {
-  /** True where all servers answer. */
+  /** True where all servers answer and none of them belongs to another cluster. */
   readonly ok: boolean;
   /** "ip:port" of the leader, `null` where it does not answer. */
   readonly leader: string | null;
@@ -66,7 +66,11 @@ export function clusterStatus(results: readonly StatusResult[]): ClusterStatus {
     const { server, status } = result;
     const leads = status.server === status.leader;
     // Only the leader that a server follows can tell.
-    const teller = leads || leader?.status.server === status.leader ? leader?.status : undefined;
+    const teller = leads
+      ? status
+      : leader?.status.server === status.leader
+      ? leader.status
+      : undefined;
     const known = teller?.followers.find((follower) => follower.server === status.server);
     return {
       server,
@@ -83,5 +87,7 @@ export function clusterStatus(results: readonly StatusResult[]): ClusterStatus {
       faults: status.faults,
     };
   });
-  return { ok: up.length === results.length, leader: leader?.server ?? null, servers };
+  const clusters = new Set(up.map(({ status }) => status.cluster).filter((id) => id !== ""));
+  const ok = up.length === results.length && clusters.size <= 1;
+  return { ok, leader: leader?.server ?? null, servers };
 }

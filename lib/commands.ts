@@ -182,8 +182,8 @@ function showStatus(screen: Screen, status: ClusterStatus, json: boolean): numbe
   return status.ok ? exitCodes.ok : exitCodes.unavailable;
 }
 
-/** One line; control characters have escapes in JSON too. */
-function writeJson(screen: Screen, value: unknown): void {
+/** One line of JSON, control characters spelled out. */
+export function writeJson(screen: Screen, value: unknown): void {
   screen.out(`${escapeControls(JSON.stringify(value))}\n`);
 }
 

@@ -140,7 +140,9 @@ export class ClusterResetError extends Error {
 
   /** Says that `server` belongs to another cluster than the one that the client knows. */
   constructor(server: string) {
-    super("the cluster was reset: all servers have lost what they held");
+    super(
+      "the cluster was reset: its servers have lost what they held, or this one belongs to another",
+    );
     this.name = "ClusterResetError";
     this.server = server;
   }

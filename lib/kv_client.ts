@@ -59,7 +59,7 @@ export type { ExportedSession } from "./session.ts";
 /** What a client may set. */
 export interface KvClientOptions {
   /** How long a request may take, everything included, in milliseconds: 4,800 by default. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Each request goes once, to one server drawn at random of all, and what that server says is the
    * result. By default the client goes on to another server where that is safe.
@@ -81,12 +81,12 @@ export interface KvClientOptions {
 /** What a single request may set. */
 export interface RequestOptions {
   /** How long it may take, in place of what the client says, in milliseconds. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Gives the request up. It then fails with what the signal gives as the reason, except a PUT that
    * was sent already: that one fails with {@linkcode UnknownOutcomeError}, because it may be done.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A write that every in-sync server holds. */
@@ -193,12 +193,14 @@ export class KvClient implements AsyncDisposable, Disposable {
   /**
    * Writes a value. Resolves when every in-sync server holds it.
    *
+   * @throws {TypeError} where key or value are no strings.
    * @throws {MensagemError} where key or value break a limit.
    * @throws {UnavailableError} where it was not written and will not be.
    * @throws {UnknownOutcomeError} where nobody can tell.
    * @throws {ClusterResetError} where the servers have lost their memory since this client asked.
    */
   async put(key: string, value: string, options: RequestOptions = {}): Promise<PutResult> {
+    checkStrings(key, value);
     checkKey(key);
     checkValue(value);
     const call = this.#call(options);
@@ -216,12 +218,14 @@ export class KvClient implements AsyncDisposable, Disposable {
   /**
    * Reads a value, not older than any that this client has seen.
    *
+   * @throws {TypeError} where the key is no string.
    * @throws {MensagemError} where the key breaks a limit.
    * @throws {StaleError} where every server that answered is behind this client.
    * @throws {UnavailableError} where no server answered.
    * @throws {ClusterResetError} where the servers have lost their memory since this client asked.
    */
   async get(key: string, options: RequestOptions = {}): Promise<GetResult> {
+    checkStrings(key);
     checkKey(key);
     return await this.#try(this.#call(options), async (server, patience) => {
       const seen = this.#session.timestamp(key);
@@ -247,7 +251,8 @@ export class KvClient implements AsyncDisposable, Disposable {
     const patience = { since, sendBy: deadline, answerBy: deadline, signal };
     return await Promise.all(this.#pool.servers.map(async (server): Promise<StatusResult> => {
       try {
-        const status = await this.#ask(server, (id) => new Status(id), patience);
+        const reply = await this.#ask(server, (id) => new Status(id), patience);
+        const { type: _type, id: _id, ...status } = reply;
         return { server: server.name, reachable: true, status };
       } catch (error) {
         if (!(error instanceof UnavailableError)) throw error;
@@ -264,7 +269,10 @@ export class KvClient implements AsyncDisposable, Disposable {
     return this.#session.exported();
   }
 
-  /** Ends all connections. Requests without an answer fail. Resolves when all is gone. */
+  /**
+   * Ends all connections. Requests without an answer fail. Resolves when all is gone. A client that
+   * is not closed keeps the process alive.
+   */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#pool.close();
@@ -306,6 +314,7 @@ export class KvClient implements AsyncDisposable, Disposable {
         } catch (error) {
           const again = error instanceof UnavailableError || error instanceof StaleError;
           if (!again || this.#closing.signal.aborted) throw error;
+          failures.delete(server); // the last one stands last
           failures.set(server, error);
           if (error instanceof UnavailableError && finalCodes.has(error.code)) refused.add(server);
           tried.add(server);
@@ -391,11 +400,28 @@ export class KvClient implements AsyncDisposable, Disposable {
       return new UnavailableError(name, `no server has answered lately, tried for ${ms} ms`);
     }
     const reasons = unavailable.map(({ server, message }) => `${server}: ${message}`);
-    return new UnavailableError(last.server, reasons.join("; "), { cause: last });
+    const code = unavailable.every((error) => error.code === last.code) ? last.code : undefined;
+    return new UnavailableError(last.server, reasons.join("; "), {
+      cause: last,
+      ...(code === undefined ? {} : { code }),
+    });
+  }
+}
+
+/** Not everybody who calls has a type checker. */
+function checkStrings(...texts: unknown[]): void {
+  for (const text of texts) {
+    if (typeof text !== "string") {
+      throw new TypeError(
+        `key and value must be strings, not ${text === null ? "null" : typeof text}`,
+      );
+    }
   }
 }
 
 function checkTimeout(ms: number): number {
-  if (ms > 0 && ms <= requestTimeoutMsMax) return ms;
-  throw new RangeError(`timeoutMs must be a number of milliseconds above 0, not ${ms}`);
+  if (typeof ms === "number" && ms > 0 && ms <= requestTimeoutMsMax) return ms;
+  throw new RangeError(
+    `timeoutMs must be a number above 0 and at most ${requestTimeoutMsMax}, not ${String(ms)}`,
+  );
 }

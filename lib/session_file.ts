@@ -27,7 +27,7 @@ export class SessionFile {
     if (path === "") throw new UsageError("--session must name a file");
     this.#path = path;
     for (const name of ["read", "write"] as const) {
-      for (const needed of [path, this.#beside("lock")]) {
+      for (const needed of [path, this.#beside("lock"), this.#beside("new")]) {
         if (Deno.permissions.querySync({ name, path: needed }).state === "granted") continue;
         throw new UsageError(
           `--session=${path}: no permission to ${name} ${needed}; "deno task client:session" may ` +

@@ -28,6 +28,8 @@ export interface Terminal {
   readonly out: Write;
   /** Standard error. */
   readonly err: Write;
+  /** Why nothing more goes to standard output, where nobody has just stopped reading. */
+  readonly outFailure?: Error | undefined;
 }
 
 /** The streams, and who reads them. */
@@ -147,6 +149,9 @@ export function processTerminal(): Screen {
     get outClosed() {
       return out.closed;
     },
+    get outFailure() {
+      return out.failure;
+    },
   };
 }
 
@@ -165,7 +170,10 @@ class Output {
     this.#stream = stream;
   }
 
-  /** Writes all of a text. */
+  /** Why it could not be written, where that is not because nobody reads. */
+  failure: Error | undefined;
+
+  /** Writes all of a text. Once that has failed the work goes on, without an output. */
   readonly write = (text: string): void => {
     try {
       for (let start = 0; start < text.length && !this.closed;) {
@@ -177,8 +185,8 @@ class Output {
         }
       }
     } catch (error) {
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
       this.closed = true;
+      if (!(error instanceof Deno.errors.BrokenPipe)) this.failure = error as Error;
     }
   };
 }
@@ -307,10 +315,19 @@ function readPem(role: string, flag: string, path: string): string {
   return text;
 }
 
-/** Runs a role to its exit code: wrong usage is 2, what the role itself explains is its own. */
+/** The exit code where what was asked for was done, and could not be written or noted. */
+export const notNoted = 6;
+
+/**
+ * Runs a role to its exit code: wrong usage is 2, an output that could not be written is {@linkcode
+ * notNoted}, what the role itself explains is its own.
+ */
 export async function exitCode(terminal: Terminal, role: () => Promise<number>): Promise<number> {
   try {
-    return await role();
+    const code = await role();
+    if (terminal.outFailure === undefined) return code;
+    terminal.err(`the output could not be written: ${terminal.outFailure.message}\n`);
+    return code === 0 ? notNoted : code;
   } catch (error) {
     if (!(error instanceof UsageError) && !(error instanceof EndOfInput)) throw error;
     terminal.err(`${error.message}\n`);

@@ -137,6 +137,17 @@ for (
   });
 }
 
+Deno.test("with --json wrong usage of a command is one line of JSON too", async () => {
+  for (
+    const args of [["get"], ["nothing"], ["get", "k", "--count=2"], ["get", "k", "--timeout=x"]]
+  ) {
+    const { code, out, err } = await run(["--json", ...args]);
+    assertEquals(code, 2);
+    const { error, message } = JSON.parse(out);
+    assertEquals([error, `${message}\n`], ["USAGE", err]);
+  }
+});
+
 Deno.test("an input that is no text, or too long, is wrong: exit code 2, and no server is asked", async () => {
   await using server = new FakeServer(() => {});
   const long = await run([serversFlag(server), "put", "k", "-"], "v".repeat(valueBytesMax + 1));
@@ -284,6 +295,15 @@ Deno.test("lag and who is in sync are what the leader says, and unknown without 
     ["follower", null, null],
   ]);
   assertEquals(facts(behind), [["follower", null, null]]);
+});
+
+Deno.test("servers of two clusters: each leader for itself, and that is not well", () => {
+  const one = says("10.0.0.1:1", "10.0.0.1:1", 9, { inSync: ["10.0.0.1:1"] });
+  const other = says("10.0.0.2:1", "10.0.0.2:1", 3, { inSync: ["10.0.0.2:1"], cluster: "d" });
+  const { ok, servers } = clusterStatus([one, other]);
+  assertEquals(servers.map((s) => s.reachable && s.inSync), [true, true]);
+  assertEquals(ok, false);
+  assertEquals(clusterStatus([one, says("10.0.0.3:1", "10.0.0.1:1", 0, { cluster: "" })]).ok, true);
 });
 
 Deno.test("the table is aligned, with colours only where they are wanted", () => {
