@@ -195,7 +195,8 @@ Deno.exit(survivors === 0 ? 0 : 1);
 async function firstFailure(mutant: Mutant, folder: string): Promise<number | undefined> {
   for (const part of ["lib", "tests/simulation"]) {
     await Deno.mkdir(`${folder}/${part}`, { recursive: true });
-    for await (const { name } of Deno.readDir(new URL(part, root))) {
+    for await (const { name, isFile } of Deno.readDir(new URL(part, root))) {
+      if (!isFile) continue;
       let text = await Deno.readTextFile(new URL(`${part}/${name}`, root));
       if (part === "lib" && name === mutant.file) text = mutate(text, mutant);
       await Deno.writeTextFile(`${folder}/${part}/${name}`, text);
