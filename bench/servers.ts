@@ -103,14 +103,12 @@ export class OwnProcess implements AsyncDisposable {
 
   /** What it holds in memory (RSS), in bytes, as the system counts it; 0 where nobody can tell. */
   async residentBytes(): Promise<number> {
-    try {
-      // Deno reads nothing below /proc without all permissions.
-      const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${this.pid}`] })
-        .output();
-      return Number(new TextDecoder().decode(stdout)) * 1024;
-    } catch {
-      return 0;
-    }
+    // Deno reads nothing below /proc without all permissions.
+    const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${this.pid}`] })
+      .output();
+    const kibibytes = parseInt(new TextDecoder().decode(stdout));
+    if (Number.isNaN(kibibytes)) throw new Error(`ps knows no process ${this.pid}`);
+    return kibibytes * 1024;
   }
 
   /** Ends it, and resolves when it has ended. */

@@ -137,8 +137,10 @@ export class Keyboard {
 
 /** The terminal, or the pipes, of this process. */
 export function processTerminal(): Screen {
-  const out = new Output(Deno.stdout);
   const err = new Output(Deno.stderr);
+  // Said at once: a server goes on for long.
+  const lost = ({ message }: Error) => err.write(`the output cannot be written: ${message}\n`);
+  const out = new Output(Deno.stdout, lost);
   const outIsTerminal = Deno.stdout.isTerminal();
   return {
     keyboard: new Keyboard(Deno.stdin.readable, out.write, Deno.stdin.isTerminal()),
@@ -162,16 +164,20 @@ const pieceBytes = 64 * 1024;
 class Output {
   /** Whoever read it has gone (`| head`). The work goes on. */
   closed = false;
+  /** Why it could not be written, where that is not because nobody reads. */
+  failure: Error | undefined;
   readonly #stream: { writeSync(bytes: Uint8Array): number };
   readonly #encoder = new TextEncoder();
   readonly #buffer = new Uint8Array(pieceBytes);
+  readonly #onFailure: ((error: Error) => void) | undefined;
 
-  constructor(stream: { writeSync(bytes: Uint8Array): number }) {
+  constructor(
+    stream: { writeSync(bytes: Uint8Array): number },
+    onFailure?: (error: Error) => void,
+  ) {
     this.#stream = stream;
+    this.#onFailure = onFailure;
   }
-
-  /** Why it could not be written, where that is not because nobody reads. */
-  failure: Error | undefined;
 
   /** Writes all of a text. Once that has failed the work goes on, without an output. */
   readonly write = (text: string): void => {
@@ -186,7 +192,9 @@ class Output {
       }
     } catch (error) {
       this.closed = true;
-      if (!(error instanceof Deno.errors.BrokenPipe)) this.failure = error as Error;
+      if (error instanceof Deno.errors.BrokenPipe) return;
+      this.failure = error as Error;
+      this.#onFailure?.(this.failure);
     }
   };
 }
@@ -325,9 +333,7 @@ export const notNoted = 6;
 export async function exitCode(terminal: Terminal, role: () => Promise<number>): Promise<number> {
   try {
     const code = await role();
-    if (terminal.outFailure === undefined) return code;
-    terminal.err(`the output could not be written: ${terminal.outFailure.message}\n`);
-    return code === 0 ? notNoted : code;
+    return code === 0 && terminal.outFailure !== undefined ? notNoted : code;
   } catch (error) {
     if (!(error instanceof UsageError) && !(error instanceof EndOfInput)) throw error;
     terminal.err(`${error.message}\n`);

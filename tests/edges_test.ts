@@ -91,7 +91,11 @@ Deno.test("closing a server just when its dial is done leaves nothing behind", a
   const follower = new TestServer(anyPort, leader.address, {});
   await eventually("connected", () => leader.accepted === 1);
   const closed = follower.close();
-  await new Promise((resolve) => setTimeout(resolve, 20)); // all it had is closed, it waits for the dial
+  await eventually("it listens no more, and waits for the dial", async () => {
+    const conn = await Deno.connect({ ...follower.address }).catch(() => undefined);
+    conn?.close();
+    return conn === undefined;
+  });
   gate.resolve();
   await within("the server closes", closed, 4_000);
   await eventually("its connection has ended", () => ended || undefined, 1_000);

@@ -449,6 +449,27 @@ Deno.test("answers that nobody waits for are bounded: then a new connection is m
   assertEquals(server.accepted, 2);
 });
 
+Deno.test("what all servers say is the code of the error, what only some say is not", async () => {
+  await using a = FakeServer.answering((request) => error(request, "FORBIDDEN"));
+  await using b = FakeServer.answering((request) => error(request, "FORBIDDEN"));
+  await using c = FakeServer.answering((request) => error(request, "BAD_MESSAGE"));
+  const codeOf = async (...servers: FakeServer[]) => {
+    await using client = new KvClient(servers.map(({ address }) => address));
+    return (await assertRejects(() => client.put("cor", "azul"), UnavailableError)).code;
+  };
+  assertEquals(await codeOf(a, b), "FORBIDDEN");
+  assertEquals(await codeOf(a, c), undefined);
+});
+
+Deno.test("keys and values that are no strings are refused by name", async () => {
+  await using client = new KvClient([deadAddress()]);
+  const text = 5 as unknown as string;
+  await assertRejects(() => client.put(text, "v"), TypeError, "must be strings, not number");
+  await assertRejects(() => client.put("k", null!), TypeError, "must be strings, not null");
+  await assertRejects(() => client.get(text), TypeError, "must be strings, not number");
+  await assertRejects(() => client.get("k", { timeoutMs: Infinity }), RangeError, "at most");
+});
+
 // Status
 
 Deno.test("status lists all servers in order, those that do not answer too", async () => {
@@ -464,6 +485,7 @@ Deno.test("status lists all servers in order, those that do not answer too", asy
   const { status } = leader;
   assertEquals([status.server, status.leader, status.keys], [leader.server, leader.server, 1]);
   assertEquals(status.timestamp, 1);
+  assertEquals("type" in status || "id" in status, false, "fields of the wire");
   assertEquals(status.followers.map(({ server, inSync }) => [server, inSync]), [
     [follower.server, true],
   ]);

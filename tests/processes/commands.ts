@@ -138,6 +138,48 @@ Deno.test("a session file: nothing older is read after it, and two commands at o
   }
 });
 
+Deno.test("what was done but could not be written or kept is exit code 6", async () => {
+  await using server = await TestServer.alone();
+  const servers = serversFlag(server);
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = `${folder}/session.json`;
+    await Deno.mkdir(`${file}.new`); // where the new session would go
+    const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
+    const flags = ["run", "--no-prompt", "--allow-net", ...permissions, "client.ts", servers];
+    const put = await deno([...flags, `--session=${file}`, "put", "cor", "azul"]);
+    assertEquals(put.code, 6);
+    assertStringIncludes(put.err, "A sessão não foi gravada");
+    assertEquals(server.holds("cor")?.value, "azul");
+
+    const narrow = permissions.map((flag) => `${flag}/session.json,${file}.lock`);
+    const args = ["run", "--no-prompt", "--allow-net", ...narrow, "client.ts", servers];
+    const refused = await deno([...args, `--session=${file}`, "put", "cor", "verde"]);
+    assertEquals(refused.code, 2);
+    assertStringIncludes(refused.err, `no permission to read ${file}.new`);
+    assertEquals(server.holds("cor")?.value, "azul", "nothing is written that could not be noted");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "a full disk under the output is said in one line, with exit code 6",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using server = await TestServer.alone();
+    const client = `"${Deno.execPath()}" run --no-prompt --allow-net client.ts`;
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: ["-c", `${client} ${serversFlag(server)} put cor azul > /dev/full`],
+      cwd: project,
+    }).output();
+    assertEquals(
+      [code, linesOf(new TextDecoder().decode(stderr)).length, server.holds("cor")?.value],
+      [6, 1, "azul"],
+    );
+  },
+});
+
 Deno.test("deno task client:session may use its folder and nothing else; client has no session", async () => {
   await using server = await TestServer.alone();
   const file = `.session/test-${Deno.pid}.json`;
