@@ -127,13 +127,18 @@ export class Connection implements Link {
   #due = 0;
   /** Frames that no write has taken yet. */
   #unsent = "";
-  /** The length of what a write has taken and not finished. */
-  #writingChars = 0;
+  /** What writing has taken of it, as it was then, and where the rest of that begins. */
+  #taken = "";
+  #takenFrom = 0;
   #writeBuffer: Uint8Array<ArrayBuffer> = noBytes;
-  /** The task that empties #unsent, and whether it is at work. */
-  #writer: Promise<void> = Promise.resolve();
+  /** The part of #writeBuffer that is still to be sent. */
+  #writeFrom = 0;
+  #writeEnd = 0;
+  /** #unsent is being written, step by step. No two steps are ever under way at once. */
   #writing = false;
   #writeError: unknown;
+  /** Is called when #writing ends, while somebody waits for that. */
+  #writeEnded: (() => void) | undefined;
   /** Resolved when everything is sent that ever will be. */
   readonly #allSent = Promise.withResolvers<void>();
   #room: PromiseWithResolvers<void> | undefined;
@@ -212,7 +217,8 @@ export class Connection implements Link {
 
   /** What is half received, and what is not sent yet, in bytes at the most. */
   get heldBytes(): number {
-    return this.#reader.partialBytes + 2 * (this.#unsent.length + this.#writingChars);
+    const writing = this.#writeEnd - this.#writeFrom;
+    return this.#reader.partialBytes + 2 * (this.#unsent.length + this.#taken.length) + writing;
   }
 
   send(frame: string): void {
@@ -220,7 +226,7 @@ export class Connection implements Link {
     this.#unsent += frame;
     this.#due--;
     if (this.#unsent.length > this.#limits.unsentCharsMax) return this.abort();
-    if (!this.#writing) this.#writer = this.#write();
+    if (!this.#writing) this.#startWriting();
     if (this.#room !== undefined && !this.#congested) this.#roomMade();
     if (this.#state === "finishing" && this.#due <= 0) this.#end();
   }
@@ -290,7 +296,7 @@ export class Connection implements Link {
       if (!isDisconnection(error)) throw error;
     } finally {
       this.abort();
-      await this.#writer;
+      if (this.#writing) await new Promise<void>((resolve) => this.#writeEnded = resolve);
     }
     if (this.#writeError !== undefined) throw this.#writeError;
   }
@@ -381,39 +387,63 @@ export class Connection implements Link {
     if (!this.#writing) this.#sendEnd();
   }
 
-  async #write(): Promise<void> {
+  #startWriting(): void {
     this.#writing = true;
-    await undefined; // what the rest of this turn sends goes into the same write
-    try {
-      while (this.#unsent !== "") {
-        const text = this.#unsent;
+    // What the rest of this turn sends goes into the same write.
+    queueMicrotask(this.#writeNext);
+  }
+
+  // Called back instead of awaited: there is one promise for each write less.
+  readonly #writeNext = (): void => {
+    if (this.#writeFrom === this.#writeEnd) {
+      if (this.#taken === "") {
+        if (this.#unsent === "") return this.#stopWriting();
+        this.#taken = this.#unsent;
         this.#unsent = "";
-        this.#writingChars = text.length;
-        await this.#writeText(text);
-        this.#writingChars = 0;
-        if (!this.#congested) this.#roomMade();
       }
-    } catch (error) {
-      if (!isDisconnection(error)) this.#writeError = error;
-      this.abort();
+      this.#encode();
     }
+    this.#conn.write(this.#writeBuffer.subarray(this.#writeFrom, this.#writeEnd))
+      .then(this.#written, this.#writeFailed);
+  };
+
+  readonly #written = (bytes: number): void => {
+    this.#writes++;
+    this.#writeFrom += bytes;
+    if (this.#writeFrom === this.#writeEnd && !this.#congested) this.#roomMade();
+    this.#writeNext();
+  };
+
+  readonly #writeFailed = (error: unknown): void => {
+    if (!isDisconnection(error)) this.#writeError = error;
+    this.abort();
+    this.#dropTaken();
+    this.#stopWriting();
+  };
+
+  /** Encodes as much of what is taken as one write may send. */
+  #encode(): void {
+    const rest = this.#takenFrom === 0 ? this.#taken : this.#taken.slice(this.#takenFrom);
+    // One UTF-16 unit is at most three bytes of UTF-8.
+    const bytes = Math.min(rest.length * 3, writeBytesMax);
+    if (this.#writeBuffer.length < bytes) this.#writeBuffer = new Uint8Array(bytes);
+    const { read, written } = encoder.encodeInto(rest, this.#writeBuffer);
+    this.#writeFrom = 0;
+    this.#writeEnd = written;
+    if (read === rest.length) this.#dropTaken();
+    else this.#takenFrom += read;
+  }
+
+  #dropTaken(): void {
+    this.#taken = "";
+    this.#takenFrom = 0;
+  }
+
+  #stopWriting(): void {
     this.#writing = false;
     if (this.#writeBuffer.length > writeBytesKept) this.#writeBuffer = noBytes;
     if (this.#state === "closing") this.#sendEnd();
-  }
-
-  async #writeText(text: string): Promise<void> {
-    // One UTF-16 unit is at most three bytes of UTF-8.
-    const bytes = Math.min(text.length * 3, writeBytesMax);
-    if (this.#writeBuffer.length < bytes) this.#writeBuffer = new Uint8Array(bytes);
-    for (let start = 0; start < text.length;) {
-      const rest = start === 0 ? text : text.slice(start);
-      const { read, written } = encoder.encodeInto(rest, this.#writeBuffer);
-      start += read;
-      for (let sent = 0; sent < written; this.#writes++) {
-        sent += await this.#conn.write(this.#writeBuffer.subarray(sent, written));
-      }
-    }
+    this.#writeEnded?.();
   }
 
   /** Everything is sent: tells the peer so. It gets until the end of the linger time to read it. */

@@ -10,8 +10,9 @@ import {
   type FollowerStatus,
   Heartbeat,
   Join,
-  Put,
+  type Put,
   PutOk,
+  type Replication,
   ReplicationOk,
   type Snapshot,
   SnapshotOk,
@@ -114,7 +115,8 @@ export class Follower implements Replica {
    * enunciado 5.c: who is not the leader passes the request on, with the client's address for the
    * leader's print.
    */
-  put(link: Link, { id, key, value }: Put): void {
+  put(link: Link, put: Put): void {
+    const { id } = put;
     if (this.#link === undefined || !this.#accepted) {
       const reason = `not applied: no connection to the leader ${this.#leader}`;
       link.send(new ErrorReply("UNAVAILABLE", reason, id).encode());
@@ -125,11 +127,11 @@ export class Follower implements Replica {
       link.send(new ErrorReply("OVERLOADED", reason, id).encode());
       return;
     }
-    this.#host.prints.forwarding(key, value);
+    this.#host.prints.forwarding(put.key, put.value);
     const deadline = answerBy(this.#now, this.#tuning.putTimeoutMs);
     const leaderId = this.#nextId++;
     this.#forwarded.set(leaderId, { link, id, deadline });
-    this.#link.send(new Put(leaderId, key, value, link.peer).encode());
+    this.#link.send(put.forwarded(leaderId, link.peer).encode());
   }
 
   receive(link: Link, message: AnyMensagem): boolean {
@@ -137,7 +139,7 @@ export class Follower implements Replica {
     this.#heardAt = this.#now;
     switch (message.type) {
       case "REPLICATION":
-        this.#apply(message.key, message.value, message.timestamp);
+        this.#apply(message);
         return true;
       case "PUT_OK":
         this.#answer(message.id, (id) => new PutOk(id, message.key, message.timestamp));
@@ -237,10 +239,10 @@ export class Follower implements Replica {
    * enunciado 5.d: into the table, then REPLICATION_OK (with the next flush, one for all that came
    * together).
    */
-  #apply(key: string, value: string, timestamp: number): void {
-    this.#host.prints.replication(key, value, timestamp);
-    this.#store.put(key, value, timestamp);
-    this.#advance(timestamp);
+  #apply({ key, write }: Replication): void {
+    this.#host.prints.replication(key, write.value, write.timestamp);
+    this.#store.keep(key, write);
+    this.#advance(write.timestamp);
   }
 
   #merge({ entries, replace }: Snapshot): void {

@@ -15,8 +15,10 @@ const bufferBytesFirst = 256;
  */
 const bufferBytesKept = 64 * 1024;
 
-// A byte order mark is kept, so that a line means the same wherever the chunks were split.
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+// A byte order mark is kept, so that a line means the same wherever the chunks were split. One that
+// throws takes four times as long as one that puts U+FFFD in the place of what is not UTF-8.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Cuts a stream of bytes into lines.
@@ -89,20 +91,17 @@ export class FrameReader {
   }
 
   #decode(end: number): string[] {
-    try {
-      return decoder.decode(this.#bytes.subarray(0, end)).split("\n");
-    } catch {
-      return this.#decodeOneByOne(end);
-    }
+    const text = decoder.decode(this.#bytes.subarray(0, end));
+    return text.includes("\ufffd") ? this.#decodeOneByOne(end) : text.split("\n");
   }
 
-  /** Saves the lines before the one that is not UTF-8. */
+  /** Saves the lines before the one that is not UTF-8. U+FFFD itself is. */
   #decodeOneByOne(end: number): string[] {
     const lines: string[] = [];
     try {
       for (let start = 0; start <= end;) {
         const lf = this.#bytes.indexOf(LF, start);
-        lines.push(decoder.decode(this.#bytes.subarray(start, lf)));
+        lines.push(strictDecoder.decode(this.#bytes.subarray(start, lf)));
         start = lf + 1;
       }
     } catch (cause) {

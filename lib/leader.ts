@@ -22,7 +22,6 @@ import {
   type Join,
   JoinOk,
   type Put,
-  Replication,
   type Snapshot,
   SnapshotOk,
   SnapshotRequest,
@@ -93,6 +92,11 @@ export class Leader implements Replica {
   #origin = { timestamp: 0, table: 0 };
   /** All writes up to here were acknowledged, or may have been. Never above #timestamp. */
   #committed = 0;
+  /** The members that are in sync. */
+  #inSyncCount = 0;
+  /** REPLICATIONs that leave with the next flush. They end with the one of #timestamp. */
+  #batch = "";
+  #batchWrites = 0;
   #log: WriteLog;
   #now: number;
   #heartbeatAt = 0;
@@ -151,9 +155,9 @@ export class Leader implements Replica {
     }
     this.#host.prints.put(client, put.key, put.value);
     const deadline = decideBy(this.#now, putTimeoutMs);
-    const pending = { link, put, client, deadline, timestamp: 0 };
-    if (this.#writable) this.#apply(pending);
-    else this.#window.wait(pending);
+    const pending = { link, id: put.id, put: undefined, written: undefined, client, deadline };
+    if (this.#writable) this.#apply(pending, put);
+    else this.#window.wait({ ...pending, put: put.detached() });
   }
 
   describe(watch: Watch): void {
@@ -214,11 +218,22 @@ export class Leader implements Replica {
     }
   }
 
-  flush(): void {}
+  /** Sends the writes of this turn to all members, in one text, which the log keeps too. */
+  flush(): void {
+    if (this.#batchWrites === 0) return;
+    const frames = inOnePiece(this.#batch);
+    this.#log.append(this.#timestamp - this.#batchWrites + 1, this.#timestamp, frames);
+    this.#batch = "";
+    this.#batchWrites = 0;
+    for (const member of this.#members.values()) {
+      if (member.liveFrom !== Infinity) member.stream.send(frames);
+    }
+  }
 
   closed(link: Link): void {
     const member = this.#members.get(link);
     if (member !== undefined) this.#drop(member, "its connection ended");
+    this.flush();
   }
 
   tick(now: number): void {
@@ -239,45 +254,38 @@ export class Leader implements Replica {
       for (const member of this.#members.values()) member.link.send(heartbeat);
     }
     this.#window.expire(now, this.#whyLate());
+    this.flush();
   }
 
   /** G2 and G3 hold only while enough servers take part. */
   get #writable(): boolean {
-    return this.#phase === "open" && 1 + this.#countInSync() >= this.#tuning.minInSync;
-  }
-
-  #countInSync(): number {
-    let count = 0;
-    for (const member of this.#members.values()) if (member.inSync) count++;
-    return count;
+    return this.#phase === "open" && 1 + this.#inSyncCount >= this.#tuning.minInSync;
   }
 
   #whyLate(): string {
     const { clusterSize, minInSync } = this.#tuning;
     if (this.#writable) return "not every server in sync confirmed it in time";
     return this.#phase === "open"
-      ? `${1 + this.#countInSync()} of ${clusterSize} servers are in sync, and ${minInSync} must be`
+      ? `${1 + this.#inSyncCount} of ${clusterSize} servers are in sync, and ${minInSync} must be`
       : `the leader waits for all ${clusterSize} servers, ${1 + this.#members.size} are there`;
   }
 
-  /** enunciado 5.c: a timestamp, the leader's own table, then the other servers. */
-  #apply(pending: PendingPut): void {
-    const { key, value } = pending.put;
-    const timestamp = ++this.#timestamp;
-    this.#store.put(key, value, timestamp);
-    const frame = new Replication(key, value, timestamp).encode();
-    this.#log.append(timestamp, frame);
-    for (const member of this.#members.values()) {
-      if (member.liveFrom !== Infinity) member.stream.send(frame);
-    }
+  /** enunciado 5.c: a timestamp, the leader's own table, then (with the next flush) the other servers. */
+  #apply(pending: PendingPut, put: Put): void {
+    const written = put.stamped(++this.#timestamp);
+    const { key, write } = written;
+    this.#store.keep(key, write);
+    this.#batch += written.encode();
+    this.#batchWrites++;
     const { watch } = this.#host;
     if (watch !== undefined) {
       const waitedMs = decideBy(this.#now, this.#tuning.putTimeoutMs) - pending.deadline;
-      watch.written(key, value, timestamp, waitedMs);
+      watch.written(key, write.value, write.timestamp, waitedMs);
     }
-    pending.timestamp = timestamp;
+    pending.put = undefined;
+    pending.written = written;
     this.#window.applied(pending);
-    if (this.#countInSync() === 0) this.#commit();
+    if (this.#inSyncCount === 0) this.#commit();
   }
 
   #acknowledged(member: Member, timestamp: number): void {
@@ -288,6 +296,7 @@ export class Leader implements Replica {
     member.acked = timestamp;
     if (!member.inSync && isReady(member) && timestamp >= this.#committed) {
       member.inSync = true;
+      this.#inSyncCount++;
       this.#report(`${member.server} is in sync`);
       this.#openWhenLevel();
     }
@@ -308,7 +317,7 @@ export class Leader implements Replica {
       this.#window.commit(timestamp);
     }
     for (let next = this.#window.nextWaiting(); next; next = this.#window.nextWaiting()) {
-      this.#apply(next);
+      this.#apply(next, next.put!);
     }
   }
 
@@ -428,7 +437,7 @@ export class Leader implements Replica {
    * crash could bring it back.
    */
   #openWhenLevel(): void {
-    if (this.#phase !== "levelling" || this.#countInSync() < this.#tuning.clusterSize - 1) return;
+    if (this.#phase !== "levelling" || this.#inSyncCount < this.#tuning.clusterSize - 1) return;
     this.#phase = "open";
     this.#report(`open, cluster ${this.#cluster}, timestamp ${this.#timestamp}`);
   }
@@ -449,6 +458,7 @@ export class Leader implements Replica {
    * live stream.
    */
   #catchUp(member: Member, timestamp: number | undefined): void {
+    this.flush(); // what has not left yet must be in the log
     if (timestamp === undefined || !this.#log.reaches(timestamp)) {
       const sender = new SnapshotSender(member.link, this.#store, timestamp, this.#tuning);
       member.snapshot = { sender, timestamp: this.#timestamp };
@@ -456,7 +466,7 @@ export class Leader implements Replica {
     }
     member.snapshot = undefined;
     member.link.send(new Sync(this.#cluster, timestamp, this.#timestamp).encode());
-    for (const frame of this.#log.after(timestamp)) member.stream.send(frame);
+    for (const frames of this.#log.after(timestamp)) member.stream.send(frames);
     member.liveFrom = this.#timestamp;
   }
 
@@ -484,7 +494,8 @@ export class Leader implements Replica {
   }
 
   #drop(member: Member, reason: string): void {
-    this.#members.delete(member.link);
+    if (!this.#members.delete(member.link)) return;
+    if (member.inSync) this.#inSyncCount--;
     member.link.close();
     this.#endFault(member, "it left");
     this.#report(`${member.server} left: ${reason}`);
@@ -497,12 +508,20 @@ export class Leader implements Replica {
 
   #report(event: string): void {
     this.#host.report(
-      `${event} (${1 + this.#countInSync()} of ${this.#tuning.clusterSize} in sync)`,
+      `${event} (${1 + this.#inSyncCount} of ${this.#tuning.clusterSize} in sync)`,
     );
     // Whatever changes who takes part is reported.
     const { watch } = this.#host;
     if (watch !== undefined) this.#tellMembers(watch);
   }
+}
+
+/**
+ * The same text, as the engine keeps it once somebody looks into it: not as a tree of the pieces that
+ * it was put together from, which the garbage collector would walk for as long as the log keeps it.
+ */
+function inOnePiece(text: string): string {
+  return text.charCodeAt(0) === 0 ? "" : text; // no frame begins with NUL
 }
 
 /**

@@ -232,10 +232,9 @@ export class Node {
       : { fresh: false as const, timestamp: this.#store.read(key, 0).timestamp };
     const value = reading.fresh ? reading.value : undefined;
     this.#host.prints.get(link.peer, key, seen, reading.timestamp, value);
-    const reply = reading.fresh
-      ? new GetOk(id, key, reading.value, reading.timestamp)
-      : new TryOther(id, key, reading.timestamp);
-    link.send(reply.encode());
+    if (!reading.fresh) link.send(new TryOther(id, key, reading.timestamp).encode());
+    else if (reading.text !== undefined) link.send(GetOk.encodeText(id, reading.text));
+    else link.send(new GetOk(id, key, reading.value, reading.timestamp).encode());
   }
 
   /** A message that is not for this server, or not from this sender. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ErrorReply, type Put, PutOk } from "./mensagem.ts";
+import { ErrorReply, type Put, PutOk, type Replication } from "./mensagem.ts";
 import { Fifo } from "./fifo.ts";
 import type { Host, Link } from "./replication.ts";
 
@@ -12,14 +12,16 @@ import type { Host, Link } from "./replication.ts";
 export interface PendingPut {
   /** Where the answer goes. */
   readonly link: Link;
-  /** The request. */
-  readonly put: Put;
+  /** The request's. */
+  readonly id: number;
+  /** The request, while it waits to be applied. */
+  put: Put | undefined;
+  /** The write that was made of it, from then on. */
+  written: Replication | undefined;
   /** "ip:port" of the client that asked first, perhaps through a follower. */
   readonly client: string;
   /** The time by which it must be answered. */
   readonly deadline: number;
-  /** The timestamp of the write, 0 while it waits to be applied. */
-  timestamp: number;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface PendingPut {
  */
 export class PutWindow {
   readonly #host: Pick<Host, "prints">;
-  /** No timestamp yet: certainly not applied. */
+  /** Not written: certainly not applied. */
   readonly #waiting = new Fifo<PendingPut>();
   #waitingChars = 0;
   /** Applied at the leader, in the order of the timestamps. */
@@ -80,15 +82,16 @@ export class PutWindow {
   /** Answers every applied PUT up to `timestamp`: all in-sync servers hold it (enunciado 5.e). */
   commit(timestamp: number): void {
     for (let first = this.#applied.at(0); first !== undefined; first = this.#applied.at(0)) {
-      if (first.timestamp > timestamp) return;
+      const { key, write } = first.written!;
+      if (write.timestamp > timestamp) return;
       this.#applied.shift();
       if (this.#expired > 0) {
         this.#expired--;
         continue;
       }
-      const { link, put, client } = first;
-      this.#host.prints.putOk(client, put.key, first.timestamp);
-      link.send(new PutOk(put.id, put.key, first.timestamp).encode());
+      const { link, id, client } = first;
+      this.#host.prints.putOk(client, key, write.timestamp);
+      link.send(new PutOk(id, key, write.timestamp).encode());
     }
   }
 
@@ -100,12 +103,12 @@ export class PutWindow {
     for (let late = this.#waiting.at(0); late !== undefined; late = this.#waiting.at(0)) {
       if (late.deadline > now) break;
       this.nextWaiting();
-      late.link.send(new ErrorReply("UNAVAILABLE", `not applied: ${why}`, late.put.id).encode());
+      late.link.send(new ErrorReply("UNAVAILABLE", `not applied: ${why}`, late.id).encode());
     }
     for (let late = this.#applied.at(this.#expired); late !== undefined;) {
       if (late.deadline > now) break;
       late.link.send(
-        new ErrorReply("UNKNOWN_OUTCOME", `may be applied later: ${why}`, late.put.id).encode(),
+        new ErrorReply("UNKNOWN_OUTCOME", `may be applied later: ${why}`, late.id).encode(),
       );
       late = this.#applied.at(++this.#expired);
     }
@@ -113,5 +116,5 @@ export class PutWindow {
 }
 
 function chars({ put }: PendingPut): number {
-  return put.key.length + put.value.length;
+  return put!.key.length + put!.value.length;
 }

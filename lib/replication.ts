@@ -49,8 +49,8 @@ export interface Link {
   readonly mayJoin: boolean;
   /** False where the other end has yet to prove that it may PUT and GET. */
   readonly mayAsk: boolean;
-  /** Queues a frame. Does nothing once the link has ended. */
-  send(frame: string): void;
+  /** Queues a frame, or several in one text. Does nothing once the link has ended. */
+  send(frames: string): void;
   /**
    * Takes nothing more, and ends the connection after what is queued, and the answers that are still due to a client,
    * have gone out.

@@ -4,20 +4,23 @@
  * @module
  */
 
-/** What a server holds for a key. */
-export interface Entry {
-  /** The value. */
-  readonly value: string;
-  /**
-   * The timestamp that the leader gave to the write. One (key, timestamp) means one value for ever.
-   */
-  readonly timestamp: number;
-}
+import { Write } from "./write.ts";
+
+/** What a server holds for a key. Good until the next write: look, but do not keep it. */
+export type Entry = Pick<Write, "value" | "timestamp" | "text">;
 
 /** The answer of a table to a GET. */
 export type Reading =
-  /** The value may be shown: `null` where the key does not exist. */
-  | { readonly fresh: true; readonly value: string | null; readonly timestamp: number }
+  /**
+   * The value may be shown: `null` where the key does not exist. With it comes the text of the
+   * entry, where there is one.
+   */
+  | {
+    readonly fresh: true;
+    readonly value: string | null;
+    readonly timestamp: number;
+    readonly text?: string;
+  }
   /** The client has seen a newer value than this server has. */
   | { readonly fresh: false; readonly timestamp: number };
 
@@ -27,8 +30,11 @@ export type Reading =
  * Keys are ordinary text: `__proto__` and `constructor` mean nothing here.
  */
 export class Store {
-  /** Each entry has the highest timestamp that was ever put for its key. */
-  readonly #table = new Map<string, { value: string; timestamp: number }>();
+  /**
+   * Of the writes that were ever put for a key, the one with the highest timestamp. The objects are
+   * the table's own: a newer write moves into the one that is there.
+   */
+  readonly #table = new Map<string, Write>();
 
   /** The number of keys. */
   get size(): number {
@@ -40,18 +46,23 @@ export class Store {
     return this.#table.get(key);
   }
 
+  /** Makes a write of its parts and stores it, see {@linkcode Store.keep}. */
+  put(key: string, value: string, timestamp: number): boolean {
+    return this.keep(key, Write.of(key, value, timestamp));
+  }
+
   /**
    * Stores a write. Returns false, and changes nothing, where the table already holds a newer one.
    */
-  put(key: string, value: string, timestamp: number): boolean {
-    const entry = this.#table.get(key);
-    if (entry === undefined) {
-      this.#table.set(key, { value, timestamp });
+  keep(key: string, write: Write): boolean {
+    const newest = this.#table.get(key);
+    if (newest === undefined) {
+      // A key may be part of a longer text, which would stay in memory with it.
+      this.#table.set(JSON.parse(JSON.stringify(key)), write.copy());
       return true;
     }
-    if (timestamp < entry.timestamp) return false;
-    entry.value = value;
-    entry.timestamp = timestamp;
+    if (write.timestamp < newest.timestamp) return false;
+    newest.become(write);
     return true;
   }
 
@@ -65,9 +76,11 @@ export class Store {
    */
   read(key: string, seen: number): Reading {
     const entry = this.#table.get(key);
-    const timestamp = entry === undefined ? 0 : entry.timestamp;
-    if (timestamp < seen) return { fresh: false, timestamp };
-    return { fresh: true, value: entry === undefined ? null : entry.value, timestamp };
+    if (entry === undefined) {
+      return seen > 0 ? { fresh: false, timestamp: 0 } : { fresh: true, value: null, timestamp: 0 };
+    }
+    const { timestamp, value, text } = entry;
+    return timestamp < seen ? { fresh: false, timestamp } : { fresh: true, value, timestamp, text };
   }
 
   /**

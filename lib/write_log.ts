@@ -6,13 +6,20 @@
 
 import { Fifo } from "./fifo.ts";
 
-/** A bounded queue of encoded writes: the oldest are forgotten first. */
+/** Writes with consecutive timestamps that left together, as the frames that carry them. */
+interface Batch {
+  readonly first: number;
+  readonly last: number;
+  readonly frames: string;
+}
+
+/** A bounded queue of encoded writes: the oldest batches are forgotten first. */
 export class WriteLog {
   readonly #charsMax: number;
-  /** Timestamps rise strictly. */
-  readonly #writes = new Fifo<{ readonly timestamp: number; readonly frame: string }>();
+  /** Their timestamps follow upon each other. */
+  readonly #batches = new Fifo<Batch>();
   #chars = 0;
-  /** Every write after this timestamp is in #writes. */
+  /** Every write after this timestamp is in #batches. */
   #start: number;
 
   /**
@@ -29,29 +36,39 @@ export class WriteLog {
     return timestamp >= this.#start;
   }
 
-  /** Adds the newest write, as the frame that carries it. */
-  append(timestamp: number, frame: string): void {
-    this.#writes.push({ timestamp, frame });
-    this.#chars += frame.length;
+  /** Adds the newest writes, from timestamp `first` to `last`, as one frame for each. */
+  append(first: number, last: number, frames: string): void {
+    this.#batches.push({ first, last, frames });
+    this.#chars += frames.length;
     while (this.#chars > this.#charsMax) {
-      const oldest = this.#writes.shift()!;
-      this.#chars -= oldest.frame.length;
-      this.#start = oldest.timestamp;
+      const oldest = this.#batches.shift()!;
+      this.#chars -= oldest.frames.length;
+      this.#start = oldest.last;
     }
   }
 
   /**
-   * The frames of all writes after `timestamp`, oldest first. The log must {@linkcode
-   * WriteLog.reaches} it.
+   * The frames of all writes after `timestamp`, oldest first, those that left together in one text.
+   * The log must {@linkcode WriteLog.reaches} it.
    */
   *after(timestamp: number): IterableIterator<string> {
     let low = 0;
-    let high = this.#writes.length;
+    let high = this.#batches.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#writes.at(middle)!.timestamp <= timestamp) low = middle + 1;
+      if (this.#batches.at(middle)!.last <= timestamp) low = middle + 1;
       else high = middle;
     }
-    for (; low < this.#writes.length; low++) yield this.#writes.at(low)!.frame;
+    for (; low < this.#batches.length; low++) {
+      const { first, frames } = this.#batches.at(low)!;
+      yield first > timestamp ? frames : withoutFrames(frames, timestamp - first + 1);
+    }
   }
+}
+
+/** All frames of a text but the first ones. */
+function withoutFrames(frames: string, count: number): string {
+  let start = 0;
+  for (; count > 0; count--) start = frames.indexOf("\n", start) + 1;
+  return frames.slice(start);
 }

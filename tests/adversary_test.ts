@@ -118,7 +118,7 @@ Deno.test("a write of the leader that cannot be read is not skipped (G2, G6)", p
   const tooLong = "x".repeat(1024 * 1024 + 1);
   lead.sayLine(
     `{"type":"REPLICATION","key":"a","value":"${tooLong}","timestamp":1}`,
-    new Replication("b", "2", 2).encode().trim(),
+    Replication.of("b", "2", 2).encode().trim(),
   );
   assert(!lead.heard().includes("REPLICATION_OK @2"), "it would confirm 1 without having it");
 });
@@ -138,7 +138,7 @@ Deno.test("a follower that its leader refuses stops answering GETs (G5)", pure, 
   const stage = new Stage(follower1);
   stage.jump(0);
   const lead = stage.dialled();
-  lead.say(new JoinOk(), new Sync("c1", 0, 0), new Replication("a", "of c1", 1));
+  lead.say(new JoinOk(), new Sync("c1", 0, 0), Replication.of("a", "of c1", 1));
   lead.end();
   stage.pass(1_000);
   stage.dialled().say(new ErrorReply("FORBIDDEN", "holds data of cluster c1, this is cluster c2"));

@@ -212,10 +212,12 @@ export class FakeLink implements Link {
     this.peer = peer;
   }
 
-  send(frame: string): void {
+  send(frames: string): void {
     if (!this.open) return;
-    if (frame === `{"type":"HEARTBEAT"}\n`) this.heartbeats++;
-    else this.#sent.push(frame);
+    for (const frame of framesIn(frames)) {
+      if (frame === `{"type":"HEARTBEAT"}\n`) this.heartbeats++;
+      else this.#sent.push(frame);
+    }
   }
 
   close(): void {
@@ -250,6 +252,11 @@ export class FakeLink implements Link {
     this.#sent = [];
     return sent;
   }
+}
+
+/** What is sent may be several frames. */
+export function framesIn(text: string): string[] {
+  return text.match(/[^\n]*\n/g) ?? [];
 }
 
 /** "Everything up to here is applied." */
@@ -315,8 +322,8 @@ class End implements Link {
     this.peer = peer;
   }
 
-  send(frame: string): void {
-    if (!this.closed && !this.other.closed) this.other.inbox.push(frame);
+  send(frames: string): void {
+    if (!this.closed && !this.other.closed) this.other.inbox.push(...framesIn(frames));
   }
 
   close(): void {

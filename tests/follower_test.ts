@@ -83,9 +83,9 @@ Deno.test("a follower without memory answers GETs once it holds the latest write
   const someone = stage.connect(client);
   stage.jump(0);
   const lead = stage.dialled();
-  lead.say(new JoinOk(), new Sync("c1", 0, 2), new Replication("a", "1", 1));
+  lead.say(new JoinOk(), new Sync("c1", 0, 2), Replication.of("a", "1", 1));
   someone.say(new Get(1, "a", 0), new Get(2, "b", 0));
-  lead.say(new Replication("b", "2", 2));
+  lead.say(Replication.of("b", "2", 2));
   someone.say(new Get(3, "a", 0), new Get(4, "b", 0));
   assertEquals(someone.heard(), [
     "TRY_OTHER_SERVER_OR_LATER #1 a @1",
@@ -105,9 +105,9 @@ Deno.test(
   pure,
   () => {
     const { stage, lead } = openFollower();
-    lead.say(new Replication("a", "1", 1));
+    lead.say(Replication.of("a", "1", 1));
     assertEquals(lead.heard(), ["REPLICATION_OK @1"]);
-    lead.say(new Replication("b", "2", 2), new Heartbeat(), new Replication("a", "3", 3));
+    lead.say(Replication.of("b", "2", 2), new Heartbeat(), Replication.of("a", "3", 3));
     assertEquals(lead.heard(), ["REPLICATION_OK @3"]);
     assertEquals(stage.printed(), [
       "REPLICATION a=1 @1",
@@ -124,9 +124,9 @@ Deno.test("a follower applies no write over a newer one", pure, () => {
   const { stage, lead } = openFollower();
   // A snapshot may bring a write before its turn comes in the log.
   lead.say(new Snapshot([["a", "new", 7]], true), new Sync("c1", 5, 5));
-  lead.say(new Replication("a", "old", 6));
+  lead.say(Replication.of("a", "old", 6));
   assertEquals(lead.heard(), ["SNAPSHOT_OK", "REPLICATION_OK @5", "REPLICATION_OK @6"]);
-  lead.say(new Replication("a", "older", 4));
+  lead.say(Replication.of("a", "older", 4));
   assertEquals(lead.heard(), ["REPLICATION_OK @6"], "what is confirmed never falls");
   assertEquals(stage.table, ["a=new@7"]);
 });
@@ -148,7 +148,7 @@ Deno.test("a snapshot prints nothing, and each of its chunks is confirmed", pure
 
 Deno.test("a follower says what it holds when it is back, and serves reads meanwhile", pure, () => {
   const { stage, lead, client: someone } = openFollower();
-  lead.say(new Replication("a", "1", 1), new Replication("b", "2", 2));
+  lead.say(Replication.of("a", "1", 1), Replication.of("b", "2", 2));
   lead.end();
   someone.say(new Get(1, "a", 1));
   stage.pass(1_000);
@@ -169,7 +169,7 @@ Deno.test("a follower that is synchronised without data says so when it is back"
 
 Deno.test("a follower takes a recovered leader's new timestamp, and keeps it", pure, () => {
   const { stage, lead } = openFollower();
-  lead.say(new Replication("a", "1", 1));
+  lead.say(Replication.of("a", "1", 1));
   const again = reconnect(stage, lead);
   again.say(new JoinOk(), new Snapshot([], true), new Sync("c1", 1_001, 1_001));
   assertEquals(reconnect(stage, again).heard(), [`JOIN ${follower1} "c1" @1001`]);
@@ -189,7 +189,7 @@ Deno.test("half of a first snapshot is forgotten when its connection ends", pure
 
 Deno.test("a confirmation that was due to a lost leader does not go to the next one", pure, () => {
   const { stage, lead } = openFollower();
-  stage.node.receive(lead, new Replication("a", "1", 1).encode());
+  stage.node.receive(lead, Replication.of("a", "1", 1).encode());
   lead.end();
   stage.pass(1_000);
   const again = stage.dialled();
@@ -199,7 +199,7 @@ Deno.test("a confirmation that was due to a lost leader does not go to the next 
 
 Deno.test("a follower sends its table to a recovering leader, two chunks at a time", pure, () => {
   const { lead } = openFollower({ snapshotChunkVisits: 1 });
-  for (let n = 1; n <= 4; n++) lead.say(new Replication(`k${n}`, `${n}`, n));
+  for (let n = 1; n <= 4; n++) lead.say(Replication.of(`k${n}`, `${n}`, n));
   lead.heard();
   lead.say(new SnapshotRequest());
   assertEquals(lead.heard(), ["SNAPSHOT k1=1@1", "SNAPSHOT k2=2@2"]);
@@ -219,7 +219,7 @@ Deno.test("a follower with an empty table sends one empty chunk", pure, () => {
 
 Deno.test("a table that was half sent is not sent on over the next connection", pure, () => {
   const { stage, lead } = openFollower({ snapshotChunkVisits: 1 });
-  for (let n = 1; n <= 4; n++) lead.say(new Replication(`k${n}`, `${n}`, n));
+  for (let n = 1; n <= 4; n++) lead.say(Replication.of(`k${n}`, `${n}`, n));
   lead.say(new SnapshotRequest());
   const again = reconnect(stage, lead);
   again.heard();
@@ -338,11 +338,11 @@ Deno.test(
   pure,
   () => {
     const { stage, lead, client: someone } = openFollower();
-    lead.say(new Replication("a", "1", 1));
+    lead.say(Replication.of("a", "1", 1));
     lead.heard();
     stage.printed();
     const messages = [
-      new Replication("a", "x", 99),
+      Replication.of("a", "x", 99),
       new Snapshot([["a", "x", 99]], true),
       new Sync("other", 99, 99),
       new JoinOk(),
@@ -369,11 +369,11 @@ Deno.test("a connection that was given up may not write any more", pure, () => {
   const again = reconnect(stage, lead);
   again.say(new JoinOk(), new Sync("c1", 0, 0));
   lead.open = true; // as if something of it had been left over
-  lead.say(new Replication("a", "x", 99));
+  lead.say(Replication.of("a", "x", 99));
   assertEquals(lead.heard(), ["ERROR FORBIDDEN"]);
   assertEquals(stage.table, []);
   lead.end();
-  again.say(new Replication("a", "1", 1));
+  again.say(Replication.of("a", "1", 1));
   assertEquals(stage.table, ["a=1@1"], "its end is not the end of the new one");
 });
 
@@ -461,7 +461,7 @@ Deno.test("the result of a dial that nobody waits for is dropped", pure, () => {
   stage.node.dialFailed("refused");
   stage.pass(10_000, lead);
   assertEquals(stage.dials, [0]);
-  lead.say(new Replication("a", "1", 1));
+  lead.say(Replication.of("a", "1", 1));
   assertEquals(lead.heard(), ["REPLICATION_OK @1"]);
   lead.end();
   stage.pass(100);

@@ -278,7 +278,7 @@ Deno.test("a follower tells when its table was brought up to date", pure, () => 
   const link = stage.dialled();
   link.say(new JoinOk(), new Snapshot([["a", "1", 7]], true));
   assertEquals(stage.watched, []);
-  link.say(new Sync("c", 7, 7), new Replication("b", "2", 8));
+  link.say(new Sync("c", 7, 7), Replication.of("b", "2", 8));
   assertEquals(stage.watched, ["table"]);
 });
 

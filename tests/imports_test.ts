@@ -60,6 +60,7 @@ import snapshotText from "../lib/snapshot.ts" with { type: "text" };
 import storeText from "../lib/store.ts" with { type: "text" };
 import terminalText from "../lib/terminal.ts" with { type: "text" };
 import tlsText from "../lib/tls.ts" with { type: "text" };
+import writeText from "../lib/write.ts" with { type: "text" };
 import writeLogText from "../lib/write_log.ts" with { type: "text" };
 import benchText from "../bench.ts" with { type: "text" };
 import benchDrawingText from "../bench/drawing.ts" with { type: "text" };
@@ -148,6 +149,7 @@ const sources: Readonly<Record<string, string>> = {
   "lib/store.ts": storeText,
   "lib/terminal.ts": terminalText,
   "lib/tls.ts": tlsText,
+  "lib/write.ts": writeText,
   "lib/write_log.ts": writeLogText,
   "bench.ts": benchText,
   "bench/drawing.ts": benchDrawingText,
@@ -178,7 +180,7 @@ const sources: Readonly<Record<string, string>> = {
 };
 
 /** What anybody above may use. */
-const ground = ["errors", "limits", "fifo", "address"];
+const ground = ["errors", "limits", "fifo", "address", "write"];
 
 /** What the dashboard's page is made of. */
 const pageParts = [
@@ -197,7 +199,7 @@ const pageParts = [
  * types alone. Files of the same layer do not import each other.
  */
 const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
-  { errors: [], limits: [], fifo: [], address: [] },
+  { errors: [], limits: [], fifo: [], address: [], write: [] },
   { fields: ground, frame: ground, store: ground, write_log: ground },
   { events: ["fields"] },
   { mensagem: [...ground, "fields", "events"] },

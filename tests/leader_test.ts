@@ -878,7 +878,7 @@ Deno.test("messages between servers are forbidden to a client and change nothing
     new SnapshotOk(),
     chunk(true, ["a", "x", 99]),
     new SnapshotRequest(),
-    new Replication("a", "x", 99),
+    Replication.of("a", "x", 99),
     new Sync("other", 99, 99),
     new Heartbeat(),
   );
@@ -891,7 +891,7 @@ Deno.test("messages between servers are forbidden to a client and change nothing
 
 Deno.test("a follower may not write into the leader's table", pure, () => {
   const { stage, f1 } = openLeaderWith(1);
-  f1.say(new Replication("k1", "x", 99), chunk(true, ["k1", "x", 99]), new Sync("other", 99, 99));
+  f1.say(Replication.of("k1", "x", 99), chunk(true, ["k1", "x", 99]), new Sync("other", 99, 99));
   assertEquals(f1.heard(), Array(3).fill("ERROR FORBIDDEN"));
   assertEquals(stage.table, ["k1=1@1"]);
 });

@@ -84,8 +84,8 @@ const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: string])[
     [new TryOther(7, "cor", 11), `{"type":"TRY_OTHER_SERVER_OR_LATER","id":7,"key":"cor","timestamp":11}`],
   ],
   REPLICATION: [
-    [new Replication("cor", "azul", 12), `{"type":"REPLICATION","key":"cor","value":"azul","timestamp":12}`],
-    [new Replication("é😀", "\"\\\r\n\t\0\x1b\x7f\u2028", 3), `{"type":"REPLICATION","key":"é😀","value":"\\"\\\\\\r\\n\\t\\u0000\\u001b\x7f\u2028","timestamp":3}`],
+    [Replication.of("cor", "azul", 12), `{"type":"REPLICATION","key":"cor","value":"azul","timestamp":12}`],
+    [Replication.of("é😀", "\"\\\r\n\t\0\x1b\x7f\u2028", 3), `{"type":"REPLICATION","key":"é😀","value":"\\"\\\\\\r\\n\\t\\u0000\\u001b\x7f\u2028","timestamp":3}`],
   ],
   REPLICATION_OK: [[new ReplicationOk(12), `{"type":"REPLICATION_OK","timestamp":12}`]],
   JOIN: [
@@ -155,7 +155,7 @@ const draw: { readonly [T in Type]: (random: Random) => Of<T> } = {
   GET: (r) => new Get(integer(r), key(r), integer(r)),
   GET_OK: (r) => new GetOk(integer(r), key(r), r.chance(0.2) ? null : value(r), integer(r)),
   TRY_OTHER_SERVER_OR_LATER: (r) => new TryOther(integer(r), key(r), integer(r)),
-  REPLICATION: (r) => new Replication(key(r), value(r), integer(r)),
+  REPLICATION: (r) => Replication.of(key(r), value(r), integer(r)),
   REPLICATION_OK: (r) => new ReplicationOk(integer(r)),
   JOIN: (r) => new Join(address(r), cluster(r), integer(r), r.chance(0.5) ? integer(r) : undefined),
   HELLO: (r) => new Hello(r.pick(["server", "client"]), hex(r, 32)),
@@ -520,7 +520,7 @@ Deno.test("the largest messages fit into a frame, however much JSON escapes of t
     const largest = [
       new Put(most, key, value, client),
       new GetOk(most, key, value, most),
-      new Replication(key, value, most),
+      Replication.of(key, value, most),
     ];
     for (const message of largest) {
       const frame = message.encode();

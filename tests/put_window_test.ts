@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { ErrorReply, Mensagem, Put, PutOk } from "../lib/mensagem.ts";
+import { ErrorReply, Mensagem, Put, PutOk, Replication } from "../lib/mensagem.ts";
 import { type PendingPut, PutWindow } from "../lib/put_window.ts";
 import type { Link, ServerPrints } from "../lib/replication.ts";
 import { type Random, seeded } from "./random.ts";
@@ -22,7 +22,8 @@ class Desk {
       close: () => this.events.push(`closed ${id}`),
     };
     const put = new Put(id, text, `value of ${id}`);
-    return { link, put, client: `client of ${id}`, deadline, timestamp };
+    const written = timestamp > 0 ? Replication.of(text, put.value, timestamp) : undefined;
+    return { link, id, put, written, client: `client of ${id}`, deadline };
   }
 
   /** What happened since the last look. */
@@ -108,7 +109,7 @@ Deno.test(
     desk.window.expire(20, "why");
     assertEquals(desk.look(), []);
     assertStrictEquals(desk.window.waitingChars, "kvalue of 3".length);
-    assertStrictEquals(desk.window.nextWaiting()?.put.id, 3);
+    assertStrictEquals(desk.window.nextWaiting()?.id, 3);
   },
 );
 
@@ -177,7 +178,7 @@ function compare(random: Random, operations: number): void {
       const next = list.find(({ state }) => state === "waiting");
       assertStrictEquals(desk.window.nextWaiting(), next?.pending);
       if (next !== undefined) {
-        next.pending.timestamp = ++timestamp;
+        next.pending.written = Replication.of("k", "v", ++timestamp);
         next.state = "applied";
         desk.window.applied(next.pending);
       }
@@ -185,8 +186,10 @@ function compare(random: Random, operations: number): void {
       const upTo = random.between(0, timestamp);
       for (const listed of list) {
         const { state, pending } = listed;
-        if (state !== "applied" && state !== "expired" || pending.timestamp > upTo) continue;
-        if (state === "applied") expected.push(...ok(pending.put.id, pending.timestamp));
+        if (state !== "applied" && state !== "expired" || pending.written!.timestamp > upTo) {
+          continue;
+        }
+        if (state === "applied") expected.push(...ok(pending.id, pending.written!.timestamp));
         listed.state = "done";
       }
       desk.window.commit(upTo);
@@ -194,11 +197,11 @@ function compare(random: Random, operations: number): void {
       now += random.below(8);
       const late = list.filter(({ pending }) => pending.deadline <= now);
       for (const listed of late.filter(({ state }) => state === "waiting")) {
-        expected.push(notApplied(listed.pending.put.id));
+        expected.push(notApplied(listed.pending.id));
         listed.state = "done";
       }
       for (const listed of late.filter(({ state }) => state === "applied")) {
-        expected.push(unknown(listed.pending.put.id));
+        expected.push(unknown(listed.pending.id));
         listed.state = "expired";
       }
       desk.window.expire(now, "why");

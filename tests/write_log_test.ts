@@ -14,33 +14,44 @@ Deno.test("an empty log reaches its start and everything later, nothing earlier"
 
 Deno.test("the log gives the writes after a timestamp, oldest first", pure, () => {
   const log = new WriteLog(0, 100);
-  for (const timestamp of [1, 2, 5, 9]) log.append(timestamp, `w${timestamp}`);
-  assertEquals([...log.after(0)], ["w1", "w2", "w5", "w9"]);
-  assertEquals([...log.after(2)], ["w5", "w9"]);
-  assertEquals([...log.after(3)], ["w5", "w9"]); // between two writes
+  for (const timestamp of [1, 2, 5, 9]) log.append(timestamp, timestamp, `w${timestamp}\n`);
+  assertEquals([...log.after(0)], ["w1\n", "w2\n", "w5\n", "w9\n"]);
+  assertEquals([...log.after(2)], ["w5\n", "w9\n"]);
+  assertEquals([...log.after(3)], ["w5\n", "w9\n"]); // between two writes
   assertEquals([...log.after(9)], []);
   assertEquals([...log.after(99)], []);
 });
 
-Deno.test("the log forgets the oldest writes first, and no more than it must", pure, () => {
-  const log = new WriteLog(0, 6);
-  for (const timestamp of [1, 2, 3]) log.append(timestamp, "xx");
-  assertStrictEquals(log.reaches(0), true); // exactly full
-  log.append(4, "x");
-  assertStrictEquals(log.reaches(0), false);
-  assertStrictEquals(log.reaches(1), true);
-  assertEquals([...log.after(1)], ["xx", "xx", "x"]);
+Deno.test("of writes that left together it gives only those after the timestamp", pure, () => {
+  const log = new WriteLog(0, 100);
+  log.append(1, 3, "w1\nw2\nw3\n");
+  log.append(4, 5, "w4\nw5\n");
+  assertEquals([...log.after(0)], ["w1\nw2\nw3\n", "w4\nw5\n"]);
+  assertEquals([...log.after(1)], ["w2\nw3\n", "w4\nw5\n"]);
+  assertEquals([...log.after(3)], ["w4\nw5\n"]);
+  assertEquals([...log.after(4)], ["w5\n"]);
+  assertEquals([...log.after(5)], []);
 });
 
-Deno.test("a write larger than the whole log leaves an empty log that says so", pure, () => {
+Deno.test("the log forgets the oldest writes first, and no more than it must", pure, () => {
   const log = new WriteLog(0, 6);
-  log.append(1, "x");
-  log.append(2, "xxxxxxx");
-  assertStrictEquals(log.reaches(1), false);
-  assertStrictEquals(log.reaches(2), true);
-  assertEquals([...log.after(2)], []);
-  log.append(3, "y");
-  assertEquals([...log.after(2)], ["y"]);
+  for (const timestamp of [1, 2, 3]) log.append(timestamp, timestamp, "x\n");
+  assertStrictEquals(log.reaches(0), true); // exactly full
+  log.append(4, 4, "\n");
+  assertStrictEquals(log.reaches(0), false);
+  assertStrictEquals(log.reaches(1), true);
+  assertEquals([...log.after(1)], ["x\n", "x\n", "\n"]);
+});
+
+Deno.test("writes larger than the whole log leave an empty log that says so", pure, () => {
+  const log = new WriteLog(0, 6);
+  log.append(1, 1, "\n");
+  log.append(2, 3, "xxx\nxxx\n");
+  assertStrictEquals(log.reaches(2), false);
+  assertStrictEquals(log.reaches(3), true);
+  assertEquals([...log.after(3)], []);
+  log.append(4, 4, "y\n");
+  assertEquals([...log.after(3)], ["y\n"]);
 });
 
 Deno.test(
@@ -51,30 +62,34 @@ Deno.test(
   }),
 );
 
-/** The dumb second version keeps everything, and cuts it to size when it is asked. */
+/** The dumb second version keeps everything, and cuts it to size, batch by batch, when it is asked. */
 function compare(random: Random, appends: number): void {
   const charsMax = random.between(0, 60);
   const start = random.below(100);
   const log = new WriteLog(start, charsMax);
-  const all: { timestamp: number; frame: string }[] = [];
+  const all: { last: number; writes: { timestamp: number; frame: string }[] }[] = [];
   let timestamp = start;
   for (let n = 0; n < appends; n++) {
-    timestamp += random.between(1, 3);
-    const frame = `${timestamp}:${"x".repeat(random.below(12))}`;
-    log.append(timestamp, frame);
-    all.push({ timestamp, frame });
+    timestamp += random.between(0, 2);
+    const writes = Array.from({ length: random.between(1, 4) }, () => {
+      timestamp++;
+      return { timestamp, frame: `${timestamp}:${"x".repeat(random.below(8))}\n` };
+    });
+    const text = writes.map(({ frame }) => frame).join("");
+    log.append(writes[0]!.timestamp, timestamp, text);
+    all.push({ last: timestamp, writes });
 
     let kept = all.length;
     let chars = 0;
-    while (kept > 0 && chars + all[kept - 1]!.frame.length <= charsMax) {
-      chars += all[--kept]!.frame.length;
-    }
-    const reached = kept === 0 ? start : all[kept - 1]!.timestamp;
+    const charsOf = (index: number) =>
+      all[index]!.writes.reduce((sum, { frame }) => sum + frame.length, 0);
+    while (kept > 0 && chars + charsOf(kept - 1) <= charsMax) chars += charsOf(--kept);
+    const reached = kept === 0 ? start : all[kept - 1]!.last;
     assertStrictEquals(log.reaches(reached), true);
     assertStrictEquals(log.reaches(reached - 1), false);
     const from = random.between(reached, timestamp + 1);
-    const frames = [...log.after(from)];
-    assertEquals(frames, all.filter((w) => w.timestamp > from).map((w) => w.frame));
+    const after = all.flatMap(({ writes }) => writes).filter((w) => w.timestamp > from);
+    assertStrictEquals([...log.after(from)].join(""), after.map(({ frame }) => frame).join(""));
     assertLessOrEqual([...log.after(reached)].join("").length, charsMax);
   }
 }

@@ -18,7 +18,7 @@ function messages(value: string): AnyMensagem[] {
   return [
     new Put(1_234, key, value),
     new GetOk(1_234, key, value, 5_678),
-    new Replication(key, value, 5_678),
+    Replication.of(key, value, 5_678),
   ];
 }
 

@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { FrameError, MensagemError } from "../../lib/errors.ts";
 import { FrameReader } from "../../lib/frame.ts";
 import { frameBytesMax } from "../../lib/limits.ts";
-import { ErrorReply, Mensagem } from "../../lib/mensagem.ts";
+import { ErrorReply, Mensagem, Replication } from "../../lib/mensagem.ts";
 import { type Input, inputs, lineInputs, longInputs, texts } from "./arbitraries.ts";
 import type { Proof } from "./check.ts";
 import { type Fields, judge, split, type Verdict } from "./model.ts";
@@ -57,6 +57,10 @@ function assertDecodes(line: string, verdict: Verdict): void {
 }
 
 function fieldsOf(message: Mensagem): Fields {
+  if (message instanceof Replication) {
+    const { type, key, value, timestamp } = message;
+    return { type, key, value, timestamp };
+  }
   return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined));
 }
 

@@ -305,7 +305,8 @@ export class Target implements AsyncDisposable {
     }
     const { timestamp } = await this.#client.put("the last word", "said");
     for (const { node } of this.#servers) {
-      assertEquals({ ...node.store.get("the last word") }, { value: "said", timestamp });
+      const { value, timestamp: at } = node.store.get("the last word")!;
+      assertEquals({ value, at }, { value: "said", at: timestamp });
     }
     if (this.#kind !== "alone") assertStrictEquals(timestamp, 2);
     const slowestMs = Math.round(this.#good.slowestMs);
@@ -321,7 +322,8 @@ export class Target implements AsyncDisposable {
   #assertUntouched(): void {
     for (const { node } of this.#servers) {
       assertStrictEquals(node.store.size, 1);
-      assertEquals({ ...node.store.get(knownKey) }, { value: knownValue, timestamp: 1 });
+      const { value, timestamp } = node.store.get(knownKey)!;
+      assertEquals({ value, timestamp }, { value: knownValue, timestamp: 1 });
     }
   }
 

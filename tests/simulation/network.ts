@@ -141,10 +141,12 @@ export class Endpoint implements Link {
     this.#process = process;
   }
 
-  send(frame: string): void {
+  send(frames: string): void {
     if (!this.open) return;
-    this.onSend?.(frame);
-    this.#unsent += frame;
+    if (this.onSend !== undefined) {
+      for (const frame of frames.slice(0, -1).split("\n")) this.onSend(`${frame}\n`);
+    }
+    this.#unsent += frames;
     if (this.#flushing) return;
     this.#flushing = true;
     const { clock, random } = this.#network;

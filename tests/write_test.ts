@@ -1,0 +1,83 @@
+import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
+import { Mensagem, Put, Replication } from "../lib/mensagem.ts";
+import { Write } from "../lib/write.ts";
+import { type Random, seeded } from "./random.ts";
+
+const pure = { permissions: "none" } as const;
+
+const pieces = [
+  "a",
+  "cor",
+  " ",
+  "é",
+  "😀",
+  '"',
+  "\\",
+  "\n",
+  "\0",
+  "\x7f",
+  "\u2028",
+  "/",
+  "'",
+  "\\u0041",
+];
+
+function text(random: Random, least: number): string {
+  const plainly = random.chance(0.5);
+  return Array.from(
+    { length: random.between(least, 6) },
+    () => random.pick(plainly ? ["a", "cor", " ", "x9"] : pieces),
+  ).join("");
+}
+
+Deno.test("a write keeps its value and its timestamp, and its text is their JSON", pure, () => {
+  const write = Write.of("cor", 'a"z\\ul\n', 7);
+  assertEquals([write.value, write.timestamp], ['a"z\\ul\n', 7]);
+  assertStrictEquals(write.text, '"key":"cor","value":"a\\"z\\\\ul\\n","timestamp":7}\n');
+});
+
+Deno.test(
+  "however a write comes about, it is the same; over 20,000 random keys and values",
+  pure,
+  seeded((random) => {
+    for (let n = 0; n < 20_000; n++) {
+      const [key, value, timestamp] = [text(random, 1), text(random, 0), random.below(2 ** 40)];
+      const write = Write.of(key, value, timestamp);
+      assertStrictEquals(write.value, value);
+      assertEquals(JSON.parse(`{${write.text}`), { key, value, timestamp });
+
+      const put = Mensagem.decode(new Put(n, key, value).encode().slice(0, -1)) as Put;
+      for (
+        const one of [put, put.detached(), put.forwarded(9, "127.0.0.1:1"), new Put(n, key, value)]
+      ) {
+        const stamped = one.stamped(timestamp);
+        assertEquals([stamped.key, stamped.write], [key, write]);
+      }
+      const line = Replication.of(key, value, timestamp).encode().slice(0, -1);
+      const replication = Mensagem.decode(line) as Replication;
+      assertEquals([replication.key, replication.write], [key, write]);
+    }
+  }),
+);
+
+Deno.test("a PUT that is passed on says the same, and who asked", pure, () => {
+  for (const value of ["azul", "a\tz"]) {
+    const put = Mensagem.decode(
+      `{"type":"PUT","id":3,"key":"cor","value":"${value.replace("\t", "\\t")}"}`,
+    );
+    const passedOn = (put as Put).forwarded(8, "127.0.0.1:50000").encode();
+    assertEquals(JSON.parse(passedOn), {
+      ...{ type: "PUT", id: 8, key: "cor", value, client: "127.0.0.1:50000" },
+    });
+    assertEquals((Mensagem.decode(passedOn.slice(0, -1)) as Put).client, "127.0.0.1:50000");
+  }
+});
+
+Deno.test("a copy stays what it was when its original becomes another write", pure, () => {
+  const write = Write.of("k", "old", 1);
+  const copy = write.copy();
+  assertNotStrictEquals(copy, write);
+  write.become(Write.of("k", "newer", 2));
+  assertEquals([copy.value, copy.timestamp], ["old", 1]);
+  assertEquals(write, Write.of("k", "newer", 2));
+});
