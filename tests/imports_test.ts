@@ -31,6 +31,8 @@ import dashboardStateJsText from "../lib/dashboard/state.js" with { type: "text"
 import dashboardTextsJsText from "../lib/dashboard/texts.js" with { type: "text" };
 import dashboardViewsJsText from "../lib/dashboard/views.js" with { type: "text" };
 import demoTextsText from "../lib/demo_texts.ts" with { type: "text" };
+import embeddedEngineText from "../lib/embedded_engine.ts" with { type: "text" };
+import engineText from "../lib/engine.ts" with { type: "text" };
 import errorsText from "../lib/errors.ts" with { type: "text" };
 import eventsText from "../lib/events.ts" with { type: "text" };
 import fieldsText from "../lib/fields.ts" with { type: "text" };
@@ -119,6 +121,8 @@ const sources: Readonly<Record<string, string>> = {
   "lib/dashboard/texts.js": dashboardTextsJsText,
   "lib/dashboard/views.js": dashboardViewsJsText,
   "lib/demo_texts.ts": demoTextsText,
+  "lib/embedded_engine.ts": embeddedEngineText,
+  "lib/engine.ts": engineText,
   "lib/errors.ts": errorsText,
   "lib/events.ts": eventsText,
   "lib/fields.ts": fieldsText,
@@ -210,6 +214,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     put_window: [...ground, "mensagem", "type replication"],
     snapshot: [...ground, "mensagem", "replication", "type store"],
     held_stream: [...ground, "type replication"],
+    engine: [...ground, "mensagem", "type replication", "type store"],
     observers: [...ground, "mensagem", "type events", "type replication", "type store"],
     metrics: [...ground, "type mensagem", "type events", "type replication"],
     connection: [...ground, "frame", "type replication"],
@@ -236,8 +241,26 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     metrics_otel: ["type metrics"],
   },
   {
-    node: [...ground, "mensagem", "replication", "store", "leader", "follower"],
+    embedded_engine: [
+      ...ground,
+      "mensagem",
+      "type replication",
+      "store",
+      "engine",
+      "leader",
+      "follower",
+    ],
     server_pool: [...ground, "type server_connection"],
+  },
+  {
+    node: [
+      ...ground,
+      "mensagem",
+      "type replication",
+      "type store",
+      "type engine",
+      "embedded_engine",
+    ],
   },
   {
     peer: [...ground, "mensagem", "type connection", "type node", "auth"],
@@ -258,6 +281,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "replication",
       "connection",
       "tls",
+      "type engine",
       "node",
       "observers",
       "peer",
@@ -492,6 +516,8 @@ const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2], ...laye
     "held_stream",
     "leader",
     "follower",
+    "engine",
+    "embedded_engine",
     "node",
   );
 
@@ -627,7 +653,7 @@ function reachedFrom(name: string, reached = new Set<string>()): Set<string> {
 }
 
 Deno.test("the protocol core and the network need nothing of each other", pure, () => {
-  for (const name of ["leader", "follower", "node"]) {
+  for (const name of ["leader", "follower", "embedded_engine", "node"]) {
     assert(!reachedFrom(name).has("connection"), name);
     assert(!reachedFrom(name).has("tls"), name);
   }
