@@ -33,6 +33,13 @@ import dashboardViewsJsText from "../lib/dashboard/views.js" with { type: "text"
 import demoTextsText from "../lib/demo_texts.ts" with { type: "text" };
 import embeddedEngineText from "../lib/embedded_engine.ts" with { type: "text" };
 import engineText from "../lib/engine.ts" with { type: "text" };
+import etcdClientText from "../lib/etcd_client.ts" with { type: "text" };
+import etcdEngineText from "../lib/etcd_engine.ts" with { type: "text" };
+import etcdFlagsText from "../lib/etcd_flags.ts" with { type: "text" };
+import etcdMemberText from "../lib/etcd_member.ts" with { type: "text" };
+import etcdProtocolText from "../lib/etcd_protocol.ts" with { type: "text" };
+import ownWritesText from "../lib/own_writes.ts" with { type: "text" };
+import turnsText from "../lib/turns.ts" with { type: "text" };
 import errorsText from "../lib/errors.ts" with { type: "text" };
 import eventsText from "../lib/events.ts" with { type: "text" };
 import fieldsText from "../lib/fields.ts" with { type: "text" };
@@ -123,6 +130,13 @@ const sources: Readonly<Record<string, string>> = {
   "lib/demo_texts.ts": demoTextsText,
   "lib/embedded_engine.ts": embeddedEngineText,
   "lib/engine.ts": engineText,
+  "lib/etcd_client.ts": etcdClientText,
+  "lib/etcd_engine.ts": etcdEngineText,
+  "lib/etcd_flags.ts": etcdFlagsText,
+  "lib/etcd_member.ts": etcdMemberText,
+  "lib/etcd_protocol.ts": etcdProtocolText,
+  "lib/own_writes.ts": ownWritesText,
+  "lib/turns.ts": turnsText,
   "lib/errors.ts": errorsText,
   "lib/events.ts": eventsText,
   "lib/fields.ts": fieldsText,
@@ -202,18 +216,26 @@ const pageParts = [
  */
 const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   { errors: [], limits: [], fifo: [], address: [] },
-  { fields: ground, frame: ground, store: ground, write_log: ground },
-  { events: ["fields"] },
+  {
+    fields: ground,
+    frame: ground,
+    store: ground,
+    write_log: ground,
+    etcd_protocol: ground,
+  },
+  { events: ["fields"], own_writes: [...ground, "type etcd_protocol"] },
   { mensagem: [...ground, "fields", "events"] },
   {
     replication: [...ground, "type mensagem", "type events"],
     session: [...ground, "fields", "type mensagem"],
     auth: ["mensagem"],
+    turns: ground,
   },
   {
     put_window: [...ground, "mensagem", "type replication"],
     snapshot: [...ground, "mensagem", "replication", "type store"],
     held_stream: [...ground, "type replication"],
+    etcd_client: [...ground, "etcd_protocol", "turns"],
     engine: [...ground, "mensagem", "type replication", "type store"],
     observers: [...ground, "mensagem", "type events", "type replication", "type store"],
     metrics: [...ground, "type mensagem", "type events", "type replication"],
@@ -237,10 +259,23 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     server_connection: [...ground, "mensagem", "session", "connection", "auth"],
     terminal: [...ground, "flags", "console", "type connection"],
     tls: [...ground, "type connection"],
+    etcd_member: [...ground, "etcd_protocol", "type etcd_client"],
     metrics_http: [...ground, "metrics"],
     metrics_otel: ["type metrics"],
   },
   {
+    etcd_engine: [
+      ...ground,
+      "mensagem",
+      "replication",
+      "type store",
+      "engine",
+      "etcd_protocol",
+      "etcd_client",
+      "etcd_member",
+      "own_writes",
+    ],
+    etcd_flags: [...ground, "console", "terminal", "type etcd_client"],
     embedded_engine: [
       ...ground,
       "mensagem",
@@ -449,6 +484,8 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     "console",
     "terminal",
     "kv_server",
+    "etcd_engine",
+    "etcd_flags",
     "metrics",
     "metrics_http",
     "metrics_otel",
@@ -694,7 +731,7 @@ const networkFunctions =
 const networkExceptions = new Map([["metrics_http", ["Deno.serve"]]]);
 
 for (const name of [...lib, ...Object.keys(roles)]) {
-  if (["connection", "dashboard/http", ...browserScripts].includes(name)) continue;
+  if (["connection", "etcd_client", "dashboard/http", ...browserScripts].includes(name)) continue;
   Deno.test(`${fileOf(name)} leaves the network to connection.ts`, pure, () => {
     assertEquals(named(name, networkFunctions), networkExceptions.get(name) ?? []);
   });
@@ -703,6 +740,24 @@ for (const name of [...lib, ...Object.keys(roles)]) {
 Deno.test("connection.ts is where the network is, and http.ts where browsers come in", pure, () => {
   assert(named("connection", networkFunctions).includes("Deno.connect"));
   assert(named("dashboard/http", networkFunctions).includes("Deno.serve"));
+});
+
+Deno.test(
+  "etcd_client.ts asks by HTTP and does nothing else on the network, and only etcd's engine uses it",
+  pure,
+  () => {
+    assertEquals(
+      new Set(named("etcd_client", networkFunctions)),
+      new Set(["Deno.HttpClient", "Deno.createHttpClient", "fetch"]),
+    );
+    const users = [...allowed.keys()].filter((name) => localImports(name).includes("etcd_client"));
+    assertEquals(users, ["etcd_engine"]);
+  },
+);
+
+Deno.test("a server that stands on etcd needs nothing of the embedded replication", pure, () => {
+  const replication = ["leader", "follower", "embedded_engine", "put_window", "write_log"];
+  assertEquals([...reachedFrom("etcd_engine")].filter((name) => replication.includes(name)), []);
 });
 
 Deno.test("who serves HTTP for monitoring is used by the server's role alone", pure, () => {
