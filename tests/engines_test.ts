@@ -1,0 +1,36 @@
+/** Both engines by one suite. `deno task test:etcd` runs it on a real etcd too. */
+
+import { EtcdEngine } from "../lib/etcd_engine.ts";
+import { conformance } from "./engines/conformance.ts";
+import { FakeEtcd } from "./engines/fake_etcd.ts";
+import { anyPort, Cluster, TestServer } from "./helpers.ts";
+
+conformance({
+  name: "embedded",
+  start: () => Cluster.start(),
+  leaderShows: ({ client, key, value, timestamp }) => [
+    `Cliente ${client} PUT key:${key} value:${value}.`,
+    `Enviando PUT_OK ao Cliente ${client} da key:${key} ts:${timestamp}.`,
+  ],
+});
+
+conformance({
+  name: "etcd, played",
+  start: async () => {
+    const etcd = new FakeEtcd(3);
+    const servers = etcd.members.map(({ url }) =>
+      new TestServer(anyPort, undefined, {}, {}, { engine: EtcdEngine.at({ url, prefix: "kv/" }) })
+    );
+    await Promise.all(servers.map((server) => server.ready()));
+    return {
+      servers,
+      [Symbol.asyncDispose]: async () => {
+        await Promise.all(servers.map((server) => server.close()));
+        await etcd[Symbol.asyncDispose]();
+      },
+    };
+  },
+  leaderShows: (
+    { key, value, timestamp },
+  ) => [`REPLICATION key:${key} value:${value} ts:${timestamp}.`],
+});
