@@ -385,6 +385,7 @@ export function conformance(engine: Engine): void {
       await wire.message(); // it has begun
       const closing = server.close();
       const replies = await wire.rest();
+      wire.close();
       await closing;
       for (const { type } of replies) assertEquals(type, "PUT_OK");
     }
