@@ -366,14 +366,15 @@ class HttpRequest implements Disposable {
 /** Says whether anything was sent when a request failed. */
 function whatBroke(error: unknown): never {
   if (error instanceof EtcdError) throw error; // a time limit, or this end has given up
-  const { message } = error as Error;
+  const { message, cause } = error as Error;
+  const reason = cause instanceof Error ? cause.message : message;
   // Without a connection, or to a port that is never asked, nothing can have been sent.
-  if (message.includes("client error (Connect)") || message.includes("are blocked")) {
-    const reason = message.replace(/^.*client error \(Connect\):? ?/, "");
-    throw new EtcdError("unreachable", `no connection: ${reason}`, {
-      cause: error,
-      notApplied: true,
-    });
+  const [, whyNone] = /client error \(Connect\):? ?(.*)$/s.exec(reason) ??
+    /^(.*are blocked)$/.exec(reason) ?? [];
+  if (whyNone !== undefined) {
+    const options = { cause: error, notApplied: true };
+    throw new EtcdError("unreachable", `no connection: ${whyNone}`, options);
   }
-  throw new EtcdError("silent", `the connection broke: ${message}`, { cause: error });
+  const [, broken = reason] = /client error (.*)$/s.exec(reason) ?? [];
+  throw new EtcdError("silent", `the connection broke: ${broken}`, { cause: error });
 }

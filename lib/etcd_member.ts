@@ -65,7 +65,8 @@ export class EtcdMember {
   /** Where the member that leads takes requests, and which that is. */
   #leader = { id: "", address: "" };
   #complaints = "";
-  #lostReported = false;
+  /** What the operator was told of the outage, "" while there is none. */
+  #lostAs = "";
   #keys = 0;
   /** The watch goes on from here, 0 before the first. */
   #next = 0;
@@ -290,7 +291,7 @@ export class EtcdMember {
   #found(): void {
     if (this.#whyNot === undefined) return;
     this.#whyNot = undefined;
-    this.#lostReported = false;
+    this.#lostAs = "";
     this.#told.report(
       `etcd at ${this.#url} answers, cluster ${this.#cluster}, revision ${this.revision}`,
     );
@@ -300,12 +301,14 @@ export class EtcdMember {
   #lost(error: Error): void {
     const etcd = error instanceof EtcdError;
     this.#whyNot = etcd ? explain(error) : error.message;
-    // Said once per outage, not once per try.
-    if (!this.#lostReported) {
-      const trying = etcd && error.trouble === "another cluster" ? "" : ", trying on";
+    const trouble = etcd ? error.trouble : "strange";
+    // Said once per outage, not once per try, unless it turns out to be something else.
+    const as = trouble === "unreachable" ? "silent" : trouble;
+    if (as !== this.#lostAs) {
+      const trying = trouble === "another cluster" ? "" : ", trying on";
       this.#told.report(`etcd at ${this.#url} is lost${trying}: ${this.#whyNot}`);
     }
-    this.#lostReported = true;
+    this.#lostAs = as;
     this.#status = undefined;
     this.#told.changed();
   }

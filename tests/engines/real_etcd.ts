@@ -146,7 +146,7 @@ export class RealMember {
     const untilMs = performance.now() + startMs;
     while (performance.now() < untilMs) {
       if (this.#child === undefined) throw new Error(`etcd has ended: ${this.#output}`);
-      const status = await this.ask("maintenance/status").catch(() => undefined);
+      const status = await this.ask("maintenance/status", {}).catch(() => undefined);
       if (status?.leader !== undefined) return;
       await delay(pollMs);
     }
@@ -160,7 +160,7 @@ export class RealMember {
    */
   async ask(
     path: string,
-    body: Record<string, unknown> = {},
+    body: Record<string, unknown>,
     token?: string,
   ): Promise<Record<string, unknown>> {
     const { caCerts, cert, key } = this.#tls ?? {};
