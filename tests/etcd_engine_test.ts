@@ -44,7 +44,8 @@ class Stage implements AsyncDisposable {
     more?: Partial<KvServerOptions>;
   } = {}): Promise<Stage> {
     const stage = new Stage(prepare, options, pace, tuning, more);
-    await stage.server.ready();
+    // Sooner than its clock tells.
+    await eventually("it has found its etcd", () => stage.server.readable);
     return stage;
   }
 
@@ -210,7 +211,7 @@ Deno.test("a PUT whose connection breaks after it was sent is UNKNOWN_OUTCOME", 
     const url = `http://127.0.0.1:${listener.addr.port}`;
     const engine = EtcdEngine.at({ url, prefix: "kv/" });
     await using server = new TestServer(anyPort, undefined, quick, {}, { engine });
-    await server.ready();
+    await eventually("it has found its etcd", () => server.readable);
     using wire = await Wire.connect(server.address);
     const reply = await wire.ask({ type: "PUT", id: 1, key: "cor", value: "azul" });
     assertEquals(reply.code, "UNKNOWN_OUTCOME");
@@ -296,7 +297,7 @@ Deno.test("a GET asks this member alone, and is answered in time whatever etcd d
 });
 
 Deno.test("an answer that never ends is given up", async () => {
-  await using stage = await Stage.start();
+  await using stage = await Stage.start({ tuning: { silenceMs: soonMs } });
   stage.member.interfere = only("kv/range", () =>
     new Response(
       new ReadableStream<Uint8Array>({
@@ -305,6 +306,7 @@ Deno.test("an answer that never ends is given up", async () => {
     ));
   const reply = await stage.get("cor");
   assertEquals(reply.code, "UNAVAILABLE");
+  assertStringIncludes(`${reply.message}`, "is longer than");
 });
 
 Deno.test("what others have stored that is no text is no value, and no reason to stop", async () => {
@@ -523,7 +525,7 @@ Deno.test("an etcd that was emptied under the same id is not asked again: its da
   await using other = new TestServer(anyPort, undefined, quick, {}, {
     engine: EtcdEngine.at({ url: stage.etcd.url, prefix: "kv/" }),
   });
-  await other.ready();
+  await eventually("it has found its etcd", () => other.readable);
   using wire = await Wire.connect(other.address);
   assert((await wire.ask({ type: "STATUS", id: 1 })).cluster !== before.cluster);
 });
@@ -533,7 +535,7 @@ Deno.test("stores with other prefixes in one etcd are other clusters, and see no
   await using other = new TestServer(anyPort, undefined, quick, {}, {
     engine: EtcdEngine.at({ url: stage.etcd.url, prefix: "é/" }),
   });
-  await other.ready();
+  await eventually("it has found its etcd", () => other.readable);
   await stage.put("cor", "azul");
   using wire = await Wire.connect(other.address);
   assertEquals((await wire.ask({ type: "GET", id: 1, key: "cor", timestamp: 0 })).value, null);

@@ -249,7 +249,7 @@ export function conformance(engine: Engine): void {
     for (const { address } of cluster.servers) {
       using wire = await Wire.connect(address);
       const requests = Array.from(
-        { length: 200 },
+        { length: 90 },
         (_, id) =>
           id % 3 === 0
             ? { type: "PUT", id, key: `k${id % 9}`, value: `${id}` }
@@ -271,7 +271,7 @@ export function conformance(engine: Engine): void {
     await Promise.all([1, 2, 3].map(async (number) => {
       await using client = new KvClient(addresses);
       const seen = new Map<string, number>();
-      for (let n = 0; n < 40; n++) {
+      for (let n = 0; n < 24; n++) {
         const key = `k${(n * number) % 3}`;
         const { timestamp } = n % 4 === 0
           ? await client.put(key, `${number}.${n}`)
