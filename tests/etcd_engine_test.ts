@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
-import type { EtcdOptions } from "../lib/etcd_client.ts";
+import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
+import { EtcdClient, type EtcdOptions } from "../lib/etcd_client.ts";
 import { EtcdEngine } from "../lib/etcd_engine.ts";
+import { EtcdError } from "../lib/etcd_protocol.ts";
 import type { KvServerOptions } from "../lib/kv_server.ts";
 import { Metrics, prometheusText } from "../lib/metrics.ts";
 import type { Tuning } from "../lib/replication.ts";
@@ -84,12 +85,6 @@ class Stage implements AsyncDisposable {
 const only = (path: string, answer: () => Response | Promise<Response>): Interfere => (request) =>
   request.path === path ? answer() : undefined;
 
-/** Never answers; `release` lets it go on in the end, as the server that plays etcd must stop. */
-function hanging(): { answer: () => Promise<Response>; release: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { answer: () => promise.then(() => etcdError("too late")), release: resolve };
-}
-
 // What became of a PUT
 
 const certain: readonly (readonly [what: string, answer: () => Response, code: string])[] = [
@@ -161,8 +156,7 @@ for (const [what, answer] of uncertain) {
 
 Deno.test("a PUT that etcd never answers is UNKNOWN_OUTCOME in time, and the server goes on", async () => {
   await using stage = await Stage.start();
-  const hangs = hanging();
-  stage.member.interfere = only("kv/put", hangs.answer);
+  stage.member.interfere = only("kv/put", stage.member.hang);
   const sinceMs = performance.now();
   const reply = await stage.put("cor", "azul");
   assertEquals(reply.code, "UNKNOWN_OUTCOME");
@@ -170,7 +164,22 @@ Deno.test("a PUT that etcd never answers is UNKNOWN_OUTCOME in time, and the ser
   assertLess(performance.now() - sinceMs, soonMs);
   stage.member.interfere = () => undefined;
   assertEquals((await stage.put("cor", "azul")).type, "PUT_OK");
-  hangs.release();
+});
+
+Deno.test("where there was no connection a PUT is certainly not applied, and where there was it is not certain", async () => {
+  const { port } = deadAddress();
+  for (
+    const url of [`http://127.0.0.1:${port}`, `https://127.0.0.1:${port}`, "http://127.0.0.1:1"]
+  ) {
+    using client = new EtcdClient({ url, prefix: "kv/" });
+    const error = await assertRejects(() => client.put("k", "v", soonMs), EtcdError);
+    assertEquals([error.trouble, error.notApplied], ["unreachable", true], error.message);
+  }
+  await using etcd = new FakeEtcd();
+  using client = new EtcdClient({ url: etcd.url, prefix: "kv/" });
+  etcd.members[0]!.interfere = only("kv/put", etcd.members[0]!.hang);
+  const error = await assertRejects(() => client.put("k", "v", 20), EtcdError);
+  assertEquals([error.trouble, error.notApplied], ["silent", false]);
 });
 
 Deno.test("a PUT whose connection breaks after it was sent is UNKNOWN_OUTCOME", async () => {
@@ -258,14 +267,12 @@ Deno.test("a server that starts before its etcd answers what is true, and is the
 
 Deno.test("PUTs over the limit are OVERLOADED, the others are not disturbed", async () => {
   await using stage = await Stage.start({ tuning: { outstandingPutsMax: 2 } });
-  const hangs = hanging();
-  stage.member.interfere = only("kv/put", hangs.answer);
+  stage.member.interfere = only("kv/put", stage.member.hang);
   using wire = await Wire.connect(stage.server.address);
   await wire.send(...[1, 2, 3].map((id) => ({ type: "PUT", id, key: "k", value: "v" })));
   const [first, ...others] = await wire.messages(3);
   assertEquals([first!.id, first!.code], [3, "OVERLOADED"]);
   assertEquals(others.map(({ code }) => code), ["UNKNOWN_OUTCOME", "UNKNOWN_OUTCOME"]);
-  hangs.release();
 });
 
 // GETs
@@ -276,11 +283,10 @@ Deno.test("a GET asks this member alone, and is answered in time whatever etcd d
   await stage.get("cor");
   const range = stage.member.requests.findLast(({ path }) => path === "kv/range")!;
   assertEquals(range.body, { key: btoa("kv/cor"), serializable: true });
-  const hangs = hanging();
   const header = stage.member.header;
   for (
     const answer of [
-      hangs.answer,
+      stage.member.hang,
       () => new Response("garbage"),
       () => Response.json({ header, kvs: [{ key: "=", mod_revision: "3" }] }),
       () => Response.json({ header, kvs: "no list" }),
@@ -293,7 +299,6 @@ Deno.test("a GET asks this member alone, and is answered in time whatever etcd d
     assertEquals([reply.type, reply.code], ["ERROR", "UNAVAILABLE"]);
     assertLess(performance.now() - sinceMs, soonMs);
   }
-  hangs.release();
 });
 
 Deno.test("an answer that never ends is given up", async () => {

@@ -156,6 +156,7 @@ export class FakeMember implements AsyncDisposable {
   readonly #etcd: FakeEtcd;
   readonly #index: number;
   readonly #watchers = new Set<Watcher>();
+  #stopped = Promise.withResolvers<void>();
   #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #port: number;
 
@@ -205,14 +206,22 @@ export class FakeMember implements AsyncDisposable {
     for (const watcher of [...this.#watchers]) watcher.close();
   }
 
+  /** An answer that does not come while the member runs. */
+  readonly hang = async (): Promise<Response> => {
+    await this.#stopped.promise;
+    return etcdError("too late");
+  };
+
   /** Nobody listens any more. */
   async stop(): Promise<void> {
+    this.#stopped.resolve();
     this.breakWatches();
     await this.#server.shutdown();
   }
 
   /** Listens again. */
   start(): void {
+    this.#stopped = Promise.withResolvers();
     this.#server = this.#serve(this.#port);
   }
 
