@@ -21,6 +21,8 @@ import {
   ServerConsole,
   serverTexts,
 } from "./lib/console.ts";
+import type { StartEngine } from "./lib/engine.ts";
+import type { EtcdOptions } from "./lib/etcd_client.ts";
 import { EtcdEngine } from "./lib/etcd_engine.ts";
 import { askEtcd, etcdFlags, etcdSwitches, etcdUsage } from "./lib/etcd_flags.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/kv_server.ts";
@@ -295,6 +297,7 @@ export async function main(
     joins,
   );
   const etcd = await askEtcd(terminal, { values, switches });
+  const engine = etcd && engineAt(etcd);
 
   const addresses = await Promise.race([
     askAddresses(terminal, values, joins),
@@ -332,7 +335,7 @@ export async function main(
     await using server = KvServer.start({
       listen,
       ...(leader === undefined ? {} : { leader }),
-      ...(etcd === undefined ? {} : { engine: EtcdEngine.at(etcd) }),
+      ...(engine === undefined ? {} : { engine }),
       prints: metrics ?? prints,
       ...(metrics === undefined ? {} : { watch: metrics }),
       report,
@@ -378,6 +381,15 @@ function askTls(values: Parameters<typeof readTls>[1]): Required<Tls> | undefine
     throw new UsageError((error as Error).message);
   }
   return tls;
+}
+
+/** The engine, with certificates that fit. */
+function engineAt(etcd: EtcdOptions): StartEngine {
+  try {
+    return EtcdEngine.at(etcd);
+  } catch (error) {
+    throw new UsageError(`--etcd-ca, --etcd-cert and --etcd-key: ${(error as Error).message}`);
+  }
 }
 
 /** What a flag says is checked before anything is asked. */

@@ -69,9 +69,10 @@ export class EtcdEngine implements Engine {
    * });
    * ```
    *
-   * @throws {TypeError} when the server starts, where certificates or key are none.
+   * @throws {TypeError} where certificates or key are none.
    */
   static at(options: EtcdOptions, pace: Pace = {}): StartEngine {
+    new EtcdClient(options)[Symbol.dispose](); // so that nothing is open when it throws
     return (world) => new EtcdEngine(world, options, pace);
   }
 

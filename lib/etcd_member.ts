@@ -106,7 +106,7 @@ export class EtcdMember {
 
   /** How many keys there are. */
   get keys(): number {
-    return this.#keys;
+    return Math.max(0, this.#keys); // others may have removed what is no key of the store
   }
 
   /** The newest revision up to which everything was shown. */

@@ -26,8 +26,8 @@ export interface OwnWrite {
 export class OwnWrites {
   readonly #passOn: (event: EtcdEvent) => void;
   readonly #heldMax: number;
-  /** PUTs without an answer. */
-  readonly #unanswered = new Set<OwnWrite>();
+  /** PUTs without an answer, by their keys. No set is empty. */
+  readonly #unanswered = new Map<string, Set<OwnWrite>>();
   /** Revisions of own writes that the watch has not shown yet, the oldest first. */
   readonly #own = new Set<number>();
   /** Writes that the watch has shown. The first one waits for an answer. */
@@ -41,12 +41,16 @@ export class OwnWrites {
 
   /** A PUT is on its way. */
   begin(write: OwnWrite): void {
-    this.#unanswered.add(write);
+    const same = this.#unanswered.get(write.key);
+    if (same === undefined) this.#unanswered.set(write.key, new Set([write]));
+    else same.add(write);
   }
 
   /** It was written at that revision, or, where that is left out, nobody knows whether it was. */
   end(write: OwnWrite, revision?: number): void {
-    if (!this.#unanswered.delete(write)) return;
+    const same = this.#unanswered.get(write.key);
+    if (same?.delete(write) !== true) return;
+    if (same.size === 0) this.#unanswered.delete(write.key);
     if (revision !== undefined) {
       // Where the watch never shows them, as after a compaction, they must not pile up.
       if (this.#own.size >= this.#heldMax) this.#own.delete(this.#own.values().next().value!);
@@ -71,8 +75,8 @@ export class OwnWrites {
   }
 
   #mayBeOwn({ key, value }: EtcdEvent): boolean {
-    for (const write of this.#unanswered) {
-      if (write.key === key && write.value === value) return true;
+    for (const write of this.#unanswered.get(key) ?? []) {
+      if (write.value === value) return true;
     }
     return false;
   }

@@ -484,6 +484,8 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     "console",
     "terminal",
     "kv_server",
+    "type engine",
+    "type etcd_client",
     "etcd_engine",
     "etcd_flags",
     "metrics",

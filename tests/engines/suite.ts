@@ -18,7 +18,7 @@ import { KvClient } from "../../lib/kv_client.ts";
 import { putTimeoutMs, silenceMs, valueBytesMax } from "../../lib/limits.ts";
 import { History } from "../faults/history.ts";
 import { Load } from "../faults/load.ts";
-import { anyPort, eventually, type Message, TestServer, Wire } from "../helpers.ts";
+import { anyPort, eventually, freePorts, type Message, TestServer, Wire } from "../helpers.ts";
 import { givenSeed, Random } from "../random.ts";
 import { server as certificate } from "../tls_fixture.ts";
 import { conformance, type EngineCluster } from "./conformance.ts";
@@ -412,4 +412,36 @@ test("a member that stands still: every request is answered in time, and PUTs te
   await eventually("it goes on", async () => (await put(server, "cor", "lilás")).type === "PUT_OK");
   assertEquals(formatAddress(server.address), server.name);
   assert(!server.prints.some((line) => line.includes("ts:") && line.includes("rosa")));
+});
+
+test("a server process needs the network and nothing else, and ends on SIGTERM with code 0", async () => {
+  await using etcd = await RealEtcd.start();
+  const [port] = freePorts(1) as [number];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "--allow-net", "server.ts", "--engine=etcd"],
+      ...[`--etcd=${etcd.members[0]!.url}`, "--ip=127.0.0.1", `--port=${port}`],
+    ],
+    cwd: new URL("../../", import.meta.url),
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const output = child.output();
+  const address = { hostname: "127.0.0.1", port };
+  await eventually("a PUT is taken", async () => {
+    try {
+      using wire = await Wire.connect(address);
+      return (await wire.ask({ type: "PUT", id: 1, key: "cor", value: "azul" })).type === "PUT_OK";
+    } catch {
+      return false; // it does not listen yet
+    }
+  });
+  child.kill("SIGTERM");
+  const { code, stdout, stderr } = await output;
+  const [lines, reports] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assertEquals(code, 0, reports!);
+  assertStringIncludes(lines!, "PUT key:cor value:azul");
+  assertStringIncludes(reports!, "answers, cluster");
 });
