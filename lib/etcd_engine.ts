@@ -11,7 +11,8 @@ import { answerGet, type Engine, type EngineWorld, notForUs, type StartEngine } 
 import type { ErrorCode } from "./errors.ts";
 import { EtcdClient, type EtcdOptions } from "./etcd_client.ts";
 import { EtcdMember, type EtcdPace } from "./etcd_member.ts";
-import { EtcdError, type EtcdEvent, explain } from "./etcd_protocol.ts";
+import { EtcdError, explain } from "./etcd_errors.ts";
+import type { EtcdEvent } from "./etcd_protocol.ts";
 import { etcdEventsHeldMax, etcdRecentKeysMax, eventTextCharsMax } from "./limits.ts";
 import {
   type AnyMensagem,

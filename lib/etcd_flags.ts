@@ -48,7 +48,7 @@ const embeddedOnly = [
 ];
 
 /** What a role has read of its arguments. */
-interface Given {
+export interface GivenFlags {
   /** Of all flags, by name. */
   readonly values: Readonly<Record<string, string | undefined>>;
   /** Of all switches, by name. */
@@ -63,7 +63,7 @@ interface Given {
  */
 export async function askEtcd(
   terminal: Terminal,
-  { values, switches }: Given,
+  { values, switches }: GivenFlags,
 ): Promise<EtcdOptions | undefined> {
   const { engine = "embedded" } = values;
   const given = (name: string) => values[name] !== undefined || switches[name] === true;
@@ -103,7 +103,7 @@ function prefixOf(text: string): string {
   return text;
 }
 
-function tlsOf(url: string, values: Given["values"]): EtcdOptions["tls"] {
+function tlsOf(url: string, values: GivenFlags["values"]): EtcdOptions["tls"] {
   const names = ["etcd-ca", "etcd-cert", "etcd-key"] as const;
   const given = names.find((name) => values[name] !== undefined);
   if (given === undefined) return undefined;

@@ -6,7 +6,8 @@
 
 import { formatAddress, parseIp, parsePort } from "./address.ts";
 import type { EtcdClient } from "./etcd_client.ts";
-import { EtcdError, type EtcdEvent, type EtcdStatus, explain } from "./etcd_protocol.ts";
+import { EtcdError, explain } from "./etcd_errors.ts";
+import type { EtcdEvent, EtcdStatus } from "./etcd_protocol.ts";
 import { etcdPollMs, etcdWatchIdleMs } from "./limits.ts";
 
 /** Who is told what the member says. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { EtcdClient, type EtcdOptions } from "../lib/etcd_client.ts";
 import { EtcdEngine } from "../lib/etcd_engine.ts";
-import { EtcdError } from "../lib/etcd_protocol.ts";
+import { EtcdError } from "../lib/etcd_errors.ts";
 import type { KvServerOptions } from "../lib/kv_server.ts";
 import { Metrics, prometheusText } from "../lib/metrics.ts";
 import type { Tuning } from "../lib/replication.ts";
@@ -135,7 +135,7 @@ const uncertain: readonly (readonly [what: string, answer: () => Response])[] = 
   ["an error of a proxy", () => new Response("Bad Gateway", { status: 502 })],
   [
     "another address",
-    () => new Response(null, { status: 307, headers: { Location: "/elsewhere" } }),
+    () => new Response(null, { status: 307, headers: { Location: "/v3/kv/put" } }),
   ],
   [
     "another cluster",

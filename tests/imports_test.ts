@@ -34,6 +34,8 @@ import demoTextsText from "../lib/demo_texts.ts" with { type: "text" };
 import embeddedEngineText from "../lib/embedded_engine.ts" with { type: "text" };
 import engineText from "../lib/engine.ts" with { type: "text" };
 import etcdClientText from "../lib/etcd_client.ts" with { type: "text" };
+import etcdErrorsText from "../lib/etcd_errors.ts" with { type: "text" };
+import etcdHttpText from "../lib/etcd_http.ts" with { type: "text" };
 import etcdEngineText from "../lib/etcd_engine.ts" with { type: "text" };
 import etcdFlagsText from "../lib/etcd_flags.ts" with { type: "text" };
 import etcdMemberText from "../lib/etcd_member.ts" with { type: "text" };
@@ -137,6 +139,8 @@ const sources: Readonly<Record<string, string>> = {
   "lib/etcd_protocol.ts": etcdProtocolText,
   "lib/own_writes.ts": ownWritesText,
   "lib/turns.ts": turnsText,
+  "lib/etcd_errors.ts": etcdErrorsText,
+  "lib/etcd_http.ts": etcdHttpText,
   "lib/errors.ts": errorsText,
   "lib/events.ts": eventsText,
   "lib/fields.ts": fieldsText,
@@ -221,21 +225,25 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     frame: ground,
     store: ground,
     write_log: ground,
-    etcd_protocol: ground,
+    etcd_errors: ground,
   },
-  { events: ["fields"], own_writes: [...ground, "type etcd_protocol"] },
-  { mensagem: [...ground, "fields", "events"] },
+  { events: ["fields"], etcd_protocol: [...ground, "etcd_errors"] },
+  {
+    mensagem: [...ground, "fields", "events"],
+    own_writes: [...ground, "type etcd_protocol"],
+  },
   {
     replication: [...ground, "type mensagem", "type events"],
     session: [...ground, "fields", "type mensagem"],
     auth: ["mensagem"],
     turns: ground,
+    etcd_http: [...ground, "etcd_errors"],
   },
   {
     put_window: [...ground, "mensagem", "type replication"],
     snapshot: [...ground, "mensagem", "replication", "type store"],
     held_stream: [...ground, "type replication"],
-    etcd_client: [...ground, "etcd_protocol", "turns"],
+    etcd_client: [...ground, "etcd_errors", "etcd_http", "etcd_protocol", "turns"],
     engine: [...ground, "mensagem", "type replication", "type store"],
     observers: [...ground, "mensagem", "type events", "type replication", "type store"],
     metrics: [...ground, "type mensagem", "type events", "type replication"],
@@ -259,7 +267,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     server_connection: [...ground, "mensagem", "session", "connection", "auth"],
     terminal: [...ground, "flags", "console", "type connection"],
     tls: [...ground, "type connection"],
-    etcd_member: [...ground, "etcd_protocol", "type etcd_client"],
+    etcd_member: [...ground, "etcd_errors", "type etcd_protocol", "type etcd_client"],
     metrics_http: [...ground, "metrics"],
     metrics_otel: ["type metrics"],
   },
@@ -270,7 +278,8 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "replication",
       "type store",
       "engine",
-      "etcd_protocol",
+      "etcd_errors",
+      "type etcd_protocol",
       "etcd_client",
       "etcd_member",
       "own_writes",
@@ -733,7 +742,9 @@ const networkFunctions =
 const networkExceptions = new Map([["metrics_http", ["Deno.serve"]]]);
 
 for (const name of [...lib, ...Object.keys(roles)]) {
-  if (["connection", "etcd_client", "dashboard/http", ...browserScripts].includes(name)) continue;
+  if (
+    ["connection", "etcd_client", "etcd_http", "dashboard/http", ...browserScripts].includes(name)
+  ) continue;
   Deno.test(`${fileOf(name)} leaves the network to connection.ts`, pure, () => {
     assertEquals(named(name, networkFunctions), networkExceptions.get(name) ?? []);
   });
@@ -745,15 +756,19 @@ Deno.test("connection.ts is where the network is, and http.ts where browsers com
 });
 
 Deno.test(
-  "etcd_client.ts asks by HTTP and does nothing else on the network, and only etcd's engine uses it",
+  "etcd is asked by fetch in one file, through connections of one client, and by its engine alone",
   pure,
   () => {
     assertEquals(
-      new Set(named("etcd_client", networkFunctions)),
-      new Set(["Deno.HttpClient", "Deno.createHttpClient", "fetch"]),
+      new Set(named("etcd_http", networkFunctions)),
+      new Set(["Deno.HttpClient", "fetch"]),
     );
-    const users = [...allowed.keys()].filter((name) => localImports(name).includes("etcd_client"));
-    assertEquals(users, ["etcd_engine"]);
+    const client = new Set(["Deno.HttpClient", "Deno.createHttpClient"]);
+    assertEquals(new Set(named("etcd_client", networkFunctions)), client);
+    const users = (file: string) =>
+      [...allowed.keys()].filter((name) => localImports(name).includes(file));
+    assertEquals(users("etcd_http"), ["etcd_client"]);
+    assertEquals(users("etcd_client"), ["etcd_engine"]);
   },
 );
 
