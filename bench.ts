@@ -207,12 +207,18 @@ async function run(
   });
 }
 
-/** The server that the first of them takes for the leader. */
+/**
+ * The server that leads by its own account. On another engine than the embedded one the others name
+ * no server, and it may be none of those that were given: then any of them takes PUTs.
+ */
 async function leaderOf(servers: readonly Address[]): Promise<Address> {
-  const { leader } = await statusOf(servers[0]!);
-  const address = parseAddress(leader);
-  if (address === undefined) throw new Error(`${formatAddress(servers[0]!)} knows no leader`);
-  return address;
+  const all = await Promise.all(servers.map(statusOf));
+  const leads = all.findIndex(({ server, leader }) => server === leader);
+  if (leads >= 0) return servers[leads]!;
+  const named = servers.find((server) =>
+    all.some(({ leader }) => leader === formatAddress(server))
+  );
+  return named ?? servers[0]!;
 }
 
 function describeSettings({ numbers, via, rate, seed }: Settings): string {

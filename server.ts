@@ -21,6 +21,10 @@ import {
   ServerConsole,
   serverTexts,
 } from "./lib/console.ts";
+import type { StartEngine } from "./lib/engine.ts";
+import type { EtcdOptions } from "./lib/etcd_client.ts";
+import { EtcdEngine } from "./lib/etcd_engine.ts";
+import { askEtcd, etcdFlags, etcdSwitches, etcdUsage } from "./lib/etcd_flags.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/kv_server.ts";
 import { consolePauseMs, finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import { Metrics } from "./lib/metrics.ts";
@@ -225,7 +229,7 @@ deno task server [FLAGS]
   --leader-ip=IP              the leader's address (asked for; ${ipDefault})
   --leader-port=PORT          the leader's port (asked for; ${portsDefault[0]})
 ${lines.join("\n")}
-  --metrics-port=PORT         a port for monitoring: /metrics, /healthz and /readyz by HTTP (none)
+${etcdUsage}  --metrics-port=PORT         a port for monitoring: /metrics, /healthz and /readyz by HTTP (none)
   --secret-stdin              the secret that servers must know to join: the first line of the input
   --password-stdin            the password of clients: the next line of the input
   --tls-cert=FILE             this server's certificate, and those between it and the CA, in PEM
@@ -244,6 +248,12 @@ tls/key.pem and tls/ca.pem and may read nothing else. For files of other names:
   DENO_TLS_CA_STORE= deno run --allow-net --allow-read=C,K,A server.ts \\
     --tls-cert=C --tls-key=K --tls-ca=A
 
+With --engine=etcd nobody is asked for a leader. "deno task server:etcd" takes user and password from
+the environment variables KV_ETCD_USER and KV_ETCD_PASSWORD. For https with files of one's own:
+
+  DENO_TLS_CA_STORE= deno run --allow-net --allow-read=A server.ts \\
+    --engine=etcd --etcd=https://127.0.0.1:2379 --etcd-ca=A
+
 Certificates name the IPs that are dialled, and are for servers and clients: subjectAltName=IP:…,
 extendedKeyUsage=serverAuth,clientAuth. The empty DENO_TLS_CA_STORE says that no other CA counts.
 
@@ -260,8 +270,8 @@ export async function main(
   const numbers = [...Object.values(tuningFlags), ...Object.values(limitFlags)];
   const { values, switches } = parseFlags(
     args,
-    [...addressFlags, ...tlsFlags, ...numbers.map(({ name }) => name)],
-    ["secret-stdin", "password-stdin", "allow-faults", "quiet", "help"],
+    [...addressFlags, ...etcdFlags, ...tlsFlags, ...numbers.map(({ name }) => name)],
+    ["secret-stdin", "password-stdin", ...etcdSwitches, "allow-faults", "quiet", "help"],
   );
   if (switches.help) {
     terminal.out(usage());
@@ -278,15 +288,19 @@ export async function main(
     throw new UsageError("--max-unsent must be at least twice --log-size: a log is sent in one go");
   }
   const tls = askTls(values);
+  const joins = (values.engine ?? "embedded") === "embedded";
   const secrets = await askSecrets(
     terminal,
     switches["secret-stdin"],
     switches["password-stdin"],
     tls !== undefined,
+    joins,
   );
+  const etcd = await askEtcd(terminal, { values, switches });
+  const engine = etcd && engineAt(etcd);
 
   const addresses = await Promise.race([
-    askAddresses(terminal, values),
+    askAddresses(terminal, values, joins),
     stopped.then(() => undefined),
   ]);
   await terminal.keyboard.close();
@@ -294,7 +308,7 @@ export async function main(
 
   const { listen, leader } = addresses;
   if (
-    isWildcard(listen.hostname) && listen.port === leader.port &&
+    leader !== undefined && isWildcard(listen.hostname) && listen.port === leader.port &&
     listen.hostname !== leader.hostname
   ) {
     throw new UsageError(
@@ -320,7 +334,8 @@ export async function main(
   try {
     await using server = KvServer.start({
       listen,
-      leader,
+      ...(leader === undefined ? {} : { leader }),
+      ...(engine === undefined ? {} : { engine }),
       prints: metrics ?? prints,
       ...(metrics === undefined ? {} : { watch: metrics }),
       report,
@@ -335,11 +350,16 @@ export async function main(
     listening = monitoring ?? listen;
     await using _http = monitoring && serveMetrics(monitoring, { metrics: read, ready });
     if (meter !== undefined) exportMetrics(meter, read);
-    report(`serving on ${formatAddress(server.address)}, leader ${formatAddress(leader)}`);
-    if (secrets.server === undefined && tls === undefined && !isLoopback(listen.hostname)) {
-      report(
-        `warning: ${listen.hostname} can be reached from outside and there is no secret: anybody may join`,
-      );
+    const where = leader === undefined
+      ? `etcd at ${etcd!.url}, keys begin with ${JSON.stringify(etcd!.prefix)}`
+      : `leader ${formatAddress(leader)}`;
+    report(`serving on ${formatAddress(server.address)}, ${where}`);
+    const open = joins
+      ? secrets.server === undefined && tls === undefined
+      : secrets.client === undefined;
+    if (open && !isLoopback(listen.hostname)) {
+      const what = joins ? "secret: anybody may join" : "password: anybody may PUT and GET";
+      report(`warning: ${listen.hostname} can be reached from outside and there is no ${what}`);
     }
     await stopped;
     report("stopping");
@@ -363,6 +383,15 @@ function askTls(values: Parameters<typeof readTls>[1]): Required<Tls> | undefine
   return tls;
 }
 
+/** The engine, with certificates that fit. */
+function engineAt(etcd: EtcdOptions): StartEngine {
+  try {
+    return EtcdEngine.at(etcd);
+  } catch (error) {
+    throw new UsageError(`--etcd-ca, --etcd-cert and --etcd-key: ${(error as Error).message}`);
+  }
+}
+
 /** What a flag says is checked before anything is asked. */
 function checkAddresses(
   values: Readonly<Record<typeof addressFlags[number], string | undefined>>,
@@ -376,11 +405,15 @@ function checkAddresses(
   }
 }
 
-/** enunciado 5.a: its own IP and port, then the leader's. What a flag says is not asked. */
+/**
+ * enunciado 5.a: its own IP and port, then the leader's. What a flag says is not asked. Where the
+ * engine has a leader of its own, nobody is asked for one.
+ */
 async function askAddresses(
   terminal: Terminal,
   values: Readonly<Record<typeof addressFlags[number], string | undefined>>,
-): Promise<{ listen: Address; leader: Address }> {
+  joins: boolean,
+): Promise<{ listen: Address; leader: Address | undefined }> {
   const ip = await askIp(terminal, serverTexts.ip(ipDefault), ipDefault, values.ip);
   const port = await askPort(
     terminal,
@@ -388,6 +421,8 @@ async function askAddresses(
     portsDefault[0],
     values.port,
   );
+  const listen = { hostname: ip, port };
+  if (!joins) return { listen, leader: undefined };
   const leaderIp = await askIp(
     terminal,
     serverTexts.leaderIp(ipDefault),
@@ -400,10 +435,7 @@ async function askAddresses(
     portsDefault[0],
     values["leader-port"],
   );
-  return {
-    listen: { hostname: ip, port },
-    leader: { hostname: leaderIp, port: leaderPort },
-  };
+  return { listen, leader: { hostname: leaderIp, port: leaderPort } };
 }
 
 async function askSecrets(
@@ -411,10 +443,13 @@ async function askSecrets(
   secretFromInput: boolean,
   passwordFromInput: boolean,
   certificates: boolean,
+  joins: boolean,
 ): Promise<Secrets> {
-  const secret = await askSecret(terminal, serverTexts.secret, secretFromInput, "KV_SECRET");
+  const secret = joins
+    ? await askSecret(terminal, serverTexts.secret, secretFromInput, "KV_SECRET")
+    : undefined;
   const password = await askSecret(terminal, passwordText, passwordFromInput, "KV_PASSWORD");
-  if (password !== undefined && secret === undefined && !certificates) {
+  if (joins && password !== undefined && secret === undefined && !certificates) {
     throw new UsageError(
       "a password for clients needs a secret for servers, or TLS, too: who joins may ask",
     );

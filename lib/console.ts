@@ -184,6 +184,7 @@ export const serverTexts = {
   leaderIp: (preset: string): string => `IP do líder [${preset}]: `,
   leaderPort: (preset: number): string => `Porta do líder [${preset}]: `,
   secret: "Segredo dos servidores: ",
+  etcdPassword: "Senha do etcd: ",
 } as const;
 
 /** The question for the password of clients, in both roles. */

@@ -15,6 +15,7 @@ import {
   Listener,
   type Tls,
 } from "./connection.ts";
+import type { Engine, StartEngine } from "./engine.ts";
 import { ErrorReply } from "./mensagem.ts";
 import { Node } from "./node.ts";
 import { Observers } from "./observers.ts";
@@ -46,6 +47,11 @@ export interface KvServerOptions {
   readonly listen: Address;
   /** Where the leader listens. Left out, or equal to `listen`, this server is the leader. */
   readonly leader?: Address;
+  /**
+   * Where the data is. Left out, in the embedded engine. Another one knows itself who leads, and no
+   * server joins.
+   */
+  readonly engine?: StartEngine;
   /** Where the lines of the assignment go. */
   readonly prints: ServerPrints;
   /** Is told what prints do not tell, whether somebody observes or not. */
@@ -116,6 +122,8 @@ export class KvServer implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #leader: string;
   readonly #node: Node;
+  /** The engine, where it is not the embedded one. */
+  readonly #engine: Engine | undefined;
   readonly #observers: Observers;
   readonly #report: (line: string) => void;
   #lastReport = "";
@@ -159,7 +167,8 @@ export class KvServer implements AsyncDisposable {
   private constructor(options: KvServerOptions) {
     const { listen, leader, prints, watch, report, tuning, limits, tls } = options;
     const { secrets = {}, allowFaults = false } = options;
-    if (secrets.client !== undefined && secrets.server === undefined && tls === undefined) {
+    const joins = options.engine === undefined;
+    if (joins && secrets.client !== undefined && secrets.server === undefined && !tls) {
       throw new TypeError(
         "Cannot ask clients for a password without a secret for servers: who joins may ask",
       );
@@ -191,13 +200,10 @@ export class KvServer implements AsyncDisposable {
         faults: allowFaults,
       }),
     };
-    this.#node = new Node({
-      self,
-      leader: this.#leader,
-      tuning: { ...tuningDefault, ...tuning },
-      now: performance.now(),
-      host,
-    });
+    const now = performance.now();
+    const world = { self, host, tuning: { ...tuningDefault, ...tuning }, now };
+    this.#engine = options.engine?.(world);
+    this.#node = new Node({ ...world, leader: this.#leader, engine: this.#engine });
     this.#observers = new Observers(self, this.#node, { prints, watch }, (recording) => {
       host.prints = recording ?? prints;
       host.watch = recording ?? watch;
@@ -245,6 +251,7 @@ export class KvServer implements AsyncDisposable {
     await this.#whenGone([...this.#peers.keys()], performance.now() + lingerMs);
     for (const connection of this.#peers.keys()) connection.abort();
     await Promise.all(this.#tasks);
+    await this.#engine?.close();
   }
 
   /** Waits until the connections have ended, but no longer than until a time. */

@@ -272,3 +272,45 @@ export const demoStepMs = 1_300;
 
 /** How often the demonstration asks a follower that should have caught up. */
 export const demoRetriesMax = 5;
+
+/** Where etcd is looked for where nothing else is said. */
+export const etcdUrlDefault = "http://127.0.0.1:2379";
+
+/** What the keys of this store begin with in etcd where nothing else is said. */
+export const etcdPrefixDefault = "kv/";
+
+/** The longest such prefix, in bytes of UTF-8. */
+export const etcdPrefixBytesMax = 256;
+
+/** GETs at etcd at once; the others wait for their turn. Each takes a connection of its own. */
+export const etcdGetsMax = 64;
+
+/**
+ * PUTs at etcd at once. More than that: those that were on their way to a leader that died hang
+ * until their time runs out.
+ */
+export const etcdPutsMax = 256;
+
+/** Requests to etcd that wait for their turn. */
+export const etcdWaitingMax = 65_536;
+
+/** The longest answer of etcd, in bytes: a value in base64 and some room. */
+export const etcdAnswerBytesMax = 4 * 1024 * 1024;
+
+/** The longest line of a watch, in UTF-16 units: etcd splits what is longer than a request may be. */
+export const etcdLineCharsMax = 16 * 1024 * 1024;
+
+/** Pause between two looks at how an etcd member is. */
+export const etcdPollMs = 500;
+
+/** A watch on which nothing came for this long is opened anew: its connection may be dead. */
+export const etcdWatchIdleMs = 60_000;
+
+/** Writes of a watch that wait for the answer to the PUT that may have caused them. */
+export const etcdEventsHeldMax = 10_000;
+
+/** The keys that a server on etcd remembers for its observers: those written last. */
+export const etcdRecentKeysMax = 1_000;
+
+/** The password and user of etcd must fit into this much text, in UTF-16 units. */
+export const etcdTokenCharsMax = 4_096;

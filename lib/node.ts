@@ -11,35 +11,27 @@ import {
   checkValue,
   ErrorReply,
   type Fault,
-  FaultOk,
+  type FaultOk,
   type Get,
-  GetOk,
   Mensagem,
   type Observe,
   type Put,
   type ServerStatus,
   type Status,
   StatusOk,
-  TryOther,
 } from "./mensagem.ts";
-import { Follower } from "./follower.ts";
-import { Leader } from "./leader.ts";
-import { faultDelayMsMax, keyBytesMax, valueBytesMax } from "./limits.ts";
-import type { Host, Link, Replica, Tuning, Watch } from "./replication.ts";
-import { Store } from "./store.ts";
+import { EmbeddedEngine } from "./embedded_engine.ts";
+import type { Engine, EngineWorld } from "./engine.ts";
+import { keyBytesMax, valueBytesMax } from "./limits.ts";
+import type { Host, Link, Tuning, Watch } from "./replication.ts";
+import type { Store } from "./store.ts";
 
 /** Where a node stands and whom it follows. */
-export interface NodeOptions {
-  /** "ip:port" of this server. */
-  readonly self: string;
+export interface NodeOptions extends EngineWorld {
   /** "ip:port" of the leader. This server leads where the two are equal (enunciado 5.a). */
   readonly leader: string;
-  /** The world around it. */
-  readonly host: Host;
-  /** What an operator may set. */
-  readonly tuning: Tuning;
-  /** The time, in milliseconds on a clock that never falls. */
-  readonly now: number;
+  /** Where the data is. Left out, in the embedded engine, which alone cares about `leader`. */
+  readonly engine?: Engine | undefined;
 }
 
 /**
@@ -50,72 +42,62 @@ export interface NodeOptions {
  */
 export class Node {
   readonly #self: string;
-  readonly #leaderAddress: string;
   readonly #host: Host;
   readonly #tuning: Tuning;
   /** Clients may not PUT all that the contract allows. */
   readonly #stricter: boolean;
-  readonly #store = new Store();
-  readonly #replica: Replica;
-  readonly #leader: Leader | undefined;
-  readonly #follower: Follower | undefined;
+  readonly #engine: Engine;
 
-  /** A node without memory. */
-  constructor({ self, leader, host, tuning, now }: NodeOptions) {
+  /** A node whose engine has just begun. */
+  constructor({ engine, leader, ...world }: NodeOptions) {
+    const { self, host, tuning } = world;
     this.#self = self;
-    this.#leaderAddress = leader;
     this.#host = host;
     this.#tuning = tuning;
     this.#stricter = tuning.keyBytesMax < keyBytesMax || tuning.valueBytesMax < valueBytesMax;
-    if (self === leader) {
-      this.#leader = new Leader(self, this.#store, host, tuning, now);
-      this.#replica = this.#leader;
-    } else {
-      this.#follower = new Follower(self, leader, this.#store, host, tuning, now);
-      this.#replica = this.#follower;
-    }
+    this.#engine = engine ?? new EmbeddedEngine(world, leader);
   }
 
   /** The table, for looking at it. */
   get store(): Pick<Store, "get" | "entries" | "size"> {
-    return this.#store;
+    return this.#engine.table;
   }
 
   /** True once GETs are answered from the table. */
   get readable(): boolean {
-    return this.#replica.readable;
+    return this.#engine.readable;
   }
 
   /**
    * Where this node leads and is open: the servers that hold every acknowledged write. Else none.
    */
   get inSync(): readonly string[] {
-    return this.#replica.inSync;
+    return this.#engine.inSync;
   }
 
   /** PUTs that have no answer yet. */
   get outstandingPuts(): number {
-    return this.#replica.outstandingPuts;
+    return this.#engine.outstandingPuts;
   }
 
   /** What this server is and what it holds. */
   get status(): ServerStatus {
-    const { cluster, timestamp, inSync, followers } = this.#replica;
+    const { leader, cluster, timestamp, inSync, followers, table } = this.#engine;
     return {
       server: this.#self,
-      leader: this.#leaderAddress,
+      leader,
       cluster,
       timestamp,
       inSync,
       followers,
-      keys: this.#store.size,
+      keys: table.size,
       ...this.#host.vitals(),
     };
   }
 
   /** Tells somebody who begins to watch how things stand. */
   describe(watch: Watch): void {
-    this.#replica.describe(watch);
+    this.#engine.describe(watch);
   }
 
   /**
@@ -156,7 +138,7 @@ export class Node {
       case "PROOF_OK":
         return this.#host.authenticate(link, message);
       default:
-        if (!this.#replica.receive(link, message)) this.#reject(link, message);
+        return this.#others(link, message);
     }
   }
 
@@ -168,82 +150,57 @@ export class Node {
 
   /** The frames that came together were all received. */
   flush(): void {
-    this.#replica.flush();
+    this.#engine.flush();
   }
 
   /** A connection has ended. */
   closed(link: Link): void {
-    this.#replica.closed(link);
+    this.#engine.closed(link);
   }
 
   /** The dial that this node asked for has succeeded. */
   dialled(link: Link): void {
-    this.#follower?.dialled(link);
+    this.#engine.dialled(link);
   }
 
   /** The dial that this node asked for has failed. */
   dialFailed(reason: string): void {
-    this.#follower?.dialFailed(reason);
+    this.#engine.dialFailed(reason);
   }
 
   /** Time has passed. */
   tick(now: number): void {
-    this.#replica.tick(now);
+    this.#engine.tick(now);
   }
 
   #request(link: Link, request: Get | Put | Status | Observe | Fault): void {
     if (!link.mayAsk && !link.betweenServers) {
       const reason = "requests are answered only to who has proved to know the password";
       link.send(new ErrorReply("FORBIDDEN", reason, request.id).encode());
-    } else if (request.type === "GET") this.#get(link, request);
-    else if (request.type === "PUT") this.#replica.put(link, request);
+    } else if (request.type === "GET") this.#engine.get(link, request);
+    else if (request.type === "PUT") this.#engine.put(link, request);
     else if (request.type === "STATUS") this.#status(link, request);
     else if (request.type === "OBSERVE") this.#host.observe(link, request);
     else link.send(this.#fault(request).encode());
   }
 
   #fault(fault: Fault): FaultOk | ErrorReply {
-    const { id, follower, action, delayMs } = fault;
     if (!this.#host.vitals().faults) {
-      return new ErrorReply("FORBIDDEN", `${this.#self} runs without --allow-faults`, id);
+      return new ErrorReply("FORBIDDEN", `${this.#self} runs without --allow-faults`, fault.id);
     }
-    if (this.#leader === undefined) {
-      const reason = `${this.#self} is not the leader, ${this.#leaderAddress} is`;
-      return new ErrorReply("FORBIDDEN", reason, id);
-    }
-    if (action === "delay" && (delayMs === undefined || delayMs > faultDelayMsMax)) {
-      const reason = `"delayMs" must be at most ${faultDelayMsMax}, not ${delayMs}`;
-      return new ErrorReply("BAD_MESSAGE", reason, id);
-    }
-    if (!this.#leader.fault(fault)) {
-      return new ErrorReply("BAD_MESSAGE", `no follower ${follower} has joined`, id);
-    }
-    return new FaultOk(id);
+    return this.#engine.fault(fault);
   }
 
   #status(link: Link, { id }: Status): void {
     link.send(new StatusOk(id, this.status).encode());
   }
 
-  /** enunciado 5.f. */
-  #get(link: Link, { id, key, timestamp: seen }: Get): void {
-    const reading = this.#replica.readable
-      ? this.#store.read(key, seen)
-      : { fresh: false as const, timestamp: this.#store.read(key, 0).timestamp };
-    const value = reading.fresh ? reading.value : undefined;
-    this.#host.prints.get(link.peer, key, seen, reading.timestamp, value);
-    if (!reading.fresh) link.send(new TryOther(id, key, reading.timestamp).encode());
-    else if (reading.text !== undefined) link.send(GetOk.encodeText(id, reading.text));
-    else link.send(new GetOk(id, key, reading.value, reading.timestamp).encode());
-  }
-
-  /** A message that is not for this server, or not from this sender. */
-  #reject(link: Link, message: AnyMensagem): void {
+  /** What is for the engine, or for nobody here. */
+  #others(link: Link, message: AnyMensagem): void {
+    const reason = this.#engine.receive(link, message);
+    if (reason === undefined) return;
     if (message.type === "ERROR" && link.betweenServers) return; // or two servers might never end
     const id = "id" in message ? message.id : undefined;
-    const reason = message.type === "JOIN"
-      ? `${this.#self} is not the leader, ${this.#leaderAddress} is`
-      : `${message.type} is not for this server, or not from this connection`;
     link.send(new ErrorReply("FORBIDDEN", reason, id).encode());
   }
 }

@@ -7,7 +7,7 @@
 import { Write } from "./write.ts";
 
 /** What a server holds for a key. Good until the next write: look, but do not keep it. */
-export type Entry = Pick<Write, "value" | "timestamp" | "text">;
+export type Entry = Pick<Write, "value" | "timestamp">;
 
 /** The answer of a table to a GET. */
 export type Reading =

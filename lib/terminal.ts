@@ -298,17 +298,21 @@ export function readTls(
   if (role === "server" && given.length < tlsFlags.length) {
     throw new UsageError("a server with --tls-ca needs --tls-cert and --tls-key too");
   }
-  const pem = (flag: typeof tlsFlags[number]) => readPem(role, flag, values[flag]!);
+  const hint =
+    `"deno task ${role}:tls" may read the files in tls/, and --help says how to use others`;
+  const pem = (flag: typeof tlsFlags[number]) => readPem(flag, values[flag]!, hint);
   if (cert === undefined) return { ca: pem("tls-ca") };
   return { cert: pem("tls-cert"), key: pem("tls-key"), ca: pem("tls-ca") };
 }
 
-function readPem(role: string, flag: string, path: string): string {
+/**
+ * The text of a file in PEM that a flag names.
+ *
+ * @throws {UsageError} where there is none, or it may not be read: then `hint` says what to do.
+ */
+export function readPem(flag: string, path: string, hint: string): string {
   if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") {
-    throw new UsageError(
-      `--${flag}=${path}: no permission to read it; "deno task ${role}:tls" may read the files ` +
-        `in tls/, and --help says how to use others`,
-    );
+    throw new UsageError(`--${flag}=${path}: no permission to read it; ${hint}`);
   }
   let text: string;
   try {

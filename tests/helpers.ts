@@ -9,7 +9,7 @@ import { assert } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../lib/address.ts";
 import { ServerConsole } from "../lib/console.ts";
-import { KvServer, type ServerLimits } from "../lib/kv_server.ts";
+import { KvServer, type KvServerOptions, type ServerLimits } from "../lib/kv_server.ts";
 import type { Tuning } from "../lib/replication.ts";
 import { Keyboard, type Screen } from "../lib/terminal.ts";
 
@@ -85,8 +85,10 @@ export class TestServer implements AsyncDisposable {
     leader: Address | undefined,
     tuning: Partial<Tuning>,
     limits: Partial<ServerLimits> = {},
+    more: Partial<KvServerOptions> = {},
   ) {
     this.#server = KvServer.start({
+      ...more,
       listen,
       ...(leader === undefined ? {} : { leader }),
       prints: new ServerConsole((text) => this.#printed += text),

@@ -31,6 +31,17 @@ import dashboardStateJsText from "../lib/dashboard/state.js" with { type: "text"
 import dashboardTextsJsText from "../lib/dashboard/texts.js" with { type: "text" };
 import dashboardViewsJsText from "../lib/dashboard/views.js" with { type: "text" };
 import demoTextsText from "../lib/demo_texts.ts" with { type: "text" };
+import embeddedEngineText from "../lib/embedded_engine.ts" with { type: "text" };
+import engineText from "../lib/engine.ts" with { type: "text" };
+import etcdClientText from "../lib/etcd_client.ts" with { type: "text" };
+import etcdErrorsText from "../lib/etcd_errors.ts" with { type: "text" };
+import etcdHttpText from "../lib/etcd_http.ts" with { type: "text" };
+import etcdEngineText from "../lib/etcd_engine.ts" with { type: "text" };
+import etcdFlagsText from "../lib/etcd_flags.ts" with { type: "text" };
+import etcdMemberText from "../lib/etcd_member.ts" with { type: "text" };
+import etcdProtocolText from "../lib/etcd_protocol.ts" with { type: "text" };
+import ownWritesText from "../lib/own_writes.ts" with { type: "text" };
+import turnsText from "../lib/turns.ts" with { type: "text" };
 import errorsText from "../lib/errors.ts" with { type: "text" };
 import eventsText from "../lib/events.ts" with { type: "text" };
 import fieldsText from "../lib/fields.ts" with { type: "text" };
@@ -120,6 +131,17 @@ const sources: Readonly<Record<string, string>> = {
   "lib/dashboard/texts.js": dashboardTextsJsText,
   "lib/dashboard/views.js": dashboardViewsJsText,
   "lib/demo_texts.ts": demoTextsText,
+  "lib/embedded_engine.ts": embeddedEngineText,
+  "lib/engine.ts": engineText,
+  "lib/etcd_client.ts": etcdClientText,
+  "lib/etcd_engine.ts": etcdEngineText,
+  "lib/etcd_flags.ts": etcdFlagsText,
+  "lib/etcd_member.ts": etcdMemberText,
+  "lib/etcd_protocol.ts": etcdProtocolText,
+  "lib/own_writes.ts": ownWritesText,
+  "lib/turns.ts": turnsText,
+  "lib/etcd_errors.ts": etcdErrorsText,
+  "lib/etcd_http.ts": etcdHttpText,
   "lib/errors.ts": errorsText,
   "lib/events.ts": eventsText,
   "lib/fields.ts": fieldsText,
@@ -200,18 +222,31 @@ const pageParts = [
  */
 const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   { errors: [], limits: [], fifo: [], address: [], write: [] },
-  { fields: ground, frame: ground, store: ground, write_log: ground },
-  { events: ["fields"] },
-  { mensagem: [...ground, "fields", "events"] },
+  {
+    fields: ground,
+    frame: ground,
+    store: ground,
+    write_log: ground,
+    etcd_errors: ground,
+  },
+  { events: ["fields"], etcd_protocol: [...ground, "etcd_errors"] },
+  {
+    mensagem: [...ground, "fields", "events"],
+    own_writes: [...ground, "type etcd_protocol"],
+  },
   {
     replication: [...ground, "type mensagem", "type events"],
     session: [...ground, "fields", "type mensagem"],
     auth: ["mensagem"],
+    turns: ground,
+    etcd_http: [...ground, "etcd_errors"],
   },
   {
     put_window: [...ground, "mensagem", "type replication"],
     snapshot: [...ground, "mensagem", "replication", "type store"],
     held_stream: [...ground, "type replication"],
+    etcd_client: [...ground, "etcd_errors", "etcd_http", "etcd_protocol", "turns"],
+    engine: [...ground, "mensagem", "type replication", "type store"],
     observers: [...ground, "mensagem", "type events", "type replication", "type store"],
     metrics: [...ground, "type mensagem", "type events", "type replication"],
     connection: [...ground, "frame", "type replication"],
@@ -234,12 +269,44 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     server_connection: [...ground, "mensagem", "session", "connection", "auth"],
     terminal: [...ground, "flags", "console", "type connection"],
     tls: [...ground, "type connection"],
+    etcd_member: [...ground, "etcd_errors", "type etcd_protocol", "type etcd_client"],
     metrics_http: [...ground, "metrics"],
     metrics_otel: ["type metrics"],
   },
   {
-    node: [...ground, "mensagem", "replication", "store", "leader", "follower"],
+    etcd_engine: [
+      ...ground,
+      "mensagem",
+      "replication",
+      "type store",
+      "engine",
+      "etcd_errors",
+      "type etcd_protocol",
+      "etcd_client",
+      "etcd_member",
+      "own_writes",
+    ],
+    etcd_flags: [...ground, "console", "terminal", "type etcd_client"],
+    embedded_engine: [
+      ...ground,
+      "mensagem",
+      "type replication",
+      "store",
+      "engine",
+      "leader",
+      "follower",
+    ],
     server_pool: [...ground, "type server_connection"],
+  },
+  {
+    node: [
+      ...ground,
+      "mensagem",
+      "type replication",
+      "type store",
+      "type engine",
+      "embedded_engine",
+    ],
   },
   {
     peer: [...ground, "mensagem", "type connection", "type node", "auth"],
@@ -260,6 +327,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "replication",
       "connection",
       "tls",
+      "type engine",
       "node",
       "observers",
       "peer",
@@ -427,6 +495,10 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     "console",
     "terminal",
     "kv_server",
+    "type engine",
+    "type etcd_client",
+    "etcd_engine",
+    "etcd_flags",
     "metrics",
     "metrics_http",
     "metrics_otel",
@@ -494,6 +566,8 @@ const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2], ...laye
     "held_stream",
     "leader",
     "follower",
+    "engine",
+    "embedded_engine",
     "node",
   );
 
@@ -629,7 +703,7 @@ function reachedFrom(name: string, reached = new Set<string>()): Set<string> {
 }
 
 Deno.test("the protocol core and the network need nothing of each other", pure, () => {
-  for (const name of ["leader", "follower", "node"]) {
+  for (const name of ["leader", "follower", "embedded_engine", "node"]) {
     assert(!reachedFrom(name).has("connection"), name);
     assert(!reachedFrom(name).has("tls"), name);
   }
@@ -670,7 +744,9 @@ const networkFunctions =
 const networkExceptions = new Map([["metrics_http", ["Deno.serve"]]]);
 
 for (const name of [...lib, ...Object.keys(roles)]) {
-  if (["connection", "dashboard/http", ...browserScripts].includes(name)) continue;
+  if (
+    ["connection", "etcd_client", "etcd_http", "dashboard/http", ...browserScripts].includes(name)
+  ) continue;
   Deno.test(`${fileOf(name)} leaves the network to connection.ts`, pure, () => {
     assertEquals(named(name, networkFunctions), networkExceptions.get(name) ?? []);
   });
@@ -679,6 +755,28 @@ for (const name of [...lib, ...Object.keys(roles)]) {
 Deno.test("connection.ts is where the network is, and http.ts where browsers come in", pure, () => {
   assert(named("connection", networkFunctions).includes("Deno.connect"));
   assert(named("dashboard/http", networkFunctions).includes("Deno.serve"));
+});
+
+Deno.test(
+  "etcd is asked by fetch in one file, through connections of one client, and by its engine alone",
+  pure,
+  () => {
+    assertEquals(
+      new Set(named("etcd_http", networkFunctions)),
+      new Set(["Deno.HttpClient", "fetch"]),
+    );
+    const client = new Set(["Deno.HttpClient", "Deno.createHttpClient"]);
+    assertEquals(new Set(named("etcd_client", networkFunctions)), client);
+    const users = (file: string) =>
+      [...allowed.keys()].filter((name) => localImports(name).includes(file));
+    assertEquals(users("etcd_http"), ["etcd_client"]);
+    assertEquals(users("etcd_client"), ["etcd_engine"]);
+  },
+);
+
+Deno.test("a server that stands on etcd needs nothing of the embedded replication", pure, () => {
+  const replication = ["leader", "follower", "embedded_engine", "put_window", "write_log"];
+  assertEquals([...reachedFrom("etcd_engine")].filter((name) => replication.includes(name)), []);
 });
 
 Deno.test("who serves HTTP for monitoring is used by the server's role alone", pure, () => {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { exitCode } from "../lib/terminal.ts";
 import { main } from "../server.ts";
+import { FakeEtcd } from "./engines/fake_etcd.ts";
 import {
   anyPort,
   deadAddress,
@@ -336,3 +337,76 @@ Deno.test("--help explains every flag and asks nothing", async () => {
     assert(screen.includes(`--${flag}`), flag);
   }
 });
+
+Deno.test("--engine=etcd: nobody is asked for a leader, and a PUT ends up in etcd under the prefix", async () => {
+  await using etcd = new FakeEtcd();
+  const [port] = freePorts(1) as [number];
+  const flags = ["--engine=etcd", `--etcd=${etcd.url}`, "--etcd-prefix=app/"];
+  await using server = new ServerRole(flags, new FakeTerminal(`\n${port}\n`));
+  await server.reported(
+    `serving on 127.0.0.1:${port}, etcd at ${etcd.url}, keys begin with "app/"`,
+  );
+  await server.reported("answers, cluster");
+  using client = await Wire.connect(localhost(port));
+  assertEquals((await client.ask(put)).type, "PUT_OK");
+  assertEquals(etcd.find("app/cor")?.value, btoa("azul"));
+  assertEquals(
+    server.terminal.screen.split("\n").slice(0, 2),
+    ["IP [127.0.0.1]: ", `Porta [10097]: ${port}`],
+  );
+});
+
+Deno.test("user and password of etcd come from a flag and the input; they are not shown", async () => {
+  await using etcd = new FakeEtcd();
+  etcd.login = { user: "app", password: "sesame-42" };
+  const [port] = freePorts(1) as [number];
+  const flags = ["--engine=etcd", `--etcd=${etcd.url}`, "--etcd-user=app", "--etcd-password-stdin"];
+  await using server = new ServerRole(
+    [...flags, "--ip=127.0.0.1", `--port=${port}`],
+    new FakeTerminal("sesame-42\n"),
+  );
+  await server.reported("answers, cluster");
+  assertEquals(server.terminal.screen, "Senha do etcd: \n");
+  assert(!server.terminal.errors.includes("sesame"));
+});
+
+Deno.test("with a password, clients of a server on etcd must know it; no secret is needed", async () => {
+  await using etcd = new FakeEtcd();
+  const [port] = freePorts(1) as [number];
+  await using server = new ServerRole(
+    ["--engine=etcd", `--etcd=${etcd.url}`, "--password-stdin", "--ip=127.0.0.1", `--port=${port}`],
+    new FakeTerminal("abra-cadabra\n"),
+  );
+  await server.reported("answers, cluster");
+  using client = await Wire.connect(localhost(port));
+  assertEquals((await client.ask(put)).code, "FORBIDDEN");
+});
+
+for (
+  const [flags, text] of [
+    [["--engine=redis"], "--engine must be embedded or etcd"],
+    [["--etcd=http://127.0.0.1:2379"], "--etcd means nothing without --engine=etcd"],
+    [["--etcd-password-stdin"], "--etcd-password-stdin means nothing without --engine=etcd"],
+    [["--engine=etcd", "--etcd=127.0.0.1:2379"], "--etcd must be http://host:port"],
+    [["--engine=etcd", "--etcd=http://u:p@127.0.0.1:2379"], "--etcd must be http://host:port"],
+    [["--engine=etcd", "--etcd=http://127.0.0.1:2379/v3"], "--etcd must be http://host:port"],
+    [["--engine=etcd", `--etcd-prefix=${"é".repeat(129)}`], "--etcd-prefix must be at most 256"],
+    [["--engine=etcd", "--leader-port=1"], "--leader-port means nothing with --engine=etcd"],
+    [["--engine=etcd", "--min-in-sync=1"], "--min-in-sync means nothing with --engine=etcd"],
+    [["--engine=etcd", "--allow-faults"], "--allow-faults means nothing with --engine=etcd"],
+    [["--engine=etcd", "--secret-stdin"], "--secret-stdin means nothing with --engine=etcd"],
+    [["--engine=etcd", "--etcd-user=a"], "etcd wants a user and a password"],
+    [["--engine=etcd", "--etcd-ca=ca.pem"], "--etcd-ca means nothing where --etcd does not begin"],
+    [
+      ["--engine=etcd", "--etcd=https://[::1]:1", "--etcd-key=k"],
+      "--etcd-cert and --etcd-key belong",
+    ],
+    [["--engine=etcd", "--etcd=https://[::1]:1", "--etcd-ca=ca.pem"], "no permission to read it"],
+  ] as const
+) {
+  Deno.test(`${flags.join(" ").slice(0, 70)} is an error, code 2`, async () => {
+    const { code, errors } = await run([...flags]);
+    assertEquals(code, 2);
+    assertStringIncludes(errors, text);
+  });
+}

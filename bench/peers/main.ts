@@ -12,6 +12,7 @@ import {
   parseFlags,
   processTerminal,
   type Terminal,
+  UsageError,
 } from "../../lib/terminal.ts";
 import { grouped } from "../drawing.ts";
 import { Client, type Outcome } from "./client.ts";
@@ -21,6 +22,7 @@ import {
   startEchoes,
   startEtcd,
   startOurs,
+  startOursOnEtcd,
   startRedis,
   startReplication,
   type System,
@@ -34,6 +36,7 @@ deno task bench:peers [FLAGS]
 
   --rounds=N    measurements of each figure, of which the median counts (5)
   --seconds=N   seconds for each of them (1)
+  --only=A,B,…  these systems alone: echoes, replication, redis, etcd, these, on-etcd (all)
   --json        one object in JSON instead of tables
   --help        this text
 
@@ -53,13 +56,15 @@ const warmUpMs = 300;
 const fillConnections = 32;
 const fillMsMax = 60_000;
 
-const starts: readonly { name: string; program?: string; start: Start }[] = [
-  { name: "echoes", start: startEchoes },
-  { name: "bare replication", start: startReplication },
-  { name: "Redis", program: "redis-server", start: startRedis },
-  { name: "etcd", program: "etcd", start: startEtcd },
-  { name: "these servers", start: startOurs },
-];
+/** By the names that `--only` knows. */
+const starts: Readonly<Record<string, { program?: string; start: Start }>> = {
+  "echoes": { start: startEchoes },
+  "replication": { start: startReplication },
+  "redis": { program: "redis-server", start: startRedis },
+  "etcd": { program: "etcd", start: startEtcd },
+  "these": { start: startOurs },
+  "on-etcd": { program: "etcd", start: startOursOnEtcd },
+};
 
 /** Returns the exit code. */
 async function main(
@@ -67,7 +72,7 @@ async function main(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const { values, switches } = parseFlags(args, ["rounds", "seconds"], ["json", "help"]);
+  const { values, switches } = parseFlags(args, ["rounds", "seconds", "only"], ["json", "help"]);
   await terminal.keyboard.close();
   if (switches.help) {
     terminal.out(usage);
@@ -79,6 +84,9 @@ async function main(
   }
   const rounds = numberFlag("rounds", values.rounds, 5, { min: 1, max: 1_000, whole: true });
   const seconds = numberFlag("seconds", values.seconds, 1, { min: 0.1, max: 60, whole: false });
+  const chosen = values.only?.split(",") ?? Object.keys(starts);
+  const unknown = chosen.find((name) => !(name in starts));
+  if (unknown !== undefined) throw new UsageError(`--only knows no ${JSON.stringify(unknown)}`);
 
   await using stack = new AsyncDisposableStack();
   const folder = temporaryFolder();
@@ -86,9 +94,10 @@ async function main(
   const client = stack.use(new Client());
   const notes: string[] = [];
   const systems: System[] = [];
-  for (const { name, program, start } of starts) {
+  for (const name of chosen) {
+    const { program, start } = starts[name]!;
     if (program !== undefined && !await installed(program)) {
-      notes.push(`skipped: ${program} not found`);
+      notes.push(`${name} is skipped: ${program} not found`);
       continue;
     }
     signal.throwIfAborted();
@@ -201,6 +210,10 @@ function remarks(systems: readonly System[]): string[] {
     {
       of: "these",
       text: "These servers print all lines of the assignment, here to files.",
+    },
+    {
+      of: "on etcd",
+      text: "On etcd means these servers with --engine=etcd, each at a member of its own.",
     },
   ];
   return all.filter(({ of }) => names.some((name) => name.startsWith(of))).map(({ text }) => text);

@@ -5,7 +5,7 @@
  */
 
 import { Get, Put } from "../../lib/mensagem.ts";
-import { freePorts, listens, OwnProcess, OwnServers, waitUntil } from "../servers.ts";
+import { freePorts, listens, OwnProcess, OwnServers, statusOf, waitUntil } from "../servers.ts";
 import type { Exchange } from "./client.ts";
 import { HttpReplies, LineReplies } from "./replies.ts";
 
@@ -149,15 +149,15 @@ export async function startRedis(stack: AsyncDisposableStack, folder: string): P
   };
 }
 
-/** etcd with three members. Its gateway speaks JSON over HTTP; nobody here speaks gRPC. */
-export async function startEtcd(stack: AsyncDisposableStack, folder: string): Promise<System> {
+/** Three members of etcd, and the port of the one that leads first. */
+async function etcdPorts(stack: AsyncDisposableStack, folder: string): Promise<number[]> {
   const ports = freePorts(6);
   const url = (index: number) => `http://127.0.0.1:${ports[index]}`;
   const cluster = [0, 1, 2].map((member) => `m${member}=${url(member + 3)}`).join(",");
   const members = [0, 1, 2].map((member) =>
     stack.use(
       new OwnProcess("etcd", [
-        ...["--name", `m${member}`, "--data-dir", `${folder}/etcd${member}`],
+        ...["--name", `m${member}`, "--data-dir", `${folder}/etcd${ports[member]}`],
         ...["--listen-client-urls", url(member), "--advertise-client-urls", url(member)],
         ...["--listen-peer-urls", url(member + 3)],
         ...["--initial-advertise-peer-urls", url(member + 3), "--initial-cluster", cluster],
@@ -168,13 +168,8 @@ export async function startEtcd(stack: AsyncDisposableStack, folder: string): Pr
   for (const [member, process] of members.entries()) {
     await reachable(process, ports[member]!, "etcd");
   }
-  const post = (path: string, body: Record<string, unknown>) => {
-    const json = JSON.stringify(body);
-    return `POST /v3/kv/${path} HTTP/1.1\r\nHost: etcd\r\nContent-Length: ${json.length}\r\n\r\n${json}`;
-  };
-  const put = (key: string) => post("put", { key: btoa(key), value: btoa(value) });
   // What is asked first may find no leader; the leader answers fastest.
-  let port: number | undefined;
+  let leader: number | undefined;
   await waitUntil("etcd has a leader", async () => {
     for (const one of ports.slice(0, 3)) {
       const body = "{}";
@@ -183,10 +178,21 @@ export async function startEtcd(stack: AsyncDisposableStack, folder: string): Pr
         `POST /v3/maintenance/status HTTP/1.1\r\nHost: etcd\r\nContent-Length: 2\r\n\r\n${body}`,
       );
       const [, member] = /"member_id":"(\d+)"/.exec(status) ?? [];
-      if (member !== undefined && status.includes(`"leader":"${member}"`)) port = one;
+      if (member !== undefined && status.includes(`"leader":"${member}"`)) leader = one;
     }
-    return port !== undefined;
+    return leader !== undefined;
   });
+  return [leader!, ...ports.slice(0, 3).filter((port) => port !== leader)];
+}
+
+/** etcd with three members. Its gateway speaks JSON over HTTP; nobody here speaks gRPC. */
+export async function startEtcd(stack: AsyncDisposableStack, folder: string): Promise<System> {
+  const [port] = await etcdPorts(stack, folder);
+  const post = (path: string, body: Record<string, unknown>) => {
+    const json = JSON.stringify(body);
+    return `POST /v3/kv/${path} HTTP/1.1\r\nHost: etcd\r\nContent-Length: ${json.length}\r\n\r\n${json}`;
+  };
+  const put = (key: string) => post("put", { key: btoa(key), value: btoa(value) });
   const exchange = (request: (key: string) => string): Exchange => ({
     port: port!,
     requests: forEachKey(request),
@@ -229,6 +235,45 @@ export async function startOurs(stack: AsyncDisposableStack, folder: string): Pr
       for (const index of servers.addresses.keys()) {
         await Deno.truncate(servers.consoleFile(index)!);
       }
+    },
+  };
+}
+
+/** The same servers, with their data in etcd. The first of them stands on the member that leads. */
+export async function startOursOnEtcd(
+  stack: AsyncDisposableStack,
+  folder: string,
+): Promise<System> {
+  const members = await etcdPorts(stack, folder);
+  const ports = freePorts(members.length);
+  const consoles = ports.map((port) => `${folder}/on-etcd${port}.txt`);
+  for (const [index, port] of ports.entries()) {
+    const process = new OwnProcess(Deno.execPath(), [
+      ...["run", "--no-prompt", "--allow-net", "server.ts", "--engine=etcd", "--quiet"],
+      ...[`--etcd=http://127.0.0.1:${members[index]}`, "--ip=127.0.0.1", `--port=${port}`],
+    ], consoles[index]);
+    await reachable(stack.use(process), port, "a server on etcd");
+  }
+  const [leader, other] = ports as [number, number];
+  await waitUntil("the servers have found their etcd", async () => {
+    const all = await Promise.all(ports.map((port) => statusOf({ hostname: "127.0.0.1", port })));
+    return all.every(({ cluster }) => cluster !== "");
+  });
+  const put = mensagens(leader, "PUT");
+  return {
+    targets: [
+      { name: "on etcd", kind: "GET", exchange: mensagens(leader, "GET"), pipelines: true },
+      { name: "on etcd", kind: "PUT", exchange: put, pipelines: true },
+      {
+        name: "on etcd, via another",
+        kind: "PUT",
+        exchange: mensagens(other, "PUT"),
+        pipelines: true,
+      },
+    ],
+    filling: put,
+    afterwards: async () => {
+      for (const file of consoles) await Deno.truncate(file);
     },
   };
 }

@@ -79,6 +79,10 @@ const ratios: readonly Ratio[] = [
     what: "rate",
     targets: { "1": "2", "8": "3.5", "64": "4" },
   },
+  { kind: "GET", of: "on etcd", to: "these servers", what: "rate", targets: {} },
+  { kind: "GET", of: "on etcd", to: "etcd serializable GET", what: "rate", targets: {} },
+  { kind: "PUT", of: "on etcd", to: "these servers", what: "rate", targets: {} },
+  { kind: "PUT", of: "on etcd", to: "etcd PUT", what: "rate", targets: {} },
   {
     kind: "PUT",
     of: "these, via a follower",
@@ -145,7 +149,7 @@ function ratioRow(
   columns: readonly string[],
 ): string[][] {
   const peer = figures.filter(({ name }) => name === to);
-  if (peer.length === 0) return [];
+  if (peer.length === 0 || !figures.some(({ name }) => name === of)) return [];
   const cells = columns.map((column) => {
     const target = targets[column];
     const one = find(figures, of, column);

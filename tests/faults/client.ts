@@ -16,7 +16,6 @@ import { KvClient } from "../../lib/kv_client.ts";
 import { type AnyMensagem, Get, Mensagem, Put } from "../../lib/mensagem.ts";
 import { Session } from "../../lib/session.ts";
 import type { Event, History } from "./history.ts";
-import type { ServerProcess } from "./server_process.ts";
 
 /** Longer than a server takes to answer, so that one that does not is found out. */
 const patienceMs = 8_000;
@@ -26,6 +25,19 @@ const readBytesMax = 64 * 1024;
 const redialMs = 50;
 /** A library client gives up sooner, so that a server that stands still holds it up less. */
 const libraryTimeoutMs = 1_500;
+
+/** What clients need to know of a server. */
+export interface ServerUnderLoad {
+  readonly address: Address;
+  /** "ip:port" */
+  readonly name: string;
+  /** Names its present life: a later one may have forgotten something. */
+  readonly process: string;
+  /** For each key the highest timestamp that was acknowledged when that life began. */
+  readonly startFloors: ReadonlyMap<string, number>;
+  /** A clock that does not move while it stands still, in milliseconds. */
+  readonly ownMs: number;
+}
 
 /** What became of a request. */
 type Outcome =
@@ -210,13 +222,13 @@ function isProtocolError(error: unknown): boolean {
 export class Witness implements AsyncDisposable {
   readonly #name: string;
   readonly #lines: Line[];
-  readonly #servers: readonly ServerProcess[];
+  readonly #servers: readonly ServerUnderLoad[];
   readonly #history: History;
   readonly #values: Values;
   #session = new Session();
   #generation = 1;
 
-  constructor(name: string, servers: readonly ServerProcess[], history: History, values: Values) {
+  constructor(name: string, servers: readonly ServerUnderLoad[], history: History, values: Values) {
     this.#name = name;
     this.#servers = servers;
     this.#lines = servers.map(({ address }) => new Line(address));
@@ -335,13 +347,13 @@ function notDone(op: number, request: string, outcome: Outcome): Event {
 export class LibraryClient implements AsyncDisposable {
   readonly #name: string;
   readonly #client: KvClient;
-  readonly #servers: readonly ServerProcess[];
+  readonly #servers: readonly ServerUnderLoad[];
   readonly #history: History;
   readonly #values: Values;
 
   constructor(
     name: string,
-    servers: readonly ServerProcess[],
+    servers: readonly ServerUnderLoad[],
     history: History,
     values: Values,
     random: () => number,

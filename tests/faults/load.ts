@@ -9,9 +9,15 @@ import { delay } from "@std/async/delay";
 import type { Table } from "../simulation/checkers.ts";
 import { eventually, within } from "../helpers.ts";
 import type { Random } from "../random.ts";
-import { LibraryClient, Values, Witness } from "./client.ts";
-import type { Cluster } from "./cluster.ts";
+import { LibraryClient, type ServerUnderLoad, Values, Witness } from "./client.ts";
 import type { History } from "./history.ts";
+
+/** The servers that the load is put on. */
+export interface Target {
+  readonly servers: readonly ServerUnderLoad[];
+  /** Writes down what happens now, for the case that the test fails. */
+  note(text: string): void;
+}
 
 /** What clients do. */
 export interface LoadOptions {
@@ -63,7 +69,7 @@ export class Load implements AsyncDisposable {
   /** When the load ended. */
   endMs = 0;
   readonly #options: LoadOptions;
-  readonly #cluster: Cluster;
+  readonly #cluster: Target;
   readonly #history: History;
   readonly #random: Random;
   readonly #witnesses: Witness[];
@@ -76,7 +82,7 @@ export class Load implements AsyncDisposable {
   #stopping = false;
 
   private constructor(
-    cluster: Cluster,
+    cluster: Target,
     history: History,
     random: Random,
     options: Partial<LoadOptions>,
@@ -105,7 +111,7 @@ export class Load implements AsyncDisposable {
 
   /** Starts the load, and measures it while nothing is wrong. */
   static async start(
-    cluster: Cluster,
+    cluster: Target,
     history: History,
     random: Random,
     options: Partial<LoadOptions> = {},
