@@ -257,7 +257,9 @@ export class EtcdClient implements Disposable {
       {
         method: "POST",
         headers: { "Content-Type": "application/json", ...authorization, ...headers },
-        body,
+        // Deno's fetch sends a text again by itself where it was sent on a connection that had been
+        // used before, and that breaks. A blob it can send but once. Reads may come twice.
+        body: path === "kv/range" ? body : new Blob([body]),
         redirect: "manual",
         client: this.#http,
       },
