@@ -15,6 +15,7 @@ import {
   Listener,
   type Tls,
 } from "./connection.ts";
+import type { OpenJournal } from "./journal.ts";
 import { ErrorReply } from "./mensagem.ts";
 import { Node } from "./node.ts";
 import { Observers } from "./observers.ts";
@@ -68,6 +69,11 @@ export interface KvServerOptions {
    * CA.
    */
   readonly tls?: Required<Tls>;
+  /**
+   * Where the server writes down what it holds. It stays the caller's, to be closed after the server.
+   * Left out, everything is in memory.
+   */
+  readonly journal?: OpenJournal;
 }
 
 /** What the connections of a server may cost, each of them and together. */
@@ -141,6 +147,7 @@ export class KvServer implements AsyncDisposable {
   readonly #startedAt = performance.now();
   #sweptAt = this.#startedAt;
   readonly #ready = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<Error>();
   /** Resolves when a connection ends, while somebody waits for that. */
   #gone: PromiseWithResolvers<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -158,7 +165,7 @@ export class KvServer implements AsyncDisposable {
 
   private constructor(options: KvServerOptions) {
     const { listen, leader, prints, watch, report, tuning, limits, tls } = options;
-    const { secrets = {}, allowFaults = false } = options;
+    const { secrets = {}, allowFaults = false, journal } = options;
     if (secrets.client !== undefined && secrets.server === undefined && tls === undefined) {
       throw new TypeError(
         "Cannot ask clients for a password without a secret for servers: who joins may ask",
@@ -176,6 +183,7 @@ export class KvServer implements AsyncDisposable {
     const host: Mutable<Host> = {
       prints,
       watch,
+      journal,
       report: (line) => this.#say(line),
       dial: () => this.#start(this.#dial()),
       authenticate: async (link, message) => {
@@ -197,6 +205,7 @@ export class KvServer implements AsyncDisposable {
       tuning: { ...tuningDefault, ...tuning },
       now: performance.now(),
       host,
+      saved: journal?.saved,
     });
     this.#observers = new Observers(self, this.#node, { prints, watch }, (recording) => {
       host.prints = recording ?? prints;
@@ -206,6 +215,10 @@ export class KvServer implements AsyncDisposable {
       this.#say("warning: FAULT is taken: any client may hold the replication to a follower");
     }
     this.#start(this.#listener.accept((conn) => this.#accept(conn), (line) => this.#say(line)));
+    journal?.begin({
+      durable: (count) => this.#node.durable(count),
+      failed: (error) => this.#failed.resolve(error),
+    });
     this.#tick();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
@@ -218,6 +231,11 @@ export class KvServer implements AsyncDisposable {
   /** Resolves once this server answers GETs from its table. */
   get ready(): Promise<void> {
     return this.#ready.promise;
+  }
+
+  /** Resolves when the journal can no longer be written: nothing more is confirmed. */
+  get failed(): Promise<Error> {
+    return this.#failed.promise;
   }
 
   /** Stops accepting, answers what it can, and closes. */

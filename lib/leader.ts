@@ -28,6 +28,7 @@ import {
   SnapshotRequest,
   Sync,
 } from "./mensagem.ts";
+import { forgetting, type Gap, Ledger, type Saved } from "./journal.ts";
 import { HeldStream } from "./held_stream.ts";
 import { recoverySkip, timestampMax } from "./limits.ts";
 import { type PendingPut, PutWindow } from "./put_window.ts";
@@ -88,17 +89,38 @@ export class Leader implements Replica {
    */
   #cluster = "";
   /** The highest timestamp ever given: it only rises. */
+  #stamped = 0;
+  /** Writes up to here are on the disk, where there is a journal, and in the table; never above #stamped. */
   #timestamp = 0;
   /** The timestamp at which this process took over, and that of the table which it took over. */
   #origin = { timestamp: 0, table: 0 };
+  readonly #ledger: Ledger;
+  /** What this server held when it last followed: as good as what a follower holds. */
+  #own: Saved | undefined;
+  /** The table is this server's own, and nobody can have more. */
+  #alone = false;
+  /** Where leaders before this one skipped ahead. */
+  #gaps: readonly Gap[] = [];
+  /** The timestamp at which this process took over is on the disk, where there is a journal. */
+  #kept = false;
   /** All writes up to here were acknowledged, or may have been. Never above #timestamp. */
   #committed = 0;
   #log: WriteLog;
   #now: number;
   #heartbeatAt = 0;
 
-  /** A leader that knows nothing yet. `self` is its "ip:port". */
-  constructor(self: string, store: Store, host: Host, tuning: Tuning, now: number) {
+  /**
+   * A leader that knows nothing yet but what was saved, with `store` as its table. `self` is its
+   * "ip:port".
+   */
+  constructor(
+    self: string,
+    store: Store,
+    host: Host,
+    tuning: Tuning,
+    now: number,
+    saved?: Saved,
+  ) {
     this.#self = self;
     this.#store = store;
     this.#host = host;
@@ -106,7 +128,14 @@ export class Leader implements Replica {
     this.#window = new PutWindow(host);
     this.#log = new WriteLog(0, tuning.logCharsMax);
     this.#now = now;
-    this.#recoverWhenComplete();
+    this.#ledger = new Ledger(host.journal);
+    if (saved !== undefined && saved.cluster !== "") {
+      this.#own = saved;
+      this.#gaps = [...saved.gaps];
+      this.#alone = saved.led;
+    }
+    if (this.#alone) this.#levelFromOwn(saved!);
+    else this.#recoverWhenComplete();
   }
 
   get readable(): boolean {
@@ -216,6 +245,10 @@ export class Leader implements Replica {
 
   flush(): void {}
 
+  durable(count: number): void {
+    this.#ledger.durable(count);
+  }
+
   closed(link: Link): void {
     const member = this.#members.get(link);
     if (member !== undefined) this.#drop(member, "its connection ended");
@@ -260,12 +293,25 @@ export class Leader implements Replica {
       : `the leader waits for all ${clusterSize} servers, ${1 + this.#members.size} are there`;
   }
 
-  /** enunciado 5.c: a timestamp, the leader's own table, then the other servers. */
+  /**
+   * enunciado 5.c: a timestamp, the leader's own table, then the other servers. Where there is a
+   * journal, the disk comes before the table: nobody ever sees what this server could forget.
+   */
   #apply(pending: PendingPut): void {
     const { key, value } = pending.put;
-    const timestamp = ++this.#timestamp;
+    const timestamp = pending.timestamp = ++this.#stamped;
+    const write = new Replication(key, value, timestamp);
+    const frame = write.encode();
+    this.#window.applied(pending);
+    if (!this.#ledger.kept) return this.#publish(pending, frame);
+    this.#ledger.append(write, frame);
+    this.#ledger.whenDurable(() => this.#publish(pending, frame));
+  }
+
+  #publish(pending: PendingPut, frame: string): void {
+    const { timestamp, put: { key, value } } = pending;
+    this.#timestamp = timestamp;
     this.#store.put(key, value, timestamp);
-    const frame = new Replication(key, value, timestamp).encode();
     this.#log.append(timestamp, frame);
     for (const member of this.#members.values()) {
       if (member.liveFrom !== Infinity) member.stream.send(frame);
@@ -275,8 +321,6 @@ export class Leader implements Replica {
       const waitedMs = decideBy(this.#now, this.#tuning.putTimeoutMs) - pending.deadline;
       watch.written(key, value, timestamp, waitedMs);
     }
-    pending.timestamp = timestamp;
-    this.#window.applied(pending);
     if (this.#countInSync() === 0) this.#commit();
   }
 
@@ -357,14 +401,15 @@ export class Leader implements Replica {
     const mine = this.#cluster !== ""
       ? this.#cluster
       : members.find(({ joined }) => (joined.highest ?? joined.timestamp) > 0)?.joined.cluster ??
-        cluster;
+        (this.#own !== undefined && this.#own.highest > 0 ? this.#own.cluster : cluster);
     if (highest > 0 && cluster !== mine) {
-      return `${server} holds data of cluster ${cluster}, this is cluster ${mine}: start it anew`;
+      return `${server} holds data of cluster ${cluster}, this is cluster ${mine}: start it anew, ` +
+        "with an empty data directory where it has one";
     }
-    const { table, timestamp: begin } = this.#origin;
-    const lost = timestamp > table && timestamp < begin;
+    const lost = this.#gaps.some(([from, to]) => timestamp > from && timestamp < to);
     if (this.#cluster !== "" && (lost || timestamp > this.#timestamp)) {
-      return `${server} holds timestamp ${timestamp}, which this leader knows nothing of: start it anew`;
+      return `${server} holds timestamp ${timestamp}, which this leader knows nothing of: start it ` +
+        "anew, with an empty data directory where it has one; to keep what it holds, all the others";
     }
     return undefined;
   }
@@ -384,8 +429,17 @@ export class Leader implements Replica {
 
   #recoverWhenComplete(): void {
     if (this.#members.size < this.#tuning.clusterSize - 1) return;
-    this.#store.clear();
     const source = this.#furthest();
+    const own = this.#own;
+    if (own !== undefined && !(source !== undefined && source.joined.timestamp > own.timestamp)) {
+      return this.#levelFromOwn(own);
+    }
+    // What is complete up to some timestamp can take in what is complete up to a later one.
+    if (own === undefined || own.highest > own.timestamp) {
+      this.#own = undefined;
+      this.#store.clear();
+      this.#ledger.append(forgetting());
+    }
     if (source === undefined) return this.#level(this.#host.newClusterId(), 0, undefined);
     this.#phase = "copying";
     this.#source = source;
@@ -395,7 +449,8 @@ export class Leader implements Replica {
 
   #copy(source: Member, chunk: Snapshot): void {
     for (const [key, value, timestamp] of chunk.entries) this.#store.put(key, value, timestamp);
-    source.link.send(new SnapshotOk().encode());
+    this.#ledger.append(chunk);
+    this.#ledger.whenDurable(() => source.link.send(new SnapshotOk().encode()));
     if (!chunk.last) return;
     this.#source = undefined;
     // Somebody further ahead may have joined meanwhile, in the place of one that left.
@@ -407,11 +462,26 @@ export class Leader implements Replica {
     this.#level(source.joined.cluster, source.joined.timestamp + recoverySkip, source);
   }
 
-  /** The table is complete: from here on every follower is brought up to it. */
-  #level(cluster: string, timestamp: number, source: Member | undefined): void {
+  /** Above what may have been stamped, and above what an unfinished catch-up has left. */
+  #levelFromOwn({ cluster, timestamp, highest }: Saved): void {
+    this.#level(cluster, highest + recoverySkip, undefined, timestamp);
+  }
+
+  /**
+   * The table is complete up to `table`: from here on every follower is brought up to it, and
+   * timestamps go on after `timestamp`.
+   */
+  #level(
+    cluster: string,
+    timestamp: number,
+    source: Member | undefined,
+    table = source?.joined.timestamp ?? 0,
+  ): void {
     this.#phase = "levelling";
-    this.#origin = { timestamp, table: source?.joined.timestamp ?? 0 };
+    this.#origin = { timestamp, table };
+    this.#gaps = [...this.#gaps, [table, timestamp]];
     this.#cluster = cluster;
+    this.#stamped = timestamp;
     this.#timestamp = timestamp;
     this.#committed = timestamp;
     this.#host.watch?.table();
@@ -420,15 +490,22 @@ export class Leader implements Replica {
       if (member === source) this.#catchUp(member, member.joined.timestamp);
       else this.#bringIn(member);
     }
-    this.#openWhenLevel();
+    // No timestamp is used before the disk has the one that it comes after (G5).
+    this.#ledger.append(new JoinOk());
+    this.#ledger.append(new Sync(cluster, table, timestamp));
+    this.#ledger.whenDurable(() => {
+      this.#kept = true;
+      this.#openWhenLevel();
+    });
   }
 
   /**
    * All of them, not just enough: each must hold the new timestamp before it is used, or a second
-   * crash could bring it back.
+   * crash could bring it back. A leader that comes back with its own table knows it without them.
    */
   #openWhenLevel(): void {
-    if (this.#phase !== "levelling" || this.#countInSync() < this.#tuning.clusterSize - 1) return;
+    if (this.#phase !== "levelling" || !this.#kept) return;
+    if (!this.#alone && this.#countInSync() < this.#tuning.clusterSize - 1) return;
     this.#phase = "open";
     this.#report(`open, cluster ${this.#cluster}, timestamp ${this.#timestamp}`);
   }

@@ -24,6 +24,7 @@ import {
 } from "./mensagem.ts";
 import { Follower } from "./follower.ts";
 import { Leader } from "./leader.ts";
+import type { Saved } from "./journal.ts";
 import { faultDelayMsMax, keyBytesMax, valueBytesMax } from "./limits.ts";
 import type { Host, Link, Replica, Tuning, Watch } from "./replication.ts";
 import { Store } from "./store.ts";
@@ -40,6 +41,8 @@ export interface NodeOptions {
   readonly tuning: Tuning;
   /** The time, in milliseconds on a clock that never falls. */
   readonly now: number;
+  /** What the host's journal held when this process began; there where the host has one. */
+  readonly saved?: Saved | undefined;
 }
 
 /**
@@ -55,23 +58,24 @@ export class Node {
   readonly #tuning: Tuning;
   /** Clients may not PUT all that the contract allows. */
   readonly #stricter: boolean;
-  readonly #store = new Store();
+  readonly #store: Store;
   readonly #replica: Replica;
   readonly #leader: Leader | undefined;
   readonly #follower: Follower | undefined;
 
-  /** A node without memory. */
-  constructor({ self, leader, host, tuning, now }: NodeOptions) {
+  /** A node without memory, or with what was saved. */
+  constructor({ self, leader, host, tuning, now, saved }: NodeOptions) {
+    this.#store = saved?.store ?? new Store();
     this.#self = self;
     this.#leaderAddress = leader;
     this.#host = host;
     this.#tuning = tuning;
     this.#stricter = tuning.keyBytesMax < keyBytesMax || tuning.valueBytesMax < valueBytesMax;
     if (self === leader) {
-      this.#leader = new Leader(self, this.#store, host, tuning, now);
+      this.#leader = new Leader(self, this.#store, host, tuning, now, saved);
       this.#replica = this.#leader;
     } else {
-      this.#follower = new Follower(self, leader, this.#store, host, tuning, now);
+      this.#follower = new Follower(self, leader, this.#store, host, tuning, now, saved);
       this.#replica = this.#follower;
     }
   }
@@ -169,6 +173,11 @@ export class Node {
   /** The frames that came together were all received. */
   flush(): void {
     this.#replica.flush();
+  }
+
+  /** The first `count` messages that went into the host's journal are on the disk. */
+  durable(count: number): void {
+    this.#replica.durable(count);
   }
 
   /** A connection has ended. */

@@ -30,6 +30,13 @@ export class Store {
   /** Each entry has the highest timestamp that was ever put for its key. */
   readonly #table = new Map<string, { value: string; timestamp: number }>();
 
+  #chars = 0;
+
+  /** Text of all keys and values, in UTF-16 units. */
+  get chars(): number {
+    return this.#chars;
+  }
+
   /** The number of keys. */
   get size(): number {
     return this.#table.size;
@@ -47,9 +54,11 @@ export class Store {
     const entry = this.#table.get(key);
     if (entry === undefined) {
       this.#table.set(key, { value, timestamp });
+      this.#chars += key.length + value.length;
       return true;
     }
     if (timestamp < entry.timestamp) return false;
+    this.#chars += value.length - entry.value.length;
     entry.value = value;
     entry.timestamp = timestamp;
     return true;
@@ -80,6 +89,7 @@ export class Store {
 
   /** Forgets everything. */
   clear(): void {
+    this.#chars = 0;
     this.#table.clear();
   }
 }
