@@ -22,9 +22,9 @@ import {
   tableName,
   unfinished,
 } from "./journal_folder.ts";
-import { headerLine, recordOf } from "./journal_record.ts";
+import { headerLine, recordOf, sealFrame } from "./journal_record.ts";
 import { journalBytesMin, tableChunkChars, tableChunkKeys } from "./limits.ts";
-import { Heartbeat, Join, type SnapshotEntry } from "./mensagem.ts";
+import { Join, type SnapshotEntry } from "./mensagem.ts";
 import type { Entry } from "./store.ts";
 
 /** What differs from the limits, for tests. */
@@ -36,8 +36,7 @@ export interface FileJournalOptions {
 }
 
 const encoder = new TextEncoder();
-/** "Everything before this was on the disk when it was written." */
-const seal = recordOf(new Heartbeat().encode());
+const seal = recordOf(sealFrame);
 /** Whom a follower followed has no meaning in a file. */
 const follows = new Join("0.0.0.0:1", "", 0);
 

@@ -158,8 +158,9 @@ export class Standing {
     const { cluster, timestamp, led, gaps } = this;
     if (cluster === "") return [];
     return [
-      led ? new JoinOk() : follows,
+      new JoinOk(), // gaps are a leader's
       ...gaps.map(([from, to]) => new Sync(cluster, from, to)),
+      ...(led ? [] : [follows]),
       new Sync(cluster, timestamp, timestamp),
     ];
   }

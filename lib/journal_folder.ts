@@ -11,7 +11,7 @@
 
 import { JournalError } from "./errors.ts";
 import { Saved } from "./journal.ts";
-import { formatVersion, headerLine, RecordReader, versionOf } from "./journal_record.ts";
+import { formatVersion, headerLine, RecordReader, sealFrame, versionOf } from "./journal_record.ts";
 import { loadReportMs } from "./limits.ts";
 import { type AnyMensagem, Mensagem } from "./mensagem.ts";
 
@@ -177,8 +177,8 @@ class Loader {
         if (!last) throw this.#damaged(name, offset);
         damagedAt ??= offset;
       } else if (damagedAt === undefined) this.#take(name, frame, offset);
-      // Everything before a HEARTBEAT was on the disk once. So this is no write that was cut short.
-      else if (frame === heartbeat) throw this.#damaged(name, damagedAt);
+      // Everything before a seal was on the disk once. So this is no write that was cut short.
+      else if (`${frame}\n` === sealFrame) throw this.#damaged(name, damagedAt);
       else after++;
     });
     if (reader.partialBytes > 0 && !last) throw this.#damaged(name, reader.offset);
@@ -260,6 +260,3 @@ class Loader {
     );
   }
 }
-
-/** A frame without its LF. */
-const heartbeat = `{"type":"HEARTBEAT"}`;

@@ -31,6 +31,11 @@ export function recordOf(frame: string): string {
   return `${crc32(frame).toString(16).padStart(8, "0")} ${frame}`;
 }
 
+/** "Everything before this was on the disk when it was written." Nothing else is written so. */
+export const sealFrame = `{"type":"HEARTBEAT"}\n`;
+
+const seal = recordOf(sealFrame);
+
 /**
  * The version that a first line names, 0 where it is no first line of such a file.
  */
@@ -82,13 +87,24 @@ export class RecordReader {
         ? bytes.subarray(start, end)
         : this.#joined(bytes, start, end);
       if (this.#offset === 0 && this.#header === undefined) this.#header = textOf(line) ?? "";
-      else lines.push({ offset: this.#offset, frame: this.#skipped > 0 ? undefined : read(line) });
+      else this.#take(line, lines);
       this.#offset += line.length + this.#skipped;
       this.#length = this.#skipped = 0;
       start = end;
     }
     this.#keep(bytes.subarray(start));
     return lines;
+  }
+
+  #take(line: Uint8Array, lines: RecordLine[]): void {
+    const frame = this.#skipped > 0 ? undefined : read(line);
+    lines.push({ offset: this.#offset, frame });
+    if (frame !== undefined || line.length <= seal.length) return;
+    // The LF before a seal may be what is damaged.
+    const tail = read(line.subarray(-seal.length));
+    if (tail === undefined) return;
+    const end = this.#offset + this.#skipped + line.length;
+    lines.push({ offset: end - seal.length, frame: tail });
   }
 
   #joined(bytes: Uint8Array, start: number, end: number): Uint8Array {

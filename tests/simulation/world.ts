@@ -218,6 +218,7 @@ class World {
     for (const server of this.servers) {
       server.stopUntil = 0;
       server.readDelayMs = 0;
+      if (server.disk !== undefined) server.disk.calm = true;
     }
   }
 

@@ -1,0 +1,154 @@
+/**
+ * A directory that only exists in memory, and knows of every byte and name whether it would survive
+ * the machine.
+ */
+
+import type { Folder, FolderFile } from "../lib/journal_folder.ts";
+
+interface Contents {
+  name: string;
+  bytes: Uint8Array;
+  /** So many of them survive. */
+  synced: number;
+}
+
+/** What a test may do in the middle of things. */
+export interface FakeFolderOptions {
+  /** Is called before each step, and may throw: then the step fails. */
+  readonly before?: (step: string) => void;
+  /** A sync lasts until this resolves. */
+  readonly syncing?: () => Promise<void>;
+}
+
+/** A directory in memory. */
+export class FakeFolder implements Folder {
+  readonly path = "dir";
+  /** Steps that changed something, in order. */
+  readonly steps: string[] = [];
+  options: FakeFolderOptions = {};
+  closed = false;
+  readonly #files = new Map<string, Contents>();
+  /** What the directory would list after the machine has failed: a name, and whose contents it has. */
+  readonly #names = new Map<string, Contents>();
+
+  /** Files with their contents, all on the disk. */
+  constructor(files: Readonly<Record<string, string | Uint8Array>> = {}) {
+    for (const [name, contents] of Object.entries(files)) {
+      const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
+      const file = { name, bytes, synced: bytes.length };
+      this.#files.set(name, file);
+      this.#names.set(name, file);
+    }
+  }
+
+  /** What is in a file. */
+  text(name: string): string {
+    return new TextDecoder().decode(this.#files.get(name)!.bytes);
+  }
+
+  /** All names, sorted. */
+  get names(): string[] {
+    return [...this.#files.keys()].sort();
+  }
+
+  /** All files together, in bytes. */
+  get bytes(): number {
+    let sum = 0;
+    for (const { bytes } of this.#files.values()) sum += bytes.length;
+    return sum;
+  }
+
+  /**
+   * The directory as it is after the process has died (`"process"`: what was written is there), or the
+   * machine (`"machine"`: only what was synced is, and of the rest a first part of `share`).
+   */
+  afterCrash(of: "process" | "machine", share = 0): FakeFolder {
+    const names = of === "process" ? this.#files : this.#names;
+    const files = [...names].map(([name, { bytes, synced }]) => {
+      const kept = of === "process" ? bytes.length : synced + (bytes.length - synced) * share;
+      return [name, bytes.slice(0, Math.floor(kept))];
+    });
+    return new FakeFolder(Object.fromEntries(files));
+  }
+
+  list(): Promise<string[]> {
+    return Promise.resolve(this.names);
+  }
+
+  async *read(name: string): AsyncIterable<Uint8Array> {
+    const { bytes } = this.#files.get(name)!;
+    // Parts that end anywhere.
+    for (let start = 0; start < bytes.length; start += 777) {
+      yield await Promise.resolve(bytes.slice(start, start + 777));
+    }
+  }
+
+  create(name: string): Promise<FolderFile> {
+    return this.#do(`create ${name}`, () => {
+      const file = { name, bytes: new Uint8Array(0), synced: 0 };
+      this.#files.set(name, file);
+      return this.#open(file);
+    });
+  }
+
+  extend(name: string, length: number): Promise<FolderFile> {
+    return this.#do(`extend ${name}`, () => {
+      const file = this.#files.get(name)!;
+      file.bytes = file.bytes.slice(0, length);
+      file.synced = Math.min(file.synced, length);
+      return this.#open(file);
+    });
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#do(`rename ${from} ${to}`, () => {
+      const file = this.#files.get(from)!;
+      file.name = to;
+      this.#files.delete(from);
+      this.#files.set(to, file);
+      this.#names.delete(from);
+      this.#names.set(to, file);
+    });
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#do(`remove ${name}`, () => {
+      this.#files.delete(name);
+      this.#names.delete(name);
+    });
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  #open(file: Contents): FolderFile {
+    return {
+      write: (bytes) => {
+        this.#step(`write ${file.name}`);
+        const all = new Uint8Array(file.bytes.length + bytes.length);
+        all.set(file.bytes);
+        all.set(bytes, file.bytes.length);
+        file.bytes = all;
+      },
+      sync: async () => {
+        this.#step(`sync ${file.name}`);
+        const { length } = file.bytes;
+        await this.options.syncing?.();
+        file.synced = length;
+      },
+      close: () => {},
+    };
+  }
+
+  async #do<T>(step: string, change: () => T): Promise<T> {
+    await Promise.resolve();
+    this.#step(step);
+    return change();
+  }
+
+  #step(step: string): void {
+    this.options.before?.(step);
+    this.steps.push(step);
+  }
+}
