@@ -70,6 +70,9 @@ import benchText from "../bench.ts" with { type: "text" };
 import benchDrawingText from "../bench/drawing.ts" with { type: "text" };
 import benchHistogramText from "../bench/histogram.ts" with { type: "text" };
 import benchHistoryText from "../bench/history.ts" with { type: "text" };
+import benchJournalKeepersText from "../bench/journal/keepers.ts" with { type: "text" };
+import benchJournalMainText from "../bench/journal/main.ts" with { type: "text" };
+import benchJournalMeasuresText from "../bench/journal/measures.ts" with { type: "text" };
 import benchLimitsFindingText from "../bench/limits/finding.ts" with { type: "text" };
 import benchLimitsMainText from "../bench/limits/main.ts" with { type: "text" };
 import benchLimitsMeasuresText from "../bench/limits/measures.ts" with { type: "text" };
@@ -163,6 +166,9 @@ const sources: Readonly<Record<string, string>> = {
   "bench/drawing.ts": benchDrawingText,
   "bench/histogram.ts": benchHistogramText,
   "bench/history.ts": benchHistoryText,
+  "bench/journal/keepers.ts": benchJournalKeepersText,
+  "bench/journal/main.ts": benchJournalMainText,
+  "bench/journal/measures.ts": benchJournalMeasuresText,
   "bench/limits/finding.ts": benchLimitsFindingText,
   "bench/limits/main.ts": benchLimitsMainText,
   "bench/limits/measures.ts": benchLimitsMeasuresText,
@@ -423,6 +429,20 @@ const benchLayers: typeof layers = [
       "bench/peers/tables",
     ],
   },
+  {
+    "bench/journal/keepers": [...ground, "mensagem", "store", "file_journal", "journal_disk"],
+  },
+  {
+    "bench/journal/measures": [
+      ...ground,
+      "bench/history",
+      "bench/load",
+      "bench/servers",
+      "bench/values",
+      "bench/journal/keepers",
+    ],
+  },
+  { "bench/journal/main": [...ground, "terminal", "bench/drawing", "bench/journal/measures"] },
   { "bench/limits/finding": ["bench/drawing"] },
   {
     "bench/limits/measures": [
@@ -499,6 +519,8 @@ const browserScripts = ["page", "hands", "views", "plots", "diagram"].map((name)
 /** Where each package may be used. Anywhere else there is none. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   "bench/limits/measures": ["@std/async/delay"],
+  "bench/journal/keepers": ["node:sqlite"],
+  "bench/journal/measures": ["@std/async/delay"],
   "bench/load": ["@std/async/delay"],
   "bench/servers": ["@std/async/delay"],
   "bench/peers/client": ["node:timers/promises"],
