@@ -11,7 +11,7 @@ import {
   type JournalOwner,
   type OpenJournal,
   type Saved,
-  Standing,
+  type Standing,
 } from "./journal.ts";
 import {
   type Folder,
@@ -23,7 +23,7 @@ import {
   unfinished,
 } from "./journal_folder.ts";
 import { headerLine, recordOf, sealFrame } from "./journal_record.ts";
-import { journalBytesMin, tableChunkChars, tableChunkKeys } from "./limits.ts";
+import { journalBytesMin, journalRoomBytes, tableChunkChars, tableChunkKeys } from "./limits.ts";
 import { Join, type SnapshotEntry } from "./mensagem.ts";
 import type { Entry } from "./store.ts";
 
@@ -91,7 +91,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
       if (loaded.cut !== undefined) report(loaded.cut);
       const file = loaded.last === 0
         ? await createSegment(folder, 1)
-        : await folder.extend(journalName(loaded.last), loaded.lastBytes);
+        : await folder.extend(journalName(loaded.last), loaded.lastBytes, journalRoomBytes);
       // What was read may be in the memory of the system alone.
       await file.sync();
       const journal = new FileJournal(folder, loaded, file, options);
@@ -137,8 +137,8 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
     this.#closing = true;
     await this.#writing;
     await this.#compacting;
-    if (this.#error === undefined) await this.#file.sync().catch((error) => this.#fail(error));
-    this.#file.close();
+    if (this.#error !== undefined) this.#file.close();
+    else await this.#file.end().catch((error) => this.#fail(error));
     this.#folder.close();
   }
 
@@ -191,9 +191,8 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
 
   /** Everything is on the disk, and everything that waited for that is in the table. */
   async #rotate(): Promise<void> {
-    const file = await createSegment(this.#folder, this.#number + 1);
-    this.#file.close();
-    this.#file = file;
+    await this.#file.end();
+    this.#file = await createSegment(this.#folder, this.#number + 1);
     this.#number++;
     this.#journalBytes = 0;
     this.#unsealed = false;
@@ -266,7 +265,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
 /** A segment has its name only when its first line is on the disk. */
 async function createSegment(folder: Folder, number: number): Promise<FolderFile> {
   const name = journalName(number);
-  const file = await folder.create(unfinished(name));
+  const file = await folder.create(unfinished(name), journalRoomBytes);
   file.write(encoder.encode(headerLine));
   await file.sync();
   await folder.rename(unfinished(name), name);

@@ -60,16 +60,16 @@ export class DiskFolder implements Folder {
     }
   }
 
-  async create(name: string): Promise<FolderFile> {
+  async create(name: string, roomBytes = 0): Promise<FolderFile> {
     const options = { create: true, truncate: true, write: true, mode: 0o600 };
-    return new DiskFile(await Deno.open(this.#file(name), options));
+    return new DiskFile(await Deno.open(this.#file(name), options), 0, roomBytes);
   }
 
-  async extend(name: string, bytes: number): Promise<FolderFile> {
+  async extend(name: string, bytes: number, roomBytes = 0): Promise<FolderFile> {
     const file = await Deno.open(this.#file(name), { write: true });
     await file.truncate(bytes);
     await file.seek(0, Deno.SeekMode.End);
-    return new DiskFile(file);
+    return new DiskFile(file, bytes, roomBytes);
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -107,22 +107,51 @@ export class DiskFolder implements Folder {
 
 class DiskFile implements FolderFile {
   readonly #file: Deno.FsFile;
+  readonly #room: Uint8Array | undefined;
+  /** Bytes that were written. */
+  #used: number;
+  /** The length of the file. Never below #used. */
+  #length: number;
 
-  constructor(file: Deno.FsFile) {
+  constructor(file: Deno.FsFile, bytes: number, roomBytes: number) {
     this.#file = file;
+    this.#used = this.#length = bytes;
+    this.#room = roomBytes > 0 ? new Uint8Array(roomBytes) : undefined;
   }
 
   write(bytes: Uint8Array): void {
-    for (let written = 0; written < bytes.length;) {
-      written += this.#file.writeSync(bytes.subarray(written));
-    }
+    this.#used += bytes.length;
+    if (this.#used > this.#length) this.#makeRoom(this.#used - bytes.length);
+    this.#write(bytes);
   }
 
   async sync(): Promise<void> {
     await this.#file.syncData();
   }
 
+  async end(): Promise<void> {
+    if (this.#length > this.#used) await this.#file.truncate(this.#used);
+    await this.#file.sync();
+    this.close();
+  }
+
   close(): void {
     this.#file.close();
+  }
+
+  /** Zeros, so that the blocks are there and not only the length. */
+  #makeRoom(at: number): void {
+    this.#length = this.#used;
+    if (this.#room === undefined) return;
+    this.#file.seekSync(this.#used, Deno.SeekMode.Start);
+    this.#write(this.#room);
+    this.#length += this.#room.length;
+    this.#file.seekSync(at, Deno.SeekMode.Start);
+  }
+
+  #write(bytes: Uint8Array): void {
+    for (let written = 0; written < bytes.length;) {
+      written += this.#file.writeSync(bytes.subarray(written));
+    }
   }
 }

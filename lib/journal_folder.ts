@@ -3,7 +3,8 @@
  *
  * - `table-N` is everything that was written before `journal-N`.
  * - `journal-N`, `journal-N+1`, … are what was written since. All but the last are whole: a new one is
- *   begun only when the one before is on the disk.
+ *   begun only when the one before is on the disk. Behind the last record of the last there may be
+ *   zeros, where it has room for more.
  * - `….new` is a file that was not finished. `lock` is held by the server that uses the directory.
  *
  * @module
@@ -21,7 +22,9 @@ export interface FolderFile {
   write(bytes: Uint8Array): void;
   /** Resolves when everything that was written survives the machine. */
   sync(): Promise<void>;
-  /** No more is written. */
+  /** No more is written. Resolves when everything survives the machine, and nothing is behind it. */
+  end(): Promise<void>;
+  /** Gives the file up as it is. */
   close(): void;
 }
 
@@ -33,10 +36,13 @@ export interface Folder {
   list(): Promise<string[]>;
   /** The bytes of a file from its start. Each part is valid until the next. */
   read(name: string): AsyncIterable<Uint8Array>;
-  /** Makes an empty file, in the place of one with that name. */
-  create(name: string): Promise<FolderFile>;
+  /**
+   * Makes an empty file, in the place of one with that name. Behind what is written there may be up to
+   * `roomBytes` zeros.
+   */
+  create(name: string, roomBytes?: number): Promise<FolderFile>;
   /** Opens a file to write at its end, after cutting off what is behind so many bytes. */
-  extend(name: string, bytes: number): Promise<FolderFile>;
+  extend(name: string, bytes: number, roomBytes?: number): Promise<FolderFile>;
   /** Renames a file. Resolves when that survives the machine. */
   rename(from: string, to: string): Promise<void>;
   /** Removes a file. */
@@ -199,14 +205,18 @@ class Loader {
     if (this.#reportedMs > this.#startMs) this.#tell("loaded");
   }
 
+  /** `bytes` is how long the file is without zeros at its end. */
   async #read(
     name: string,
     take: (frame: string | undefined, offset: number) => void,
   ): Promise<{ reader: RecordReader; bytes: number }> {
     const reader = new RecordReader();
+    let read = 0;
     let bytes = 0;
     for await (const part of this.#folder.read(name)) {
-      bytes += part.length;
+      const last = part.findLastIndex((byte) => byte !== 0);
+      if (last >= 0) bytes = read + last + 1;
+      read += part.length;
       this.#bytes += part.length;
       for (const { frame, offset } of reader.push(part)) take(frame, offset);
       this.#checkHeader(name, reader.header);

@@ -30,7 +30,7 @@ import {
 } from "./mensagem.ts";
 import { forgetting, type Gap, Ledger, type Saved } from "./journal.ts";
 import { HeldStream } from "./held_stream.ts";
-import { recoverySkip, timestampMax } from "./limits.ts";
+import { groupCharsMax, recoverySkip, timestampMax } from "./limits.ts";
 import { type PendingPut, PutWindow } from "./put_window.ts";
 import {
   decideBy,
@@ -101,6 +101,8 @@ export class Leader implements Replica {
   #alone = false;
   /** Where leaders before this one skipped ahead. */
   #gaps: readonly Gap[] = [];
+  /** The first of a group was stamped, and what came together with it belongs to it. */
+  #gathering = false;
   /** The timestamp at which this process took over is on the disk, where there is a journal. */
   #kept = false;
   /** All writes up to here were acknowledged, or may have been. Never above #timestamp. */
@@ -181,7 +183,7 @@ export class Leader implements Replica {
     this.#host.prints.put(client, put.key, put.value);
     const deadline = decideBy(this.#now, putTimeoutMs);
     const pending = { link, put, client, deadline, timestamp: 0 };
-    if (this.#writable) this.#apply(pending);
+    if (this.#writable && this.#mayStamp()) this.#apply(pending);
     else this.#window.wait(pending);
   }
 
@@ -243,7 +245,9 @@ export class Leader implements Replica {
     }
   }
 
-  flush(): void {}
+  flush(): void {
+    this.#gathering = false;
+  }
 
   durable(count: number): void {
     this.#ledger.durable(count);
@@ -272,6 +276,16 @@ export class Leader implements Replica {
       for (const member of this.#members.values()) member.link.send(heartbeat);
     }
     this.#window.expire(now, this.#whyLate());
+  }
+
+  /**
+   * A sync costs the same for one write as for many. So where there is a journal, what comes while the
+   * writes before are on their way waits for the first confirmation of them, and then goes together.
+   */
+  #mayStamp(): boolean {
+    if (!this.#ledger.kept || this.#gathering) return true;
+    this.#gathering = this.#stamped === this.#committed;
+    return this.#gathering || this.#window.waitingChars > groupCharsMax;
   }
 
   /** G2 and G3 hold only while enough servers take part. */

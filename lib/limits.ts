@@ -34,6 +34,15 @@ export const timestampMax = 2 ** 52;
  */
 export const journalBytesMin = 16 * 1024 * 1024;
 
+/**
+ * A segment of a journal is made longer by so many bytes at a time: a sync that has no new length to
+ * write is cheaper.
+ */
+export const journalRoomBytes = 1024 * 1024;
+
+/** PUTs that wait for the confirmation of those before them, in UTF-16 units; beyond that none does. */
+export const groupCharsMax = 1024 * 1024;
+
 /** The file of a table is written in parts of this size, in UTF-16 units. */
 export const tableChunkChars = 256 * 1024;
 

@@ -168,7 +168,7 @@ export class Stage {
   /** A server at the address `self`. It leads where that is {@linkcode leader}. */
   constructor(
     self: string,
-    tuning: Partial<Tuning> = {},
+    tuning?: Partial<Tuning>,
     disk?: { readonly journal: FakeJournal; readonly saved: Saved },
   ) {
     const host: Host = {

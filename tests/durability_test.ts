@@ -68,6 +68,51 @@ Deno.test("nobody sees a write before the leader's disk has it", pure, () => {
   assertEquals(link.heard(), ["PUT_OK #1 a @1", "PUT_OK #2 b @2"]);
 });
 
+Deno.test(
+  "PUTs that come while others are on their way go together, after the first confirmation",
+  pure,
+  () => {
+    const { stage, disk, f1, f2 } = openLeader();
+    const link = stage.connect(client);
+    link.say(new Put(1, "a", "1"));
+    link.say(new Put(2, "b", "2"));
+    link.say(new Put(3, "c", "3"));
+    assertEquals(disk.waiting, ["REPLICATION a=1 @1"]);
+    disk.sync();
+    assertEquals(disk.waiting, []);
+    f1.say(ack(1));
+    assertEquals(disk.waiting, ["REPLICATION b=2 @2", "REPLICATION c=3 @3"]);
+    f2.say(ack(1));
+    disk.sync();
+    for (const follower of [f1, f2]) follower.say(ack(3));
+    assertEquals(link.heard(), ["PUT_OK #1 a @1", "PUT_OK #2 b @2", "PUT_OK #3 c @3"]);
+  },
+);
+
+Deno.test(
+  "a PUT that waits for the group before it, and for too long, was certainly not applied",
+  pure,
+  () => {
+    const { stage, disk, f1, f2 } = openLeader();
+    const link = stage.connect(client);
+    link.say(new Put(1, "a", "1"));
+    link.say(new Put(2, "b", "2"));
+    stage.pass(5_000, f1, f2);
+    assertEquals(link.heard(), ["ERROR #2 UNAVAILABLE", "ERROR #1 UNKNOWN_OUTCOME"]);
+    disk.sync();
+    for (const follower of [f1, f2]) follower.say(ack(1));
+    assertEquals(stage.table, ["a=1@1"]);
+  },
+);
+
+Deno.test("large PUTs do not pile up behind a group", pure, () => {
+  const { stage, disk } = openLeader();
+  const link = stage.connect(client);
+  const value = "x".repeat(1024 * 1024);
+  for (let n = 1; n <= 4; n++) link.say(new Put(n, `k${n}`, value));
+  assertEquals(disk.waiting.length, 3); // the second waits, and the others pass it by
+});
+
 Deno.test("a follower that joins while the disk is at work misses nothing", pure, () => {
   const { stage, disk, f1, f2 } = openLeader();
   f2.end();

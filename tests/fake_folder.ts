@@ -137,6 +137,7 @@ export class FakeFolder implements Folder {
         await this.options.syncing?.();
         file.synced = length;
       },
+      end: () => this.#do(`end ${file.name}`, () => void (file.synced = file.bytes.length)),
       close: () => {},
     };
   }

@@ -124,14 +124,13 @@ Deno.test(
     gates[1]!.resolve();
     await writer.settled();
     await writer.journal.close();
-    // The last two are the seal.
     assertEquals(folder.steps, [
       "write journal-1",
       "sync journal-1",
       "write journal-1",
       "sync journal-1",
-      "write journal-1",
-      "sync journal-1",
+      "write journal-1", // the seal
+      "end journal-1",
     ]);
   },
 );
@@ -188,12 +187,33 @@ Deno.test(
   },
 );
 
-Deno.test("zeros at the end, as after a power failure, are cut off", pure, async () => {
-  const zeros = new Uint8Array(5_000);
-  const text = new TextEncoder().encode(whole);
-  const folder = new FakeFolder({ "journal-1": new Uint8Array([...text, ...zeros]) });
-  assertEquals(await held(folder), ["k=2@2"]);
-  assertEquals(folder.text("journal-1").startsWith(whole + seal), true);
+Deno.test(
+  "zeros at the end are room for more, and no damage, also behind a torn write",
+  pure,
+  async () => {
+    for (const torn of ["", write(3).slice(0, 30)]) {
+      const reports: string[] = [];
+      const folder = new FakeFolder({ "journal-1": `${whole}${torn}${"\0".repeat(5_000)}` });
+      const journal = await FileJournal.open(folder, (line) => reports.push(line));
+      await journal.close();
+      assertEquals(journal.saved.timestamp, 2);
+      assertEquals(folder.text("journal-1"), whole + seal);
+      assertEquals(reports.length, torn === "" ? 0 : 1);
+      if (torn !== "") {
+        assertStringIncludes(
+          reports[0]!,
+          `the last ${torn.length} bytes, from byte`,
+        );
+      }
+    }
+  },
+);
+
+Deno.test("a segment that is not the last has no room behind it", pure, async () => {
+  const message = await refused(
+    new FakeFolder({ "journal-1": `${whole}\0\0`, "journal-2": headerLine + seal }),
+  );
+  assertStringIncludes(message, `dir/journal-1 is damaged at byte ${whole.length}`);
 });
 
 Deno.test(
@@ -394,6 +414,7 @@ Deno.test(
     assertEquals([...kinds].sort(), [
       "create journal-N.new",
       "create table-N.new",
+      "end journal-N",
       "remove journal-N",
       "remove table-N",
       "rename journal-N.new journal-N",
