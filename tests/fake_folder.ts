@@ -8,6 +8,8 @@ import type { Folder, FolderFile } from "../lib/journal_folder.ts";
 interface Contents {
   name: string;
   bytes: Uint8Array;
+  /** What was written; zeros may follow. */
+  used: number;
   /** So many of them survive. */
   synced: number;
 }
@@ -19,6 +21,9 @@ export interface FakeFolderOptions {
   /** A sync lasts until this resolves. */
   readonly syncing?: () => Promise<void>;
 }
+
+/** Room is as small as everything here. */
+const roomBytes = 64;
 
 /** A directory in memory. */
 export class FakeFolder implements Folder {
@@ -35,7 +40,7 @@ export class FakeFolder implements Folder {
   constructor(files: Readonly<Record<string, string | Uint8Array>> = {}) {
     for (const [name, contents] of Object.entries(files)) {
       const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
-      const file = { name, bytes, synced: bytes.length };
+      const file = { name, bytes, used: bytes.length, synced: bytes.length };
       this.#files.set(name, file);
       this.#names.set(name, file);
     }
@@ -83,20 +88,21 @@ export class FakeFolder implements Folder {
     }
   }
 
-  create(name: string): Promise<FolderFile> {
+  create(name: string, roomBytes = 0): Promise<FolderFile> {
     return this.#do(`create ${name}`, () => {
-      const file = { name, bytes: new Uint8Array(0), synced: 0 };
+      const file = { name, bytes: new Uint8Array(0), used: 0, synced: 0 };
       this.#files.set(name, file);
-      return this.#open(file);
+      return this.#open(file, roomBytes > 0);
     });
   }
 
-  extend(name: string, length: number): Promise<FolderFile> {
+  extend(name: string, length: number, roomBytes = 0): Promise<FolderFile> {
     return this.#do(`extend ${name}`, () => {
       const file = this.#files.get(name)!;
       file.bytes = file.bytes.slice(0, length);
+      file.used = length;
       file.synced = Math.min(file.synced, length);
-      return this.#open(file);
+      return this.#open(file, roomBytes > 0);
     });
   }
 
@@ -122,14 +128,18 @@ export class FakeFolder implements Folder {
     this.closed = true;
   }
 
-  #open(file: Contents): FolderFile {
+  #open(file: Contents, room: boolean): FolderFile {
     return {
       write: (bytes) => {
         this.#step(`write ${file.name}`);
-        const all = new Uint8Array(file.bytes.length + bytes.length);
-        all.set(file.bytes);
-        all.set(bytes, file.bytes.length);
-        file.bytes = all;
+        const end = file.used + bytes.length;
+        if (end > file.bytes.length) {
+          const all = new Uint8Array(end + (room ? roomBytes : 0));
+          all.set(file.bytes);
+          file.bytes = all;
+        }
+        file.bytes.set(bytes, file.used);
+        file.used = end;
       },
       sync: async () => {
         this.#step(`sync ${file.name}`);
@@ -137,7 +147,11 @@ export class FakeFolder implements Folder {
         await this.options.syncing?.();
         file.synced = length;
       },
-      end: () => this.#do(`end ${file.name}`, () => void (file.synced = file.bytes.length)),
+      end: () =>
+        this.#do(`end ${file.name}`, () => {
+          file.bytes = file.bytes.slice(0, file.used);
+          file.synced = file.used;
+        }),
       close: () => {},
     };
   }

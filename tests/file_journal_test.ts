@@ -261,6 +261,13 @@ Deno.test(
     );
     assertStringIncludes(message, `dir/journal-1 is damaged at byte ${(headerLine + seal).length}`);
 
+    const hole = {
+      "journal-1": headerLine + write(1).replace("k", "j") + write(2),
+      "journal-2": headerLine,
+    };
+    const other = await refused(new FakeFolder(hole));
+    assertStringIncludes(other, `dir/journal-1 is damaged at byte ${headerLine.length}`);
+
     const table = headerLine + recordOf(new Sync("c", 2, 2).encode()) +
       recordOf(new Snapshot([["k", "2", 2]], true).encode());
     const journal = { "journal-3": headerLine + seal + write(3) };
@@ -399,6 +406,8 @@ Deno.test(
       for (const crashed of after) {
         const journal = await FileJournal.open(crashed, silent);
         await journal.close();
+        const { timestamp, highest } = journal.saved;
+        assertEquals(highest, timestamp, `step ${at}: the table is ahead of its segments`);
         for (const [key, timestamp] of confirmed) {
           const entry = journal.saved.store.get(key);
           assert(
