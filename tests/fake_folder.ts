@@ -10,8 +10,10 @@ interface Contents {
   bytes: Uint8Array;
   /** What was written; zeros may follow. */
   used: number;
-  /** So many of them survive. */
+  /** So much of that survives. */
   synced: number;
+  /** The length that survives. */
+  syncedLength: number;
 }
 
 /** What a test may do in the middle of things. */
@@ -40,7 +42,8 @@ export class FakeFolder implements Folder {
   constructor(files: Readonly<Record<string, string | Uint8Array>> = {}) {
     for (const [name, contents] of Object.entries(files)) {
       const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
-      const file = { name, bytes, used: bytes.length, synced: bytes.length };
+      const { length } = bytes;
+      const file = { name, bytes, used: length, synced: length, syncedLength: length };
       this.#files.set(name, file);
       this.#names.set(name, file);
     }
@@ -69,9 +72,12 @@ export class FakeFolder implements Folder {
    */
   afterCrash(of: "process" | "machine", share = 0): FakeFolder {
     const names = of === "process" ? this.#files : this.#names;
-    const files = [...names].map(([name, { bytes, synced }]) => {
-      const kept = of === "process" ? bytes.length : synced + (bytes.length - synced) * share;
-      return [name, bytes.slice(0, Math.floor(kept))];
+    const files = [...names].map(([name, { bytes, used, synced, syncedLength }]) => {
+      if (of === "process") return [name, bytes.slice()];
+      const kept = Math.floor(synced + (used - synced) * share);
+      const left = new Uint8Array(Math.max(kept, syncedLength));
+      left.set(bytes.subarray(0, kept));
+      return [name, left];
     });
     return new FakeFolder(Object.fromEntries(files));
   }
@@ -90,7 +96,7 @@ export class FakeFolder implements Folder {
 
   create(name: string, roomBytes = 0): Promise<FolderFile> {
     return this.#do(`create ${name}`, () => {
-      const file = { name, bytes: new Uint8Array(0), used: 0, synced: 0 };
+      const file = { name, bytes: new Uint8Array(0), used: 0, synced: 0, syncedLength: 0 };
       this.#files.set(name, file);
       return this.#open(file, roomBytes > 0);
     });
@@ -101,7 +107,7 @@ export class FakeFolder implements Folder {
       const file = this.#files.get(name)!;
       file.bytes = file.bytes.slice(0, length);
       file.used = length;
-      file.synced = Math.min(file.synced, length);
+      file.synced = file.syncedLength = Math.min(file.synced, length);
       return this.#open(file, roomBytes > 0);
     });
   }
@@ -143,14 +149,15 @@ export class FakeFolder implements Folder {
       },
       sync: async () => {
         this.#step(`sync ${file.name}`);
-        const { length } = file.bytes;
+        const { used, bytes: { length } } = file;
         await this.options.syncing?.();
-        file.synced = length;
+        file.synced = used;
+        file.syncedLength = length;
       },
       end: () =>
         this.#do(`end ${file.name}`, () => {
           file.bytes = file.bytes.slice(0, file.used);
-          file.synced = file.used;
+          file.synced = file.syncedLength = file.used;
         }),
       close: () => {},
     };

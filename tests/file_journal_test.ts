@@ -17,7 +17,7 @@ class Writer {
   readonly journal: FileJournal;
   durable = 0;
   error: Error | undefined;
-  #appended = 0;
+  appended = 0;
   #timestamp = 0;
   #changed = Promise.withResolvers<void>();
 
@@ -41,7 +41,7 @@ class Writer {
   }
 
   append(message: JournalMessage): void {
-    this.#appended++;
+    this.appended++;
     this.journal.append(message);
   }
 
@@ -55,7 +55,7 @@ class Writer {
 
   /** Resolves when everything is on the disk, or can no longer get there. */
   async settled(): Promise<void> {
-    while (this.durable < this.#appended && this.error === undefined) {
+    while (this.durable < this.appended && this.error === undefined) {
       await within("the disk has everything", this.#changed.promise);
     }
   }
@@ -488,4 +488,50 @@ Deno.test("gaps and roles outlive a compaction", pure, async () => {
   }));
   await journal.close();
   assertEquals([saved.led, saved.gaps, saved.timestamp], [true, [[5, 1_000]], 1_100]);
+});
+
+Deno.test("what a new process finds, it has on the disk before it goes on", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder);
+  folder.options = { syncing: () => Promise.reject(new Error("the process dies")) };
+  writer.put("a", "1");
+  await writer.settled();
+  const written = folder.afterCrash("machine").text("journal-1").includes("REPLICATION");
+  assertEquals(written, false);
+  folder.options = {};
+  const again = await FileJournal.open(folder, silent);
+  assertEquals(again.saved.timestamp, 1);
+  assertEquals(await held(folder.afterCrash("machine")), ["a=1@1"]);
+  await again.close();
+});
+
+Deno.test("a table gets its name when everything in it is in its segments", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder, small);
+  await overwrite(writer, 40);
+  const gate = Promise.withResolvers<void>();
+  const done = Promise.resolve();
+  let put = false;
+  let renamed = false;
+  folder.options = {
+    before: (step) => {
+      if (step.startsWith("rename table")) renamed = true;
+      if (put || !step.startsWith("write table")) return;
+      put = true;
+      writer.put("k0", "late"); // the table will have it
+    },
+    // From then on the journal's syncs wait, and those of the table do not.
+    syncing: () => put && folder.steps.at(-1)!.startsWith("sync journal") ? gate.promise : done,
+  };
+  while (!put) {
+    writer.put("k0", "x".repeat(100));
+    // The one that is late is not waited for.
+    while (!put && writer.durable < writer.appended) await done;
+  }
+  for (let turn = 0; turn < 1_000; turn++) await done;
+  assertEquals(renamed, false);
+  gate.resolve();
+  await writer.settled();
+  await writer.journal.close();
+  assertEquals(renamed, true);
 });
