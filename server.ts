@@ -22,9 +22,12 @@ import {
   serverTexts,
 } from "./lib/console.ts";
 import type { StartEngine } from "./lib/engine.ts";
+import { JournalError } from "./lib/errors.ts";
 import type { EtcdOptions } from "./lib/etcd_client.ts";
 import { EtcdEngine } from "./lib/etcd_engine.ts";
 import { askEtcd, etcdFlags, etcdSwitches, etcdUsage } from "./lib/etcd_flags.ts";
+import { FileJournal } from "./lib/file_journal.ts";
+import { DiskFolder } from "./lib/journal_disk.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/kv_server.ts";
 import { consolePauseMs, finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import { Metrics } from "./lib/metrics.ts";
@@ -230,6 +233,8 @@ deno task server [FLAGS]
   --leader-port=PORT          the leader's port (asked for; ${portsDefault[0]})
 ${lines.join("\n")}
 ${etcdUsage}  --metrics-port=PORT         a port for monitoring: /metrics, /healthz and /readyz by HTTP (none)
+  --data-dir=DIR              write everything down in this directory before it is confirmed, and
+                              start with what is there (in memory alone); "auto" is data/PORT
   --secret-stdin              the secret that servers must know to join: the first line of the input
   --password-stdin            the password of clients: the next line of the input
   --tls-cert=FILE             this server's certificate, and those between it and the CA, in PEM
@@ -242,7 +247,12 @@ ${etcdUsage}  --metrics-port=PORT         a port for monitoring: /metrics, /heal
 
 The server whose address is the leader's is the leader. Give all servers the same flags but for
 their addresses. It stops on Ctrl-C. "deno task server:secret" takes secret and password from the
-environment variables KV_SECRET and KV_PASSWORD. "deno task server:tls" takes tls/cert.pem,
+environment variables KV_SECRET and KV_PASSWORD. "deno task server:durable" has --data-dir=auto and
+may read and write the folder data and nothing else; for another directory D:
+
+  deno run --allow-net --allow-read=D --allow-write=D server.ts --data-dir=D
+
+"deno task server:tls" takes tls/cert.pem,
 tls/key.pem and tls/ca.pem and may read nothing else. For files of other names:
 
   DENO_TLS_CA_STORE= deno run --allow-net --allow-read=C,K,A server.ts \\
@@ -270,7 +280,10 @@ export async function main(
   const numbers = [...Object.values(tuningFlags), ...Object.values(limitFlags)];
   const { values, switches } = parseFlags(
     args,
-    [...addressFlags, ...etcdFlags, ...tlsFlags, ...numbers.map(({ name }) => name)],
+    [
+      ...[...addressFlags, ...etcdFlags, ...tlsFlags, "data-dir"] as const,
+      ...numbers.map(({ name }) => name),
+    ],
     ["secret-stdin", "password-stdin", ...etcdSwitches, "allow-faults", "quiet", "help"],
   );
   if (switches.help) {
@@ -332,6 +345,7 @@ export async function main(
   };
   let listening = listen;
   try {
+    await using journal = await openJournal(values["data-dir"], listen.port, report);
     await using server = KvServer.start({
       listen,
       ...(leader === undefined ? {} : { leader }),
@@ -344,6 +358,7 @@ export async function main(
       secrets,
       allowFaults: switches["allow-faults"],
       ...(tls === undefined ? {} : { tls }),
+      ...(journal === undefined ? {} : { journal }),
     });
     const ready = () => server.node.readable;
     const read = () => metrics?.read(server.node.status, ready()) ?? [];
@@ -361,15 +376,41 @@ export async function main(
       const what = joins ? "secret: anybody may join" : "password: anybody may PUT and GET";
       report(`warning: ${listen.hostname} can be reached from outside and there is no ${what}`);
     }
-    await stopped;
+    const failed = await Promise.race([stopped.then(() => undefined), server.failed]);
+    if (failed !== undefined) {
+      terminal.err(`${escapeControls(failed.message)}\n`);
+      return 1;
+    }
     report("stopping");
   } catch (error) {
+    if (error instanceof JournalError) {
+      terminal.err(`${escapeControls(error.message)}\n`);
+      return 1;
+    }
     terminal.err(`${whyNotListening(error, listening)}\n`);
     return 1;
   } finally {
     prints.close();
   }
   return 0;
+}
+
+/** What a data directory holds; `undefined` where there is to be none. */
+async function openJournal(
+  flag: string | undefined,
+  port: number,
+  report: (line: string) => void,
+): Promise<FileJournal | undefined> {
+  if (flag === undefined) return undefined;
+  const path = flag === "auto" ? `data/${port}` : flag;
+  const journal = await FileJournal.open(await DiskFolder.open(path), report);
+  const { store, timestamp, cluster } = journal.saved;
+  report(
+    cluster === ""
+      ? `${path} holds nothing yet`
+      : `${path} holds ${store.size} keys up to timestamp ${timestamp}, cluster ${cluster}`,
+  );
+  return journal;
 }
 
 /** The certificates, so that the server can start with them. */

@@ -13,6 +13,8 @@ const project = new URL("../", import.meta.url);
 /** A process may take so long to start, and to end after it was asked to. */
 const startMsMax = 20_000;
 const stopMsMax = 5_000;
+/** So long may it take to load many keys. */
+const loadMsMax = 120_000;
 const pollMs = 2;
 const statusMsMax = 2_000;
 
@@ -133,21 +135,41 @@ export class OwnServers implements AsyncDisposable {
   readonly addresses: readonly Address[];
   readonly #processes: OwnProcess[] = [];
   readonly #folder: string | undefined;
+  readonly #dataFolder: string | undefined;
 
-  private constructor(folder: string | undefined) {
-    this.addresses = freePorts(3).map((port) => ({ hostname: "127.0.0.1", port }));
+  private constructor(
+    folder: string | undefined,
+    dataFolder: string | undefined,
+    count = 3,
+  ) {
+    this.#dataFolder = dataFolder;
+    this.addresses = freePorts(count).map((port) => ({ hostname: "127.0.0.1", port }));
     this.#folder = folder;
   }
 
   /**
    * Starts them, and resolves when they take PUTs. Their console lines go to files in `folder`, or,
-   * where there is none, are written and thrown away (stdout is the null device).
+   * where there is none, are written and thrown away (stdout is the null device). They write down what
+   * they hold below `dataFolder`, where there is one.
    */
-  static async start(folder?: string): Promise<OwnServers> {
-    const servers = new OwnServers(folder);
+  static async start(folder?: string, dataFolder?: string): Promise<OwnServers> {
+    const servers = new OwnServers(folder, dataFolder);
     try {
       for (const index of servers.addresses.keys()) servers.restart(index);
       await servers.open();
+      return servers;
+    } catch (error) {
+      await servers[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** One server that is the whole cluster, with what it finds in the directory `dir`. */
+  static async one(dir: string): Promise<OwnServers> {
+    const servers = new OwnServers(undefined, undefined, 1);
+    try {
+      servers.restart(0, dir);
+      await servers.open(loadMsMax);
       return servers;
     } catch (error) {
       await servers[Symbol.asyncDispose]();
@@ -166,18 +188,25 @@ export class OwnServers implements AsyncDisposable {
   }
 
   /** Starts a server, for the first time or after it was stopped. */
-  restart(index: number): OwnProcess {
+  restart(index: number, dataDir?: string): OwnProcess {
     const [leader] = this.addresses;
     const { port } = this.addresses[index]!;
+    const dir = dataDir ??
+      (this.#dataFolder === undefined ? undefined : `${this.#dataFolder}/${port}`);
+    const size = this.addresses.length;
     return this.#processes[index] = new OwnProcess(Deno.execPath(), [
       "run",
       "--no-prompt",
       "--allow-net",
+      ...(dir === undefined ? [] : [`--allow-read=${dir}`, `--allow-write=${dir}`]),
       "server.ts",
+      ...(dir === undefined ? [] : [`--data-dir=${dir}`]),
       "--ip=127.0.0.1",
       `--port=${port}`,
       "--leader-ip=127.0.0.1",
       `--leader-port=${leader!.port}`,
+      `--cluster-size=${size}`,
+      `--min-in-sync=${Math.min(2, size)}`,
       "--quiet",
     ], this.consoleFile(index));
   }

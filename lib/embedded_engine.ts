@@ -6,6 +6,7 @@
 
 import { answerGet, type Engine, type EngineWorld, notForUs } from "./engine.ts";
 import { Follower } from "./follower.ts";
+import type { Saved } from "./journal.ts";
 import { Leader } from "./leader.ts";
 import { faultDelayMsMax } from "./limits.ts";
 import {
@@ -24,7 +25,7 @@ import { Store } from "./store.ts";
 export class EmbeddedEngine implements Engine {
   readonly #self: string;
   readonly #host: Host;
-  readonly #store = new Store();
+  readonly #store: Store;
   readonly #replica: Replica;
   readonly #leader: Leader | undefined;
   readonly #follower: Follower | undefined;
@@ -32,16 +33,17 @@ export class EmbeddedEngine implements Engine {
   /** "ip:port" of the leader. This server leads where that is its own (enunciado 5.a). */
   readonly leader: string;
 
-  /** An engine without memory. */
-  constructor({ self, host, tuning, now }: EngineWorld, leader: string) {
+  /** An engine without memory, or with what was saved. */
+  constructor({ self, host, tuning, now }: EngineWorld, leader: string, saved?: Saved) {
+    this.#store = saved?.store ?? new Store();
     this.#self = self;
     this.#host = host;
     this.leader = leader;
     if (self === leader) {
-      this.#leader = new Leader(self, this.#store, host, tuning, now);
+      this.#leader = new Leader(self, this.#store, host, tuning, now, saved);
       this.#replica = this.#leader;
     } else {
-      this.#follower = new Follower(self, leader, this.#store, host, tuning, now);
+      this.#follower = new Follower(self, leader, this.#store, host, tuning, now, saved);
       this.#replica = this.#follower;
     }
   }
@@ -110,6 +112,10 @@ export class EmbeddedEngine implements Engine {
 
   flush(): void {
     this.#replica.flush();
+  }
+
+  durable(count: number): void {
+    this.#replica.durable(count);
   }
 
   closed(link: Link): void {

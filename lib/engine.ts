@@ -71,6 +71,8 @@ export interface Engine {
   receive(link: Link, message: AnyMensagem): string | undefined;
   /** The frames that came together are all taken. */
   flush(): void;
+  /** The first `count` messages that went into the host's journal are on the disk. */
+  durable(count: number): void;
   /** A connection has ended. */
   closed(link: Link): void;
   /** The dial that the engine asked its host for has succeeded. */

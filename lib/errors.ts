@@ -156,3 +156,12 @@ export class SessionError extends Error {
     this.name = "SessionError";
   }
 }
+
+/** A data directory cannot be used, or no longer. Nothing in it was changed because of that. */
+export class JournalError extends Error {
+  /** Says what is wrong, and with which file. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "JournalError";
+  }
+}

@@ -175,6 +175,9 @@ export class EtcdEngine implements Engine {
 
   flush(): void {}
   closed(): void {}
+
+  /** etcd keeps its own journal. */
+  durable(): void {}
   dialled(link: Link): void {
     link.close(); // nobody was dialled
   }

@@ -17,6 +17,7 @@ import {
   type Snapshot,
   SnapshotOk,
 } from "./mensagem.ts";
+import { forgetting, Ledger, type Saved } from "./journal.ts";
 import { answerBy, type Host, type Link, type Replica, type Tuning } from "./replication.ts";
 import { SnapshotSender } from "./snapshot.ts";
 import type { Store } from "./store.ts";
@@ -68,8 +69,14 @@ export class Follower implements Replica {
   #heardAt = 0;
   #heartbeatAt = 0;
   #now: number;
+  readonly #ledger: Ledger;
+  /** The journal says that this server follows. */
+  #marked = false;
 
-  /** A follower that knows nothing yet. `self` and `leader` are "ip:port". */
+  /**
+   * A follower that knows nothing yet but what was saved, with `store` as its table. `self` and
+   * `leader` are "ip:port".
+   */
   constructor(
     self: string,
     leader: string,
@@ -77,11 +84,18 @@ export class Follower implements Replica {
     host: Host,
     tuning: Tuning,
     now: number,
+    saved?: Saved,
   ) {
     this.#self = self;
     this.#leader = leader;
     this.#store = store;
     this.#host = host;
+    this.#ledger = new Ledger(host.journal);
+    if (saved !== undefined) {
+      this.#cluster = saved.cluster;
+      this.#timestamp = saved.timestamp;
+      this.#highest = saved.highest;
+    }
     this.#tuning = tuning;
     this.#redialMs = tuning.redialFirstMs;
     this.#now = now;
@@ -139,6 +153,7 @@ export class Follower implements Replica {
     this.#heardAt = this.#now;
     switch (message.type) {
       case "REPLICATION":
+        this.#ledger.append(message);
         this.#apply(message);
         return true;
       case "PUT_OK":
@@ -151,16 +166,20 @@ export class Follower implements Replica {
         this.#excluded = false;
         this.#redialMs = this.#tuning.redialFirstMs;
         this.#host.report(`joined the leader ${this.#leader}`);
+        this.#mark();
         return true;
       case "SYNC":
+        this.#ledger.append(message);
         this.#cluster = message.cluster;
         if (!this.readable) this.#readableFrom = message.latest;
         this.#advance(message.timestamp);
         this.#host.watch?.table();
         return true;
       case "SNAPSHOT":
+        this.#ledger.append(message);
         this.#merge(message);
-        link.send(new SnapshotOk().encode());
+        // Nor does a slow disk let them pile up here.
+        this.#ledger.whenDurable(() => link.send(new SnapshotOk().encode()));
         return true;
       case "SNAPSHOT_REQUEST":
         this.#snapshot = new SnapshotSender(link, this.#store, 0, this.#tuning);
@@ -179,7 +198,14 @@ export class Follower implements Replica {
   flush(): void {
     if (!this.#acknowledgementDue) return;
     this.#acknowledgementDue = false;
-    this.#link?.send(new ReplicationOk(this.#timestamp).encode());
+    const link = this.#link;
+    const timestamp = this.#timestamp;
+    // What came on a connection is confirmed on that connection.
+    this.#ledger.whenDurable(() => link?.send(new ReplicationOk(timestamp).encode()));
+  }
+
+  durable(count: number): void {
+    this.#ledger.durable(count);
   }
 
   closed(link: Link): void {
@@ -196,7 +222,10 @@ export class Follower implements Replica {
     link.betweenServers = true;
     // A table that was never complete must not be taken for one: with it in place, an old value
     // could stand over a newer one of another cluster.
-    if (this.#cluster === "") this.#forget();
+    if (this.#cluster === "") {
+      if (this.#store.size > 0) this.#ledger.append(forgetting());
+      this.#forget();
+    }
     const highest = this.#highest > this.#timestamp ? this.#highest : undefined;
     link.send(new Join(this.#self, this.#cluster, this.#timestamp, highest).encode());
   }
@@ -233,6 +262,13 @@ export class Follower implements Replica {
       if (deadline > now) break;
       this.#answer(leaderId, (id) => unknownOutcome(`the leader did not answer`, id));
     }
+  }
+
+  /** What a leader knows of its followers does not hold for a server that has followed since. */
+  #mark(): void {
+    if (this.#marked) return;
+    this.#marked = true;
+    this.#ledger.append(new Join(this.#self, this.#cluster, this.#timestamp));
   }
 
   /**

@@ -16,6 +16,7 @@ import {
   type Tls,
 } from "./connection.ts";
 import type { Engine, StartEngine } from "./engine.ts";
+import type { OpenJournal } from "./journal.ts";
 import { ErrorReply } from "./mensagem.ts";
 import { Node } from "./node.ts";
 import { Observers } from "./observers.ts";
@@ -74,6 +75,11 @@ export interface KvServerOptions {
    * CA.
    */
   readonly tls?: Required<Tls>;
+  /**
+   * Where the server writes down what it holds. It stays the caller's, to be closed after the server.
+   * Left out, everything is in memory.
+   */
+  readonly journal?: OpenJournal;
 }
 
 /** What the connections of a server may cost, each of them and together. */
@@ -149,6 +155,7 @@ export class KvServer implements AsyncDisposable {
   readonly #startedAt = performance.now();
   #sweptAt = this.#startedAt;
   readonly #ready = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<Error>();
   /** Resolves when a connection ends, while somebody waits for that. */
   #gone: PromiseWithResolvers<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -166,7 +173,7 @@ export class KvServer implements AsyncDisposable {
 
   private constructor(options: KvServerOptions) {
     const { listen, leader, prints, watch, report, tuning, limits, tls } = options;
-    const { secrets = {}, allowFaults = false } = options;
+    const { secrets = {}, allowFaults = false, journal } = options;
     const joins = options.engine === undefined;
     if (joins && secrets.client !== undefined && secrets.server === undefined && !tls) {
       throw new TypeError(
@@ -185,6 +192,7 @@ export class KvServer implements AsyncDisposable {
     const host: Mutable<Host> = {
       prints,
       watch,
+      journal,
       report: (line) => this.#say(line),
       dial: () => this.#start(this.#dial()),
       authenticate: async (link, message) => {
@@ -203,7 +211,8 @@ export class KvServer implements AsyncDisposable {
     const now = performance.now();
     const world = { self, host, tuning: { ...tuningDefault, ...tuning }, now };
     this.#engine = options.engine?.(world);
-    this.#node = new Node({ ...world, leader: this.#leader, engine: this.#engine });
+    const { saved } = journal ?? {};
+    this.#node = new Node({ ...world, leader: this.#leader, engine: this.#engine, saved });
     this.#observers = new Observers(self, this.#node, { prints, watch }, (recording) => {
       host.prints = recording ?? prints;
       host.watch = recording ?? watch;
@@ -212,6 +221,10 @@ export class KvServer implements AsyncDisposable {
       this.#say("warning: FAULT is taken: any client may hold the replication to a follower");
     }
     this.#start(this.#listener.accept((conn) => this.#accept(conn), (line) => this.#say(line)));
+    journal?.begin({
+      durable: (count) => this.#node.durable(count),
+      failed: (error) => this.#failed.resolve(error),
+    });
     this.#tick();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
@@ -224,6 +237,11 @@ export class KvServer implements AsyncDisposable {
   /** Resolves once this server answers GETs from its table. */
   get ready(): Promise<void> {
     return this.#ready.promise;
+  }
+
+  /** Resolves when the journal can no longer be written: nothing more is confirmed. */
+  get failed(): Promise<Error> {
+    return this.#failed.promise;
   }
 
   /** Stops accepting, answers what it can, and closes. */

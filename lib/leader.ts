@@ -22,13 +22,15 @@ import {
   type Join,
   JoinOk,
   type Put,
+  type Replication,
   type Snapshot,
   SnapshotOk,
   SnapshotRequest,
   Sync,
 } from "./mensagem.ts";
+import { forgetting, type Gap, Ledger, type Saved } from "./journal.ts";
 import { HeldStream } from "./held_stream.ts";
-import { recoverySkip, timestampMax } from "./limits.ts";
+import { groupCharsMax, recoverySkip, timestampMax } from "./limits.ts";
 import { type PendingPut, PutWindow } from "./put_window.ts";
 import {
   decideBy,
@@ -87,9 +89,22 @@ export class Leader implements Replica {
    */
   #cluster = "";
   /** The highest timestamp ever given: it only rises. */
+  #stamped = 0;
+  /** Writes up to here are on the disk, where there is a journal, and in the table; never above #stamped. */
   #timestamp = 0;
   /** The timestamp at which this process took over, and that of the table which it took over. */
   #origin = { timestamp: 0, table: 0 };
+  readonly #ledger: Ledger;
+  /** What this server held when it last followed: as good as what a follower holds. */
+  #own: Saved | undefined;
+  /** The table is this server's own, and nobody can have more. */
+  #alone = false;
+  /** Where leaders before this one skipped ahead. */
+  #gaps: readonly Gap[] = [];
+  /** The first of a group was stamped, and what came together with it belongs to it. */
+  #gathering = false;
+  /** The timestamp at which this process took over is on the disk, where there is a journal. */
+  #kept = false;
   /** All writes up to here were acknowledged, or may have been. Never above #timestamp. */
   #committed = 0;
   /** The members that are in sync. */
@@ -101,8 +116,18 @@ export class Leader implements Replica {
   #now: number;
   #heartbeatAt = 0;
 
-  /** A leader that knows nothing yet. `self` is its "ip:port". */
-  constructor(self: string, store: Store, host: Host, tuning: Tuning, now: number) {
+  /**
+   * A leader that knows nothing yet but what was saved, with `store` as its table. `self` is its
+   * "ip:port".
+   */
+  constructor(
+    self: string,
+    store: Store,
+    host: Host,
+    tuning: Tuning,
+    now: number,
+    saved?: Saved,
+  ) {
     this.#self = self;
     this.#store = store;
     this.#host = host;
@@ -110,7 +135,14 @@ export class Leader implements Replica {
     this.#window = new PutWindow(host);
     this.#log = new WriteLog(0, tuning.logCharsMax);
     this.#now = now;
-    this.#recoverWhenComplete();
+    this.#ledger = new Ledger(host.journal);
+    if (saved !== undefined && saved.cluster !== "") {
+      this.#own = saved;
+      this.#gaps = [...saved.gaps];
+      this.#alone = saved.led;
+    }
+    if (this.#alone) this.#levelFromOwn(saved!);
+    else this.#recoverWhenComplete();
   }
 
   get readable(): boolean {
@@ -156,7 +188,7 @@ export class Leader implements Replica {
     this.#host.prints.put(client, put.key, put.value);
     const deadline = decideBy(this.#now, putTimeoutMs);
     const pending = { link, id: put.id, put: undefined, written: undefined, client, deadline };
-    if (this.#writable) this.#apply(pending, put);
+    if (this.#writable && this.#mayStamp()) this.#apply(pending, put);
     else this.#window.wait({ ...pending, put: put.detached() });
   }
 
@@ -218,8 +250,18 @@ export class Leader implements Replica {
     }
   }
 
-  /** Sends the writes of this turn to all members, in one text, which the log keeps too. */
   flush(): void {
+    this.#gathering = false;
+    this.#sendBatch();
+  }
+
+  durable(count: number): void {
+    this.#ledger.durable(count);
+    this.#sendBatch();
+  }
+
+  /** Sends the writes of this turn to all members, in one text, which the log keeps too. */
+  #sendBatch(): void {
     if (this.#batchWrites === 0) return;
     const frames = inOnePiece(this.#batch);
     this.#log.append(this.#timestamp - this.#batchWrites + 1, this.#timestamp, frames);
@@ -233,7 +275,7 @@ export class Leader implements Replica {
   closed(link: Link): void {
     const member = this.#members.get(link);
     if (member !== undefined) this.#drop(member, "its connection ended");
-    this.flush();
+    this.#sendBatch();
   }
 
   tick(now: number): void {
@@ -254,7 +296,17 @@ export class Leader implements Replica {
       for (const member of this.#members.values()) member.link.send(heartbeat);
     }
     this.#window.expire(now, this.#whyLate());
-    this.flush();
+    this.#sendBatch();
+  }
+
+  /**
+   * A sync costs the same for one write as for many. So where there is a journal, what comes while the
+   * writes before are on their way waits for the first confirmation of them, and then goes together.
+   */
+  #mayStamp(): boolean {
+    if (!this.#ledger.kept || this.#gathering) return true;
+    this.#gathering = this.#stamped === this.#committed;
+    return this.#gathering || this.#window.waitingChars > groupCharsMax;
   }
 
   /** G2 and G3 hold only while enough servers take part. */
@@ -270,10 +322,24 @@ export class Leader implements Replica {
       : `the leader waits for all ${clusterSize} servers, ${1 + this.#members.size} are there`;
   }
 
-  /** enunciado 5.c: a timestamp, the leader's own table, then (with the next flush) the other servers. */
+  /**
+   * enunciado 5.c: a timestamp, the leader's own table, then (with the next flush) the other servers.
+   * Where there is a journal, the disk comes before the table: nobody ever sees what this server could
+   * forget.
+   */
   #apply(pending: PendingPut, put: Put): void {
-    const written = put.stamped(++this.#timestamp);
+    const written = put.stamped(++this.#stamped);
+    pending.put = undefined;
+    pending.written = written;
+    this.#window.applied(pending);
+    if (!this.#ledger.kept) return this.#publish(pending, written);
+    this.#ledger.append(written);
+    this.#ledger.whenDurable(() => this.#publish(pending, written));
+  }
+
+  #publish(pending: PendingPut, written: Replication): void {
     const { key, write } = written;
+    this.#timestamp = write.timestamp;
     this.#store.keep(key, write);
     this.#batch += written.encode();
     this.#batchWrites++;
@@ -282,9 +348,6 @@ export class Leader implements Replica {
       const waitedMs = decideBy(this.#now, this.#tuning.putTimeoutMs) - pending.deadline;
       watch.written(key, write.value, write.timestamp, waitedMs);
     }
-    pending.put = undefined;
-    pending.written = written;
-    this.#window.applied(pending);
     if (this.#inSyncCount === 0) this.#commit();
   }
 
@@ -366,14 +429,15 @@ export class Leader implements Replica {
     const mine = this.#cluster !== ""
       ? this.#cluster
       : members.find(({ joined }) => (joined.highest ?? joined.timestamp) > 0)?.joined.cluster ??
-        cluster;
+        (this.#own !== undefined && this.#own.highest > 0 ? this.#own.cluster : cluster);
     if (highest > 0 && cluster !== mine) {
-      return `${server} holds data of cluster ${cluster}, this is cluster ${mine}: start it anew`;
+      return `${server} holds data of cluster ${cluster}, this is cluster ${mine}: start it anew, ` +
+        "with an empty data directory where it has one";
     }
-    const { table, timestamp: begin } = this.#origin;
-    const lost = timestamp > table && timestamp < begin;
+    const lost = this.#gaps.some(([from, to]) => timestamp > from && timestamp < to);
     if (this.#cluster !== "" && (lost || timestamp > this.#timestamp)) {
-      return `${server} holds timestamp ${timestamp}, which this leader knows nothing of: start it anew`;
+      return `${server} holds timestamp ${timestamp}, which this leader knows nothing of: start it ` +
+        "anew, with an empty data directory where it has one; to keep what it holds, all the others";
     }
     return undefined;
   }
@@ -393,8 +457,17 @@ export class Leader implements Replica {
 
   #recoverWhenComplete(): void {
     if (this.#members.size < this.#tuning.clusterSize - 1) return;
-    this.#store.clear();
     const source = this.#furthest();
+    const own = this.#own;
+    if (own !== undefined && !(source !== undefined && source.joined.timestamp > own.timestamp)) {
+      return this.#levelFromOwn(own);
+    }
+    // What is complete up to some timestamp can take in what is complete up to a later one.
+    if (own === undefined || own.highest > own.timestamp) {
+      this.#own = undefined;
+      this.#store.clear();
+      this.#ledger.append(forgetting());
+    }
     if (source === undefined) return this.#level(this.#host.newClusterId(), 0, undefined);
     this.#phase = "copying";
     this.#source = source;
@@ -404,7 +477,8 @@ export class Leader implements Replica {
 
   #copy(source: Member, chunk: Snapshot): void {
     for (const [key, value, timestamp] of chunk.entries) this.#store.put(key, value, timestamp);
-    source.link.send(new SnapshotOk().encode());
+    this.#ledger.append(chunk);
+    this.#ledger.whenDurable(() => source.link.send(new SnapshotOk().encode()));
     if (!chunk.last) return;
     this.#source = undefined;
     // Somebody further ahead may have joined meanwhile, in the place of one that left.
@@ -416,11 +490,26 @@ export class Leader implements Replica {
     this.#level(source.joined.cluster, source.joined.timestamp + recoverySkip, source);
   }
 
-  /** The table is complete: from here on every follower is brought up to it. */
-  #level(cluster: string, timestamp: number, source: Member | undefined): void {
+  /** Above what may have been stamped, and above what an unfinished catch-up has left. */
+  #levelFromOwn({ cluster, timestamp, highest }: Saved): void {
+    this.#level(cluster, highest + recoverySkip, undefined, timestamp);
+  }
+
+  /**
+   * The table is complete up to `table`: from here on every follower is brought up to it, and
+   * timestamps go on after `timestamp`.
+   */
+  #level(
+    cluster: string,
+    timestamp: number,
+    source: Member | undefined,
+    table = source?.joined.timestamp ?? 0,
+  ): void {
     this.#phase = "levelling";
-    this.#origin = { timestamp, table: source?.joined.timestamp ?? 0 };
+    this.#origin = { timestamp, table };
+    this.#gaps = [...this.#gaps, [table, timestamp]];
     this.#cluster = cluster;
+    this.#stamped = timestamp;
     this.#timestamp = timestamp;
     this.#committed = timestamp;
     this.#host.watch?.table();
@@ -429,15 +518,22 @@ export class Leader implements Replica {
       if (member === source) this.#catchUp(member, member.joined.timestamp);
       else this.#bringIn(member);
     }
-    this.#openWhenLevel();
+    // No timestamp is used before the disk has the one that it comes after (G5).
+    this.#ledger.append(new JoinOk());
+    this.#ledger.append(new Sync(cluster, table, timestamp));
+    this.#ledger.whenDurable(() => {
+      this.#kept = true;
+      this.#openWhenLevel();
+    });
   }
 
   /**
    * All of them, not just enough: each must hold the new timestamp before it is used, or a second
-   * crash could bring it back.
+   * crash could bring it back. A leader that comes back with its own table knows it without them.
    */
   #openWhenLevel(): void {
-    if (this.#phase !== "levelling" || this.#inSyncCount < this.#tuning.clusterSize - 1) return;
+    if (this.#phase !== "levelling" || !this.#kept) return;
+    if (!this.#alone && this.#inSyncCount < this.#tuning.clusterSize - 1) return;
     this.#phase = "open";
     this.#report(`open, cluster ${this.#cluster}, timestamp ${this.#timestamp}`);
   }
@@ -458,7 +554,7 @@ export class Leader implements Replica {
    * live stream.
    */
   #catchUp(member: Member, timestamp: number | undefined): void {
-    this.flush(); // what has not left yet must be in the log
+    this.#sendBatch(); // what has not left yet must be in the log
     if (timestamp === undefined || !this.#log.reaches(timestamp)) {
       const sender = new SnapshotSender(member.link, this.#store, timestamp, this.#tuning);
       member.snapshot = { sender, timestamp: this.#timestamp };

@@ -28,6 +28,33 @@ export const recoverySkip = 2 ** 32;
  */
 export const timestampMax = 2 ** 52;
 
+/**
+ * A journal is written anew as a table when it has grown by this much, in bytes, and by as much as
+ * the table has.
+ */
+export const journalBytesMin = 16 * 1024 * 1024;
+
+/**
+ * A segment of a journal is made longer by so many bytes at a time: a sync that has no new length to
+ * write is cheaper.
+ */
+export const journalRoomBytes = 1024 * 1024;
+
+/** PUTs that wait for the confirmation of those before them, in UTF-16 units; beyond that none does. */
+export const groupCharsMax = 1024 * 1024;
+
+/** The file of a table is written in parts of this size, in UTF-16 units. */
+export const tableChunkChars = 256 * 1024;
+
+/** A part is closed when this many keys were looked at, so that the event loop never waits long. */
+export const tableChunkKeys = 4_096;
+
+/** A journal is read in parts of this size, in bytes. */
+export const journalReadBytes = 256 * 1024;
+
+/** Loading that takes longer is told, and told again after as long. */
+export const loadReportMs = 1_000;
+
 /** The address that servers listen on where nothing else is said (enunciado 5.a). */
 export const ipDefault = "127.0.0.1";
 

@@ -22,6 +22,7 @@ import {
 } from "./mensagem.ts";
 import { EmbeddedEngine } from "./embedded_engine.ts";
 import type { Engine, EngineWorld } from "./engine.ts";
+import type { Saved } from "./journal.ts";
 import { keyBytesMax, valueBytesMax } from "./limits.ts";
 import type { Host, Link, Tuning, Watch } from "./replication.ts";
 import type { Store } from "./store.ts";
@@ -30,8 +31,10 @@ import type { Store } from "./store.ts";
 export interface NodeOptions extends EngineWorld {
   /** "ip:port" of the leader. This server leads where the two are equal (enunciado 5.a). */
   readonly leader: string;
-  /** Where the data is. Left out, in the embedded engine, which alone cares about `leader`. */
+  /** Where the data is. Left out, in the embedded engine, which alone cares about the rest. */
   readonly engine?: Engine | undefined;
+  /** What the host's journal held when this process began; there where the host has one. */
+  readonly saved?: Saved | undefined;
 }
 
 /**
@@ -49,13 +52,13 @@ export class Node {
   readonly #engine: Engine;
 
   /** A node whose engine has just begun. */
-  constructor({ engine, leader, ...world }: NodeOptions) {
+  constructor({ engine, leader, saved, ...world }: NodeOptions) {
     const { self, host, tuning } = world;
     this.#self = self;
     this.#host = host;
     this.#tuning = tuning;
     this.#stricter = tuning.keyBytesMax < keyBytesMax || tuning.valueBytesMax < valueBytesMax;
-    this.#engine = engine ?? new EmbeddedEngine(world, leader);
+    this.#engine = engine ?? new EmbeddedEngine(world, leader, saved);
   }
 
   /** The table, for looking at it. */
@@ -151,6 +154,11 @@ export class Node {
   /** The frames that came together were all received. */
   flush(): void {
     this.#engine.flush();
+  }
+
+  /** The first `count` messages that went into the host's journal are on the disk. */
+  durable(count: number): void {
+    this.#engine.durable(count);
   }
 
   /** A connection has ended. */

@@ -19,6 +19,7 @@ import type {
   Put,
 } from "./mensagem.ts";
 import type { FaultAction } from "./events.ts";
+import type { Journal } from "./journal.ts";
 import {
   clusterSizeDefault,
   heartbeatMs,
@@ -115,6 +116,8 @@ export interface Host {
   readonly prints: ServerPrints;
   /** There while somebody observes this server. It may be another object at each look. */
   readonly watch?: Watch | undefined;
+  /** Where this server writes down what must outlive it. Left out, everything is in memory. */
+  readonly journal?: Journal | undefined;
   /** Tells the operator, in one line, what is not part of the assignment's output. */
   report(line: string): void;
   /** Begins to connect to the leader; the answer is a call of `dialled` or `dialFailed`, later. */
@@ -211,6 +214,8 @@ export interface Replica {
   receive(link: Link, message: AnyMensagem): boolean;
   /** The frames that came together are all taken: what can be said once for many is said now. */
   flush(): void;
+  /** The first `count` messages that went into the journal are on the disk. */
+  durable(count: number): void;
   /** The connection has ended. */
   closed(link: Link): void;
   /** Time has passed. `now` is in milliseconds and never falls. */

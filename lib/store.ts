@@ -36,6 +36,13 @@ export class Store {
    */
   readonly #table = new Map<string, Write>();
 
+  #chars = 0;
+
+  /** Text of all keys and values, in UTF-16 units. */
+  get chars(): number {
+    return this.#chars;
+  }
+
   /** The number of keys. */
   get size(): number {
     return this.#table.size;
@@ -59,9 +66,11 @@ export class Store {
     if (newest === undefined) {
       // A key may be part of a longer text, which would stay in memory with it.
       this.#table.set(JSON.parse(JSON.stringify(key)), write.copy());
+      this.#chars += write.text.length;
       return true;
     }
     if (write.timestamp < newest.timestamp) return false;
+    this.#chars += write.text.length - newest.text.length;
     newest.become(write);
     return true;
   }
@@ -93,6 +102,7 @@ export class Store {
 
   /** Forgets everything. */
   clear(): void {
+    this.#chars = 0;
     this.#table.clear();
   }
 }

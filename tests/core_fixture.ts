@@ -7,6 +7,7 @@
  * @module
  */
 
+import { type Journal, type JournalMessage, Saved } from "../lib/journal.ts";
 import { Get, Join, Mensagem, Put, ReplicationOk } from "../lib/mensagem.ts";
 import { Node } from "../lib/node.ts";
 import type { Host, Link, ServerPrints, Tuning, Vitals, Watch } from "../lib/replication.ts";
@@ -105,6 +106,45 @@ function recordWatch(take: (line: string) => void): Watch {
   };
 }
 
+/** A disk in the test's hand: nothing is on it before {@linkcode FakeJournal.sync}. */
+export class FakeJournal implements Journal {
+  /** Frames that the disk has. */
+  readonly kept: string[] = [];
+  #waiting: string[] = [];
+  #count = 0;
+  #node: Node | undefined;
+
+  append(message: JournalMessage, frame: string = message.encode()): void {
+    this.#waiting.push(frame);
+  }
+
+  /** A server uses it from here on. */
+  usedBy(node: Node): void {
+    this.#node = node;
+  }
+
+  /** What waits for the disk, in short lines. */
+  get waiting(): string[] {
+    return this.#waiting.map(brief);
+  }
+
+  /** The first `count` messages that wait are on the disk now, and the server is told. */
+  sync(count: number = this.#waiting.length): void {
+    this.#count += count;
+    this.kept.push(...this.#waiting.splice(0, count));
+    this.#node!.durable(this.#count);
+  }
+
+  /** The process has died: what a new one finds. */
+  reopen(): { journal: FakeJournal; saved: Saved } {
+    const journal = new FakeJournal();
+    journal.kept.push(...this.kept);
+    const saved = new Saved();
+    for (const frame of this.kept) saved.take(Mensagem.decode(frame));
+    return { journal, saved };
+  }
+}
+
 /** One server of which every connection and every moment is in the test's hand. It starts at time 0. */
 export class Stage {
   /** The server. */
@@ -126,8 +166,13 @@ export class Stage {
   #clusters = 0;
 
   /** A server at the address `self`. It leads where that is {@linkcode leader}. */
-  constructor(self: string, tuning: Partial<Tuning> = {}) {
+  constructor(
+    self: string,
+    tuning?: Partial<Tuning>,
+    disk?: { readonly journal: FakeJournal; readonly saved: Saved },
+  ) {
     const host: Host = {
+      journal: disk?.journal,
       prints: recordPrints((line) => this.prints.push(line)),
       watch: recordWatch((line) => this.watched.push(line)),
       report: (line) => this.reports.push(line),
@@ -138,7 +183,9 @@ export class Stage {
       vitals: () => ({ ...vitals, faults: this.faults }),
       observe: () => {},
     };
-    this.node = new Node({ self, leader, host, tuning: { ...tuningDefault, ...tuning }, now: 0 });
+    const all = { ...tuningDefault, ...tuning };
+    this.node = new Node({ self, leader, host, tuning: all, now: 0, saved: disk?.saved });
+    disk?.journal.usedBy(this.node);
   }
 
   /** Somebody connects to the server. */

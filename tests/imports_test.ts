@@ -46,10 +46,15 @@ import errorsText from "../lib/errors.ts" with { type: "text" };
 import eventsText from "../lib/events.ts" with { type: "text" };
 import fieldsText from "../lib/fields.ts" with { type: "text" };
 import fifoText from "../lib/fifo.ts" with { type: "text" };
+import fileJournalText from "../lib/file_journal.ts" with { type: "text" };
 import flagsText from "../lib/flags.ts" with { type: "text" };
 import followerText from "../lib/follower.ts" with { type: "text" };
 import frameText from "../lib/frame.ts" with { type: "text" };
 import heldStreamText from "../lib/held_stream.ts" with { type: "text" };
+import journalText from "../lib/journal.ts" with { type: "text" };
+import journalDiskText from "../lib/journal_disk.ts" with { type: "text" };
+import journalFolderText from "../lib/journal_folder.ts" with { type: "text" };
+import journalRecordText from "../lib/journal_record.ts" with { type: "text" };
 import kvClientText from "../lib/kv_client.ts" with { type: "text" };
 import kvServerText from "../lib/kv_server.ts" with { type: "text" };
 import leaderText from "../lib/leader.ts" with { type: "text" };
@@ -77,6 +82,9 @@ import benchText from "../bench.ts" with { type: "text" };
 import benchDrawingText from "../bench/drawing.ts" with { type: "text" };
 import benchHistogramText from "../bench/histogram.ts" with { type: "text" };
 import benchHistoryText from "../bench/history.ts" with { type: "text" };
+import benchJournalKeepersText from "../bench/journal/keepers.ts" with { type: "text" };
+import benchJournalMainText from "../bench/journal/main.ts" with { type: "text" };
+import benchJournalMeasuresText from "../bench/journal/measures.ts" with { type: "text" };
 import benchLimitsFindingText from "../bench/limits/finding.ts" with { type: "text" };
 import benchLimitsMainText from "../bench/limits/main.ts" with { type: "text" };
 import benchLimitsMeasuresText from "../bench/limits/measures.ts" with { type: "text" };
@@ -146,10 +154,15 @@ const sources: Readonly<Record<string, string>> = {
   "lib/events.ts": eventsText,
   "lib/fields.ts": fieldsText,
   "lib/fifo.ts": fifoText,
+  "lib/file_journal.ts": fileJournalText,
   "lib/flags.ts": flagsText,
   "lib/follower.ts": followerText,
   "lib/frame.ts": frameText,
   "lib/held_stream.ts": heldStreamText,
+  "lib/journal.ts": journalText,
+  "lib/journal_disk.ts": journalDiskText,
+  "lib/journal_folder.ts": journalFolderText,
+  "lib/journal_record.ts": journalRecordText,
   "lib/kv_client.ts": kvClientText,
   "lib/kv_server.ts": kvServerText,
   "lib/leader.ts": leaderText,
@@ -177,6 +190,9 @@ const sources: Readonly<Record<string, string>> = {
   "bench/drawing.ts": benchDrawingText,
   "bench/histogram.ts": benchHistogramText,
   "bench/history.ts": benchHistoryText,
+  "bench/journal/keepers.ts": benchJournalKeepersText,
+  "bench/journal/main.ts": benchJournalMainText,
+  "bench/journal/measures.ts": benchJournalMeasuresText,
   "bench/limits/finding.ts": benchLimitsFindingText,
   "bench/limits/main.ts": benchLimitsMainText,
   "bench/limits/measures.ts": benchLimitsMeasuresText,
@@ -234,8 +250,10 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     mensagem: [...ground, "fields", "events"],
     own_writes: [...ground, "type etcd_protocol"],
   },
+  { journal: [...ground, "mensagem", "store"], journal_record: ground },
   {
-    replication: [...ground, "type mensagem", "type events"],
+    replication: [...ground, "type mensagem", "type events", "type journal"],
+    journal_folder: [...ground, "mensagem", "journal", "journal_record"],
     session: [...ground, "fields", "type mensagem"],
     auth: ["mensagem"],
     turns: ground,
@@ -244,6 +262,15 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   {
     put_window: [...ground, "mensagem", "type replication"],
     snapshot: [...ground, "mensagem", "replication", "type store"],
+    file_journal: [
+      ...ground,
+      "mensagem",
+      "journal",
+      "journal_record",
+      "journal_folder",
+      "type store",
+    ],
+    journal_disk: [...ground, "type journal_folder"],
     held_stream: [...ground, "type replication"],
     etcd_client: [...ground, "etcd_errors", "etcd_http", "etcd_protocol", "turns"],
     engine: [...ground, "mensagem", "type replication", "type store"],
@@ -263,9 +290,10 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "put_window",
       "snapshot",
       "held_stream",
+      "journal",
       "type store",
     ],
-    follower: [...ground, "mensagem", "replication", "snapshot", "type store"],
+    follower: [...ground, "mensagem", "replication", "snapshot", "journal", "type store"],
     server_connection: [...ground, "mensagem", "session", "connection", "auth"],
     terminal: [...ground, "flags", "console", "type connection"],
     tls: [...ground, "type connection"],
@@ -295,6 +323,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "engine",
       "leader",
       "follower",
+      "type journal",
     ],
     server_pool: [...ground, "type server_connection"],
   },
@@ -306,6 +335,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "type store",
       "type engine",
       "embedded_engine",
+      "type journal",
     ],
   },
   {
@@ -332,6 +362,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "observers",
       "peer",
       "type auth",
+      "type journal",
     ],
     cluster_status: ["type kv_client"],
     session_file: [...ground, "flags", "session"],
@@ -462,6 +493,20 @@ const benchLayers: typeof layers = [
       "bench/peers/tables",
     ],
   },
+  {
+    "bench/journal/keepers": [...ground, "mensagem", "store", "file_journal", "journal_disk"],
+  },
+  {
+    "bench/journal/measures": [
+      ...ground,
+      "bench/history",
+      "bench/load",
+      "bench/servers",
+      "bench/values",
+      "bench/journal/keepers",
+    ],
+  },
+  { "bench/journal/main": [...ground, "terminal", "bench/drawing", "bench/journal/measures"] },
   { "bench/limits/finding": ["bench/drawing"] },
   {
     "bench/limits/measures": [
@@ -499,6 +544,8 @@ const roles: Readonly<Record<string, readonly string[]>> = {
     "type etcd_client",
     "etcd_engine",
     "etcd_flags",
+    "file_journal",
+    "journal_disk",
     "metrics",
     "metrics_http",
     "metrics_otel",
@@ -540,12 +587,15 @@ const browserScripts = ["page", "hands", "views", "plots", "diagram"].map((name)
 /** Where each package may be used. Anywhere else there is none. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   "bench/limits/measures": ["@std/async/delay"],
+  "bench/journal/keepers": ["node:sqlite"],
+  "bench/journal/measures": ["@std/async/delay"],
   "bench/load": ["@std/async/delay"],
   "bench/servers": ["@std/async/delay"],
   "bench/peers/client": ["node:timers/promises"],
   "bench/peers/main": ["node:os"],
   commands: ["@std/async/delay"],
   connection: ["@std/async/delay"],
+  journal_record: ["node:zlib"],
   kv_client: ["@std/async/delay"],
   kv_server: ["@std/async/channel", "@std/async/delay"],
   peer: ["@std/async/channel"],
@@ -560,6 +610,8 @@ const core = [...Object.keys({ ...layers[0], ...layers[1], ...layers[2], ...laye
     "dashboard/recording.js",
     "dashboard/readings.js",
     "replication",
+    "journal",
+    "journal_record",
     "session",
     "put_window",
     "snapshot",
@@ -711,6 +763,27 @@ Deno.test("the protocol core and the network need nothing of each other", pure, 
   assertEquals(reached, ["frame"]);
 });
 
+const diskFunctions =
+  /\bDeno\.(?:open\w*|create(?:Sync)?|mkdir\w*|readDir\w*|read(?:Text)?File\w*|write\w*|remove\w*|rename\w*|truncate\w*|l?stat\w*|link\w*|symlink\w*|copyFile\w*|make\w*|FsFile|SeekMode)\b/g;
+
+Deno.test(
+  "a journal touches the disk in journal_disk.ts alone, which only a server uses",
+  pure,
+  () => {
+    for (const name of lib) {
+      if (["journal_disk", "session_file", "terminal"].includes(name)) continue;
+      assertEquals(named(name, diskFunctions), [], name);
+    }
+    assert(named("journal_disk", diskFunctions).includes("Deno.open"));
+    const users = [...allowed.keys()].filter((name) => localImports(name).includes("journal_disk"));
+    assertEquals(users.filter((name) => !name.startsWith("bench/")), ["server"]);
+    for (const name of ["leader", "follower", "node", "kv_server", "kv_client"]) {
+      assert(!reachedFrom(name).has("journal_disk"), name);
+      assert(!reachedFrom(name).has("file_journal"), name);
+    }
+  },
+);
+
 Deno.test("the client library needs nothing of the server", pure, () => {
   const server = ["store", "leader", "follower", "node", "kv_server", "tls", "console", "terminal"];
   assertEquals([...reachedFrom("kv_client")].filter((name) => server.includes(name)), []);
@@ -793,7 +866,11 @@ Deno.test(
     const process =
       /\bDeno\.(?:args|exit\w*|env|build|\w*[sS]ignal\w*|cwd|pid|[a-z]+File\w*|open\w*)\b/g;
     // A secret may come from the environment, and a session is in a file.
-    const exceptions = new Map([["terminal", "Deno.env"], ["session_file", "Deno.open"]]);
+    const exceptions = new Map([
+      ["terminal", "Deno.env"],
+      ["session_file", "Deno.open"],
+      ["journal_disk", "Deno.open"],
+    ]);
     for (const name of lib) {
       assertEquals(named(name, process).filter((one) => one !== exceptions.get(name)), [], name);
       if (name !== "terminal") assertEquals(named(name, streams), [], name);

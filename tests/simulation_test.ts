@@ -1,26 +1,33 @@
 import { assertEquals } from "@std/assert";
-import { makePlan } from "./simulation/plan.ts";
+import { makeDurablePlan, makePlan } from "./simulation/plan.ts";
 import { simulate } from "./simulation/world.ts";
 
 const seeds = 2_000;
 
-Deno.test({
-  name: `no rule breaks in ${seeds} simulated runs with faults`,
-  permissions: "none",
-  fn() {
-    let done = 0;
-    for (let seed = 1; seed <= seeds; seed++) {
-      const outcome = simulate(makePlan(seed));
-      done += outcome.done;
-      assertEquals(
-        outcome.violation,
-        undefined,
-        `seed ${seed}; for the whole story: deno task simulate --from=${seed} --seeds=1`,
-      );
-    }
-    assertEquals(done > seeds * 10, true, `only ${done} requests succeeded in ${seeds} runs`);
-  },
-});
+for (
+  const [what, make, flag] of [
+    ["with faults", makePlan, ""],
+    ["with disks, in which all servers may die at once", makeDurablePlan, " --durable"],
+  ] as const
+) {
+  Deno.test({
+    name: `no rule breaks in ${seeds} simulated runs ${what}`,
+    permissions: "none",
+    fn() {
+      let done = 0;
+      for (let seed = 1; seed <= seeds; seed++) {
+        const outcome = simulate(make(seed));
+        done += outcome.done;
+        assertEquals(
+          outcome.violation,
+          undefined,
+          `seed ${seed}; for the whole story: deno task simulate --from=${seed} --seeds=1${flag}`,
+        );
+      }
+      assertEquals(done > seeds * 10, true, `only ${done} requests succeeded in ${seeds} runs`);
+    },
+  });
+}
 
 Deno.test({
   name: "a simulated run goes the same way again",

@@ -47,21 +47,23 @@ export class Cluster implements AsyncDisposable {
     history: History,
     [leader, ...followers]: readonly Address[],
     links: readonly [Proxy, Proxy],
+    folder: string | undefined,
   ) {
+    const dir = (name: string) => folder === undefined ? undefined : `${folder}/${name}`;
     this.#history = history;
     this.#links = links;
     this.servers = [
-      new ServerProcess(leader!, leader!),
-      new ServerProcess(followers[0]!, links[0].address),
-      new ServerProcess(followers[1]!, links[1].address),
+      new ServerProcess(leader!, leader!, dir("leader")),
+      new ServerProcess(followers[0]!, links[0].address, dir("follower1")),
+      new ServerProcess(followers[1]!, links[1].address, dir("follower2")),
     ];
   }
 
-  /** Three servers, all in sync. */
-  static async start(history: History): Promise<Cluster> {
+  /** Three servers, all in sync. They write down what they hold in `folder`, where it is given. */
+  static async start(history: History, folder?: string): Promise<Cluster> {
     const addresses = freeAddresses(3);
     const links = [await Proxy.start(addresses[0]!), await Proxy.start(addresses[0]!)] as const;
-    const cluster = new Cluster(history, addresses, links);
+    const cluster = new Cluster(history, addresses, links, folder);
     try {
       await Promise.all(cluster.servers.map((server) => server.start(new Map())));
       await cluster.settled();
@@ -84,7 +86,7 @@ export class Cluster implements AsyncDisposable {
     return atMs;
   }
 
-  /** Starts a server without memory. Resolves with the time at which it served. */
+  /** Starts a server, without memory or with what it wrote down. Resolves with the time at which it served. */
   async start(index: ServerIndex): Promise<number> {
     this.note(`${nameOf(index)} starts`);
     return await this.servers[index].start(new Map(this.#history.acknowledged));

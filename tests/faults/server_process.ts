@@ -32,6 +32,8 @@ export class ServerProcess implements AsyncDisposable {
   /** For each key the highest timestamp that was acknowledged when the newest process began. */
   startFloors: ReadonlyMap<string, number> = new Map();
   readonly #leader: Address;
+  /** Where it writes down what it holds, where it does. */
+  readonly #dataDir: string | undefined;
   #life = 0;
   /** The process is meant to end. */
   #killed = false;
@@ -42,7 +44,8 @@ export class ServerProcess implements AsyncDisposable {
   #stoppedMs = 0;
 
   /** A host on which nothing runs yet. The server will look for its leader at `leader`. */
-  constructor(address: Address, leader: Address) {
+  constructor(address: Address, leader: Address, dataDir?: string) {
+    this.#dataDir = dataDir;
     this.address = address;
     this.name = formatAddress(address);
     this.#leader = leader;
@@ -142,12 +145,15 @@ export class ServerProcess implements AsyncDisposable {
 
   #spawn(): void {
     const { hostname, port } = this.address;
+    const dir = this.#dataDir;
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
         "--no-prompt",
         "--allow-net",
+        ...(dir === undefined ? [] : [`--allow-read=${dir}`, `--allow-write=${dir}`]),
         "server.ts",
+        ...(dir === undefined ? [] : [`--data-dir=${dir}`]),
         `--ip=${hostname}`,
         `--port=${port}`,
         `--leader-ip=${this.#leader.hostname}`,

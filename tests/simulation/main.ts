@@ -12,7 +12,7 @@ import {
   processTerminal,
   type Terminal,
 } from "../../lib/terminal.ts";
-import { describe, makePlan, type Plan } from "./plan.ts";
+import { describe, makeDurablePlan, makePlan, type Plan } from "./plan.ts";
 import { only, shrink } from "./shrink.ts";
 import { simulate } from "./world.ts";
 
@@ -23,6 +23,7 @@ deno task simulate [FLAGS]
   --seeds=N      how many seeds (100000)
   --from=N       the first seed (1)
   --seed=N       only this seed, with its trace
+  --durable      servers have disks, and may all crash at once
   --only=A,B,C   with --seed: only these actions of its plan
   --help         this text
 `;
@@ -32,19 +33,25 @@ const progressEveryMs = 200;
 
 /** Returns the exit code: 1 where a rule broke. */
 function main(terminal: Terminal): number {
-  const { values, switches } = parseFlags(Deno.args, ["seeds", "from", "seed", "only"], ["help"]);
+  const { values, switches } = parseFlags(Deno.args, ["seeds", "from", "seed", "only"], [
+    "durable",
+    "help",
+  ]);
   if (switches.help) {
     terminal.out(usage);
     return 0;
   }
+  const make = switches.durable ? makeDurablePlan : makePlan;
+  const again = switches.durable ? " --durable" : "";
   const bounds = { min: 0, max: seedMax, whole: true };
   if (values.seed !== undefined) {
-    const plan = makePlan(numberFlag("seed", values.seed, 0, bounds));
+    const plan = make(numberFlag("seed", values.seed, 0, bounds));
     const numbers = values.only?.split(",").filter((text) => text !== "").map(Number);
     return replay(terminal, numbers === undefined ? plan : only(plan, numbers));
   }
   const first = numberFlag("from", values.from, 1, bounds);
-  return runMany(terminal, first, numberFlag("seeds", values.seeds, 100_000, bounds));
+  const count = numberFlag("seeds", values.seeds, 100_000, bounds);
+  return runMany(terminal, (i) => make(first + i), count, again);
 }
 
 function replay(terminal: Terminal, plan: Plan): number {
@@ -54,17 +61,22 @@ function replay(terminal: Terminal, plan: Plan): number {
   return violation === undefined ? 0 : 1;
 }
 
-function runMany(terminal: Terminal, first: number, count: number): number {
+function runMany(
+  terminal: Terminal,
+  planOf: (number: number) => Plan,
+  count: number,
+  again: string,
+): number {
   const start = performance.now();
   const watched = Deno.stderr.isTerminal();
   let shownAt = start;
   let done = 0;
   for (let i = 0; i < count; i++) {
-    const plan = makePlan(first + i);
+    const plan = planOf(i);
     const outcome = simulate(plan);
     done += outcome.done;
     if (outcome.violation !== undefined) {
-      explain(terminal, plan);
+      explain(terminal, plan, again);
       return 1;
     }
     const now = performance.now();
@@ -80,7 +92,7 @@ function runMany(terminal: Terminal, first: number, count: number): number {
   return 0;
 }
 
-function explain(terminal: Terminal, plan: Plan): void {
+function explain(terminal: Terminal, plan: Plan, again: string): void {
   const { violation } = simulate(plan);
   terminal.out(`\nseed ${plan.seed} breaks a rule\n  ${violation}\n`);
   const numbers = shrink(plan);
@@ -91,7 +103,7 @@ function explain(terminal: Terminal, plan: Plan): void {
   const replayed = simulate(short, true);
   for (const line of replayed.trace) terminal.out(`  ${escapeControls(line)}\n`);
   terminal.out(
-    `  ${replayed.violation}\nagain: deno task simulate --seed=${plan.seed} --only=${numbers}\n`,
+    `  ${replayed.violation}\nagain: deno task simulate --seed=${plan.seed}${again} --only=${numbers}\n`,
   );
 }
 

@@ -7,7 +7,7 @@
 
 import { processTerminal } from "../../lib/terminal.ts";
 import type { simulate } from "./world.ts";
-import type { makePlan } from "./plan.ts";
+import type { makeDurablePlan, makePlan } from "./plan.ts";
 
 /** One way to break the code. `find` must occur exactly once in the file. */
 interface Mutant {
@@ -15,6 +15,8 @@ interface Mutant {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** It shows where servers have disks. */
+  readonly durable?: true;
   /** A second change, where one alone makes no difference. */
   readonly also?: { readonly find: string; readonly replace: string };
 }
@@ -37,8 +39,9 @@ const mutants: readonly Mutant[] = [
   {
     name: "timestamps in seconds",
     file: "leader.ts",
-    find: "const timestamp = ++this.#timestamp;",
-    replace: "const timestamp = this.#timestamp += Math.floor(this.#now / 1000) - this.#timestamp;",
+    find: "const timestamp = pending.timestamp = ++this.#stamped;",
+    replace:
+      "const timestamp = pending.timestamp = this.#stamped += Math.floor(this.#now / 1000) - this.#stamped;",
   },
   {
     name: "the client does not note the timestamp of a GET",
@@ -158,14 +161,81 @@ const mutants: readonly Mutant[] = [
   {
     name: "a follower confirms writes before they come",
     file: "follower.ts",
-    find: "new ReplicationOk(this.#timestamp)",
-    replace: "new ReplicationOk(this.#timestamp + 1)",
+    find: "new ReplicationOk(timestamp)",
+    replace: "new ReplicationOk(timestamp + 1)",
   },
   {
     name: "half a multi-byte character is decoded by itself",
     file: "frame.ts",
     find: "this.#length = end - lastLf - 1;",
     replace: "this.#length = 0;",
+  },
+  {
+    name: "a follower confirms what its disk does not have yet",
+    file: "follower.ts",
+    durable: true,
+    find: "this.#ledger.whenDurable(() => link?.send(new ReplicationOk(timestamp).encode()));",
+    replace: "link?.send(new ReplicationOk(timestamp).encode());",
+  },
+  {
+    name: "a leader shows and replicates what its disk does not have yet",
+    file: "leader.ts",
+    durable: true,
+    find: "this.#ledger.whenDurable(() => this.#publish(pending, frame));",
+    replace: "this.#publish(pending, frame);",
+  },
+  {
+    name: "a follower does not write down SYNC",
+    file: "follower.ts",
+    durable: true,
+    find: `case "SYNC":\n        this.#ledger.append(message);`,
+    replace: `case "SYNC":`,
+  },
+  {
+    name: "a follower does not write down what a snapshot brings",
+    file: "follower.ts",
+    durable: true,
+    find: `case "SNAPSHOT":\n        this.#ledger.append(message);`,
+    replace: `case "SNAPSHOT":`,
+  },
+  {
+    name: "a leader does not write down what it takes over from a follower",
+    file: "leader.ts",
+    durable: true,
+    find: "this.#ledger.append(chunk);",
+    replace: "",
+  },
+  {
+    name: "a leader does not write down where it goes on",
+    file: "leader.ts",
+    durable: true,
+    find: "this.#ledger.append(new Sync(cluster, table, timestamp));",
+    replace: "",
+  },
+  {
+    name: "a leader with data on its disk begins as if it had none",
+    file: "leader.ts",
+    durable: true,
+    find: `if (saved !== undefined && saved.cluster !== "") {`,
+    replace: `if (saved !== undefined && saved.cluster === "none") {`,
+    also: {
+      find: "this.#alone) this.#levelFromOwn(saved!)",
+      replace: "this.#alone) this.#store.clear()",
+    },
+  },
+  {
+    name: "a follower says that it is complete up to the newest write of an unfinished catch-up",
+    file: "journal.ts",
+    durable: true,
+    find: "return this.standing.timestamp;",
+    replace: "return this.highest;",
+  },
+  {
+    name: "what is to be replaced is still there after a restart",
+    file: "journal.ts",
+    durable: true,
+    find: "this.store.clear();",
+    replace: "",
   },
 ];
 
@@ -206,12 +276,14 @@ async function firstFailure(mutant: Mutant, folder: string): Promise<number | un
   const world: { simulate: typeof simulate } = await import(
     `file://${folder}/tests/simulation/world.ts`
   );
-  const plans: { makePlan: typeof makePlan } = await import(
-    `file://${folder}/tests/simulation/plan.ts`
-  );
+  const plans: { makePlan: typeof makePlan; makeDurablePlan: typeof makeDurablePlan } =
+    await import(
+      `file://${folder}/tests/simulation/plan.ts`
+    );
+  const make = mutant.durable === true ? plans.makeDurablePlan : plans.makePlan;
   for (let seed = 1; seed <= seedsMax; seed++) {
     try {
-      if (world.simulate(plans.makePlan(seed)).violation !== undefined) return seed;
+      if (world.simulate(make(seed)).violation !== undefined) return seed;
     } catch {
       return seed;
     }

@@ -19,8 +19,14 @@ export type Action =
       readonly key: string;
       readonly twice: boolean;
     }
-    /** A process dies and comes back without memory. */
-    | { readonly kind: "crash"; readonly server: number; readonly downMs: number }
+    /** A process dies and comes back, without memory or with what its disk has. */
+    | {
+      readonly kind: "crash";
+      readonly server: number;
+      readonly downMs: number;
+      /** What its disk had is gone too. */
+      readonly wiped?: true;
+    }
     /** A process stands still, as with SIGSTOP. */
     | { readonly kind: "pause"; readonly server: number; readonly pauseMs: number }
     /** Nothing gets through from one host to another, perhaps nor back. */
@@ -53,6 +59,8 @@ export interface Plan {
   readonly seed: number;
   /** Text of the leader's log: small ones make followers need snapshots. */
   readonly logCharsMax: number;
+  /** Which servers have a disk. Left out, none has. */
+  readonly durable?: readonly boolean[];
   /** A follower that is cut off for long, near the end, while clients write. */
   readonly cutOff: { readonly follower: number; readonly how: CutOff } | undefined;
   /** Sorted by time. */
@@ -93,6 +101,55 @@ export function makePlan(seed: number): Plan {
       : undefined,
     actions,
   };
+}
+
+/** The same with disks, more crashes, all servers dying at once, and disks that are lost. */
+export function makeDurablePlan(seed: number): Plan {
+  const plan = makePlan(seed);
+  const random = new Random(seed ^ 0x2545f491);
+  const durable = random.pick([
+    [true, true, true],
+    [true, true, true],
+    [true, true, true],
+    [true, true, false],
+    [true, false, false],
+    [false, true, true],
+    [false, true, true],
+    [false, true, false],
+  ]);
+  const actions = [...plan.actions];
+  const keys = ["a", "b", "d"];
+  const crash = (at: number, server: number, wiped?: true) => {
+    const downMs = random.pick([1, 20, 100, 300]);
+    actions.push({ kind: "crash", at, server, downMs, ...(wiped ? { wiped } : {}) });
+  };
+  for (let i = random.between(0, 2); i > 0; i--) {
+    crash(random.between(100, planMs - 200), random.between(0, servers.length - 1));
+  }
+  for (let i = random.between(0, 2); i > 0; i--) {
+    const at = random.between(100, planMs - 200);
+    addRequests(actions, random, keys, at - 15, at, 8);
+    for (const server of servers.keys()) crash(at, server);
+  }
+  if (random.chance(0.2)) {
+    const at = random.between(300, planMs - 400);
+    crash(at, 0, durable[0] || undefined);
+    crash(at + 350, random.pick([0, 0, 1]));
+  }
+  if (random.chance(0.2)) {
+    addUnfinishedCatchUp(actions, random, keys);
+    const at = random.between(planMs - 200, planMs);
+    for (const server of [1, 2]) crash(at, server);
+  }
+  actions.sort((a, b) => a.at - b.at);
+  return { ...plan, durable, actions };
+}
+
+/** True where disks alone keep every acknowledged write, whoever crashes. */
+export function survivesAll({ durable }: Plan): boolean {
+  const [leader, first, second] = durable ?? [];
+  // Of two servers that must hold a write one is a follower.
+  return leader === true || (first === true && second === true);
 }
 
 function addRequests(
@@ -182,7 +239,9 @@ export function describe(action: Action): string {
         name(action.server)
       }${action.twice ? ", twice" : ""}`;
     case "crash":
-      return `${name(action.server)} crashes for ${action.downMs} ms`;
+      return `${name(action.server)} crashes for ${action.downMs} ms${
+        action.wiped ? ", and its disk is lost" : ""
+      }`;
     case "pause":
       return `${name(action.server)} stands still for ${action.pauseMs} ms`;
     case "partition":

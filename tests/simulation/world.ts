@@ -6,8 +6,18 @@ import { Node } from "../../lib/node.ts";
 import { type ServerPrints, type Tuning, tuningDefault } from "../../lib/replication.ts";
 import { Session } from "../../lib/session.ts";
 import { type Checker, makeCheckers, type Observation, type Table } from "./checkers.ts";
+import { Disk, type DiskJournal } from "./disk.ts";
 import { Clock, type Endpoint, type Host, Network, type Process } from "./network.ts";
-import { type Action, clients, describe, faultMsMax, type Plan, planMs, servers } from "./plan.ts";
+import {
+  type Action,
+  clients,
+  describe,
+  faultMsMax,
+  type Plan,
+  planMs,
+  servers,
+  survivesAll,
+} from "./plan.ts";
 import { Random } from "../random.ts";
 
 /** A fifth of the real times, in the same proportions; the tables are tiny, so are the chunks. */
@@ -68,6 +78,8 @@ class World {
    * (G3).
    */
   #copies: Life[] = [];
+  /** Every acknowledged write is on disks that are never lost. */
+  #disksCount: boolean;
   #done = 0;
   readonly #succeeded = new Set<number>();
   #lastPuts = new Set<Client>();
@@ -80,7 +92,12 @@ class World {
     this.tuning = { ...tuning, logCharsMax: plan.logCharsMax };
     const answerMs = tuning.putTimeoutMs + tickMs;
     this.#checkers = Object.entries(makeCheckers({ minInSync: tuning.minInSync, answerMs }));
-    this.servers = servers.map((address) => new Server(this, address));
+    this.#disksCount = survivesAll(plan);
+    const disks = new Random(plan.seed ^ 0x1b56c4e9);
+    this.servers = servers.map((address, index) => {
+      const durable = plan.durable?.[index] === true;
+      return new Server(this, address, durable ? new Disk(this.clock, disks) : undefined);
+    });
     this.clients = clients.map((ip) => new Client(this, ip));
   }
 
@@ -155,7 +172,7 @@ class World {
         );
         return;
       case "crash":
-        return this.#crash(this.servers[action.server]!, action.downMs);
+        return this.#crash(this.servers[action.server]!, action.downMs, action.wiped === true);
       case "pause":
         return this.servers[action.server]!.stop(clock.now + action.pauseMs);
       case "slow": {
@@ -180,15 +197,18 @@ class World {
     }
   }
 
-  #crash(server: Server, downMs: number): void {
+  #crash(server: Server, downMs: number, wiped: boolean): void {
     if (server.life === undefined) return;
     const inSync = this.inSyncLives();
     if (inSync.length > 0) this.#copies = inSync;
     const left = this.#copies.filter((life) => life !== server.life && life.alive);
-    if (this.#copies.length > 0 && left.length === 0) {
+    // After a disk was lost the others' memory counts again.
+    this.#disksCount &&= !wiped;
+    if (this.#copies.length > 0 && left.length === 0 && !this.#disksCount) {
       return this.trace("   not done: the last copy would be lost");
     }
     server.crash();
+    if (wiped) server.disk!.wipe();
     this.clock.after(downMs, () => server.start());
   }
 
@@ -198,6 +218,7 @@ class World {
     for (const server of this.servers) {
       server.stopUntil = 0;
       server.readDelayMs = 0;
+      if (server.disk !== undefined) server.disk.calm = true;
     }
   }
 
@@ -252,11 +273,13 @@ class Server implements Host {
   stoodMs = 0;
   readDelayMs = 0;
   life: Life | undefined;
+  readonly disk: Disk | undefined;
   readonly #world: World;
 
-  constructor(world: World, address: string) {
+  constructor(world: World, address: string, disk: Disk | undefined) {
     this.#world = world;
     this.address = address;
+    this.disk = disk;
     this.ip = address.slice(0, address.indexOf(":"));
   }
 
@@ -278,10 +301,11 @@ class Server implements Host {
   }
 }
 
-/** One process of a server, from its start to its death: all of its memory. */
+/** One process of a server, from its start to its death, with all of its memory. */
 class Life implements Process {
   alive = true;
   readonly node: Node;
+  readonly #journal: DiskJournal | undefined;
   /** What was acknowledged, for each key, when this life began. */
   readonly startFloors: ReadonlyMap<string, number>;
   readonly #world: World;
@@ -300,12 +324,16 @@ class Life implements Process {
     this.#server = server;
     this.#number = world.nextLife();
     this.startFloors = new Map(world.acknowledged);
+    const saved = server.disk?.load();
+    this.#journal = server.disk?.open((count) => this.#whenRunning(() => this.#durable(count)));
     this.node = new Node({
       self: server.address,
       leader: servers[0],
       tuning: world.tuning,
       now: world.clock.now,
+      saved,
       host: {
+        journal: this.#journal,
         prints: this.#prints(),
         report: (line) => world.trace(`${server.address} reports: ${line}`),
         dial: () => world.clock.after(1, () => this.#dial()),
@@ -349,6 +377,7 @@ class Life implements Process {
 
   die(): void {
     this.alive = false;
+    this.#journal?.end();
     for (const link of this.#links) link.break();
   }
 
@@ -373,6 +402,12 @@ class Life implements Process {
     this.#number = this.#world.nextLife();
     this.#synced = false;
     this.#held.clear();
+  }
+
+  #durable(count: number): void {
+    if (this.#world.traced) this.#world.trace(`${this.#server.address} has ${count} on its disk`);
+    this.node.durable(count);
+    this.#lookAtTable();
   }
 
   /** Reports what is new in the table. */

@@ -1,0 +1,99 @@
+/**
+ * A disk that only exists in memory: what was synced survives a crash, and of what was not any first
+ * part may.
+ */
+
+import { type Journal, type JournalMessage, Saved } from "../../lib/journal.ts";
+import { Mensagem } from "../../lib/mensagem.ts";
+import type { Random } from "../random.ts";
+import type { Clock } from "./network.ts";
+
+/** A server's disk. Its processes come and go. */
+export class Disk {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  /** Frames that a process finds when it starts. */
+  readonly #frames: string[] = [];
+  /** It is never slow any more. */
+  calm = false;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** What a process finds. */
+  load(): Saved {
+    const saved = new Saved();
+    for (const frame of this.#frames) {
+      if (!saved.take(Mensagem.decode(frame))) throw new Error(`no journal holds ${frame}`);
+    }
+    return saved;
+  }
+
+  /** All is lost. */
+  wipe(): void {
+    this.#frames.length = 0;
+  }
+
+  /** A process begins to write. `durable` is told how many of its messages are on the disk. */
+  open(durable: (count: number) => void): DiskJournal {
+    return new DiskJournal(this, this.#frames, this.#clock, this.#random, durable);
+  }
+}
+
+/** What a process writes to its disk, with one sync at a time. */
+export class DiskJournal implements Journal {
+  readonly #disk: Disk;
+  readonly #frames: string[];
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #durable: (count: number) => void;
+  /** Not on the disk yet, oldest first. */
+  #waiting: string[] = [];
+  #count = 0;
+  #syncing = false;
+  #ended = false;
+
+  constructor(
+    disk: Disk,
+    frames: string[],
+    clock: Clock,
+    random: Random,
+    durable: (count: number) => void,
+  ) {
+    this.#disk = disk;
+    this.#frames = frames;
+    this.#clock = clock;
+    this.#random = random;
+    this.#durable = durable;
+  }
+
+  append(message: JournalMessage, frame: string = message.encode()): void {
+    this.#waiting.push(frame);
+    if (this.#syncing) return;
+    this.#syncing = true;
+    this.#clock.atEndOfTurn(() => this.#sync());
+  }
+
+  /** The process dies. */
+  end(): void {
+    this.#ended = true;
+    this.#frames.push(...this.#waiting.slice(0, this.#random.between(0, this.#waiting.length)));
+  }
+
+  #sync(): void {
+    if (this.#ended) return;
+    const { length } = this.#waiting;
+    // A disk is quick, and now and then very slow.
+    const ms = this.#random.next() * (this.#random.chance(0.05) && !this.#disk.calm ? 150 : 2);
+    this.#clock.after(ms, () => {
+      if (this.#ended) return;
+      this.#frames.push(...this.#waiting.splice(0, length));
+      this.#count += length;
+      this.#durable(this.#count);
+      this.#syncing = this.#waiting.length > 0;
+      if (this.#syncing) this.#sync();
+    });
+  }
+}
