@@ -10,6 +10,9 @@ import { Status, type StatusOk } from "../lib/mensagem.ts";
 import { ServerConnection, within } from "../lib/server_connection.ts";
 
 const project = new URL("../", import.meta.url);
+/** What the tasks of servers set too. */
+const runtimeLimits = { DENO_TOKIO_MAX_IO_EVENTS_PER_TICK: "64" };
+
 /** A process may take so long to start, and to end after it was asked to. */
 const startMsMax = 20_000;
 const stopMsMax = 5_000;
@@ -88,7 +91,8 @@ export class OwnProcess implements AsyncDisposable {
     this.#child = new Deno.Command(command, {
       args: all,
       cwd: project,
-      env: { NO_COLOR: "1" },
+      // The second for the servers, as in their tasks; others know nothing of it.
+      env: { NO_COLOR: "1", ...(args.includes("server.ts") ? runtimeLimits : {}) },
       stdin: "null",
       stdout: "null",
       stderr: output === undefined ? "inherit" : "null",

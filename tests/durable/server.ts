@@ -60,9 +60,8 @@ async function argsOf(dir: string, { permitted = dir, task }: ServerOptions): Pr
     return ["run", "--no-prompt", ...permissions, "server.ts", `--data-dir=${dir}`];
   }
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", project)));
-  const [deno, ...args] = (tasks[task].command as string).split(" ");
-  assertEquals(deno, "deno");
-  return args;
+  const words = (tasks[task].command as string).split(" ");
+  return words.slice(words.indexOf("deno") + 1);
 }
 
 /** A process of a server. */

@@ -25,10 +25,13 @@ const processMs = 20_000;
 const unix = Deno.build.os !== "windows";
 const menu = "Escolha a função (1 - INIT, 2 - PUT, 3 - GET): ";
 
+/** What a task's command sets before it runs `deno`. */
+const variables = /^(?:[A-Z_]+=\S* )*/;
+
 /** The arguments of `deno` in a task's command, so that what is tested is what the task runs. */
 async function commandOf(task: "server" | "client" | "start"): Promise<string[]> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", project)));
-  const [deno, ...args] = (tasks[task].command as string).split(" ");
+  const [deno, ...args] = (tasks[task].command as string).replace(variables, "").split(" ");
   assertEquals(deno, "deno");
   return args;
 }
@@ -520,6 +523,17 @@ Deno.test("--quiet: standard error stays empty from start to end", async () => {
       `Cliente ${wire.local} PUT key:k value:v.\n` +
       `Enviando PUT_OK ao Cliente ${wire.local} da key:k ts:1.\n`,
   );
+});
+
+Deno.test("whatever serves clients asks the system for few events at a time", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", project)));
+  const scripts = / (?:server|start|dashboard)\.ts(?: |$)/;
+  const serving = Object.keys(tasks).filter((name) => scripts.test(tasks[name].command));
+  assert(serving.length >= 7, serving.join());
+  for (const name of serving) {
+    const [set] = variables.exec(tasks[name].command)!;
+    assertStringIncludes(set, "DENO_TOKIO_MAX_IO_EVENTS_PER_TICK=64 ", name);
+  }
 });
 
 Deno.test("without its permission a server fails with an error and asks nobody", async () => {

@@ -41,8 +41,10 @@ class Folder implements AsyncDisposable {
 /** What the task does, with the files of another folder in the place of the project's. */
 async function commandOf(task: string, folder: string, ...flags: string[]): Promise<Deno.Command> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", project)));
-  const [store, deno, run, ...args] = (tasks[task].command as string).split(" ");
-  assertEquals([store, deno, run], ["DENO_TLS_CA_STORE=", "deno", "run"]);
+  const words = (tasks[task].command as string).split(" ");
+  const [deno, run, ...args] = words.slice(words.indexOf("deno"));
+  assertEquals([deno, run], ["deno", "run"]);
+  assert(words.slice(0, words.indexOf("deno")).includes("DENO_TLS_CA_STORE="));
   const script = args.findIndex((arg) => arg.endsWith(".ts"));
   args[script] = new URL(args[script]!, project).pathname;
   const config = `--config=${new URL("deno.json", project).pathname}`;
