@@ -2,12 +2,10 @@ import { assertEquals } from "@std/assert";
 import { makeDurablePlan, makePlan } from "./simulation/plan.ts";
 import { simulate } from "./simulation/world.ts";
 
-const seeds = 2_000;
-
 for (
-  const [what, make, flag] of [
-    ["with faults", makePlan, ""],
-    ["with disks, in which all servers may die at once", makeDurablePlan, " --durable"],
+  const [seeds, what, make, flag] of [
+    [2_000, "with faults", makePlan, ""],
+    [1_000, "with disks, in which all servers may die at once", makeDurablePlan, " --durable"],
   ] as const
 ) {
   Deno.test({
