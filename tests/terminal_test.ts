@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import {
   askIp,
   askPort,
+  encodeLines,
   EndOfInput,
   exitCode,
   Keyboard,
@@ -10,6 +11,7 @@ import {
   type Terminal,
   UsageError,
 } from "../lib/terminal.ts";
+import { seeded } from "./random.ts";
 
 const pure = { permissions: "none" } as const;
 const encoder = new TextEncoder();
@@ -330,4 +332,33 @@ Deno.test(
     assertStrictEquals(await exitCode(full, () => Promise.resolve(0)), 6);
     assertStrictEquals(await exitCode(full, () => Promise.resolve(5)), 5);
   },
+);
+
+Deno.test(
+  "lines are encoded as the platform does it, whatever is in them and however little room there is",
+  pure,
+  seeded((random) => {
+    const pieces = [
+      "a",
+      "Meu ts é 5",
+      "é",
+      "\0",
+      "ç",
+      "é\0é",
+      "😀",
+      "\n",
+      "\u2028",
+      "x".repeat(20),
+    ];
+    for (let round = 0; round < 20_000; round++) {
+      const usual = random.chance(0.3) ? 4 : pieces.length;
+      const length = random.below(6);
+      const text = Array.from({ length }, () => pieces[random.below(usual)]!).join("");
+      const room = random.below(40);
+      const [bytes, expected] = [new Uint8Array(room), new Uint8Array(room)];
+      const result = encodeLines(text, bytes);
+      assertEquals(result, encoder.encodeInto(text, expected), JSON.stringify(text));
+      assertEquals(bytes.subarray(0, result.written), expected.subarray(0, result.written));
+    }
+  }),
 );
