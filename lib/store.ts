@@ -38,7 +38,7 @@ export class Store {
 
   #chars = 0;
 
-  /** Text of all keys and values, in UTF-16 units. */
+  /** Text of all keys and values in JSON, in UTF-16 units. */
   get chars(): number {
     return this.#chars;
   }
@@ -66,11 +66,11 @@ export class Store {
     if (newest === undefined) {
       // A key may be part of a longer text, which would stay in memory with it.
       this.#table.set(JSON.parse(JSON.stringify(key)), write.copy());
-      this.#chars += write.text.length;
+      this.#chars += write.chars;
       return true;
     }
     if (write.timestamp < newest.timestamp) return false;
-    this.#chars += write.text.length - newest.text.length;
+    this.#chars += write.chars - newest.chars;
     newest.become(write);
     return true;
   }

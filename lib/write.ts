@@ -64,6 +64,11 @@ export class Write {
     return this.at;
   }
 
+  /** Text of the key and the value in JSON, without quotes, in UTF-16 units. */
+  get chars(): number {
+    return this.to - keyAt - fromKeyToValue;
+  }
+
   /** The value. */
   get value(): string {
     const json = this.json.slice(this.from, this.to);

@@ -44,6 +44,8 @@ Deno.test(
       const [key, value, timestamp] = [text(random, 1), text(random, 0), random.below(2 ** 40)];
       const write = Write.of(key, value, timestamp);
       assertStrictEquals(write.value, value);
+      const [keyJson, valueJson] = [JSON.stringify(key), JSON.stringify(value)];
+      assertStrictEquals(write.chars, keyJson.length + valueJson.length - 4);
       assertEquals(JSON.parse(`{${write.text}`), { key, value, timestamp });
 
       const put = Mensagem.decode(new Put(n, key, value).encode().slice(0, -1)) as Put;
