@@ -87,7 +87,7 @@ async function main(
   if (wanted.has("large")) show(await measureLarge(limits));
   if (["memory", "rates", "snapshot"].some((kind) => wanted.has(kind))) {
     const many: Filled = await filled(stack, keys, limits);
-    if (wanted.has("memory")) show(await measureMemory(many));
+    if (wanted.has("memory")) show(await measureMemory(many, limits));
     if (wanted.has("rates")) {
       await using others = new AsyncDisposableStack();
       show(await measureRates(many, await filled(others, fewKeys, limits), limits));
