@@ -38,6 +38,7 @@ export const etcdUsage =
 
 /** What means nothing where the data is in etcd. */
 const embeddedOnly = [
+  "data-dir",
   "leader-ip",
   "leader-port",
   "cluster-size",

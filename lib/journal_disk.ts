@@ -112,6 +112,7 @@ class DiskFile implements FolderFile {
   #used: number;
   /** The length of the file. Never below #used. */
   #length: number;
+  #closed = false;
 
   constructor(file: Deno.FsFile, bytes: number, roomBytes: number) {
     this.#file = file;
@@ -135,7 +136,10 @@ class DiskFile implements FolderFile {
     this.close();
   }
 
+  /** Whoever finds that it failed, and whoever ends, may both close it. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#file.close();
   }
 

@@ -263,7 +263,7 @@ export class Leader implements Replica {
   /** Sends the writes of this turn to all members, in one text, which the log keeps too. */
   #sendBatch(): void {
     if (this.#batchWrites === 0) return;
-    const frames = inOnePiece(this.#batch);
+    const frames = this.#batch;
     this.#log.append(this.#timestamp - this.#batchWrites + 1, this.#timestamp, frames);
     this.#batch = "";
     this.#batchWrites = 0;
@@ -409,7 +409,7 @@ export class Leader implements Replica {
     link.send(new JoinOk().encode());
     this.#report(`${join.server} joined with timestamp ${join.timestamp}`);
     if (this.#phase === "gathering") this.#recoverWhenComplete();
-    else if (this.#phase !== "copying") this.#bringIn(member);
+    else if (this.#kept) this.#bringIn(member);
   }
 
   #whyRefused(link: Link, join: Join): string | undefined {
@@ -436,8 +436,9 @@ export class Leader implements Replica {
     }
     const lost = this.#gaps.some(([from, to]) => timestamp > from && timestamp < to);
     if (this.#cluster !== "" && (lost || timestamp > this.#timestamp)) {
-      return `${server} holds timestamp ${timestamp}, which this leader knows nothing of: start it ` +
-        "anew, with an empty data directory where it has one; to keep what it holds, all the others";
+      return `${server} holds timestamp ${timestamp}, which this leader knows nothing of. If this ` +
+        "leader was started with an old data directory, stop it and start it with an empty one: it " +
+        `takes over what the others hold. Else start ${server} anew, with an empty one`;
     }
     return undefined;
   }
@@ -487,12 +488,16 @@ export class Leader implements Replica {
       return this.#recoverWhenComplete();
     }
     // Far above anything that the leader before may have given out (G5).
-    this.#level(source.joined.cluster, source.joined.timestamp + recoverySkip, source);
+    this.#level(source.joined.cluster, this.#skipFrom(source.joined.timestamp), source);
+  }
+
+  #skipFrom(timestamp: number): number {
+    return timestamp + Math.floor(recoverySkip * (0.5 + this.#host.random()));
   }
 
   /** Above what may have been stamped, and above what an unfinished catch-up has left. */
   #levelFromOwn({ cluster, timestamp, highest }: Saved): void {
-    this.#level(cluster, highest + recoverySkip, undefined, timestamp);
+    this.#level(cluster, this.#skipFrom(highest), undefined, timestamp);
   }
 
   /**
@@ -514,15 +519,16 @@ export class Leader implements Replica {
     this.#committed = timestamp;
     this.#host.watch?.table();
     this.#log = new WriteLog(timestamp, this.#tuning.logCharsMax);
-    for (const member of this.#members.values()) {
-      if (member === source) this.#catchUp(member, member.joined.timestamp);
-      else this.#bringIn(member);
-    }
-    // No timestamp is used before the disk has the one that it comes after (G5).
+    // Nobody is told of a timestamp, and none is used, before the disk has the one that it comes
+    // after (G5): the next process would draw another.
     this.#ledger.append(new JoinOk());
     this.#ledger.append(new Sync(cluster, table, timestamp));
     this.#ledger.whenDurable(() => {
       this.#kept = true;
+      for (const member of this.#members.values()) {
+        if (member === source) this.#catchUp(member, member.joined.timestamp);
+        else this.#bringIn(member);
+      }
       this.#openWhenLevel();
     });
   }
@@ -610,14 +616,6 @@ export class Leader implements Replica {
     const { watch } = this.#host;
     if (watch !== undefined) this.#tellMembers(watch);
   }
-}
-
-/**
- * The same text, as the engine keeps it once somebody looks into it: not as a tree of the pieces that
- * it was put together from, which the garbage collector would walk for as long as the log keeps it.
- */
-function inOnePiece(text: string): string {
-  return text.charCodeAt(0) === 0 ? "" : text; // no frame begins with NUL
 }
 
 /**

@@ -17,8 +17,11 @@ export const keyBytesMax = 1024;
 export const valueBytesMax = 1024 * 1024;
 
 /**
- * How far a recovered leader skips ahead. It must be larger than the number of writes that a
- * crashed leader can have stamped and that no surviving follower has heard of.
+ * How far a recovered leader skips ahead on average; half as far, or half as far again, at the most.
+ * Half of it must be larger than the number of writes that a crashed leader can have stamped and
+ * that no surviving follower has heard of. How far exactly is drawn at random: of two leaders that
+ * go on from the same timestamp, because one of them was started with an old disk, neither can take
+ * what the other has written for its own.
  */
 export const recoverySkip = 2 ** 32;
 

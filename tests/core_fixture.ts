@@ -160,7 +160,7 @@ export class Stage {
   /** The times at which it asked for a dial. */
   readonly dials: number[] = [];
   /** What its host draws at random. */
-  random = 0.5;
+  random: number;
   /** Milliseconds. */
   now = 0;
   #clusters = 0;
@@ -170,7 +170,9 @@ export class Stage {
     self: string,
     tuning?: Partial<Tuning>,
     disk?: { readonly journal: FakeJournal; readonly saved: Saved },
+    random = 0.5,
   ) {
+    this.random = random;
     const host: Host = {
       journal: disk?.journal,
       prints: recordPrints((line) => this.prints.push(line)),

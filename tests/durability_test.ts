@@ -46,10 +46,15 @@ const leads = (timestamp = 0, latest = timestamp) => [
 
 Deno.test("a new leader is open when its disk has the cluster's id, not before", pure, () => {
   const [stage, disk] = withDisk(leader);
-  for (const link of [stage.join(follower1), stage.join(follower2)]) link.say(ack(0));
-  assertEquals(stage.node.readable, false);
+  const links = [stage.join(follower1), stage.join(follower2)];
+  assertEquals(links.map((link) => link.heard()), [["JOIN_OK"], ["JOIN_OK"]]);
   assertEquals(disk.waiting, ["SNAPSHOT", "JOIN_OK", `SYNC "new1" @0`]);
   disk.sync();
+  assertEquals(stage.node.readable, false);
+  for (const link of links) {
+    assertEquals(link.heard(), [`SYNC "new1" @0`]);
+    link.say(ack(0));
+  }
   assertEquals(stage.node.readable, true);
 });
 
@@ -272,10 +277,26 @@ Deno.test("a leader never takes a follower for complete that holds what it has l
     }
     const told = stage.reports.find((line) => line.startsWith("refused"))!;
     assertStringIncludes(told, "holds timestamp 9, which this leader knows nothing of");
-    assertStringIncludes(told, "with an empty data directory where it has one");
-    assertStringIncludes(told, "to keep what it holds, all the others");
+    assertStringIncludes(told, "stop it and start it with an empty one");
   }
   assertEquals(second.node.status.timestamp, 7 + 2 * skip);
+});
+
+Deno.test("two leaders that go on from the same disk do not give the same timestamps", pure, () => {
+  const disk = new FakeJournal();
+  disk.kept.push(...[...leads(), new Sync("c", 7, 7)].map((message) => message.encode()));
+  const leaders = [0.5, 0.25, 0.75].map((random) => {
+    const { saved, journal } = disk.reopen();
+    const stage = new Stage(leader, {}, { saved, journal }, random);
+    journal.sync();
+    return stage;
+  });
+  const times = leaders.map(({ node }) => node.status.timestamp);
+  assertEquals(times, [7 + skip, 7 + 0.75 * skip, 7 + 1.25 * skip]);
+  // Who has followed one of them is not taken for complete by another, whichever skipped further.
+  for (const other of leaders.slice(1)) {
+    assertEquals(other.join(follower1, times[0]! + 3, "c").heard(), ["ERROR FORBIDDEN"]);
+  }
 });
 
 Deno.test("data of another cluster is neither taken nor wiped", pure, () => {
@@ -316,9 +337,9 @@ Deno.test(
     const none = behind.join(follower2);
     assertEquals(more.heard(), ["JOIN_OK", "SNAPSHOT_REQUEST"]);
     more.say(new Snapshot([["a", "1", 7], ["b", "2", 8]], true));
-    assertEquals(more.heard().slice(0, 1), ["SNAPSHOT last"]);
+    assertEquals(more.heard(), []);
     other.sync();
-    assertEquals(more.heard(), ["SNAPSHOT_OK"]);
+    assertEquals(more.heard(), ["SNAPSHOT_OK", "SNAPSHOT last"]);
     for (const link of [more, none]) link.sayLine(`{"type":"SNAPSHOT_OK"}`, ack(skip + 8).encode());
     assertEquals([behind.node.readable, behind.table], [true, ["a=1@7", "b=2@8"]]);
     // Next time it leads, and needs nobody.

@@ -58,38 +58,53 @@ Deno.test(
   "whatever the log reaches, it has every write after it; over 20,000 random appends",
   pure,
   seeded((random) => {
-    for (let round = 0; round < 100; round++) compare(random, 200);
+    for (let round = 0; round < 100; round++) compare(random, 200, 60, 8);
+  }),
+);
+
+Deno.test(
+  "the same with texts that fill the log's memory many times over, and some that are larger",
+  pure,
+  seeded((random) => {
+    for (let round = 0; round < 4; round++) compare(random, 250, 2_000_000, 60_000);
   }),
 );
 
 /** The dumb second version keeps everything, and cuts it to size, batch by batch, when it is asked. */
-function compare(random: Random, appends: number): void {
-  const charsMax = random.between(0, 60);
+function compare(random: Random, appends: number, most: number, longest: number): void {
+  const bytesMax = random.between(0, most);
   const start = random.below(100);
-  const log = new WriteLog(start, charsMax);
+  const log = new WriteLog(start, bytesMax);
   const all: { last: number; writes: { timestamp: number; frame: string }[] }[] = [];
   let timestamp = start;
   for (let n = 0; n < appends; n++) {
     timestamp += random.between(0, 2);
     const writes = Array.from({ length: random.between(1, 4) }, () => {
       timestamp++;
-      return { timestamp, frame: `${timestamp}:${"x".repeat(random.below(8))}\n` };
+      return {
+        timestamp,
+        frame: `${timestamp}:${random.pick(["x", "é", "€"]).repeat(random.below(longest))}\n`,
+      };
     });
     const text = writes.map(({ frame }) => frame).join("");
     log.append(writes[0]!.timestamp, timestamp, text);
     all.push({ last: timestamp, writes });
 
     let kept = all.length;
-    let chars = 0;
-    const charsOf = (index: number) =>
-      all[index]!.writes.reduce((sum, { frame }) => sum + frame.length, 0);
-    while (kept > 0 && chars + charsOf(kept - 1) <= charsMax) chars += charsOf(--kept);
+    let bytes = 0;
+    const batchBytes = (index: number) =>
+      all[index]!.writes.reduce((sum, { frame }) => sum + bytesOf(frame), 0);
+    while (kept > 0 && bytes + batchBytes(kept - 1) <= bytesMax) bytes += batchBytes(--kept);
     const reached = kept === 0 ? start : all[kept - 1]!.last;
     assertStrictEquals(log.reaches(reached), true);
     assertStrictEquals(log.reaches(reached - 1), false);
     const from = random.between(reached, timestamp + 1);
     const after = all.flatMap(({ writes }) => writes).filter((w) => w.timestamp > from);
     assertStrictEquals([...log.after(from)].join(""), after.map(({ frame }) => frame).join(""));
-    assertLessOrEqual([...log.after(reached)].join("").length, charsMax);
+    assertLessOrEqual(bytesOf([...log.after(reached)].join("")), bytesMax);
   }
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
