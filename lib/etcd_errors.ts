@@ -52,7 +52,8 @@ export class EtcdError extends Error {
 /**
  * The errors after which it is certain that nothing was written: etcd gives them before it proposes
  * a write to its members, or when all of them refuse to apply it alike. Any other error may come
- * after the write has begun.
+ * after the write has begun. So may "no space": the write that finds the quota used up is applied,
+ * and answered in the same words as those after it, which are not.
  */
 const refusals: readonly (readonly [message: string, trouble: EtcdTrouble])[] = [
   ["etcdserver: no leader", "no leader"],
@@ -99,7 +100,10 @@ export function errorOf(status: number, body: string): EtcdError {
 export function errorFrom(said: string): EtcdError {
   // In the end of a watch the message stands behind "rpc error: code = … desc = ".
   const refusal = refusals.find(([message]) => said === message || said.endsWith(` = ${message}`));
-  if (refusal !== undefined) return new EtcdError(refusal[1], said, { notApplied: true });
+  if (refusal !== undefined) {
+    const [, trouble] = refusal;
+    return new EtcdError(trouble, said, { notApplied: trouble !== "no space" });
+  }
   return new EtcdError("strange", said.slice(0, messageCharsMax));
 }
 

@@ -89,7 +89,6 @@ const only = (path: string, answer: () => Response | Promise<Response>): Interfe
 
 const certain: readonly (readonly [what: string, answer: () => Response, code: string])[] = [
   ["no leader", () => etcdError("etcdserver: no leader"), "UNAVAILABLE"],
-  ["no space", () => etcdError("etcdserver: mvcc: database space exceeded", 429, 8), "UNAVAILABLE"],
   ["no permission", () => etcdError("etcdserver: permission denied", 403, 7), "UNAVAILABLE"],
   [
     "a token that is not valid",
@@ -111,6 +110,7 @@ for (const [what, answer, code] of certain) {
 }
 
 const uncertain: readonly (readonly [what: string, answer: () => Response])[] = [
+  ["no space", () => etcdError("etcdserver: mvcc: database space exceeded", 429, 8)],
   ["its own time-out", () => etcdError("etcdserver: request timed out")],
   [
     "a lost leader",

@@ -300,7 +300,7 @@ test("a leader that lost its last writes does not win over a follower that has t
     const refusal = "holds timestamp 3, which this leader knows nothing of";
     await leader!.reported(refusal);
     await follower!.reported(refusal);
-    await follower!.reported("to keep what it holds, all the others");
+    await follower!.reported("stop it and start it with an empty one");
   }
   // What the message says to do.
   await Deno.remove(dirs[0]!, { recursive: true });
