@@ -27,8 +27,8 @@ const mutants: readonly Mutant[] = [
   {
     name: "NULL for an absent key, whatever the client has seen",
     file: "store.ts",
-    find: "if (timestamp < seen) return",
-    replace: "if (entry !== undefined && timestamp < seen) return",
+    find: "return seen > 0 ? { fresh: false",
+    replace: "return seen < 0 ? { fresh: false",
   },
   {
     name: "PUT_OK after the first acknowledgement instead of all",
@@ -39,9 +39,8 @@ const mutants: readonly Mutant[] = [
   {
     name: "timestamps in seconds",
     file: "leader.ts",
-    find: "const timestamp = pending.timestamp = ++this.#stamped;",
-    replace:
-      "const timestamp = pending.timestamp = this.#stamped += Math.floor(this.#now / 1000) - this.#stamped;",
+    find: "put.stamped(++this.#stamped)",
+    replace: "put.stamped(this.#stamped = Math.floor(this.#now / 1000))",
   },
   {
     name: "the client does not note the timestamp of a GET",
@@ -52,7 +51,7 @@ const mutants: readonly Mutant[] = [
   {
     name: "older over newer on a follower",
     file: "store.ts",
-    find: "if (timestamp < entry.timestamp) return false;",
+    find: "if (write.timestamp < newest.timestamp) return false;",
     replace: "",
   },
   {
@@ -64,8 +63,8 @@ const mutants: readonly Mutant[] = [
   {
     name: "no skip ahead after recovery",
     file: "leader.ts",
-    find: "source.joined.timestamp + recoverySkip",
-    replace: "source.joined.timestamp + 0",
+    find: "timestamp + Math.floor(recoverySkip * (0.5 + this.#host.random()))",
+    replace: "timestamp",
   },
   {
     name: "what an unfinished catch-up left in a table is kept when a leader recovers",
@@ -100,7 +99,7 @@ const mutants: readonly Mutant[] = [
   {
     name: "a follower leaves, and PUTs go on with whoever is left",
     file: "leader.ts",
-    find: "1 + this.#countInSync() >= this.#tuning.minInSync",
+    find: "1 + this.#inSyncCount >= this.#tuning.minInSync",
     replace: "true",
   },
   {
@@ -143,7 +142,7 @@ const mutants: readonly Mutant[] = [
   {
     name: "the log forgets a write too early",
     file: "write_log.ts",
-    find: "this.#start = oldest.timestamp;",
+    find: "this.#start = last;",
     replace: "",
   },
   {
@@ -181,8 +180,8 @@ const mutants: readonly Mutant[] = [
     name: "a leader shows and replicates what its disk does not have yet",
     file: "leader.ts",
     durable: true,
-    find: "this.#ledger.whenDurable(() => this.#publish(pending, frame));",
-    replace: "this.#publish(pending, frame);",
+    find: "this.#ledger.whenDurable(() => this.#publish(pending, written));",
+    replace: "this.#publish(pending, written);",
   },
   {
     name: "a follower does not write down SYNC",
