@@ -7,13 +7,20 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { main, readSettings } from "../bench.ts";
-import { History } from "../bench/history.ts";
-import { load, ratePerSecond } from "../bench/load.ts";
-import { Values } from "../bench/values.ts";
-import { formatAddress } from "../lib/address.ts";
-import { UsageError } from "../lib/terminal.ts";
-import { Cluster, deadAddress, FakeServer, FakeTerminal, type Message, within } from "./helpers.ts";
+import { main, readSettings } from "../../bench.ts";
+import { History } from "../../bench/history.ts";
+import { load, ratePerSecond } from "../../bench/load.ts";
+import { Values } from "../../bench/values.ts";
+import { formatAddress } from "../../lib/address.ts";
+import { UsageError } from "../../lib/terminal.ts";
+import {
+  Cluster,
+  deadAddress,
+  FakeServer,
+  FakeTerminal,
+  type Message,
+  within,
+} from "../helpers.ts";
 
 const never = new AbortController().signal;
 const quick = ["--keys=20", "--duration=0.2", "--warm-up=0", "--connections=4", "--seed=1"];
