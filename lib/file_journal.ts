@@ -124,11 +124,11 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
     if (this.#records !== "") this.#start();
   }
 
-  append(message: JournalMessage, frame: string = message.encode()): void {
+  append(message: JournalMessage): void {
     if (this.#error !== undefined) return;
     this.#standing.note(message);
     this.#appended++;
-    this.#records += recordOf(frame);
+    this.#records += recordOf(message.encode());
     if (this.#owner !== undefined) this.#start();
   }
 

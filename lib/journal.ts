@@ -36,10 +36,10 @@ export type JournalMessage = Replication | Snapshot | Sync | Join | JoinOk | Hea
 /** Where a server writes down what must outlive it. */
 export interface Journal {
   /**
-   * Adds a message behind all before. `frame` is its encoded form, where that is at hand. Later, and
-   * never from inside this call, the server is told how many messages are on the disk.
+   * Adds a message behind all before. Later, and never from inside this call, the server is told how
+   * many messages are on the disk.
    */
-  append(message: JournalMessage, frame?: string): void;
+  append(message: JournalMessage): void;
 }
 
 /** Who is told what became of the messages of a journal. */
@@ -81,10 +81,10 @@ export class Ledger {
   }
 
   /** Appends a message, where there is a journal. */
-  append(message: JournalMessage, frame?: string): void {
+  append(message: JournalMessage): void {
     if (this.#journal === undefined) return;
     this.#appended++;
-    this.#journal.append(message, frame);
+    this.#journal.append(message);
   }
 
   /** Runs something once everything that was appended is on the disk; at once where it is. */

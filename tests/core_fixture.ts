@@ -114,7 +114,8 @@ export class FakeJournal implements Journal {
   #count = 0;
   #node: Node | undefined;
 
-  append(message: JournalMessage, frame: string = message.encode()): void {
+  append(message: JournalMessage): void {
+    const frame = message.encode();
     this.#waiting.push(frame);
   }
 

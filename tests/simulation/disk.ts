@@ -69,7 +69,8 @@ export class DiskJournal implements Journal {
     this.#durable = durable;
   }
 
-  append(message: JournalMessage, frame: string = message.encode()): void {
+  append(message: JournalMessage): void {
+    const frame = message.encode();
     this.#waiting.push(frame);
     if (this.#syncing) return;
     this.#syncing = true;
