@@ -158,7 +158,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
       const count = this.#appended;
       this.#records = "";
       this.#put(text);
-      await this.#file.sync();
+      await this.#file.syncInTurn();
       this.#unsealed = true;
       this.#durable = count;
       this.#owner!.durable(count);

@@ -6,7 +6,7 @@
 
 import { JournalError } from "./errors.ts";
 import type { Folder, FolderFile } from "./journal_folder.ts";
-import { journalReadBytes } from "./limits.ts";
+import { journalReadBytes, quickSyncMs } from "./limits.ts";
 
 /** A directory, locked against other servers. */
 export class DiskFolder implements Folder {
@@ -113,6 +113,8 @@ class DiskFile implements FolderFile {
   /** The length of the file. Never below #used. */
   #length: number;
   #closed = false;
+  /** What the last sync took that was asked for in turn. */
+  #syncMs = Infinity;
 
   constructor(file: Deno.FsFile, bytes: number, roomBytes: number) {
     this.#file = file;
@@ -128,6 +130,13 @@ class DiskFile implements FolderFile {
 
   async sync(): Promise<void> {
     await this.#file.syncData();
+  }
+
+  async syncInTurn(): Promise<void> {
+    const startMs = performance.now();
+    if (this.#syncMs < quickSyncMs) this.#file.syncDataSync();
+    else await this.#file.syncData();
+    this.#syncMs = performance.now() - startMs;
   }
 
   async end(): Promise<void> {

@@ -20,8 +20,16 @@ import { type AnyMensagem, Mensagem } from "./mensagem.ts";
 export interface FolderFile {
   /** Adds bytes. They survive this process, but not the machine. */
   write(bytes: Uint8Array): void;
-  /** Resolves when everything that was written survives the machine. */
+  /**
+   * Resolves when everything that was written survives the machine. The rest of the server has its
+   * turn meanwhile.
+   */
   sync(): Promise<void>;
+  /**
+   * The same, but while the disk is quick the rest of the server waits: to hand a sync to another
+   * thread and to take it back costs more than such a disk needs for it.
+   */
+  syncInTurn(): Promise<void>;
   /** No more is written. Resolves when everything survives the machine, and nothing is behind it. */
   end(): Promise<void>;
   /** Gives the file up as it is. */

@@ -35,6 +35,7 @@ import {
   dialTimeoutMs,
   heldBytesMax,
   lingerMs,
+  pauseMs,
   refusedMax,
   shutdownMs,
   sweepMs,
@@ -159,6 +160,8 @@ export class KvServer implements AsyncDisposable {
   /** Resolves when a connection ends, while somebody waits for that. */
   #gone: PromiseWithResolvers<void> | undefined;
   #closing: Promise<void> | undefined;
+  /** The node will be flushed at the end of this turn. */
+  #flushing = false;
 
   /**
    * Listens and serves.
@@ -199,6 +202,7 @@ export class KvServer implements AsyncDisposable {
         await this.#peers.get(link as Connection)?.authenticate(message);
       },
       observe: (link, request) => this.#observers.add(link as Connection, request),
+      pause: pauseBriefly,
       random: Math.random,
       newClusterId: () => crypto.randomUUID(),
       vitals: () => ({
@@ -317,6 +321,7 @@ export class KvServer implements AsyncDisposable {
       mutex: this.#mutex,
       secrets: this.#secrets,
       leads: this.#leader === formatAddress(this.address),
+      flush: () => this.#flush(),
       report: (line) => this.#say(line),
     });
     this.#peers.set(connection, peer);
@@ -345,6 +350,19 @@ export class KvServer implements AsyncDisposable {
       this.#observers.closed(connection);
       this.#gone?.resolve();
     }
+  }
+
+  /**
+   * Chunks that arrive together are handed out one after the other, each in a microtask that is queued
+   * already: what is queued now comes behind them all.
+   */
+  #flush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#node.flush();
+    });
   }
 
   #tick(): void {
@@ -411,4 +429,21 @@ export class KvServer implements AsyncDisposable {
     this.#lastReport = line;
     this.#report(line);
   }
+}
+
+/**
+ * Timers are exact to a millisecond or two, which is too long. So the event loop goes round again and
+ * again, and looks for what has arrived meanwhile. The answers that are due go out first.
+ */
+function pauseBriefly(run: () => void): () => void {
+  let endMs: number | undefined;
+  let ended = false;
+  const turn = () => {
+    if (ended) return;
+    endMs ??= performance.now() + pauseMs;
+    if (performance.now() < endMs) setImmediate(turn);
+    else run();
+  };
+  setImmediate(turn);
+  return () => ended = true;
 }

@@ -30,7 +30,7 @@ import {
 } from "./mensagem.ts";
 import { forgetting, type Gap, Ledger, type Saved } from "./journal.ts";
 import { HeldStream } from "./held_stream.ts";
-import { groupCharsMax, recoverySkip, timestampMax } from "./limits.ts";
+import { groupCharsMax, groupPuts, recoverySkip, timestampMax } from "./limits.ts";
 import { type PendingPut, PutWindow } from "./put_window.ts";
 import {
   decideBy,
@@ -101,8 +101,12 @@ export class Leader implements Replica {
   #alone = false;
   /** Where leaders before this one skipped ahead. */
   #gaps: readonly Gap[] = [];
-  /** The first of a group was stamped, and what came together with it belongs to it. */
+  /** A group of PUTs was stamped, and what comes in the same turn belongs to it. */
   #gathering = false;
+  /** A group is complete with so many: all that had no answer when the last group was answered. */
+  #expected = 1;
+  /** Ends the wait for those that are expected, while there is one. */
+  #stopPause: (() => void) | undefined;
   /** The timestamp at which this process took over is on the disk, where there is a journal. */
   #kept = false;
   /** All writes up to here were acknowledged, or may have been. Never above #timestamp. */
@@ -300,13 +304,34 @@ export class Leader implements Replica {
   }
 
   /**
-   * A sync costs the same for one write as for many. So where there is a journal, what comes while the
-   * writes before are on their way waits for the first confirmation of them, and then goes together.
+   * A sync costs the same for one write as for many. So where there is a journal PUTs are stamped in
+   * groups, one group after the other: what comes while the group before is on its way waits for it,
+   * and then for those that are answered to come back, as long as that is not long.
    */
   #mayStamp(): boolean {
     if (!this.#ledger.kept || this.#gathering) return true;
-    this.#gathering = this.#stamped === this.#committed;
-    return this.#gathering || this.#window.waitingChars > groupCharsMax;
+    const inTime = this.#stamped !== this.#committed || this.#window.waiting + 1 < this.#expected;
+    if (inTime && this.#window.waitingChars <= groupCharsMax) {
+      if (this.#stamped === this.#committed) this.#pause();
+      return false;
+    }
+    this.#stampWaiting();
+    return this.#gathering = true;
+  }
+
+  #pause(): void {
+    this.#stopPause ??= this.#host.pause(() => {
+      this.#stopPause = undefined;
+      if (this.#writable && this.#stamped === this.#committed) this.#stampWaiting();
+    });
+  }
+
+  #stampWaiting(): void {
+    this.#stopPause?.();
+    this.#stopPause = undefined;
+    for (let next = this.#window.nextWaiting(); next; next = this.#window.nextWaiting()) {
+      this.#apply(next, next.put!);
+    }
   }
 
   /** G2 and G3 hold only while enough servers take part. */
@@ -376,12 +401,14 @@ export class Leader implements Replica {
       if (isReady(member) && member.acked < timestamp) timestamp = member.acked;
     }
     if (timestamp > this.#committed) {
+      this.#expected = Math.min(this.#window.length, groupPuts);
       this.#committed = timestamp;
       this.#window.commit(timestamp);
     }
-    for (let next = this.#window.nextWaiting(); next; next = this.#window.nextWaiting()) {
-      this.#apply(next, next.put!);
-    }
+    const { waiting } = this.#window;
+    if (waiting === 0) return;
+    if (!this.#ledger.kept || waiting >= this.#expected) this.#stampWaiting();
+    else if (this.#stamped === this.#committed) this.#pause();
   }
 
   #join(link: Link, join: Join): void {

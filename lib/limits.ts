@@ -43,7 +43,19 @@ export const journalBytesMin = 16 * 1024 * 1024;
  */
 export const journalRoomBytes = 1024 * 1024;
 
-/** PUTs that wait for the confirmation of those before them, in UTF-16 units; beyond that none does. */
+/** A disk whose last sync took less is waited for, in milliseconds. */
+export const quickSyncMs = 1;
+
+/**
+ * So long a leader with a journal waits, in milliseconds, for those to ask again whom it has just
+ * answered: less than a sync.
+ */
+export const pauseMs = 0.2;
+
+/** For more PUTs than these, which share a sync, nobody waits. */
+export const groupPuts = 64;
+
+/** PUTs that wait for those before them, in UTF-16 units; with more they do no longer. */
 export const groupCharsMax = 1024 * 1024;
 
 /** The file of a table is written in parts of this size, in UTF-16 units. */

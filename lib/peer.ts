@@ -38,6 +38,8 @@ export interface Shared {
   readonly secrets: Secrets;
   /** This server is the leader. */
   readonly leads: boolean;
+  /** Flushes the node once everything that came in this turn of the event loop was received. */
+  flush(): void;
   /** Tells the operator. */
   report(line: string): void;
 }
@@ -77,7 +79,7 @@ export class Peer implements Receiver {
 
   /** Gives the mutex back. */
   end(): void {
-    this.#shared.node.flush();
+    this.#shared.flush();
     // A follower that dials with a certificate cannot turn off Nagle's algorithm: without an answer
     // that carries the acknowledgement its next small write would wait 40 ms.
     const { betweenServers, certified } = this.connection;

@@ -56,6 +56,11 @@ export class PutWindow {
     return this.length - this.#expired;
   }
 
+  /** PUTs that wait to be applied. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Text of the PUTs that wait to be applied, in UTF-16 units. */
   get waitingChars(): number {
     return this.#waitingChars;

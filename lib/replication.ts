@@ -126,6 +126,11 @@ export interface Host {
   authenticate(link: Link, message: Hello | Challenge | Proof | ProofOk): Promise<void>;
   /** Answers an OBSERVE: from here on the link is told what happens. */
   observe(link: Link, request: Observe): void;
+  /**
+   * Calls back in a moment, when what has arrived until then was received. The moment is short beside
+   * a write to a disk. What is returned takes that back.
+   */
+  pause(run: () => void): () => void;
   /** A number from 0 up to, not including, 1. */
   random(): number;
   /** A cluster id that was never used before. */

@@ -165,6 +165,7 @@ export class Stage {
   /** Milliseconds. */
   now = 0;
   #clusters = 0;
+  #paused: (() => void) | undefined;
 
   /** A server at the address `self`. It leads where that is {@linkcode leader}. */
   constructor(
@@ -181,6 +182,10 @@ export class Stage {
       report: (line) => this.reports.push(line),
       dial: () => this.dials.push(this.now),
       authenticate: noSecrets,
+      pause: (run) => {
+        this.#paused = run;
+        return () => this.#paused = undefined;
+      },
       random: () => this.random,
       newClusterId: () => `new${++this.#clusters}`,
       vitals: () => ({ ...vitals, faults: this.faults }),
@@ -189,6 +194,18 @@ export class Stage {
     const all = { ...tuningDefault, ...tuning };
     this.node = new Node({ self, leader, host, tuning: all, now: 0, saved: disk?.saved });
     disk?.journal.usedBy(this.node);
+  }
+
+  /** True while the server waits a moment for what may come. */
+  get pausing(): boolean {
+    return this.#paused !== undefined;
+  }
+
+  /** That moment is over. */
+  endPause(): void {
+    const run = this.#paused!;
+    this.#paused = undefined;
+    run();
   }
 
   /** Somebody connects to the server. */
@@ -411,6 +428,7 @@ class Server implements Party {
       report: () => {},
       dial: () => this.dialling = true,
       authenticate: noSecrets,
+      pause: () => () => {},
       random,
       observe: () => {},
       newClusterId: () => `c${random()}`.replace(".", ""),

@@ -1,7 +1,7 @@
 /** The protocol core with a disk: what waits for it, and what a server does with what it finds. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { recoverySkip } from "../lib/limits.ts";
+import { groupCharsMax, groupPuts, recoverySkip } from "../lib/limits.ts";
 import { Get, Join, JoinOk, Put, Snapshot, Sync } from "../lib/mensagem.ts";
 import {
   ack,
@@ -73,6 +73,30 @@ Deno.test("nobody sees a write before the leader's disk has it", pure, () => {
   assertEquals(link.heard(), ["PUT_OK #1 a @1", "PUT_OK #2 b @2"]);
 });
 
+/** A leader whose last group was one PUT of each of so many clients, and all are answered. */
+function answered(count: number): ReturnType<typeof openLeader> & { links: FakeLink[] } {
+  const opened = openLeader();
+  const { stage } = opened;
+  stage.connect(client).say(new Put(1, "first", ""));
+  const links = Array.from({ length: count }, (_, i) => stage.connect(`10.0.0.9:${1000 + i}`));
+  for (const link of links) link.say(new Put(1, "k", ""));
+  commit(opened, 1);
+  if (stage.pausing) stage.endPause();
+  commit(opened, 1 + count);
+  for (const link of links) assertEquals(link.heard().length, 1);
+  assertEquals(stage.pausing, false);
+  return { ...opened, links };
+}
+
+/** What waits for the leader's disk gets there, and the followers confirm everything up to `timestamp`. */
+function commit({ disk, f1, f2 }: ReturnType<typeof openLeader>, timestamp: number): void {
+  disk.sync();
+  for (const follower of [f1, f2]) {
+    follower.say(ack(timestamp));
+    follower.heard();
+  }
+}
+
 Deno.test(
   "PUTs that come while others are on their way go together, after the first confirmation",
   pure,
@@ -88,11 +112,63 @@ Deno.test(
     f1.say(ack(1));
     assertEquals(disk.waiting, ["REPLICATION b=2 @2", "REPLICATION c=3 @3"]);
     f2.say(ack(1));
-    disk.sync();
-    for (const follower of [f1, f2]) follower.say(ack(3));
+    commit({ stage, disk, f1, f2 }, 3);
     assertEquals(link.heard(), ["PUT_OK #1 a @1", "PUT_OK #2 b @2", "PUT_OK #3 c @3"]);
   },
 );
+
+Deno.test("who was just answered is waited for, but not when all are back", pure, () => {
+  const { stage, disk, links } = answered(3);
+  links[2]!.say(new Put(2, "x", ""));
+  links[1]!.say(new Put(2, "y", ""));
+  assertEquals([disk.waiting, stage.pausing], [[], true]);
+  links[0]!.say(new Put(2, "z", ""));
+  assertEquals(disk.waiting.map((line) => line.split(" ")[1]), ["x=", "y=", "z="]);
+  assertEquals(stage.pausing, false);
+});
+
+Deno.test("who does not come back is not waited for again", pure, () => {
+  const opened = answered(3);
+  const { stage, disk, links } = opened;
+  links[0]!.say(new Put(2, "x", ""));
+  stage.endPause();
+  assertEquals(disk.waiting, ["REPLICATION x= @5"]);
+  commit(opened, 5);
+  links[1]!.say(new Put(2, "y", ""));
+  assertEquals([disk.waiting, stage.pausing], [["REPLICATION y= @6"], false]);
+});
+
+Deno.test("nobody waits for more PUTs than a group needs, and their order stays", pure, () => {
+  const { stage, disk, f1, links } = answered(groupPuts + 10);
+  const [first, second] = links as [FakeLink, FakeLink];
+  for (let i = 0; i < groupPuts; i++) {
+    assertEquals(disk.waiting, []);
+    first.say(new Put(10 + i, `k${i}`, ""));
+  }
+  const keys = Array.from({ length: groupPuts }, (_, i) => `k${i}=`);
+  assertEquals(disk.waiting.map((line) => line.split(" ")[1]), keys);
+  // As many again need not even wait for the last confirmation.
+  for (let i = 0; i < groupPuts; i++) second.say(new Put(10 + i, `l${i}`, ""));
+  disk.sync();
+  assertEquals(disk.waiting, []);
+  f1.say(ack(1 + groupPuts + 10 + groupPuts));
+  assertEquals(disk.waiting.length, groupPuts);
+  assertEquals(stage.pausing, false);
+});
+
+Deno.test("PUTs of much text do not wait, and go in their order", pure, () => {
+  const { stage, disk } = openLeader();
+  const link = stage.connect(client);
+  link.say(new Put(1, "a", "1"));
+  link.say(new Put(2, "b", "x".repeat(groupCharsMax)));
+  assertEquals(disk.waiting.length, 1);
+  link.say(new Put(3, "c", "3"));
+  assertEquals(disk.waiting.map((line) => line.slice(0, 13)), [
+    "REPLICATION a",
+    "REPLICATION b",
+    "REPLICATION c",
+  ]);
+});
 
 Deno.test(
   "a PUT that waits for the group before it, and for too long, was certainly not applied",

@@ -135,6 +135,13 @@ export class FakeFolder implements Folder {
   }
 
   #open(file: Contents, room: boolean): FolderFile {
+    const sync = async () => {
+      this.#step(`sync ${file.name}`);
+      const { used, bytes: { length } } = file;
+      await this.options.syncing?.();
+      file.synced = used;
+      file.syncedLength = length;
+    };
     return {
       write: (bytes) => {
         this.#step(`write ${file.name}`);
@@ -147,13 +154,8 @@ export class FakeFolder implements Folder {
         file.bytes.set(bytes, file.used);
         file.used = end;
       },
-      sync: async () => {
-        this.#step(`sync ${file.name}`);
-        const { used, bytes: { length } } = file;
-        await this.options.syncing?.();
-        file.synced = used;
-        file.syncedLength = length;
-      },
+      sync,
+      syncInTurn: sync,
       end: () =>
         this.#do(`end ${file.name}`, () => {
           file.bytes = file.bytes.slice(0, file.used);

@@ -339,6 +339,7 @@ class Life implements Process {
         dial: () => world.clock.after(1, () => this.#dial()),
         authenticate: () => Promise.resolve(),
         observe: () => {},
+        pause: (run) => this.#pause(run),
         random: () => world.network.random.next(),
         newClusterId: () => `cluster${world.network.random.between(0, 1e9)}`,
         vitals: () => ({ connections: 0, uptimeMs: 0, memoryBytes: 0, faults: false }),
@@ -447,6 +448,17 @@ class Life implements Process {
     const wait = this.#server.stopUntil - clock.now;
     if (wait > 0) clock.after(wait, () => this.#whenRunning(run));
     else if (this.alive) run();
+  }
+
+  #pause(run: () => void): () => void {
+    let over = false;
+    this.#world.clock.after(this.#world.network.random.next(), () => {
+      this.#whenRunning(() => {
+        if (!over) run();
+        over = true;
+      });
+    });
+    return () => over = true;
   }
 
   #dial(): void {
