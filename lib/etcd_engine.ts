@@ -253,7 +253,8 @@ export class EtcdEngine implements Engine {
   #replicated({ key, value, revision, deleted }: EtcdEvent): void {
     if (deleted) return;
     if (value === undefined) {
-      this.#host.report(`etcd shows a write at revision ${revision} that no server here has made`);
+      const value = "a value that is no text, or longer than values may be here";
+      this.#host.report(`etcd shows ${value}, put by somebody else at revision ${revision}`);
     } else this.#host.prints.replication(key, value, revision);
   }
 

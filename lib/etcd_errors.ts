@@ -91,7 +91,9 @@ export function explain({ trouble, message }: EtcdError): string {
 export function errorOf(status: number, body: string): EtcdError {
   const said = etcdMessage(body);
   if (said === undefined) {
-    return new EtcdError("strange", `no answer of etcd's gateway, but HTTP ${status}`);
+    const text = body.slice(0, messageCharsMax).trim();
+    const reason = `no answer of etcd's gateway, but HTTP ${status}`;
+    return new EtcdError("strange", text === "" ? reason : `${reason}: ${text}`);
   }
   return errorFrom(said);
 }

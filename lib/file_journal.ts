@@ -23,7 +23,13 @@ import {
   unfinished,
 } from "./journal_folder.ts";
 import { headerLine, recordOf, sealFrame } from "./journal_record.ts";
-import { journalBytesMin, journalRoomBytes, tableChunkChars, tableChunkKeys } from "./limits.ts";
+import {
+  journalBytesMin,
+  journalRoomBytes,
+  sealMs,
+  tableChunkChars,
+  tableChunkKeys,
+} from "./limits.ts";
 import { Join, type SnapshotEntry } from "./mensagem.ts";
 import type { Entry } from "./store.ts";
 
@@ -69,6 +75,8 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
   #durable = 0;
   /** Everything that is written is on the disk, and the next record must say so. */
   #unsealed = false;
+  /** Seals soon, if nothing more is written. */
+  #sealing: ReturnType<typeof setTimeout> | undefined;
   #error: JournalError | undefined;
   #closing = false;
   #writing: Promise<void> | undefined;
@@ -137,6 +145,8 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
     this.#closing = true;
     await this.#writing;
     await this.#compacting;
+    clearTimeout(this.#sealing);
+    this.#sealAtRest();
     if (this.#error !== undefined) this.#file.close();
     else await this.#file.end().catch((error) => this.#fail(error));
     this.#folder.close();
@@ -165,7 +175,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
       this.#synced.resolve();
       this.#synced = Promise.withResolvers();
       if (this.#grown) await this.#rotate();
-      else if (this.#records === "") this.#seal();
+      else this.#sealing ??= setTimeout(() => this.#sealAtRest(), sealMs);
     }
     this.#writing = undefined;
   }
@@ -174,6 +184,17 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
     const bytes = encoder.encode(text);
     this.#file.write(bytes);
     this.#journalBytes += bytes.length;
+  }
+
+  /** A server that writes on says with the next write that this one is on the disk. */
+  #sealAtRest(): void {
+    this.#sealing = undefined;
+    if (this.#writing !== undefined || !this.#unsealed || this.#error !== undefined) return;
+    try {
+      this.#seal();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #seal(): void {
@@ -256,6 +277,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
     this.#writing = undefined;
     if (this.#error !== undefined) return;
     this.#error = failure(this.#folder, error);
+    clearTimeout(this.#sealing);
     this.#records = "";
     this.#synced.resolve();
     this.#owner?.failed(this.#error);

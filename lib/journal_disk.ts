@@ -38,7 +38,11 @@ export class DiskFolder implements Folder {
       if (await lock.tryLock(true)) return new DiskFolder(path, lock);
     } catch (error) {
       lock?.close();
-      throw new JournalError(`Cannot use ${path}: ${(error as Error).message}`, { cause: error });
+      const reason = error instanceof Deno.errors.AlreadyExists ||
+          error instanceof Deno.errors.NotADirectory
+        ? "it is no directory"
+        : (error as Error).message;
+      throw new JournalError(`Cannot use ${path}: ${reason}`, { cause: error });
     }
     lock.close();
     throw new JournalError(`Cannot use ${path}: another server uses it`);

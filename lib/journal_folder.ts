@@ -201,7 +201,7 @@ class Loader {
       this.cut =
         `${this.#folder.path}/${name}: the last ${bytes - whole} bytes, from byte ${whole} ` +
         "on, are no whole write, and are cut off: the server ended before they were on the disk, and " +
-        `nothing in them was confirmed${
+        `nothing in them was confirmed, unless somebody has cut the file${
           after > 0 ? ` (${after} records among them are whole)` : ""
         }`;
     }

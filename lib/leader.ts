@@ -191,9 +191,9 @@ export class Leader implements Replica {
     }
     this.#host.prints.put(client, put.key, put.value);
     const deadline = decideBy(this.#now, putTimeoutMs);
-    const pending = { link, id: put.id, put: undefined, written: undefined, client, deadline };
+    const pending = { link, id: put.id, put, written: undefined, client, deadline };
     if (this.#writable && this.#mayStamp()) this.#apply(pending, put);
-    else this.#window.wait({ ...pending, put: put.detached() });
+    else this.#window.wait(pending);
   }
 
   describe(watch: Watch): void {

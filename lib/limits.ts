@@ -43,6 +43,9 @@ export const journalBytesMin = 16 * 1024 * 1024;
  */
 export const journalRoomBytes = 1024 * 1024;
 
+/** A journal that nothing was written to for some time is sealed, in milliseconds. */
+export const sealMs = 50;
+
 /** A disk whose last sync took less is waited for, in milliseconds. */
 export const quickSyncMs = 1;
 

@@ -36,6 +36,8 @@ export class PutWindow {
   /** Not written: certainly not applied. */
   readonly #waiting = new Fifo<PendingPut>();
   #waitingChars = 0;
+  /** So many at the front of #waiting hold no text but their own. */
+  #detached = 0;
   /** Applied at the leader, in the order of the timestamps. */
   readonly #applied = new Fifo<PendingPut>();
   /** So many at the front of #applied were told UNKNOWN_OUTCOME when their time ran out. */
@@ -75,7 +77,9 @@ export class PutWindow {
   /** Takes the first PUT that waits to be applied. */
   nextWaiting(): PendingPut | undefined {
     const pending = this.#waiting.shift();
-    if (pending !== undefined) this.#waitingChars -= chars(pending);
+    if (pending === undefined) return undefined;
+    this.#waitingChars -= chars(pending);
+    if (this.#detached > 0) this.#detached--;
     return pending;
   }
 
@@ -102,13 +106,17 @@ export class PutWindow {
 
   /**
    * Answers the PUTs whose time has run out with `why`. The applied ones stay: they may still be
-   * committed.
+   * committed. Those that go on waiting may wait long, and no longer keep the chunks that they came in.
    */
   expire(now: number, why: string): void {
     for (let late = this.#waiting.at(0); late !== undefined; late = this.#waiting.at(0)) {
       if (late.deadline > now) break;
       this.nextWaiting();
       late.link.send(new ErrorReply("UNAVAILABLE", `not applied: ${why}`, late.id).encode());
+    }
+    for (let kept = this.#waiting.at(this.#detached); kept !== undefined;) {
+      kept.put = kept.put!.detached();
+      kept = this.#waiting.at(++this.#detached);
     }
     for (let late = this.#applied.at(this.#expired); late !== undefined;) {
       if (late.deadline > now) break;

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { lineOf, meets } from "../bench/limits/finding.ts";
-import { HttpReplies, LineReplies, type Replies } from "../bench/peers/replies.ts";
+import { HttpReplies, LineReplies, PacketReplies, type Replies } from "../bench/peers/replies.ts";
 import { type Figures, medianOf, tables } from "../bench/peers/tables.ts";
 import { seeded } from "./random.ts";
 
@@ -11,9 +11,15 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const http = (body: string) =>
   `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
+/** Packets of ZooKeeper as text: a session's, and a reply for each error. All bytes are below 128. */
+const packets = (...errors: number[]) =>
+  [0, ...errors].map((error) => `\0\0\0\x14${"\0".repeat(15)}${String.fromCharCode(error)}rest`)
+    .join("");
+
 const streams: Readonly<Record<string, [() => Replies, string, number]>> = {
   "one line each": [() => new LineReplies(["GET_OK"]), "GET_OK 1\nGET_OK 2\nGET_OK 3\n", 3],
   "two lines each": [() => new LineReplies(["+OK", ":2"]), "+OK\r\n:2\r\n+OK\r\n:2\r\n", 2],
+  "packets": [() => new PacketReplies([0]), packets(0, 0, 0), 3],
   "HTTP": [() => new HttpReplies(), http(`{"a":1}`) + http("") + http("{}"), 3],
 };
 
@@ -42,6 +48,7 @@ Deno.test("an error is not counted as a reply", pure, () => {
   assertThrows(() => redis().count(bytes("-ERR no\r\n")), Error, "-ERR no");
   assertThrows(() => redis().count(bytes("+OK\r\n:1\r\n")), Error, ":1");
   const refused = http("{}").replace("200 OK", "503 Service Unavailable");
+  assertThrows(() => new PacketReplies([0]).count(bytes(packets(0, 5))), Error, "error 5");
   assertThrows(() => new HttpReplies().count(bytes(refused)), Error, "503");
 });
 

@@ -7,7 +7,7 @@ import type { JournalMessage } from "../lib/journal.ts";
 import { headerLine, recordOf } from "../lib/journal_record.ts";
 import { Get, Heartbeat, JoinOk, Replication, Snapshot, Sync } from "../lib/mensagem.ts";
 import { FakeFolder } from "./fake_folder.ts";
-import { within } from "./helpers.ts";
+import { eventually, within } from "./helpers.ts";
 
 const pure = { permissions: "none" } as const;
 const silent = () => {};
@@ -134,6 +134,23 @@ Deno.test(
     ]);
   },
 );
+
+Deno.test("what nothing follows is sealed soon, and once", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder);
+  writer.append(new JoinOk());
+  await writer.settled();
+  const written = () => folder.text("journal-1").replace(/\0+$/, "");
+  const before = written();
+  const sealed = () => written() === before + seal;
+  try {
+    assert(before.endsWith(recordOf(new JoinOk().encode())), before);
+    await eventually("the seal is there", sealed);
+  } finally {
+    await writer.journal.close();
+  }
+  assert(sealed(), written());
+});
 
 for (
   const [step, message] of [["write", "No space left"], ["sync", "Input/output error"]] as const

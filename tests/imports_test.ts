@@ -98,6 +98,7 @@ import benchPeersReplicationText from "../bench/peers/replication.ts" with { typ
 import benchPeersRepliesText from "../bench/peers/replies.ts" with { type: "text" };
 import benchPeersSystemsText from "../bench/peers/systems.ts" with { type: "text" };
 import benchPeersTablesText from "../bench/peers/tables.ts" with { type: "text" };
+import benchPeersZooKeeperText from "../bench/peers/zookeeper.ts" with { type: "text" };
 import benchReportText from "../bench/report.ts" with { type: "text" };
 import benchServersText from "../bench/servers.ts" with { type: "text" };
 import benchValuesText from "../bench/values.ts" with { type: "text" };
@@ -206,6 +207,7 @@ const sources: Readonly<Record<string, string>> = {
   "bench/peers/replies.ts": benchPeersRepliesText,
   "bench/peers/systems.ts": benchPeersSystemsText,
   "bench/peers/tables.ts": benchPeersTablesText,
+  "bench/peers/zookeeper.ts": benchPeersZooKeeperText,
   "bench/report.ts": benchReportText,
   "bench/servers.ts": benchServersText,
   "bench/values.ts": benchValuesText,
@@ -484,6 +486,15 @@ const benchLayers: typeof layers = [
     ],
   },
   {
+    "bench/peers/zookeeper": [
+      ...ground,
+      "bench/servers",
+      "type bench/peers/client",
+      "bench/peers/replies",
+      "bench/peers/systems",
+    ],
+  },
+  {
     "bench/peers/main": [
       ...ground,
       "terminal",
@@ -491,6 +502,7 @@ const benchLayers: typeof layers = [
       "bench/peers/client",
       "bench/peers/systems",
       "bench/peers/tables",
+      "bench/peers/zookeeper",
     ],
   },
   {

@@ -113,6 +113,21 @@ Deno.test(
   },
 );
 
+Deno.test("a PUT that goes on waiting keeps nothing but itself, and its place", pure, () => {
+  const desk = new Desk();
+  const put = Mensagem.decode(new Put(1, "k", "v").encode().slice(0, -1)) as Put;
+  const waiting = [1, 2, 3].map((id) => ({ ...desk.pending(id, 9), put }));
+  for (const pending of waiting.slice(0, 2)) desk.window.wait(pending);
+  desk.window.expire(0, "why");
+  assertStrictEquals(desk.window.nextWaiting(), waiting[0]);
+  desk.window.wait(waiting[2]!);
+  const own = () => waiting.map((pending) => pending.put !== put);
+  assertEquals(own(), [true, true, false]);
+  desk.window.expire(0, "why");
+  assertEquals(own(), [true, true, true]);
+  assertEquals(waiting.map((pending) => pending.put.encode()), Array(3).fill(put.encode()));
+});
+
 Deno.test(
   "a PUT that was applied is told at its deadline that nobody knows, and never PUT_OK",
   pure,

@@ -17,6 +17,8 @@ import type { Replies } from "./replies.ts";
 export interface Exchange {
   /** Where it listens on this machine. */
   readonly port: number;
+  /** What a connection begins with, before the first request. */
+  readonly hello?: Uint8Array<ArrayBuffer>;
   /** The requests; each connection takes them in turn, from a place of its own. */
   readonly requests: readonly Uint8Array<ArrayBuffer>[];
   /** Counts the replies on a new connection. */
@@ -153,7 +155,7 @@ export class Client implements Disposable {
     return { rate: latencies.count / (durationMs / 1000), latencies };
   }
 
-  #connect(epoll: number, { port, replies }: Exchange, inFlight: number): Wire {
+  #connect(epoll: number, { port, hello, replies }: Exchange, inFlight: number): Wire {
     const { socket, connect, setsockopt, epoll_ctl } = this.#libc.symbols;
     const file = positive("socket", socket(afInet, sockStream, 0));
     const address = new Uint8Array(16);
@@ -168,6 +170,7 @@ export class Client implements Disposable {
     new DataView(event.buffer).setUint32(0, epollIn, true);
     new DataView(event.buffer).setInt32(dataAt, file, true);
     positive("epoll_ctl", epoll_ctl(epoll, epollCtlAdd, file, event));
+    if (hello !== undefined) this.#send(file, hello, hello.length);
     const sentMs = new Float64Array(inFlight);
     return { file, replies: replies(), sentMs, sent: 0, answered: 0, next: 0 };
   }
@@ -181,8 +184,11 @@ export class Client implements Disposable {
       bytes += request.length;
       wire.sentMs[wire.sent++ % wire.sentMs.length] = nowMs;
     }
-    const { send } = this.#libc.symbols;
-    const sent = Number(send(wire.file, this.#sending, BigInt(bytes), msgDontwait));
+    this.#send(wire.file, this.#sending, bytes);
+  }
+
+  #send(file: number, buffer: Uint8Array<ArrayBuffer>, bytes: number): void {
+    const sent = Number(this.#libc.symbols.send(file, buffer, BigInt(bytes), msgDontwait));
     if (sent !== bytes) throw new Error(`sent ${sent} of ${bytes} bytes`);
   }
 

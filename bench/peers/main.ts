@@ -22,6 +22,7 @@ import {
   startEchoes,
   startEtcd,
   startOurs,
+  startOursDurable,
   startOursOnEtcd,
   startRedis,
   startReplication,
@@ -29,6 +30,7 @@ import {
   type Target,
 } from "./systems.ts";
 import { type Column, type Figures, medianOf, tables } from "./tables.ts";
+import { startZooKeeper, zooKeeperClasses } from "./zookeeper.ts";
 
 const usage = `Compares the servers with others, in turns, with the same client for all.
 
@@ -36,12 +38,14 @@ deno task bench:peers [FLAGS]
 
   --rounds=N    measurements of each figure, of which the median counts (5)
   --seconds=N   seconds for each of them (1)
-  --only=A,B,…  these systems alone: echoes, replication, redis, etcd, these, on-etcd (all)
+  --only=A,B,…  these systems alone: echoes, replication, redis, etcd, zookeeper, these, durable,
+                on-etcd (all)
   --json        one object in JSON instead of tables
   --help        this text
 
-It needs Linux. redis-server and etcd take part where they are installed. Data and console lines go to
-a temporary folder, in memory where there is /dev/shm, which is removed in the end.
+It needs Linux. redis-server, etcd and ZooKeeper (Debian's package) take part where they are installed.
+Data and console lines go to a temporary folder, in memory where there is /dev/shm, which is removed in
+the end; what is durable goes to the disk that has the system's temporary folder.
 `;
 
 /** The columns of both tables: connections, and requests in flight on each. */
@@ -57,12 +61,14 @@ const fillConnections = 32;
 const fillMsMax = 60_000;
 
 /** By the names that `--only` knows. */
-const starts: Readonly<Record<string, { program?: string; start: Start }>> = {
+const starts: Readonly<Record<string, { program?: string; file?: string; start: Start }>> = {
   "echoes": { start: startEchoes },
   "replication": { start: startReplication },
   "redis": { program: "redis-server", start: startRedis },
   "etcd": { program: "etcd", start: startEtcd },
+  "zookeeper": { program: "java", file: zooKeeperClasses, start: startZooKeeper },
   "these": { start: startOurs },
+  "durable": { start: startOursDurable },
   "on-etcd": { program: "etcd", start: startOursOnEtcd },
 };
 
@@ -95,9 +101,14 @@ async function main(
   const notes: string[] = [];
   const systems: System[] = [];
   for (const name of chosen) {
-    const { program, start } = starts[name]!;
-    if (program !== undefined && !await installed(program)) {
-      notes.push(`${name} is skipped: ${program} not found`);
+    const { program, file, start } = starts[name]!;
+    const missing = program !== undefined && !await installed(program)
+      ? program
+      : file !== undefined && !await exists(file)
+      ? file
+      : undefined;
+    if (missing !== undefined) {
+      notes.push(`${name} is skipped: ${missing} not found`);
       continue;
     }
     signal.throwIfAborted();
@@ -208,6 +219,17 @@ function remarks(systems: readonly System[]): string[] {
         `others have 16 requests in flight it has as many connections instead, ${connectionsMax} at most.`,
     },
     {
+      of: "ZooKeeper",
+      text:
+        "ZooKeeper runs majority consensus with a log (without syncs, in memory where there is " +
+        "/dev/shm) and changes leaders by itself.",
+    },
+    {
+      of: "durable",
+      text:
+        "Durable means these servers with --data-dir: each write is synced to the disk by all three.",
+    },
+    {
       of: "these",
       text: "These servers print all lines of the assignment, here to files.",
     },
@@ -244,6 +266,15 @@ async function installed(program: string): Promise<boolean> {
     await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" })
       .output();
     return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(file)).isFile;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;

@@ -83,3 +83,47 @@ export class HttpReplies implements Replies {
     }
   }
 }
+
+const headBytes = 20;
+
+/**
+ * Replies of ZooKeeper: a length of four bytes, and in as many bytes after it the request's number (4),
+ * a transaction's (8), an error (4), and the rest. The first is the session's, and does not count.
+ */
+export class PacketReplies implements Replies {
+  readonly #errors: readonly number[];
+  readonly #head = new Uint8Array(headBytes);
+  readonly #view = new DataView(this.#head.buffer);
+  /** Bytes of the packet that have come, its length included. */
+  #bytes = 0;
+  #opened = false;
+
+  /** `errors` are those that a reply may have; 0 is none. */
+  constructor(errors: readonly number[]) {
+    this.#errors = errors;
+  }
+
+  count(chunk: Uint8Array): number {
+    let replies = 0;
+    for (let from = 0; from < chunk.length;) {
+      // Nobody knows how long it is before its head is there.
+      const end = this.#bytes < headBytes ? headBytes : 4 + this.#view.getInt32(0);
+      const part = chunk.subarray(from, from + end - this.#bytes);
+      if (this.#bytes < headBytes) this.#head.set(part, this.#bytes);
+      this.#bytes += part.length;
+      from += part.length;
+      if (this.#bytes < headBytes || this.#bytes < 4 + this.#view.getInt32(0)) continue;
+      this.#bytes = 0;
+      if (!this.#opened) {
+        this.#opened = true;
+        continue;
+      }
+      const error = this.#view.getInt32(headBytes - 4);
+      if (!this.#errors.includes(error)) {
+        throw new Error(`not a reply to what was asked: error ${error}`);
+      }
+      replies++;
+    }
+    return replies;
+  }
+}

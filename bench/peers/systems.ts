@@ -36,7 +36,8 @@ export type Start = (stack: AsyncDisposableStack, folder: string) => Promise<Sys
 
 /** How many keys there are. */
 export const keys = 10_000;
-const value = "x".repeat(100);
+/** What is written. */
+export const value = "x".repeat(100);
 const encoder = new TextEncoder();
 
 const echoScript = new URL("echo.ts", import.meta.url).pathname;
@@ -47,11 +48,14 @@ function keyOf(n: number): string {
 }
 
 /** A request for each key, far from its neighbours', so that they come in no order. */
-function forEachKey(request: (key: string, id: number) => string): Uint8Array<ArrayBuffer>[] {
+export function forEachKey(
+  request: (key: string, id: number) => string | Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer>[] {
   const stride = 7_919; // a prime, so it meets them all
   return Array.from({ length: keys }, (_, n) => {
     const index = n * stride % keys;
-    return encoder.encode(request(keyOf(index), index));
+    const made = request(keyOf(index), index);
+    return typeof made === "string" ? encoder.encode(made) : made;
   });
 }
 
@@ -74,7 +78,8 @@ async function deno(
   await reachable(process, Number(args[1]), script);
 }
 
-async function reachable(process: OwnProcess, port: number, name: string): Promise<void> {
+/** Resolves when a process listens. */
+export async function reachable(process: OwnProcess, port: number, name: string): Promise<void> {
   await waitUntil(`${name} listens`, async () => {
     if (process.ended) throw new Error(`${name} has ended by itself`);
     return await listens({ hostname: "127.0.0.1", port });
@@ -215,19 +220,31 @@ export async function startEtcd(stack: AsyncDisposableStack, folder: string): Pr
 
 /** The three servers of this project, with their console lines going to files. */
 export async function startOurs(stack: AsyncDisposableStack, folder: string): Promise<System> {
-  const servers = stack.use(await OwnServers.start(folder));
+  const { system, follower } = ours("these servers", stack.use(await OwnServers.start(folder)));
+  const exchange = mensagens(follower, "PUT");
+  const target = { name: "these, via a follower", kind: "PUT", exchange, pipelines: true } as const;
+  return { ...system, targets: [...system.targets, target] };
+}
+
+/** The same servers with data directories, on whatever disk the system's temporary folder is. */
+export async function startOursDurable(
+  stack: AsyncDisposableStack,
+  folder: string,
+): Promise<System> {
+  const consoles = `${folder}/durable`;
+  await Deno.mkdir(consoles);
+  const data = await Deno.makeTempDir({ prefix: "kv-bench-" });
+  stack.defer(() => Deno.remove(data, { recursive: true }));
+  return ours("durable", stack.use(await OwnServers.start(consoles, data))).system;
+}
+
+function ours(name: string, servers: OwnServers): { system: System; follower: number } {
   const [leader, follower] = servers.addresses.map(({ port }) => port) as [number, number];
   const put = mensagens(leader, "PUT");
-  return {
+  const system: System = {
     targets: [
-      { name: "these servers", kind: "GET", exchange: mensagens(leader, "GET"), pipelines: true },
-      { name: "these servers", kind: "PUT", exchange: put, pipelines: true },
-      {
-        name: "these, via a follower",
-        kind: "PUT",
-        exchange: mensagens(follower, "PUT"),
-        pipelines: true,
-      },
+      { name, kind: "GET", exchange: mensagens(leader, "GET"), pipelines: true },
+      { name, kind: "PUT", exchange: put, pipelines: true },
     ],
     filling: put,
     // They are appended to, so an emptied file just begins anew.
@@ -237,6 +254,7 @@ export async function startOurs(stack: AsyncDisposableStack, folder: string): Pr
       }
     },
   };
+  return { system, follower };
 }
 
 /** The same servers, with their data in etcd. The first of them stands on the member that leads. */
@@ -279,7 +297,7 @@ export async function startOursOnEtcd(
 }
 
 /** Sends a text on a connection of its own, and returns the first chunk that comes back. */
-async function askOnce(port: number, text: string): Promise<string> {
+export async function askOnce(port: number, text: string): Promise<string> {
   const conn = await Deno.connect({ hostname: "127.0.0.1", port });
   try {
     await conn.write(encoder.encode(text));

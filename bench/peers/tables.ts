@@ -54,6 +54,13 @@ const ratios: readonly Ratio[] = [
   {
     kind: "GET",
     of: "these servers",
+    to: "ZooKeeper getData",
+    what: "rate",
+    targets: { "8": "1.5", "64": "1.5" },
+  },
+  {
+    kind: "GET",
+    of: "these servers",
     to: "Redis GET",
     what: "p99Us",
     targets: { "64": "at most 1.25" },
@@ -79,6 +86,14 @@ const ratios: readonly Ratio[] = [
     what: "rate",
     targets: { "1": "2", "8": "3.5", "64": "4" },
   },
+  {
+    kind: "PUT",
+    of: "these servers",
+    to: "ZooKeeper setData",
+    what: "rate",
+    targets: { "1": "1.7", "8": "2", "64": "2.2" },
+  },
+  { kind: "PUT", of: "durable", to: "these servers", what: "rate", targets: { "64": "0.6" } },
   { kind: "GET", of: "on etcd", to: "these servers", what: "rate", targets: {} },
   { kind: "GET", of: "on etcd", to: "etcd serializable GET", what: "rate", targets: {} },
   { kind: "PUT", of: "on etcd", to: "these servers", what: "rate", targets: {} },

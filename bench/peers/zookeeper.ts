@@ -1,0 +1,101 @@
+/**
+ * ZooKeeper with three servers, asked in its own protocol.
+ *
+ * Packets are a length and then fields, all numbers big-endian; strings and buffers have their length
+ * before them, lists their count. A connection begins with a packet that opens a session.
+ *
+ * @module
+ */
+
+import { freePorts, OwnProcess, waitUntil } from "../servers.ts";
+import type { Exchange } from "./client.ts";
+import { PacketReplies } from "./replies.ts";
+import { askOnce, forEachKey, reachable, type System, value } from "./systems.ts";
+
+/** Where Debian's package has the program. */
+export const zooKeeperClasses = "/usr/share/java/zookeeper.jar";
+const sessionMs = 30_000;
+/** The kinds of requests. */
+const [create, getData, setData] = [1, 4, 5] as const;
+/** All may do everything with a node. */
+const permissions = 31;
+const anyVersion = -1;
+/** The error of a create for a node that exists. */
+const nodeExists = -110;
+
+const encoder = new TextEncoder();
+
+/** A field: a number of four bytes, a text with its length, or a yes or no in one byte. */
+type Field = number | string | boolean;
+
+function packet(...fields: readonly Field[]): Uint8Array<ArrayBuffer> {
+  const parts = fields.map((field) => {
+    if (typeof field === "boolean") return [Number(field)];
+    if (typeof field === "number") return four(field);
+    const bytes = encoder.encode(field);
+    return [...four(bytes.length), ...bytes];
+  }).flat();
+  return new Uint8Array([...four(parts.length), ...parts]);
+}
+
+function four(number: number): number[] {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setInt32(0, number);
+  return [...bytes];
+}
+
+/** Protocol 0, no transaction seen (8 bytes), a time limit, no session yet (8 bytes), no password. */
+const hello = packet(0, 0, 0, sessionMs, 0, 0, "\0".repeat(16));
+
+/** Three servers, whose log is never synced. */
+export async function startZooKeeper(stack: AsyncDisposableStack, folder: string): Promise<System> {
+  const ports = freePorts(9);
+  const clientPorts = ports.slice(0, 3);
+  const members = clientPorts.map((_, index) =>
+    `server.${index + 1}=127.0.0.1:${ports[3 + index]}:${ports[6 + index]}`
+  );
+  for (const [index, port] of clientPorts.entries()) {
+    const dir = `${folder}/zookeeper${index}`;
+    await Deno.mkdir(dir);
+    await Deno.writeTextFile(`${dir}/myid`, `${index + 1}\n`);
+    const config = [
+      `dataDir=${dir}`,
+      `clientPort=${port}`,
+      "clientPortAddress=127.0.0.1",
+      ...["tickTime=2000", "initLimit=10", "syncLimit=5", "maxClientCnxns=0"],
+      ...["admin.enableServer=false", "4lw.commands.whitelist=srvr", "forceSync=no"],
+      ...members,
+    ];
+    await Deno.writeTextFile(`${dir}/zoo.cfg`, `${config.join("\n")}\n`);
+    const process = new OwnProcess("java", [
+      ...["-Dzookeeper.forceSync=no", "-Dlog4j.rootLogger=OFF", "-cp", zooKeeperClasses],
+      ...["org.apache.zookeeper.server.quorum.QuorumPeerMain", `${dir}/zoo.cfg`],
+    ], "/dev/null");
+    await reachable(stack.use(process), port, "ZooKeeper");
+  }
+  let leader: number | undefined;
+  await waitUntil("ZooKeeper has a leader", async () => {
+    for (const port of clientPorts) {
+      if ((await askOnce(port, "srvr")).includes("Mode: leader")) leader = port;
+    }
+    return leader !== undefined;
+  });
+  const exchange = (request: (key: string, id: number) => Uint8Array<ArrayBuffer>): Exchange => ({
+    port: leader!,
+    hello,
+    requests: forEachKey(request),
+    replies: () => new PacketReplies([0, nodeExists]),
+  });
+  const get = exchange((key, id) => packet(id, getData, `/${key}`, false));
+  const set = exchange((key, id) => packet(id, setData, `/${key}`, value, anyVersion));
+  const fill = exchange((key, id) =>
+    packet(id, create, `/${key}`, value, 1, permissions, "world", "anyone", 0)
+  );
+  return {
+    targets: [
+      { name: "ZooKeeper getData", kind: "GET", exchange: get, pipelines: true },
+      { name: "ZooKeeper setData", kind: "PUT", exchange: set, pipelines: true },
+    ],
+    filling: fill,
+  };
+}
