@@ -30,7 +30,7 @@ import {
 } from "./mensagem.ts";
 import { forgetting, type Gap, Ledger, type Saved } from "./journal.ts";
 import { HeldStream } from "./held_stream.ts";
-import { groupCharsMax, groupPuts, recoverySkip, timestampMax } from "./limits.ts";
+import { batchChars, groupCharsMax, groupPuts, recoverySkip, timestampMax } from "./limits.ts";
 import { type PendingPut, PutWindow } from "./put_window.ts";
 import {
   decideBy,
@@ -368,6 +368,7 @@ export class Leader implements Replica {
     this.#store.keep(key, write);
     this.#batch += written.encode();
     this.#batchWrites++;
+    if (this.#batch.length > batchChars) this.#sendBatch();
     const { watch } = this.#host;
     if (watch !== undefined) {
       const waitedMs = decideBy(this.#now, this.#tuning.putTimeoutMs) - pending.deadline;

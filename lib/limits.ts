@@ -113,7 +113,7 @@ export const waitingCharsMax = 64 * 1024 * 1024;
 export const logCharsMax = 16 * 1024 * 1024;
 
 /** A snapshot chunk is closed when its text reaches this size, in UTF-16 units. */
-export const snapshotChunkChars = 256 * 1024;
+export const snapshotChunkChars = 128 * 1024;
 
 /**
  * A snapshot chunk is closed when this many keys were looked at, so that the event loop never waits
@@ -121,8 +121,11 @@ export const snapshotChunkChars = 256 * 1024;
  */
 export const snapshotChunkVisits = 8_192;
 
+/** REPLICATIONs of one turn leave in texts of about this size, in UTF-16 units. */
+export const batchChars = 32 * 1024;
+
 /** Snapshot chunks on their way to one server that it has not confirmed yet. */
-export const snapshotChunksInFlight = 2;
+export const snapshotChunksInFlight = 1;
 
 /** REPLICATIONs that a fault holds on their way to one follower, in UTF-16 units. */
 export const heldCharsMax = 8 * 1024 * 1024;
