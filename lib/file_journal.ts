@@ -75,10 +75,12 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
   #durable = 0;
   /** Everything that is written is on the disk, and the next record must say so. */
   #unsealed = false;
-  /** Seals soon, if nothing more is written. */
+  /** Seals when it fires, if nothing is on its way then. */
   #sealing: ReturnType<typeof setTimeout> | undefined;
   #error: JournalError | undefined;
   #closing = false;
+  /** Nothing more is taken. */
+  #closed = false;
   #writing: Promise<void> | undefined;
   #compacting: Promise<void> | undefined;
   /** Resolves after the next sync. */
@@ -133,7 +135,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
   }
 
   append(message: JournalMessage): void {
-    if (this.#error !== undefined) return;
+    if (this.#error !== undefined || this.#closed) return;
     this.#standing.note(message);
     this.#appended++;
     this.#records += recordOf(message.encode());
@@ -145,6 +147,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
     this.#closing = true;
     await this.#writing;
     await this.#compacting;
+    this.#closed = true;
     clearTimeout(this.#sealing);
     this.#sealAtRest();
     if (this.#error !== undefined) this.#file.close();
@@ -169,6 +172,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
       this.#records = "";
       this.#put(text);
       await this.#file.syncInTurn();
+      if (this.#error !== undefined) return; // compaction has failed meanwhile
       this.#unsealed = true;
       this.#durable = count;
       this.#owner!.durable(count);

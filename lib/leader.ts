@@ -103,7 +103,7 @@ export class Leader implements Replica {
   #gaps: readonly Gap[] = [];
   /** A group of PUTs was stamped, and what comes in the same turn belongs to it. */
   #gathering = false;
-  /** A group is complete with so many: all that had no answer when the last group was answered. */
+  /** A group is complete with so many: all that had no answer when PUTs were last answered. */
   #expected = 1;
   /** Ends the wait for those that are expected, while there is one. */
   #stopPause: (() => void) | undefined;
@@ -113,7 +113,7 @@ export class Leader implements Replica {
   #committed = 0;
   /** The members that are in sync. */
   #inSyncCount = 0;
-  /** REPLICATIONs that leave with the next flush. They end with the one of #timestamp. */
+  /** REPLICATIONs that leave with the next flush at the latest. They end with the one of #timestamp. */
   #batch = "";
   #batchWrites = 0;
   #log: WriteLog;
@@ -264,7 +264,7 @@ export class Leader implements Replica {
     this.#sendBatch();
   }
 
-  /** Sends the writes of this turn to all members, in one text, which the log keeps too. */
+  /** Sends what has gathered to all members, in one text, which the log keeps too. */
   #sendBatch(): void {
     if (this.#batchWrites === 0) return;
     const frames = this.#batch;
@@ -570,6 +570,7 @@ export class Leader implements Replica {
     if (!this.#alone && this.#inSyncCount < this.#tuning.clusterSize - 1) return;
     this.#phase = "open";
     this.#report(`open, cluster ${this.#cluster}, timestamp ${this.#timestamp}`);
+    this.#commit(); // PUTs may be waiting, and nobody be there to confirm anything
   }
 
   /**

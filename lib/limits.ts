@@ -43,7 +43,7 @@ export const journalBytesMin = 16 * 1024 * 1024;
  */
 export const journalRoomBytes = 1024 * 1024;
 
-/** A journal that nothing was written to for some time is sealed, in milliseconds. */
+/** A journal at rest is sealed within this time, in milliseconds. */
 export const sealMs = 50;
 
 /** A disk whose last sync took less is waited for, in milliseconds. */
@@ -113,10 +113,13 @@ export const waitingCharsMax = 64 * 1024 * 1024;
 export const logCharsMax = 16 * 1024 * 1024;
 
 /**
- * A snapshot chunk is closed when its text reaches this size, in UTF-16 units. With chunks of 256 KiB
+ * A snapshot chunk to a follower is closed when its text reaches this size, in UTF-16 units. With chunks of 256 KiB
  * PUTs went on at half their rate and waited for up to 24 ms, with these at 0.6 of it and 13 ms.
  */
 export const snapshotChunkChars = 32 * 1024;
+
+/** A chunk to a leader that recovers is so many times as large: nobody's PUTs go on meanwhile. */
+export const recoveryChunkFactor = 8;
 
 /**
  * A snapshot chunk is closed when this many keys were looked at, so that the event loop never waits

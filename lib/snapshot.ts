@@ -67,7 +67,7 @@ export class SnapshotSender {
     let chars = 0;
     let visits = 0;
     // The largest chunk is one short of full plus the largest entry, all of it escaped six to one:
-    // 6.3 MiB of at most 8.
+    // 7.6 MiB of at most 8.
     while (this.#left > 0 && visits < snapshotChunkVisits && chars < snapshotChunkChars) {
       const [key, entry] = this.#entries.next().value as [string, Entry];
       this.#left--;

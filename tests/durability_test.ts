@@ -156,6 +156,20 @@ Deno.test("nobody waits for more PUTs than a group needs, and their order stays"
   assertEquals(stage.pausing, false);
 });
 
+Deno.test("a PUT that came before the only server was open is not forgotten", pure, () => {
+  const disk = new FakeJournal();
+  const stage = new Stage(leader, { clusterSize: 1, minInSync: 1 }, {
+    journal: disk,
+    saved: disk.reopen().saved,
+  });
+  const link = stage.connect(client);
+  link.say(new Put(1, "a", "1"));
+  disk.sync();
+  if (stage.pausing) stage.endPause();
+  disk.sync();
+  assertEquals(link.heard(), ["PUT_OK #1 a @1"]);
+});
+
 Deno.test("PUTs of much text do not wait, and go in their order", pure, () => {
   const { stage, disk } = openLeader();
   const link = stage.connect(client);
