@@ -18,7 +18,6 @@ import {
   SnapshotOk,
 } from "./mensagem.ts";
 import { forgetting, Ledger, type Saved } from "./journal.ts";
-import { recoveryChunkFactor } from "./limits.ts";
 import { answerBy, type Host, type Link, type Replica, type Tuning } from "./replication.ts";
 import { SnapshotSender } from "./snapshot.ts";
 import type { Store } from "./store.ts";
@@ -183,10 +182,7 @@ export class Follower implements Replica {
         this.#ledger.whenDurable(() => link.send(new SnapshotOk().encode()));
         return true;
       case "SNAPSHOT_REQUEST":
-        this.#snapshot = new SnapshotSender(link, this.#store, 0, {
-          ...this.#tuning,
-          snapshotChunkChars: this.#tuning.snapshotChunkChars * recoveryChunkFactor,
-        });
+        this.#snapshot = new SnapshotSender(link, this.#store, 0, this.#tuning);
         return true;
       case "SNAPSHOT_OK":
         if (this.#snapshot?.confirmed()) this.#snapshot = undefined;
