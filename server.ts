@@ -96,10 +96,10 @@ const tuningFlags = {
     max: 3_600,
     unit: seconds,
   },
-  logCharsMax: {
+  logBytesMax: {
     name: "log-size",
     help: "MiB of recent writes kept, so that followers catch up without a snapshot",
-    preset: tuningDefault.logCharsMax,
+    preset: tuningDefault.logBytesMax,
     min: 0,
     max: 128,
     unit: MiB,
@@ -297,7 +297,7 @@ export async function main(
     // The last PUT of a client that has said its last word is still answered.
     finishMs: tuning.putTimeoutMs + finishMs,
   };
-  if (tuning.logCharsMax * 2 > limits.unsentCharsMax) {
+  if (tuning.logBytesMax * 2 > limits.unsentCharsMax) {
     throw new UsageError("--max-unsent must be at least twice --log-size: a log is sent in one go");
   }
   const tls = askTls(values);

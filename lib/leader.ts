@@ -137,7 +137,7 @@ export class Leader implements Replica {
     this.#host = host;
     this.#tuning = tuning;
     this.#window = new PutWindow(host);
-    this.#log = new WriteLog(0, tuning.logCharsMax);
+    this.#log = new WriteLog(0, tuning.logBytesMax);
     this.#now = now;
     this.#ledger = new Ledger(host.journal);
     if (saved !== undefined && saved.cluster !== "") {
@@ -546,7 +546,7 @@ export class Leader implements Replica {
     this.#timestamp = timestamp;
     this.#committed = timestamp;
     this.#host.watch?.table();
-    this.#log = new WriteLog(timestamp, this.#tuning.logCharsMax);
+    this.#log = new WriteLog(timestamp, this.#tuning.logBytesMax);
     // Nobody is told of a timestamp, and none is used, before the disk has the one that it comes
     // after (G5): the next process would draw another.
     this.#ledger.append(new JoinOk());

@@ -51,7 +51,7 @@ export const quickSyncMs = 1;
 
 /**
  * So long a leader with a journal waits, in milliseconds, for those to ask again whom it has just
- * answered: less than a sync.
+ * answered: about as long as a quick disk takes for a sync.
  */
 export const pauseMs = 0.2;
 
@@ -106,11 +106,8 @@ export const outstandingPutsMax = 65_536;
 /** Text (in UTF-16 units) of keys and values that wait at the leader for servers to come back. */
 export const waitingCharsMax = 64 * 1024 * 1024;
 
-/**
- * Recent writes that the leader keeps so that a follower can catch up without a snapshot, in UTF-16
- * units.
- */
-export const logCharsMax = 16 * 1024 * 1024;
+/** Recent writes that the leader keeps so that a follower can catch up without a snapshot, in bytes. */
+export const logBytesMax = 16 * 1024 * 1024;
 
 /**
  * A snapshot chunk is closed when its text reaches this size, in UTF-16 units. With chunks of an eighth PUTs

@@ -24,7 +24,7 @@ import {
   clusterSizeDefault,
   heartbeatMs,
   keyBytesMax,
-  logCharsMax,
+  logBytesMax,
   minInSyncDefault,
   outstandingPutsMax,
   putTimeoutMs,
@@ -155,8 +155,8 @@ export interface Tuning {
   readonly redialFirstMs: number;
   /** See {@linkcode Tuning.redialFirstMs}. */
   readonly redialLongestMs: number;
-  /** Text of the leader's log of recent writes, in UTF-16 units. */
-  readonly logCharsMax: number;
+  /** The leader's log of recent writes, in bytes. */
+  readonly logBytesMax: number;
   /** A snapshot chunk is closed at this much text, in UTF-16 units. */
   readonly snapshotChunkChars: number;
   /** A snapshot chunk is closed when so many keys were looked at. */
@@ -180,7 +180,7 @@ export const tuningDefault: Tuning = {
   silenceMs,
   redialFirstMs,
   redialLongestMs,
-  logCharsMax,
+  logBytesMax,
   snapshotChunkChars,
   snapshotChunkVisits,
   outstandingPutsMax,

@@ -25,7 +25,7 @@ import {
   Stage,
 } from "./core_fixture.ts";
 
-const snapshots = { logCharsMax: 60, snapshotChunkVisits: 1 };
+const snapshots = { logBytesMax: 60, snapshotChunkVisits: 1 };
 
 Deno.test(
   "writes that only an unfinished catch-up has seen do not outlive the leader (G6)",

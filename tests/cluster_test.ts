@@ -223,7 +223,7 @@ Deno.test("a restarted follower gets what it missed from the log, prints it, and
 });
 
 Deno.test("a follower that missed more than the log holds gets a snapshot, and prints nothing", async () => {
-  await using cluster = await Cluster.start({ logCharsMax: 300 });
+  await using cluster = await Cluster.start({ logBytesMax: 300 });
   await cluster.kill(2);
   const entries = Array.from({ length: 40 }, (_, n): [string, string] => [`k${n}`, `v${n}`]);
   const written = await write([cluster.leader.address], entries);
@@ -236,7 +236,7 @@ Deno.test("a follower that missed more than the log holds gets a snapshot, and p
 });
 
 Deno.test("a follower catches up while writing goes on", async () => {
-  await using cluster = await Cluster.start({ logCharsMax: 2_000 });
+  await using cluster = await Cluster.start({ logBytesMax: 2_000 });
   await cluster.kill(2);
   await write([cluster.leader.address], [["antes", "sim"]]);
   await using client = clientOf(cluster.leader);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { EtcdClient, type EtcdOptions } from "../lib/etcd_client.ts";
 import { EtcdEngine } from "../lib/etcd_engine.ts";
-import { EtcdError } from "../lib/etcd_errors.ts";
+import { errorOf, EtcdError, explain } from "../lib/etcd_errors.ts";
 import type { KvServerOptions } from "../lib/kv_server.ts";
 import { Metrics, prometheusText } from "../lib/metrics.ts";
 import type { Tuning } from "../lib/replication.ts";
@@ -597,4 +597,14 @@ Deno.test("metrics count a server on etcd too, and time its PUTs", async () => {
   assertStringIncludes(text, "\nkv_put_duration_seconds_count 1\n");
   assertStringIncludes(text, "\nkv_leader 1\n");
   assertStringIncludes(text, "\nkv_keys 1\n");
+});
+
+Deno.test("an answer that is not the gateway's is shown as it came, cut where it is long", () => {
+  const plain = errorOf(400, "Client sent an HTTP request to an HTTPS server.\n");
+  assertEquals(
+    explain(plain),
+    "no answer of etcd's gateway, but HTTP 400: Client sent an HTTP request to an HTTPS server.",
+  );
+  assertEquals(errorOf(502, "").message, "no answer of etcd's gateway, but HTTP 502");
+  assertEquals(errorOf(500, "x".repeat(1_000)).message.length < 400, true);
 });

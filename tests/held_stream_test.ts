@@ -141,7 +141,7 @@ Deno.test("a follower that leaves takes its fault with it", pure, () => {
 });
 
 Deno.test("what a follower has missed is held too when it catches up under a fault", pure, () => {
-  const { stage, f1, f2, client } = openLeaderWith(3, { logCharsMax: 60 });
+  const { stage, f1, f2, client } = openLeaderWith(3, { logBytesMax: 60 });
   stage.faults = true;
   f1.end();
   const again = stage.join(follower1, 0, "new1");

@@ -345,7 +345,7 @@ Deno.test("the largest value of control characters goes through a follower to ev
 });
 
 Deno.test("the largest snapshot chunk there can be reaches a recovering leader and a new follower", async () => {
-  await using cluster = await Cluster.start({ logCharsMax: 1 });
+  await using cluster = await Cluster.start({ logBytesMax: 1 });
   const { snapshotChunkChars } = tuningDefault;
   // One entry that leaves the chunk a little short of full, then the largest.
   const values = ["\u0001".repeat(snapshotChunkChars - 100), "\u0001".repeat(valueBytesMax)];

@@ -26,7 +26,7 @@ import {
 } from "./core_fixture.ts";
 
 /** So small that each write is forgotten by the next: whoever missed one needs a snapshot. */
-const tinyLog = { logCharsMax: 60 };
+const tinyLog = { logBytesMax: 60 };
 /** Every key is a chunk of its own. */
 const tinyChunks = { snapshotChunkVisits: 1 };
 
@@ -524,7 +524,7 @@ Deno.test(
   "writes during a snapshot follow it, in order, and nobody waits for them there",
   pure,
   () => {
-    const { stage, f1, f2, client: someone } = openLeaderWith(2, { logCharsMax: 200 });
+    const { stage, f1, f2, client: someone } = openLeaderWith(2, { logBytesMax: 200 });
     f2.end();
     for (let id = 3; id <= 6; id++) someone.say(new Put(id, "a", `${id}`));
     f1.say(ack(6));
@@ -565,7 +565,7 @@ Deno.test("a snapshot has at most two chunks under way that are not confirmed", 
 });
 
 Deno.test("a key that changes before its turn is sent with its new value", pure, () => {
-  const { stage, f1, f2, client: someone } = openLeaderWith(4, { ...tinyChunks, logCharsMax: 120 });
+  const { stage, f1, f2, client: someone } = openLeaderWith(4, { ...tinyChunks, logBytesMax: 120 });
   f2.end();
   const anew = stage.join(follower2);
   someone.say(new Put(5, "k4", "new"));

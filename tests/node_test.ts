@@ -16,7 +16,7 @@ import {
 import { type Random, seeded } from "./random.ts";
 
 /** So small that whoever missed a write needs a snapshot, of which every key is a chunk. */
-const snapshots = { logCharsMax: 60, snapshotChunkVisits: 1 };
+const snapshots = { logBytesMax: 60, snapshotChunkVisits: 1 };
 
 /** The only answer to a request. */
 function answer(of: FakeClient, id: number): string | undefined {

@@ -68,7 +68,7 @@ export async function startZooKeeper(stack: AsyncDisposableStack, folder: string
     ];
     await Deno.writeTextFile(`${dir}/zoo.cfg`, `${config.join("\n")}\n`);
     const process = new OwnProcess("java", [
-      ...["-Dzookeeper.forceSync=no", "-Dlog4j.rootLogger=OFF", "-cp", zooKeeperClasses],
+      ...["-Dlog4j.rootLogger=OFF", "-cp", zooKeeperClasses],
       ...["org.apache.zookeeper.server.quorum.QuorumPeerMain", `${dir}/zoo.cfg`],
     ], "/dev/null");
     await reachable(stack.use(process), port, "ZooKeeper");

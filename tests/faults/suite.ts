@@ -18,7 +18,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { logCharsMax, putTimeoutMs, silenceMs } from "../../lib/limits.ts";
+import { logBytesMax, putTimeoutMs, silenceMs } from "../../lib/limits.ts";
 import { anyPort, eventually, within } from "../helpers.ts";
 import { givenSeed, Random } from "../random.ts";
 import { Cluster, nameOf } from "./cluster.ts";
@@ -303,7 +303,7 @@ const large: Partial<LoadOptions> = {
 };
 
 test("a follower is away for longer than the log reaches", async ({ cluster, load }) => {
-  const outgrown = Math.ceil(logCharsMax / large.valueChars!) + some;
+  const outgrown = Math.ceil(logBytesMax / large.valueChars!) + some;
   // One that has lost everything.
   const killedMs = await cluster.kill(1);
   await load.resumes("after a follower was killed", killedMs, resumeMs);

@@ -219,7 +219,7 @@ export class Target implements AsyncDisposable {
       clusterSize: count,
       minInSync: Math.min(count, 2),
       redialFirstMs: 10,
-      logCharsMax: 1024 * 1024,
+      logBytesMax: 1024 * 1024,
     };
     // An answer that never comes must not be taken for one that may still come.
     const limits = {

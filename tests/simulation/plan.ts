@@ -58,7 +58,7 @@ export type CutOff = "stopped" | "deaf" | "mute" | "both";
 export interface Plan {
   readonly seed: number;
   /** Text of the leader's log: small ones make followers need snapshots. */
-  readonly logCharsMax: number;
+  readonly logBytesMax: number;
   /** Which servers have a disk. Left out, none has. */
   readonly durable?: readonly boolean[];
   /** A follower that is cut off for long, near the end, while clients write. */
@@ -95,7 +95,7 @@ export function makePlan(seed: number): Plan {
   actions.sort((a, b) => a.at - b.at);
   return {
     seed,
-    logCharsMax: random.pick(readWhileCatchingUp ? [100_000] : [0, 300, 500, 100_000]),
+    logBytesMax: random.pick(readWhileCatchingUp ? [100_000] : [0, 300, 500, 100_000]),
     cutOff: random.chance(0.25)
       ? { follower: random.between(1, 2), how: random.pick(["stopped", "deaf", "mute", "both"]) }
       : undefined,

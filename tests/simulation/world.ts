@@ -89,7 +89,7 @@ class World {
     this.#plan = plan;
     this.traced = traced;
     this.network = new Network(this.clock, new Random(plan.seed ^ 0x5bd1e995));
-    this.tuning = { ...tuning, logCharsMax: plan.logCharsMax };
+    this.tuning = { ...tuning, logBytesMax: plan.logBytesMax };
     const answerMs = tuning.putTimeoutMs + tickMs;
     this.#checkers = Object.entries(makeCheckers({ minInSync: tuning.minInSync, answerMs }));
     this.#disksCount = survivesAll(plan);
