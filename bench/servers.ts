@@ -92,7 +92,10 @@ export class OwnProcess implements AsyncDisposable {
       args: all,
       cwd: project,
       // The second for the servers, as in their tasks; others know nothing of it.
-      env: { NO_COLOR: "1", ...(args.includes("server.ts") ? runtimeLimits : {}) },
+      env: {
+        NO_COLOR: "1",
+        ...(args.some((arg) => arg.endsWith("server.ts")) ? runtimeLimits : {}),
+      },
       stdin: "null",
       stdout: "null",
       stderr: output === undefined ? "inherit" : "null",

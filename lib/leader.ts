@@ -191,7 +191,7 @@ export class Leader implements Replica {
     }
     this.#host.prints.put(client, put.key, put.value);
     const deadline = decideBy(this.#now, putTimeoutMs);
-    const pending = { link, id: put.id, put, written: undefined, client, deadline };
+    const pending = { link, id: put.id, put, key: "", timestamp: 0, client, deadline };
     if (this.#writable && this.#mayStamp()) this.#apply(pending, put);
     else this.#window.wait(pending);
   }
@@ -355,7 +355,8 @@ export class Leader implements Replica {
   #apply(pending: PendingPut, put: Put): void {
     const written = put.stamped(++this.#stamped);
     pending.put = undefined;
-    pending.written = written;
+    pending.key = written.key;
+    pending.timestamp = this.#stamped;
     this.#window.applied(pending);
     if (!this.#ledger.kept) return this.#publish(pending, written);
     this.#ledger.append(written);

@@ -98,7 +98,7 @@ export const putTimeoutMs = 5_000;
 export const tickMs = 50;
 
 /** Least pause between two writes of a server to its console, in milliseconds. */
-export const consolePauseMs = 5;
+export const consolePauseMs = 50;
 
 /** PUTs that a leader, or one follower towards its leader, has not answered yet. */
 export const outstandingPutsMax = 65_536;

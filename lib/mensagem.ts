@@ -592,9 +592,10 @@ function decodeReplication(line: string): Replication | undefined {
   if (match === null) return undefined;
   const [, key, value, timestamp] = match as unknown as [string, string, string, string];
   if (key.length > keyBytesMax || value.length > valueBytesMax) return undefined;
-  // Putting it together anew makes it a text of its own, and no part of the chunk.
   const text = `${line.slice(beforeWrite)}\n`;
-  return new Replication(key, Write.ofText(text, key.length, value.length, Number(timestamp)));
+  const write = Write.ofText(text, key.length, value.length, Number(timestamp));
+  // Not the key of the chunk. Cutting it out makes the text one of its own, and no part of the chunk.
+  return new Replication(write.plainKey, write);
 }
 
 function decodeReplicationOk(line: string): ReplicationOk | undefined {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ErrorReply, type Put, PutOk, type Replication } from "./mensagem.ts";
+import { ErrorReply, type Put, PutOk } from "./mensagem.ts";
 import { Fifo } from "./fifo.ts";
 import type { Host, Link } from "./replication.ts";
 
@@ -16,8 +16,10 @@ export interface PendingPut {
   readonly id: number;
   /** The request, while it waits to be applied. */
   put: Put | undefined;
-  /** The write that was made of it, from then on. */
-  written: Replication | undefined;
+  /** The key, from the time on when it is applied; "" before. It holds no text but its own. */
+  key: string;
+  /** The timestamp of the write that was made of it; 0 before. */
+  timestamp: number;
   /** "ip:port" of the client that asked first, perhaps through a follower. */
   readonly client: string;
   /** The time by which it must be answered. */
@@ -91,16 +93,15 @@ export class PutWindow {
   /** Answers every applied PUT up to `timestamp`: all in-sync servers hold it (enunciado 5.e). */
   commit(timestamp: number): void {
     for (let first = this.#applied.at(0); first !== undefined; first = this.#applied.at(0)) {
-      const { key, write } = first.written!;
-      if (write.timestamp > timestamp) return;
+      if (first.timestamp > timestamp) return;
       this.#applied.shift();
       if (this.#expired > 0) {
         this.#expired--;
         continue;
       }
-      const { link, id, client } = first;
-      this.#host.prints.putOk(client, key, write.timestamp);
-      link.send(new PutOk(id, key, write.timestamp).encode());
+      const { link, id, key, client } = first;
+      this.#host.prints.putOk(client, key, first.timestamp);
+      link.send(new PutOk(id, key, first.timestamp).encode());
     }
   }
 

@@ -90,12 +90,14 @@ import benchLimitsMainText from "../bench/limits/main.ts" with { type: "text" };
 import benchLimitsMeasuresText from "../bench/limits/measures.ts" with { type: "text" };
 import benchLoadText from "../bench/load.ts" with { type: "text" };
 import benchLoadConnectionText from "../bench/load_connection.ts" with { type: "text" };
+import benchPeersBareConsoleText from "../bench/peers/bare_console.ts" with { type: "text" };
 import benchPeersClientText from "../bench/peers/client.ts" with { type: "text" };
 import benchPeersEchoText from "../bench/peers/echo.ts" with { type: "text" };
 import benchPeersLinePeerText from "../bench/peers/line_peer.ts" with { type: "text" };
 import benchPeersMainText from "../bench/peers/main.ts" with { type: "text" };
 import benchPeersReplicationText from "../bench/peers/replication.ts" with { type: "text" };
 import benchPeersRepliesText from "../bench/peers/replies.ts" with { type: "text" };
+import benchPeersSilentServerText from "../bench/peers/silent_server.ts" with { type: "text" };
 import benchPeersSystemsText from "../bench/peers/systems.ts" with { type: "text" };
 import benchPeersTablesText from "../bench/peers/tables.ts" with { type: "text" };
 import benchPeersZooKeeperText from "../bench/peers/zookeeper.ts" with { type: "text" };
@@ -199,12 +201,14 @@ const sources: Readonly<Record<string, string>> = {
   "bench/limits/measures.ts": benchLimitsMeasuresText,
   "bench/load.ts": benchLoadText,
   "bench/load_connection.ts": benchLoadConnectionText,
+  "bench/peers/bare_console.ts": benchPeersBareConsoleText,
   "bench/peers/client.ts": benchPeersClientText,
   "bench/peers/echo.ts": benchPeersEchoText,
   "bench/peers/line_peer.ts": benchPeersLinePeerText,
   "bench/peers/main.ts": benchPeersMainText,
   "bench/peers/replication.ts": benchPeersReplicationText,
   "bench/peers/replies.ts": benchPeersRepliesText,
+  "bench/peers/silent_server.ts": benchPeersSilentServerText,
   "bench/peers/systems.ts": benchPeersSystemsText,
   "bench/peers/tables.ts": benchPeersTablesText,
   "bench/peers/zookeeper.ts": benchPeersZooKeeperText,
@@ -467,13 +471,15 @@ const benchLayers: typeof layers = [
     ],
   },
   {
+    "bench/peers/bare_console": [],
     "bench/peers/line_peer": [],
     "bench/peers/replies": [],
     "bench/peers/tables": ["bench/drawing"],
   },
   {
-    "bench/peers/echo": ["bench/peers/line_peer"],
-    "bench/peers/replication": ["bench/peers/line_peer"],
+    "bench/peers/echo": ["bench/peers/bare_console", "bench/peers/line_peer"],
+    "bench/peers/replication": ["bench/peers/bare_console", "bench/peers/line_peer"],
+    "bench/peers/silent_server": ["kv_server"],
     "bench/peers/client": ["bench/histogram", "type bench/peers/replies"],
   },
   {

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { ErrorReply, Mensagem, Put, PutOk, Replication } from "../lib/mensagem.ts";
+import { ErrorReply, Mensagem, Put, PutOk } from "../lib/mensagem.ts";
 import { type PendingPut, PutWindow } from "../lib/put_window.ts";
 import type { Link, ServerPrints } from "../lib/replication.ts";
 import { type Random, seeded } from "./random.ts";
@@ -22,8 +22,7 @@ class Desk {
       close: () => this.events.push(`closed ${id}`),
     };
     const put = new Put(id, text, `value of ${id}`);
-    const written = timestamp > 0 ? Replication.of(text, put.value, timestamp) : undefined;
-    return { link, id, put, written, client: `client of ${id}`, deadline };
+    return { link, id, put, key: text, timestamp, client: `client of ${id}`, deadline };
   }
 
   /** What happened since the last look. */
@@ -193,7 +192,7 @@ function compare(random: Random, operations: number): void {
       const next = list.find(({ state }) => state === "waiting");
       assertStrictEquals(desk.window.nextWaiting(), next?.pending);
       if (next !== undefined) {
-        next.pending.written = Replication.of("k", "v", ++timestamp);
+        next.pending.timestamp = ++timestamp;
         next.state = "applied";
         desk.window.applied(next.pending);
       }
@@ -201,10 +200,10 @@ function compare(random: Random, operations: number): void {
       const upTo = random.between(0, timestamp);
       for (const listed of list) {
         const { state, pending } = listed;
-        if (state !== "applied" && state !== "expired" || pending.written!.timestamp > upTo) {
+        if (state !== "applied" && state !== "expired" || pending.timestamp > upTo) {
           continue;
         }
-        if (state === "applied") expected.push(...ok(pending.id, pending.written!.timestamp));
+        if (state === "applied") expected.push(...ok(pending.id, pending.timestamp));
         listed.state = "done";
       }
       desk.window.commit(upTo);

@@ -1,5 +1,12 @@
-import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertNotStrictEquals,
+  assertStrictEquals,
+} from "@std/assert";
 import { Mensagem, Put, Replication } from "../lib/mensagem.ts";
+import { Store } from "../lib/store.ts";
 import { Write } from "../lib/write.ts";
 import { type Random, seeded } from "./random.ts";
 
@@ -83,3 +90,38 @@ Deno.test("a copy stays what it was when its original becomes another write", pu
   assertEquals([copy.value, copy.timestamp], ["old", 1]);
   assertEquals(write, Write.of("k", "newer", 2));
 });
+
+for (
+  const [name, line, replicationOf] of [
+    ["a REPLICATION", new Replication("k", Write.of("k", "v", 1)).encode(), replicated],
+    ["a PUT", new Put(1, "k", "v").encode(), stamped],
+  ] as const
+) {
+  Deno.test(`what a table keeps of ${name} is no part of the chunk that it came in`, pure, () => {
+    const chunks = 500;
+    const chunkChars = 60_000;
+    const table = new Store();
+    const before = Deno.memoryUsage().heapUsed;
+    for (let n = 0; n < chunks; n++) {
+      // A chunk is cut into lines.
+      const long = line.replaceAll('"k"', `"a key that is not short ${n}"`);
+      const [first] = `${long}${"x".repeat(chunkChars)}`.split("\n");
+      const { key, write } = replicationOf(first!);
+      table.keep(key, write);
+    }
+    assertStrictEquals(table.size, chunks);
+    assertLess(Deno.memoryUsage().heapUsed - before, chunks * chunkChars / 2);
+  });
+}
+
+function replicated(line: string): Replication {
+  const message = Mensagem.decode(line);
+  assert(message instanceof Replication);
+  return message;
+}
+
+function stamped(line: string): Replication {
+  const message = Mensagem.decode(line);
+  assert(message instanceof Put);
+  return message.stamped(1);
+}

@@ -1,10 +1,12 @@
 /**
  * How fast a server in Deno can get: `echo.ts bare PORT` sends every chunk back as it is, `echo.ts
- * json PORT` parses each line, looks up a key and makes a reply, all replies of a chunk in one write.
+ * json PORT` parses each line, looks up a key and makes a reply, all replies of a chunk in one write,
+ * and `echo.ts lines PORT` prints the line of each GET besides.
  *
  * @module
  */
 
+import { BareConsole } from "./bare_console.ts";
 import { LinePeer } from "./line_peer.ts";
 
 /** Keys and values as the measuring program asks for them. */
@@ -28,13 +30,21 @@ async function echoChunks(conn: Deno.TcpConn): Promise<void> {
   conn.close();
 }
 
-async function echoJson(conn: Deno.TcpConn, values: Map<string, string>): Promise<void> {
+async function echoJson(
+  conn: Deno.TcpConn,
+  values: Map<string, string>,
+  output?: BareConsole,
+): Promise<void> {
   const peer = new LinePeer(conn);
   await peer.run((lines) => {
     let replies = "";
     for (const line of lines) {
-      const { id, key } = JSON.parse(line);
-      replies += `${JSON.stringify({ type: "GET_OK", id, key, value: values.get(key) })}\n`;
+      const { id, key, timestamp } = JSON.parse(line);
+      const value = values.get(key);
+      replies += `${JSON.stringify({ type: "GET_OK", id, key, value })}\n`;
+      output?.print(
+        `Cliente ${peer.name} GET key:${key} ts:${timestamp}. Meu ts é ${id}, portanto devolvendo ${value}\n`,
+      );
     }
     peer.send(replies);
   });
@@ -42,7 +52,8 @@ async function echoJson(conn: Deno.TcpConn, values: Map<string, string>): Promis
 
 const [kind, port] = Deno.args;
 const values = table();
+const output = kind === "lines" ? new BareConsole() : undefined;
 for await (const conn of Deno.listen({ hostname: "127.0.0.1", port: Number(port) })) {
   if (kind === "bare") echoChunks(conn);
-  else echoJson(conn, values);
+  else echoJson(conn, values, output);
 }

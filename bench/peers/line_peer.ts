@@ -11,6 +11,8 @@ const decoder = new TextDecoder();
 
 /** One connection. What is sent in one turn of the event loop leaves in one write. */
 export class LinePeer {
+  /** "ip:port" of the other end. */
+  readonly name: string;
   readonly #conn: Deno.TcpConn;
   #bytes = new Uint8Array(64 * 1024);
   #unsent = "";
@@ -19,6 +21,8 @@ export class LinePeer {
 
   /** Takes over an open connection. */
   constructor(conn: Deno.TcpConn) {
+    const { hostname, port } = conn.remoteAddr;
+    this.name = `${hostname}:${port}`;
     this.#conn = conn;
     conn.setNoDelay(true);
   }

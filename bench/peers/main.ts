@@ -24,8 +24,10 @@ import {
   startOurs,
   startOursDurable,
   startOursOnEtcd,
+  startOursSilent,
   startRedis,
   startReplication,
+  startReplicationWithLines,
   type System,
   type Target,
 } from "./systems.ts";
@@ -38,8 +40,8 @@ deno task bench:peers [FLAGS]
 
   --rounds=N    measurements of each figure, of which the median counts (5)
   --seconds=N   seconds for each of them (1)
-  --only=A,B,…  these systems alone: echoes, replication, redis, etcd, zookeeper, these, durable,
-                on-etcd (all)
+  --only=A,B,…  these systems alone: echoes, replication, replication-lines, redis, etcd, zookeeper,
+                these, silent, durable, on-etcd (all)
   --json        one object in JSON instead of tables
   --help        this text
 
@@ -64,10 +66,12 @@ const fillMsMax = 60_000;
 const starts: Readonly<Record<string, { program?: string; file?: string; start: Start }>> = {
   "echoes": { start: startEchoes },
   "replication": { start: startReplication },
+  "replication-lines": { start: startReplicationWithLines },
   "redis": { program: "redis-server", start: startRedis },
   "etcd": { program: "etcd", start: startEtcd },
   "zookeeper": { program: "java", file: zooKeeperClasses, start: startZooKeeper },
   "these": { start: startOurs },
+  "silent": { start: startOursSilent },
   "durable": { start: startOursDurable },
   "on-etcd": { program: "etcd", start: startOursOnEtcd },
 };
@@ -232,6 +236,12 @@ function remarks(systems: readonly System[]): string[] {
     {
       of: "these",
       text: "These servers print all lines of the assignment, here to files.",
+    },
+    {
+      of: "bare replication with lines",
+      text:
+        "With lines means that the bare programs print the lines of the assignment too, unchecked; " +
+        "without lines, that the servers do not.",
     },
     {
       of: "on etcd",

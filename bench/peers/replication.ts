@@ -2,19 +2,24 @@
  * How fast a replicated PUT can get in Deno with nothing else around it: a leader numbers writes and
  * sends them to two followers, and answers when both have confirmed.
  *
- * `replication.ts follower PORT`, then `replication.ts leader PORT FOLLOWER_PORT FOLLOWER_PORT`.
+ * `replication.ts follower PORT`, then `replication.ts leader PORT FOLLOWER_PORT FOLLOWER_PORT`. With
+ * `lines` as one argument more each prints the lines of the assignment.
  *
  * @module
  */
 
+import { BareConsole } from "./bare_console.ts";
 import { LinePeer } from "./line_peer.ts";
 
 interface Pending {
   readonly client: LinePeer;
   readonly id: number;
+  readonly key: string;
 }
 
-const [role, port, ...followerPorts] = Deno.args;
+const [role, port, ...rest] = Deno.args;
+const followerPorts = rest.filter((arg) => arg !== "lines");
+const output = rest.includes("lines") ? new BareConsole() : undefined;
 const table = new Map<string, { value: string; number: number }>();
 
 async function accept(serve: (peer: LinePeer) => Promise<void>): Promise<void> {
@@ -29,6 +34,7 @@ async function follow(): Promise<void> {
       let last = 0;
       for (const line of lines) {
         const { key, value, number } = JSON.parse(line);
+        output?.print(`REPLICATION key:${key} value:${value} ts:${number}.\n`);
         table.set(key, { value, number });
         last = number;
       }
@@ -53,7 +59,10 @@ async function lead(): Promise<void> {
     follower.run((lines) => {
       confirmed[index] = JSON.parse(lines.at(-1)!).confirmed; // one confirms all before it
       for (const both = Math.min(...confirmed); answered < both; answered++) {
-        const { client, id } = pending[first++]!;
+        const { client, id, key } = pending[first++]!;
+        output?.print(
+          `Enviando PUT_OK ao Cliente ${client.name} da key:${key} ts:${answered + 1}.\n`,
+        );
         client.send(`{"type":"PUT_OK","id":${id}}\n`);
       }
       if (first > 4096) {
@@ -67,8 +76,9 @@ async function lead(): Promise<void> {
       let writes = "";
       for (const line of lines) {
         const { id, key, value } = JSON.parse(line);
+        output?.print(`Cliente ${client.name} PUT key:${key} value:${value}.\n`);
         table.set(key, { value, number: ++number });
-        pending.push({ client, id });
+        pending.push({ client, id, key });
         writes += `${JSON.stringify({ key, value, number })}\n`;
       }
       for (const follower of followers) follower.send(writes);

@@ -42,6 +42,7 @@ const encoder = new TextEncoder();
 
 const echoScript = new URL("echo.ts", import.meta.url).pathname;
 const replicationScript = new URL("replication.ts", import.meta.url).pathname;
+const silentScript = new URL("silent_server.ts", import.meta.url).pathname;
 
 function keyOf(n: number): string {
   return `key:${`${n}`.padStart(12, "0")}`;
@@ -71,11 +72,34 @@ function mensagens(port: number, kind: "GET" | "PUT"): Exchange {
 async function deno(
   stack: AsyncDisposableStack,
   script: string,
-  ...args: (string | number)[]
+  port: number,
+  args: readonly (string | number)[],
+  output?: string,
 ): Promise<void> {
   const all = ["run", "--no-prompt", "--allow-net", script, ...args.map(String)];
-  const process = stack.use(new OwnProcess(Deno.execPath(), all));
-  await reachable(process, Number(args[1]), script);
+  const process = stack.use(new OwnProcess(Deno.execPath(), all, output));
+  await reachable(process, port, script);
+}
+
+/** What was printed goes to one file for each port, which begins anew after each measurement. */
+class Consoles {
+  readonly #folder: string;
+  readonly #files: string[] = [];
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  file(port: number): string {
+    const file = `${this.#folder}/console${port}.txt`;
+    this.#files.push(file);
+    return file;
+  }
+
+  readonly empty = async (): Promise<void> => {
+    // They are appended to, so an emptied file just begins anew.
+    for (const file of this.#files) await Deno.truncate(file);
+  };
 }
 
 /** Resolves when a process listens. */
@@ -86,12 +110,14 @@ export async function reachable(process: OwnProcess, port: number, name: string)
   });
 }
 
-/** The bare echo and the JSON echo. */
-export async function startEchoes(stack: AsyncDisposableStack): Promise<System> {
-  const [bare, json] = freePorts(2) as [number, number];
+/** The bare echo, and the JSON echo without and with the lines of GETs. */
+export async function startEchoes(stack: AsyncDisposableStack, folder: string): Promise<System> {
+  const [bare, json, lines] = freePorts(3) as [number, number, number];
+  const consoles = new Consoles(folder);
   await Promise.all([
-    deno(stack, echoScript, "bare", bare),
-    deno(stack, echoScript, "json", json),
+    deno(stack, echoScript, bare, ["bare", bare]),
+    deno(stack, echoScript, json, ["json", json]),
+    deno(stack, echoScript, lines, ["lines", lines], consoles.file(lines)),
   ]);
   const requests = forEachKey((key) => `PUT ${key} ${value}\n`);
   const echo = { port: bare, requests, replies: () => new LineReplies(["PUT key:"]) };
@@ -99,20 +125,48 @@ export async function startEchoes(stack: AsyncDisposableStack): Promise<System> 
     targets: [
       { name: "bare echo", kind: "GET", exchange: echo, pipelines: true },
       { name: "JSON echo", kind: "GET", exchange: mensagens(json, "GET"), pipelines: true },
+      {
+        name: "JSON echo with lines",
+        kind: "GET",
+        exchange: mensagens(lines, "GET"),
+        pipelines: true,
+      },
     ],
     filling: undefined,
+    afterwards: consoles.empty,
   };
 }
 
 /** The bare replication. */
 export async function startReplication(stack: AsyncDisposableStack): Promise<System> {
+  return await replication(stack, "bare replication");
+}
+
+/** The bare replication that prints the lines of the assignment. */
+export async function startReplicationWithLines(
+  stack: AsyncDisposableStack,
+  folder: string,
+): Promise<System> {
+  return await replication(stack, "bare replication with lines", new Consoles(folder));
+}
+
+async function replication(
+  stack: AsyncDisposableStack,
+  name: string,
+  consoles?: Consoles,
+): Promise<System> {
   const [leader, ...followers] = freePorts(3) as [number, number, number];
-  for (const port of followers) await deno(stack, replicationScript, "follower", port);
-  await deno(stack, replicationScript, "leader", leader, ...followers);
+  const start = async (port: number, ...args: (string | number)[]) => {
+    const lines = consoles === undefined ? [] : ["lines"];
+    await deno(stack, replicationScript, port, [...args, ...lines], consoles?.file(port));
+  };
+  for (const port of followers) await start(port, "follower", port);
+  await start(leader, "leader", leader, ...followers);
   const exchange = mensagens(leader, "PUT");
   return {
-    targets: [{ name: "bare replication", kind: "PUT", exchange, pipelines: true }],
+    targets: [{ name, kind: "PUT", exchange, pipelines: true }],
     filling: exchange,
+    ...(consoles === undefined ? {} : { afterwards: consoles.empty }),
   };
 }
 
@@ -238,6 +292,26 @@ export async function startOursDurable(
   return ours("durable", stack.use(await OwnServers.start(consoles, data))).system;
 }
 
+/** The same servers without the lines of the assignment. */
+export async function startOursSilent(stack: AsyncDisposableStack): Promise<System> {
+  const [leader, ...followers] = freePorts(3) as [number, number, number];
+  for (const port of [leader, ...followers]) {
+    await deno(stack, silentScript, port, [port, leader]);
+  }
+  await waitUntil("the silent servers take PUTs", async () => {
+    return (await statusOf({ hostname: "127.0.0.1", port: leader })).inSync.length === 3;
+  });
+  const name = "these without lines";
+  const put = mensagens(leader, "PUT");
+  return {
+    targets: [
+      { name, kind: "GET", exchange: mensagens(leader, "GET"), pipelines: true },
+      { name, kind: "PUT", exchange: put, pipelines: true },
+    ],
+    filling: put,
+  };
+}
+
 function ours(name: string, servers: OwnServers): { system: System; follower: number } {
   const [leader, follower] = servers.addresses.map(({ port }) => port) as [number, number];
   const put = mensagens(leader, "PUT");
@@ -264,12 +338,12 @@ export async function startOursOnEtcd(
 ): Promise<System> {
   const members = await etcdPorts(stack, folder);
   const ports = freePorts(members.length);
-  const consoles = ports.map((port) => `${folder}/on-etcd${port}.txt`);
+  const consoles = new Consoles(folder);
   for (const [index, port] of ports.entries()) {
     const process = new OwnProcess(Deno.execPath(), [
       ...["run", "--no-prompt", "--allow-net", "server.ts", "--engine=etcd", "--quiet"],
       ...[`--etcd=http://127.0.0.1:${members[index]}`, "--ip=127.0.0.1", `--port=${port}`],
-    ], consoles[index]);
+    ], consoles.file(port));
     await reachable(stack.use(process), port, "a server on etcd");
   }
   const [leader, other] = ports as [number, number];
@@ -290,9 +364,7 @@ export async function startOursOnEtcd(
       },
     ],
     filling: put,
-    afterwards: async () => {
-      for (const file of consoles) await Deno.truncate(file);
-    },
+    afterwards: consoles.empty,
   };
 }
 

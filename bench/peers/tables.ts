@@ -42,6 +42,14 @@ const ratios: readonly Ratio[] = [
     what: "rate",
     targets: { "1": "0.95", "8": "0.95", "64": "0.95", "64 × 16": "1.2" },
   },
+  { kind: "GET", of: "these servers", to: "JSON echo with lines", what: "rate", targets: {} },
+  {
+    kind: "GET",
+    of: "these servers",
+    to: "these without lines",
+    what: "rate",
+    targets: inEachColumn("0.85", "64 × 16"),
+  },
   { kind: "GET", of: "these servers", to: "bare echo", what: "rate", targets: {} },
   { kind: "GET", of: "these servers", to: "Redis GET", what: "rate", targets: {} },
   {
@@ -70,7 +78,21 @@ const ratios: readonly Ratio[] = [
     of: "these servers",
     to: "bare replication",
     what: "rate",
-    targets: { "1": "0.95", "8": "0.95", "64": "0.95", "256": "0.95", "8 × 16": "0.95" },
+    targets: inEachColumn("0.95", "8 × 16"),
+  },
+  {
+    kind: "PUT",
+    of: "these servers",
+    to: "bare replication with lines",
+    what: "rate",
+    targets: {},
+  },
+  {
+    kind: "PUT",
+    of: "these servers",
+    to: "these without lines",
+    what: "rate",
+    targets: inEachColumn("0.85", "8 × 16"),
   },
   {
     kind: "PUT",
@@ -103,7 +125,7 @@ const ratios: readonly Ratio[] = [
     of: "these, via a follower",
     to: "these servers",
     what: "rate",
-    targets: { "1": "0.7", "8": "0.7", "64": "0.7", "256": "0.7", "8 × 16": "0.7" },
+    targets: inEachColumn("0.7", "8 × 16"),
   },
   {
     kind: "PUT",
@@ -113,6 +135,10 @@ const ratios: readonly Ratio[] = [
     targets: { "64": "at most 1.25" },
   },
 ];
+
+function inEachColumn(target: string, last: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(["1", "8", "64", "256", last].map((column) => [column, target]));
+}
 
 /** The middle one, or the mean of the two in the middle. */
 export function medianOf(values: readonly number[]): number {

@@ -1,0 +1,16 @@
+/**
+ * A server that prints no line of the assignment, to see what the lines cost: `silent_server.ts PORT
+ * LEADER_PORT`.
+ *
+ * @module
+ */
+
+import { KvServer } from "../../lib/kv_server.ts";
+
+const [listen, leader] = Deno.args.map((port) => ({ hostname: "127.0.0.1", port: Number(port) }));
+KvServer.start({
+  listen: listen!,
+  leader: leader!,
+  prints: { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} },
+  report() {},
+});
