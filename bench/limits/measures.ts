@@ -86,17 +86,13 @@ export async function measureMemory(
   { signal }: Bounds,
 ): Promise<Finding[]> {
   const { keys } = history.values;
-  const atMost = keys * (2.5 * (keyBytes + valueBytes) + 200) / MB;
   const findings: Finding[] = [];
   for (const when of ["right after they were written", `after ${restMs / 1000} s of rest`]) {
     if (findings.length > 0) await delay(restMs, { signal });
     for (const [index, process] of servers.processes.entries()) {
       const bytes = await process.residentBytes();
       const who = index === 0 ? "the leader" : `follower ${index}`;
-      findings.push(
-        { what: `memory of ${who}, ${when}`, figure: bytes / MB, unit: "MB", atMost },
-        { what: "  for each key", figure: bytes / keys, unit: "bytes" },
-      );
+      findings.push(...memoryOf(`${who}, ${when}`, bytes, keys));
     }
   }
   return findings;
@@ -169,9 +165,11 @@ export async function measureSnapshot(
   await servers.processes[2]!.stop();
   await waitUntil("the leader misses it", async () => (await statusOf(leader)).inSync.length === 2);
   let snapshotMs = 0;
+  let memory: Finding[] = [];
   const during = await underLoad(leader, signal, async () => {
-    servers.restart(2);
+    const process = servers.restart(2);
     snapshotMs = await servers.open(snapshotMsMax);
+    memory = memoryOf("the new follower", await process.residentBytes(), history.values.keys);
   });
   const pause = "longest wait of a request to the leader every ms";
   return [
@@ -186,6 +184,7 @@ export async function measureSnapshot(
     { what: "  ratio", figure: during.rate / usual.rate, unit: "", atLeast: 0.5 },
     { what: `${pause}, before`, figure: usual.pauseMs, unit: "ms" },
     { what: `${pause}, during`, figure: during.pauseMs, unit: "ms", atMost: 50 },
+    ...memory,
   ];
 }
 
@@ -235,6 +234,14 @@ export async function measureSoak(
     });
   }
   return findings;
+}
+
+function memoryOf(who: string, bytes: number, keys: number): Finding[] {
+  const atMost = keys * (2.5 * (keyBytes + valueBytes) + 200) / MB;
+  return [
+    { what: `memory of ${who}`, figure: bytes / MB, unit: "MB", atMost },
+    { what: "  for each key", figure: bytes / keys, unit: "bytes" },
+  ];
 }
 
 /** The mean of one fifth of a curve, counted from 0. */

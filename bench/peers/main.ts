@@ -147,7 +147,11 @@ async function main(
   return 0;
 }
 
-/** Each figure once in each round, so that what disturbs the machine disturbs all. */
+/**
+ * Each figure once in each round, so that what disturbs the machine disturbs all. The same column of
+ * all systems comes together, and they come in another order each time: some go on working for a moment
+ * after they were measured, and would always disturb the same.
+ */
 async function measureAll(
   systems: readonly System[],
   client: Client,
@@ -165,9 +169,14 @@ async function measureAll(
         outcomes: [] as Outcome[],
       }))
     )
-  ).sort((a, b) => order(a.target, a.column) - order(b.target, b.column));
+  );
   for (let round = 0; round < rounds; round++) {
-    for (const [index, { system, target, column, outcomes }] of plan.entries()) {
+    const turns = plan.map((one) => ({
+      ...one,
+      order: order(one.target, one.column) + Math.random(),
+    }))
+      .sort((a, b) => a.order - b.order);
+    for (const [index, { system, target, column, outcomes }] of turns.entries()) {
       const [connections, inFlight] = column;
       progress(
         terminal,
@@ -199,7 +208,7 @@ async function measureAll(
   }));
 }
 
-/** The same column of all systems comes together. */
+/** The place of a column among all of both tables. */
 function order({ kind }: Target, column: Column): number {
   return (kind === "GET" ? 0 : columns.GET.length) + columns[kind].indexOf(column);
 }
