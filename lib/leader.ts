@@ -290,6 +290,7 @@ export class Leader implements Replica {
     this.#now = now;
     for (const member of [...this.#members.values()]) {
       member.held?.tick(now);
+      member.snapshot?.sender.tick();
       if (paused) member.heardAt = now;
       else if (now - member.heardAt > silenceMs) {
         this.#drop(member, `it was silent for ${silenceMs} ms`);
@@ -582,17 +583,19 @@ export class Leader implements Replica {
   #bringIn(member: Member): void {
     const { timestamp, highest = timestamp } = member.joined;
     const forked = highest > timestamp && timestamp < this.#origin.timestamp;
-    this.#catchUp(member, forked ? undefined : timestamp);
+    // In steps, unless PUTs wait for this very member. What is written meanwhile follows without them,
+    // or it might grow as fast as it leaves.
+    this.#catchUp(member, forked ? undefined : timestamp, this.#writable);
   }
 
   /**
    * Brings a member from `timestamp`, up to which it holds everything, or from nothing, into the
    * live stream.
    */
-  #catchUp(member: Member, timestamp: number | undefined): void {
+  #catchUp(member: Member, timestamp: number | undefined, paced = false): void {
     this.#sendBatch(); // what has not left yet must be in the log
     if (timestamp === undefined || !this.#log.reaches(timestamp)) {
-      const sender = new SnapshotSender(member.link, this.#store, timestamp, this.#tuning);
+      const sender = new SnapshotSender(member.link, this.#store, timestamp, this.#tuning, paced);
       member.snapshot = { sender, timestamp: this.#timestamp };
       return;
     }

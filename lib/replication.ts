@@ -33,6 +33,7 @@ import {
   silenceMs,
   snapshotChunkChars,
   snapshotChunkVisits,
+  snapshotEntriesPerTick,
   valueBytesMax,
   waitingCharsMax,
 } from "./limits.ts";
@@ -161,6 +162,8 @@ export interface Tuning {
   readonly snapshotChunkChars: number;
   /** A snapshot chunk is closed when so many keys were looked at. */
   readonly snapshotChunkVisits: number;
+  /** Entries of a snapshot that leave in one tick, while PUTs go on. */
+  readonly snapshotEntriesPerTick: number;
   /** PUTs without an answer, at the leader or at one follower. */
   readonly outstandingPutsMax: number;
   /** Text of PUTs that wait for servers to come back, in UTF-16 units. */
@@ -183,6 +186,7 @@ export const tuningDefault: Tuning = {
   logBytesMax,
   snapshotChunkChars,
   snapshotChunkVisits,
+  snapshotEntriesPerTick,
   outstandingPutsMax,
   waitingCharsMax,
   keyBytesMax,

@@ -16,6 +16,7 @@ import { snapshotChunksInFlight } from "./limits.ts";
  *   receiver keeps the newest, so the order of the entries does not matter.
  * - At most {@linkcode snapshotChunksInFlight} chunks are unconfirmed, and no chunk looks at more
  *   keys than the tuning says: neither memory nor the event loop pays for a large table.
+ * - Where it is paced, the receiver's work is spread over time, so that it leaves others some.
  */
 export class SnapshotSender {
   readonly #link: Link;
@@ -28,19 +29,23 @@ export class SnapshotSender {
    */
   #left: number;
   #unconfirmed = 0;
+  /** Entries that may leave before the next tick. A chunk that has begun is finished all the same. */
+  #allowed: number;
+  readonly #paced: boolean;
 
   /** Goes out with the first chunk. */
   #replace: true | undefined;
 
   /**
    * Starts sending the entries of `store` that are newer than `base`; all of them, to take the
-   * place of what the receiver holds, where there is no base.
+   * place of what the receiver holds, where there is no base. What is `paced` needs ticks.
    */
   constructor(
     link: Link,
     store: Store,
     base: number | undefined,
     tuning: Tuning = tuningDefault,
+    paced = false,
   ) {
     this.#link = link;
     this.#base = base ?? 0;
@@ -48,17 +53,32 @@ export class SnapshotSender {
     this.#tuning = tuning;
     this.#entries = store.entries();
     this.#left = store.size;
-    do this.#sendChunk(); while (this.#left > 0 && this.#unconfirmed < snapshotChunksInFlight);
+    this.#paced = paced;
+    this.#allowed = paced ? tuning.snapshotEntriesPerTick : Infinity;
+    this.#sendChunk();
+    this.#sendMore();
+  }
+
+  /** Time has passed. */
+  tick(): void {
+    if (this.#paced) this.#allowed = this.#tuning.snapshotEntriesPerTick;
+    this.#sendMore();
   }
 
   /**
-   * The receiver has confirmed a chunk: sends the next. Returns true once all of them are
-   * confirmed.
+   * The receiver has confirmed a chunk: sends the next, or leaves that to the next tick. Returns true
+   * once all of them are confirmed.
    */
   confirmed(): boolean {
     this.#unconfirmed--;
-    if (this.#left > 0) this.#sendChunk();
-    return this.#unconfirmed === 0;
+    this.#sendMore();
+    return this.#left === 0 && this.#unconfirmed === 0;
+  }
+
+  #sendMore(): void {
+    while (this.#left > 0 && this.#unconfirmed < snapshotChunksInFlight && this.#allowed > 0) {
+      this.#sendChunk();
+    }
   }
 
   #sendChunk(): void {
@@ -77,6 +97,7 @@ export class SnapshotSender {
       chars += key.length + entry.value.length + 24;
     }
     this.#unconfirmed++;
+    this.#allowed -= chunk.length;
     this.#link.send(new Snapshot(chunk, this.#left === 0, this.#replace).encode());
     this.#replace = undefined;
   }

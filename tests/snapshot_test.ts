@@ -195,3 +195,26 @@ function copyWhileWriting(random: Random): void {
   for (const part of parts) copy.put(...part);
   assertEquals(new Map(copy.entries()), new Map(store.entries()));
 }
+
+Deno.test("what is paced leaves no faster than so many entries a tick, and all of it", pure, () => {
+  const receiver = new Receiver();
+  const tuning = { ...tuningDefault, snapshotChunkVisits: 2, snapshotEntriesPerTick: 4 };
+  const sender = new SnapshotSender(receiver, storeOf(10), 0, tuning, true);
+  const perTick: number[] = [];
+  for (let done = false; !done; sender.tick()) {
+    let entries = 0;
+    while (receiver.frames.length > 0) {
+      entries += receiver.take().entries.length;
+      done = sender.confirmed();
+    }
+    perTick.push(entries);
+  }
+  assertEquals(perTick, [4, 4, 2]);
+});
+
+Deno.test("a tick sends nothing over what may be under way", pure, () => {
+  const receiver = new Receiver();
+  const sender = new SnapshotSender(receiver, storeOf(5, "x".repeat(snapshotChunkChars)), 0);
+  sender.tick();
+  assertStrictEquals(receiver.frames.length, snapshotChunksInFlight);
+});

@@ -57,6 +57,12 @@ const mutants: readonly Mutant[] = [
     replace: "",
   },
   {
+    name: "a snapshot in steps stops after the first",
+    file: "leader.ts",
+    find: "member.snapshot?.sender.tick();",
+    replace: "",
+  },
+  {
     name: "recovery from the first follower instead of the furthest",
     file: "leader.ts",
     find: "member.joined.timestamp > furthest.joined.timestamp",

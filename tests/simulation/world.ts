@@ -30,6 +30,7 @@ const tuning: Tuning = {
   redialLongestMs: 200,
   snapshotChunkChars: 60,
   snapshotChunkVisits: 1,
+  snapshotEntriesPerTick: 5,
 };
 const tickMs = 50;
 const dialTimeoutMs = 400;
