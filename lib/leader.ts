@@ -90,6 +90,8 @@ export class Leader implements Replica {
   #cluster = "";
   /** The highest timestamp ever given: it only rises. */
   #stamped = 0;
+  /** The highest timestamp given before the last tick. */
+  #stampedAtTick = 0;
   /** Writes up to here are on the disk, where there is a journal, and in the table; never above #stamped. */
   #timestamp = 0;
   /** The timestamp at which this process took over, and that of the table which it took over. */
@@ -288,9 +290,11 @@ export class Leader implements Replica {
     // unread.
     const paused = now - this.#now > silenceMs / 2;
     this.#now = now;
+    const busy = this.#writable && this.#stamped > this.#stampedAtTick;
+    this.#stampedAtTick = this.#stamped;
     for (const member of [...this.#members.values()]) {
       member.held?.tick(now);
-      member.snapshot?.sender.tick();
+      member.snapshot?.sender.tick(busy);
       if (paused) member.heardAt = now;
       else if (now - member.heardAt > silenceMs) {
         this.#drop(member, `it was silent for ${silenceMs} ms`);
@@ -583,8 +587,8 @@ export class Leader implements Replica {
   #bringIn(member: Member): void {
     const { timestamp, highest = timestamp } = member.joined;
     const forked = highest > timestamp && timestamp < this.#origin.timestamp;
-    // In steps, unless PUTs wait for this very member. What is written meanwhile follows without them,
-    // or it might grow as fast as it leaves.
+    // In steps while PUTs go on. What is written meanwhile follows without them, or it might grow as
+    // fast as it leaves.
     this.#catchUp(member, forked ? undefined : timestamp, this.#writable);
   }
 
@@ -607,7 +611,7 @@ export class Leader implements Replica {
 
   #snapshotConfirmed(member: Member): void {
     const { snapshot } = member;
-    if (snapshot === undefined) {
+    if (snapshot === undefined || snapshot.sender.unconfirmed === 0) {
       return this.#drop(member, "it confirmed a snapshot it was not sent");
     }
     if (snapshot.sender.confirmed()) this.#catchUp(member, snapshot.timestamp);

@@ -541,12 +541,14 @@ export type AnyMensagem =
   | FaultOk
   | ErrorReply;
 
-// GET, PUT and REPLICATION in their usual spelling, with plain keys and values: half the time of
+// What comes often, in its usual spelling, with plain keys and values: half the time of
 // JSON.parse and the checks, or less. Digits are few enough for a safe integer.
 const getLine =
   /^\{"type":"GET","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","timestamp":(0|[1-9]\d{0,14})\}$/;
 const putLine =
   /^\{"type":"PUT","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)"(?:,"client":"([^"\\]*)")?\}$/;
+const putOkLine =
+  /^\{"type":"PUT_OK","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","timestamp":(0|[1-9]\d{0,14})\}$/;
 const replicationLine =
   /^\{"type":"REPLICATION","key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)","timestamp":(0|[1-9]\d{0,14})\}$/;
 const replicationOkLine = /^\{"type":"REPLICATION_OK","timestamp":(0|[1-9]\d{0,14})\}$/;
@@ -556,8 +558,9 @@ const beforeWrite = '{"type":"REPLICATION",'.length;
 const aroundKeyAndValue = '"key":"","value":""'.length;
 
 /** The message in a line that is spelled as usual; `undefined` says nothing about the line. */
-function decodeUsual(line: string): Get | Put | Replication | ReplicationOk | undefined {
+function decodeUsual(line: string): Get | Put | PutOk | Replication | ReplicationOk | undefined {
   if (line.startsWith("G", typeAt)) return decodeGet(line);
+  if (line.startsWith("PUT_", typeAt)) return decodePutOk(line);
   if (line.startsWith("P", typeAt)) return decodePut(line);
   if (line.startsWith("R", typeAt)) return decodeReplication(line) ?? decodeReplicationOk(line);
   return undefined;
@@ -585,6 +588,12 @@ function decodePut(line: string): Put | undefined {
   const fields = line.slice(start, start + aroundKeyAndValue + key.length + value.length);
   const from = client === undefined ? undefined : address({ id }, "client", client);
   return new Put(id, key, value, from, fields);
+}
+
+function decodePutOk(line: string): PutOk | undefined {
+  const match = putOkLine.exec(line);
+  if (match === null || match[2]!.length > keyBytesMax) return undefined;
+  return new PutOk(Number(match[1]), match[2]!, Number(match[3]));
 }
 
 function decodeReplication(line: string): Replication | undefined {

@@ -16,7 +16,8 @@ import { snapshotChunksInFlight } from "./limits.ts";
  *   receiver keeps the newest, so the order of the entries does not matter.
  * - At most {@linkcode snapshotChunksInFlight} chunks are unconfirmed, and no chunk looks at more
  *   keys than the tuning says: neither memory nor the event loop pays for a large table.
- * - Where it is paced, the receiver's work is spread over time, so that it leaves others some.
+ * - Where it is paced, the receiver's work, which is by the entry, is spread over time as long as
+ *   others have some too.
  */
 export class SnapshotSender {
   readonly #link: Link;
@@ -59,10 +60,16 @@ export class SnapshotSender {
     this.#sendMore();
   }
 
-  /** Time has passed. */
-  tick(): void {
-    if (this.#paced) this.#allowed = this.#tuning.snapshotEntriesPerTick;
+  /** Time has passed, and others are `busy` or not. */
+  tick(busy: boolean): void {
+    if (!this.#paced) return;
+    this.#allowed = busy ? this.#tuning.snapshotEntriesPerTick : Infinity;
     this.#sendMore();
+  }
+
+  /** Chunks on their way that are not confirmed. */
+  get unconfirmed(): number {
+    return this.#unconfirmed;
   }
 
   /**

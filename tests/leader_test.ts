@@ -564,6 +564,23 @@ Deno.test("a snapshot has at most two chunks under way that are not confirmed", 
   assertEquals(anew.heard(), [`SYNC "new1" @5`]);
 });
 
+Deno.test("a snapshot leaves in steps of a tick as long as PUTs go on, and no longer", pure, () => {
+  const tuning = { ...tinyLog, ...tinyChunks, snapshotEntriesPerTick: 2 };
+  const { stage, f1, f2, client: someone } = openLeaderWith(9, tuning);
+  f2.end();
+  const anew = stage.join(follower2);
+  anew.say(new SnapshotOk(), new SnapshotOk());
+  assertEquals(anew.heard(), ["JOIN_OK", "SNAPSHOT k1=1@1", "SNAPSHOT k2=2@2"]);
+  someone.say(new Put(10, "a", "while it is on its way"));
+  stage.pass(50, f1, anew);
+  anew.say(new SnapshotOk(), new SnapshotOk());
+  assertEquals(anew.heard(), ["SNAPSHOT k3=3@3", "SNAPSHOT k4=4@4"]);
+  stage.pass(50, f1, anew);
+  assertEquals(anew.heard(), ["SNAPSHOT k5=5@5", "SNAPSHOT k6=6@6"]);
+  anew.say(new SnapshotOk(), new SnapshotOk());
+  assertEquals(anew.heard(), ["SNAPSHOT k7=7@7", "SNAPSHOT k8=8@8"]);
+});
+
 Deno.test("a key that changes before its turn is sent with its new value", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(4, { ...tinyChunks, logBytesMax: 120 });
   f2.end();

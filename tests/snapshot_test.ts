@@ -201,7 +201,7 @@ Deno.test("what is paced leaves no faster than so many entries a tick, and all o
   const tuning = { ...tuningDefault, snapshotChunkVisits: 2, snapshotEntriesPerTick: 4 };
   const sender = new SnapshotSender(receiver, storeOf(10), 0, tuning, true);
   const perTick: number[] = [];
-  for (let done = false; !done; sender.tick()) {
+  for (let done = false; !done; sender.tick(true)) {
     let entries = 0;
     while (receiver.frames.length > 0) {
       entries += receiver.take().entries.length;
@@ -212,9 +212,28 @@ Deno.test("what is paced leaves no faster than so many entries a tick, and all o
   assertEquals(perTick, [4, 4, 2]);
 });
 
+Deno.test("what is paced leaves without a break where nobody else is busy", pure, () => {
+  const receiver = new Receiver();
+  const tuning = { ...tuningDefault, snapshotChunkVisits: 2, snapshotEntriesPerTick: 4 };
+  const sender = new SnapshotSender(receiver, storeOf(20), 0, tuning, true);
+  sender.tick(false);
+  let entries = 0;
+  for (let done = false; !done;) {
+    entries += receiver.take().entries.length;
+    done = sender.confirmed();
+  }
+  assertStrictEquals(entries, 20);
+});
+
 Deno.test("a tick sends nothing over what may be under way", pure, () => {
   const receiver = new Receiver();
-  const sender = new SnapshotSender(receiver, storeOf(5, "x".repeat(snapshotChunkChars)), 0);
-  sender.tick();
+  const sender = new SnapshotSender(
+    receiver,
+    storeOf(5, "x".repeat(snapshotChunkChars)),
+    0,
+    tuningDefault,
+    true,
+  );
+  sender.tick(false);
   assertStrictEquals(receiver.frames.length, snapshotChunksInFlight);
 });

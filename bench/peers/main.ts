@@ -220,8 +220,8 @@ function remarks(systems: readonly System[]): string[] {
     {
       of: "Redis",
       text:
-        "Redis keeps nothing on disk; SET + WAIT 2 answers when both replicas have confirmed, " +
-        "one request of a connection after the other.",
+        "The closest peer is Redis: it keeps nothing on disk, and SET + WAIT 2 answers when both " +
+        "replicas have confirmed, one request of a connection after the other.",
     },
     {
       of: "etcd",

@@ -59,7 +59,7 @@ const mutants: readonly Mutant[] = [
   {
     name: "a snapshot in steps stops after the first",
     file: "leader.ts",
-    find: "member.snapshot?.sender.tick();",
+    find: "member.snapshot?.sender.tick(busy);",
     replace: "",
   },
   {
