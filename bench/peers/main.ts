@@ -253,6 +253,12 @@ function remarks(systems: readonly System[]): string[] {
         "without lines, that the servers do not.",
     },
     {
+      of: "these",
+      text:
+        "The servers run with DENO_TOKIO_MAX_IO_EVENTS_PER_TICK=64, as in their tasks, the bare " +
+        "programs as Deno is.",
+    },
+    {
       of: "on etcd",
       text: "On etcd means these servers with --engine=etcd, each at a member of its own.",
     },
