@@ -16,7 +16,7 @@ export interface PendingPut {
   readonly id: number;
   /** The request, while it waits to be applied. */
   put: Put | undefined;
-  /** The key, from the time on when it is applied; "" before. It holds no text but its own. */
+  /** The key, from the time on when it is applied; "" before. It is no part of the chunk that came. */
   key: string;
   /** The timestamp of the write that was made of it; 0 before. */
   timestamp: number;
