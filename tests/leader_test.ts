@@ -581,6 +581,17 @@ Deno.test("a snapshot leaves in steps of a tick as long as PUTs go on, and no lo
   assertEquals(anew.heard(), ["SNAPSHOT k7=7@7", "SNAPSHOT k8=8@8"]);
 });
 
+Deno.test("who confirms a chunk that has not left is no member any more", pure, () => {
+  const tuning = { ...tinyLog, ...tinyChunks, snapshotEntriesPerTick: 2 };
+  const { stage, f2 } = openLeaderWith(9, tuning);
+  f2.end();
+  const anew = stage.join(follower2);
+  anew.say(new SnapshotOk(), new SnapshotOk());
+  assert(anew.open);
+  anew.say(new SnapshotOk());
+  assert(!anew.open);
+});
+
 Deno.test("a key that changes before its turn is sent with its new value", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(4, { ...tinyChunks, logBytesMax: 120 });
   f2.end();
