@@ -4,26 +4,26 @@
  * @module
  */
 
-import { type Address, parseAddress } from "./lib/address.ts";
-import { exitCodes, readCommand, runCommand, writeJson } from "./lib/commands.ts";
-import { clientTexts, commandTexts, passwordText, type Write } from "./lib/console.ts";
+import { type Address, parseAddress } from "./lib/wire/address.ts";
+import { exitCodes, readCommand, runCommand, writeJson } from "./lib/cli/commands.ts";
+import { clientTexts, commandTexts, passwordText, type Write } from "./lib/cli/console.ts";
 import {
   ClusterResetError,
   MensagemError,
   StaleError,
   UnavailableError,
   UnknownOutcomeError,
-} from "./lib/errors.ts";
+} from "./lib/wire/errors.ts";
 import {
   type CommandLine,
   type Flags,
   numberFlag,
   parseCommandLine,
   UsageError,
-} from "./lib/flags.ts";
-import { KvClient, type KvClientOptions } from "./lib/kv_client.ts";
+} from "./lib/cli/flags.ts";
+import { KvClient, type KvClientOptions } from "./lib/client/kv_client.ts";
 import { ipDefault, portsDefault, requestTimeoutMs, watchPauseMs } from "./lib/limits.ts";
-import { SessionFile } from "./lib/session_file.ts";
+import { SessionFile } from "./lib/cli/session_file.ts";
 import {
   askIp,
   askPort,
@@ -36,7 +36,7 @@ import {
   type Screen,
   type Terminal,
   tlsFlags,
-} from "./lib/terminal.ts";
+} from "./lib/cli/terminal.ts";
 
 const seconds = 1000;
 

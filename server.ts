@@ -11,30 +11,30 @@ import {
   isWildcard,
   parseIp,
   parsePort,
-} from "./lib/address.ts";
-import { Secret } from "./lib/auth.ts";
-import type { Tls } from "./lib/connection.ts";
+} from "./lib/wire/address.ts";
+import { Secret } from "./lib/auth/proof.ts";
+import type { Tls } from "./lib/net/connection.ts";
 import {
   addressTexts,
   escapeControls,
   passwordText,
   ServerConsole,
   serverTexts,
-} from "./lib/console.ts";
-import type { StartEngine } from "./lib/engine.ts";
-import { JournalError } from "./lib/errors.ts";
-import type { EtcdOptions } from "./lib/etcd_client.ts";
-import { EtcdEngine } from "./lib/etcd_engine.ts";
-import { askEtcd, etcdFlags, etcdSwitches, etcdUsage } from "./lib/etcd_flags.ts";
-import { FileJournal } from "./lib/file_journal.ts";
-import { DiskFolder } from "./lib/journal_disk.ts";
-import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/kv_server.ts";
+} from "./lib/cli/console.ts";
+import type { StartEngine } from "./lib/replication/engine.ts";
+import { JournalError } from "./lib/wire/errors.ts";
+import type { EtcdOptions } from "./lib/etcd/client.ts";
+import { EtcdEngine } from "./lib/etcd/engine.ts";
+import { askEtcd, etcdFlags, etcdSwitches, etcdUsage } from "./lib/cli/etcd_flags.ts";
+import { FileJournal } from "./lib/journal/file_journal.ts";
+import { DiskFolder } from "./lib/journal/disk.ts";
+import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/server/kv_server.ts";
 import { consolePauseMs, finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
-import { Metrics } from "./lib/metrics.ts";
-import { serveMetrics } from "./lib/metrics_http.ts";
-import { exportMetrics, otelMeter } from "./lib/metrics_otel.ts";
-import type { Secrets } from "./lib/peer.ts";
-import { type Tuning, tuningDefault } from "./lib/replication.ts";
+import { Metrics } from "./lib/metrics/metrics.ts";
+import { serveMetrics } from "./lib/metrics/http.ts";
+import { exportMetrics, otelMeter } from "./lib/metrics/otel.ts";
+import type { Secrets } from "./lib/server/connection_handler.ts";
+import { type Tuning, tuningDefault } from "./lib/replication/environment.ts";
 import {
   askIp,
   askPort,
@@ -47,8 +47,8 @@ import {
   type Terminal,
   tlsFlags,
   UsageError,
-} from "./lib/terminal.ts";
-import { checkTls } from "./lib/tls.ts";
+} from "./lib/cli/terminal.ts";
+import { checkTls } from "./lib/net/tls.ts";
 
 /** A number that an operator may set. */
 interface NumberFlag {

@@ -5,7 +5,7 @@
  */
 
 import { delay } from "@std/async/delay";
-import { type Address, formatAddress } from "../lib/address.ts";
+import { type Address, formatAddress } from "../lib/wire/address.ts";
 import { Histogram } from "./histogram.ts";
 import { type Asked, type History, Violation } from "./history.ts";
 import { type Counter, LoadConnection } from "./load_connection.ts";

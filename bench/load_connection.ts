@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../lib/address.ts";
-import { FrameError, MensagemError } from "../lib/errors.ts";
-import { FrameReader } from "../lib/frame.ts";
+import { type Address, formatAddress } from "../lib/wire/address.ts";
+import { FrameError, MensagemError } from "../lib/wire/errors.ts";
+import { FrameReader } from "../lib/wire/line_reader.ts";
 import { type AnyMensagem, Mensagem } from "../lib/mensagem.ts";
 import { type Asked, type History, Violation } from "./history.ts";
 import type { Pace, Work } from "./workload.ts";

@@ -19,7 +19,7 @@
  * @module
  */
 
-import { type ErrorCode, errorCodes, FrameError } from "./errors.ts";
+import { type ErrorCode, errorCodes, FrameError } from "./wire/errors.ts";
 import {
   type Counts,
   counts,
@@ -27,7 +27,7 @@ import {
   type FaultAction,
   faultActions,
   type ServerEvent,
-} from "./events.ts";
+} from "./wire/events.ts";
 import {
   address,
   bad,
@@ -43,12 +43,12 @@ import {
   quote,
   string,
   value,
-} from "./fields.ts";
+} from "./wire/validate.ts";
 
 import { keyBytesMax, valueBytesMax } from "./limits.ts";
-import { plain, Write } from "./write.ts";
+import { plain, Write } from "./wire/encoded_write.ts";
 
-export { checkKey, checkValue } from "./fields.ts";
+export { checkKey, checkValue } from "./wire/validate.ts";
 
 /**
  * A message of any kind: the class that all of them share (enunciado 4, Observações: "a classe

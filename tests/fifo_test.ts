@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Fifo } from "../lib/fifo.ts";
-import { seeded } from "./random.ts";
+import { seeded } from "./support/random.ts";
 
 const pure = { permissions: "none" } as const;
 

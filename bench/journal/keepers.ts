@@ -6,10 +6,10 @@
 
 // deno-lint-ignore no-external-import -- it is of the runtime itself
 import { DatabaseSync } from "node:sqlite";
-import { FileJournal } from "../../lib/file_journal.ts";
-import { DiskFolder } from "../../lib/journal_disk.ts";
+import { FileJournal } from "../../lib/journal/file_journal.ts";
+import { DiskFolder } from "../../lib/journal/disk.ts";
 import { JoinOk, Replication, Sync } from "../../lib/mensagem.ts";
-import { Store } from "../../lib/store.ts";
+import { Store } from "../../lib/replication/store.ts";
 
 /** Keeps writes. */
 export interface Keeper extends AsyncDisposable {

@@ -11,7 +11,7 @@ import {
   parseFlags,
   processTerminal,
   type Terminal,
-} from "../../lib/terminal.ts";
+} from "../../lib/cli/terminal.ts";
 import { grouped } from "../drawing.ts";
 import {
   bytesIn,

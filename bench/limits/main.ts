@@ -10,7 +10,7 @@ import {
   parseFlags,
   processTerminal,
   type Terminal,
-} from "../../lib/terminal.ts";
+} from "../../lib/cli/terminal.ts";
 import { keysMax } from "../values.ts";
 import { type Finding, lineOf } from "./finding.ts";
 import {

@@ -5,9 +5,9 @@
  */
 
 import { delay } from "@std/async/delay";
-import { type Address, formatAddress } from "../../lib/address.ts";
+import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { Status } from "../../lib/mensagem.ts";
-import { ServerConnection, within } from "../../lib/server_connection.ts";
+import { ServerConnection, within } from "../../lib/client/server_connection.ts";
 import { drawCurve } from "../drawing.ts";
 import { History } from "../history.ts";
 import { fill, load, ratePerSecond } from "../load.ts";
@@ -263,7 +263,13 @@ async function underLoad(
 ): Promise<{ rate: number; pauseMs: number }> {
   const before = (await statusOf(leader)).timestamp;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-net", "bench.ts", `--servers=${formatAddress(leader)}`]
+    args: [
+      "run",
+      "--no-prompt",
+      "--allow-net",
+      "bench/main.ts",
+      `--servers=${formatAddress(leader)}`,
+    ]
       .concat(["--put-ratio=1", `--connections=${connections}`, "--keys=1000", "--json"])
       .concat(["--warm-up=0", "--duration=3600"]),
     cwd: project,

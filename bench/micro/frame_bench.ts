@@ -1,6 +1,6 @@
 /** What it costs to cut bytes into lines. */
 
-import { FrameReader } from "../../lib/frame.ts";
+import { FrameReader } from "../../lib/wire/line_reader.ts";
 import { Put } from "../../lib/mensagem.ts";
 
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 /** What it costs to write and read a table, small and large. */
 
-import { Store } from "../../lib/store.ts";
+import { Store } from "../../lib/replication/store.ts";
 
 const value = "x".repeat(100);
 const stride = 7_919; // a prime, so it meets all keys, far from each other

@@ -13,7 +13,7 @@ import {
   processTerminal,
   type Terminal,
   UsageError,
-} from "../../lib/terminal.ts";
+} from "../../lib/cli/terminal.ts";
 import { grouped } from "../drawing.ts";
 import { Client, type Outcome } from "./client.ts";
 import {

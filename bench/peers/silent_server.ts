@@ -5,7 +5,7 @@
  * @module
  */
 
-import { KvServer } from "../../lib/kv_server.ts";
+import { KvServer } from "../../lib/server/kv_server.ts";
 
 const [listen, leader] = Deno.args.map((port) => ({ hostname: "127.0.0.1", port: Number(port) }));
 KvServer.start({

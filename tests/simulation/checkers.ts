@@ -5,7 +5,7 @@
  * knows nothing of how servers and clients work.
  */
 
-import type { Store } from "../../lib/store.ts";
+import type { Store } from "../../lib/replication/store.ts";
 
 /** What a client, or somebody looking over a server's shoulder, can see. */
 export type Observation =

@@ -3,9 +3,9 @@
  * part may.
  */
 
-import { type Journal, type JournalMessage, Saved } from "../../lib/journal.ts";
+import { type Journal, type JournalMessage, Saved } from "../../lib/replication/journal.ts";
 import { Mensagem } from "../../lib/mensagem.ts";
-import type { Random } from "../random.ts";
+import type { Random } from "../support/random.ts";
 import type { Clock } from "./network.ts";
 
 /** A server's disk. Its processes come and go. */

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { escapeControls } from "../../lib/console.ts";
+import { escapeControls } from "../../lib/cli/console.ts";
 import {
   exitCode,
   numberFlag,
   parseFlags,
   processTerminal,
   type Terminal,
-} from "../../lib/terminal.ts";
+} from "../../lib/cli/terminal.ts";
 import { describe, makeDurablePlan, makePlan, type Plan } from "./plan.ts";
 import { only, shrink } from "./shrink.ts";
 import { simulate } from "./world.ts";

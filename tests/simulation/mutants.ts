@@ -5,11 +5,11 @@
  * @module
  */
 
-import { processTerminal } from "../../lib/terminal.ts";
+import { processTerminal } from "../../lib/cli/terminal.ts";
 import type { simulate } from "./world.ts";
 import type { makeDurablePlan, makePlan } from "./plan.ts";
 
-/** One way to break the code. `find` must occur exactly once in the file. */
+/** One way to break the code. `find` must occur exactly once in the file, whose path begins in `lib`. */
 interface Mutant {
   readonly name: string;
   readonly file: string;
@@ -28,200 +28,200 @@ const seedsMax = 2_000;
 const mutants: readonly Mutant[] = [
   {
     name: "NULL for an absent key, whatever the client has seen",
-    file: "store.ts",
+    file: "replication/store.ts",
     find: "return seen > 0 ? { fresh: false",
     replace: "return seen < 0 ? { fresh: false",
   },
   {
     name: "PUT_OK after the first acknowledgement instead of all",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "if (isReady(member) && member.acked < timestamp) timestamp = member.acked;",
     replace: "if (isReady(member) && member.acked >= this.#committed) timestamp = member.acked;",
   },
   {
     name: "timestamps in seconds",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "put.stamped(++this.#stamped)",
     replace: "put.stamped(this.#stamped = Math.floor(this.#now / 1000))",
   },
   {
     name: "the client does not note the timestamp of a GET",
-    file: "session.ts",
+    file: "client/session.ts",
     find: `case "GET_OK":`,
     replace: "",
   },
   {
     name: "older over newer on a follower",
-    file: "store.ts",
+    file: "replication/store.ts",
     find: "if (write.timestamp < newest.timestamp) return false;",
     replace: "",
   },
   {
     name: "a snapshot in steps stops after the first",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "member.snapshot?.sender.tick(busy);",
     replace: "",
   },
   {
     name: "recovery from the first follower instead of the furthest",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "member.joined.timestamp > furthest.joined.timestamp",
     replace: "false",
   },
   {
     name: "no skip ahead after recovery",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "timestamp + Math.floor(recoverySkip * (0.5 + this.#host.random()))",
     replace: "timestamp",
   },
   {
     name: "what an unfinished catch-up left in a table is kept when a leader recovers",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "forked ? undefined : timestamp",
     replace: "timestamp",
   },
   {
     name: "answering before the first synchronisation",
-    file: "follower.ts",
+    file: "replication/follower.ts",
     find: "return this.#timestamp >= this.#readableFrom && !this.#excluded;",
     replace: "return true;",
   },
   {
     name: "answering while the log is still on its way",
-    file: "follower.ts",
+    file: "replication/follower.ts",
     find: "this.#readableFrom = message.latest;",
     replace: "this.#readableFrom = 0;",
   },
   {
     name: "the leader opens without waiting for all followers",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "if (this.#members.size < this.#tuning.clusterSize - 1) return;",
     replace: "if (this.#members.size < 1) return;",
   },
   {
     name: "a follower counts as in sync as soon as it is live",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "timestamp >= this.#committed",
     replace: "true",
   },
   {
     name: "a follower leaves, and PUTs go on with whoever is left",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "1 + this.#inSyncCount >= this.#tuning.minInSync",
     replace: "true",
   },
   {
     name: "a silent follower is waited for without end",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "else if (now - member.heardAt > silenceMs) {",
     replace: "else if (now - member.heardAt > silenceMs * 1e9) {",
   },
   {
     name: "a silent leader is waited for without end",
-    file: "follower.ts",
+    file: "replication/follower.ts",
     find: "if (now - this.#heardAt > silenceMs) {",
     replace: "if (now - this.#heardAt > silenceMs * 1e9) {",
   },
   {
     name: "forwarded PUTs are forgotten when the leader is lost",
-    file: "follower.ts",
+    file: "replication/follower.ts",
     find: "for (const leaderId of this.#forwarded.keys()) {",
     replace: "for (const leaderId of []) {",
     also: { find: "if (deadline > now) break;", replace: "break;" },
   },
   {
     name: "waiting PUTs are forgotten",
-    file: "put_window.ts",
+    file: "replication/pending_puts.ts",
     find: "this.#waiting.push(pending);",
     replace: "",
   },
   {
     name: "a late PUT is answered twice",
-    file: "put_window.ts",
+    file: "replication/pending_puts.ts",
     find: "if (this.#expired > 0) {",
     replace: "if (this.#expired > 1e9) {",
   },
   {
     name: "a PUT that waits is said to be applied when its time runs out, and applied later",
-    file: "put_window.ts",
+    file: "replication/pending_puts.ts",
     find: "this.nextWaiting();\n      late.link",
     replace: "late.link",
   },
   {
     name: "the log forgets a write too early",
-    file: "write_log.ts",
+    file: "replication/write_log.ts",
     find: "this.#start = last;",
     replace: "",
   },
   {
     name: "writes during a snapshot are not sent after it",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     find: "this.#catchUp(member, snapshot.timestamp)",
     replace: "this.#catchUp(member, this.#timestamp)",
   },
   {
     name: "a follower confirms what it joined with and not what it was told",
-    file: "follower.ts",
+    file: "replication/follower.ts",
     find: "if (timestamp > this.#timestamp) this.#timestamp = timestamp;",
     replace: "",
   },
   {
     name: "a follower confirms writes before they come",
-    file: "follower.ts",
+    file: "replication/follower.ts",
     find: "new ReplicationOk(timestamp)",
     replace: "new ReplicationOk(timestamp + 1)",
   },
   {
     name: "half a multi-byte character is decoded by itself",
-    file: "frame.ts",
+    file: "wire/line_reader.ts",
     find: "this.#length = end - lastLf - 1;",
     replace: "this.#length = 0;",
   },
   {
     name: "a follower confirms what its disk does not have yet",
-    file: "follower.ts",
+    file: "replication/follower.ts",
     durable: true,
     find: "this.#ledger.whenDurable(() => link?.send(new ReplicationOk(timestamp).encode()));",
     replace: "link?.send(new ReplicationOk(timestamp).encode());",
   },
   {
     name: "a leader shows and replicates what its disk does not have yet",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     durable: true,
     find: "this.#ledger.whenDurable(() => this.#publish(pending, written));",
     replace: "this.#publish(pending, written);",
   },
   {
     name: "a follower does not write down SYNC",
-    file: "follower.ts",
+    file: "replication/follower.ts",
     durable: true,
     find: `case "SYNC":\n        this.#ledger.append(message);`,
     replace: `case "SYNC":`,
   },
   {
     name: "a follower does not write down what a snapshot brings",
-    file: "follower.ts",
+    file: "replication/follower.ts",
     durable: true,
     find: `case "SNAPSHOT":\n        this.#ledger.append(message);`,
     replace: `case "SNAPSHOT":`,
   },
   {
     name: "a leader does not write down what it takes over from a follower",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     durable: true,
     find: "this.#ledger.append(chunk);",
     replace: "",
   },
   {
     name: "a leader does not write down where it goes on",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     durable: true,
     find: "this.#ledger.append(new Sync(cluster, table, timestamp));",
     replace: "",
   },
   {
     name: "a leader with data on its disk begins as if it had none",
-    file: "leader.ts",
+    file: "replication/leader.ts",
     durable: true,
     find: `if (saved !== undefined && saved.cluster !== "") {`,
     replace: `if (saved !== undefined && saved.cluster === "none") {`,
@@ -232,14 +232,14 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: "a follower says that it is complete up to the newest write of an unfinished catch-up",
-    file: "journal.ts",
+    file: "replication/journal.ts",
     durable: true,
     find: "return this.standing.timestamp;",
     replace: "return this.highest;",
   },
   {
     name: "what is to be replaced is still there after a restart",
-    file: "journal.ts",
+    file: "replication/journal.ts",
     durable: true,
     seeds: 12_000,
     find: "this.store.clear();",
@@ -253,7 +253,12 @@ const scratch = await Deno.makeTempDir();
 const { out } = processTerminal();
 let survivors = 0;
 try {
-  const unchanged = { name: "", file: "store.ts", find: "class Store", replace: "class Store" };
+  const unchanged = {
+    name: "",
+    file: "replication/store.ts",
+    find: "class Store",
+    replace: "class Store",
+  };
   if (await firstFailure(unchanged, `${scratch}/unchanged`) !== undefined) {
     throw new Error("the code as it is breaks a rule: see deno task simulate");
   }
@@ -272,16 +277,7 @@ Deno.exit(survivors === 0 ? 0 : 1);
 
 /** The first seed that notices the mutant. */
 async function firstFailure(mutant: Mutant, folder: string): Promise<number | undefined> {
-  for (const part of ["lib", "tests/simulation"]) {
-    await Deno.mkdir(`${folder}/${part}`, { recursive: true });
-    for await (const { name, isFile } of Deno.readDir(new URL(part, root))) {
-      if (!isFile) continue;
-      let text = await Deno.readTextFile(new URL(`${part}/${name}`, root));
-      if (part === "lib" && name === mutant.file) text = mutate(text, mutant);
-      await Deno.writeTextFile(`${folder}/${part}/${name}`, text);
-    }
-  }
-  await Deno.copyFile(new URL("tests/random.ts", root), `${folder}/tests/random.ts`);
+  for (const part of ["lib", "tests/simulation", "tests/support"]) await copy(part, folder, mutant);
   const world: { simulate: typeof simulate } = await import(
     `file://${folder}/tests/simulation/world.ts`
   );
@@ -298,6 +294,22 @@ async function firstFailure(mutant: Mutant, folder: string): Promise<number | un
     }
   }
   return undefined;
+}
+
+/** Copies the sources below a folder of the project, one of them mutated. */
+async function copy(part: string, to: string, mutant: Mutant): Promise<void> {
+  await Deno.mkdir(`${to}/${part}`, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(new URL(part, root))) {
+    const path = `${part}/${name}`;
+    if (isDirectory) await copy(path, to, mutant);
+    else if (name.endsWith(".ts")) {
+      const text = await Deno.readTextFile(new URL(path, root));
+      await Deno.writeTextFile(
+        `${to}/${path}`,
+        path === `lib/${mutant.file}` ? mutate(text, mutant) : text,
+      );
+    }
+  }
 }
 
 function mutate(text: string, { name, find, replace, also }: Mutant): string {

@@ -6,10 +6,10 @@
  * and once, up to the point where the connection breaks. Nothing holds across connections.
  */
 
-import type { FrameError } from "../../lib/errors.ts";
-import { FrameReader } from "../../lib/frame.ts";
-import type { Link } from "../../lib/replication.ts";
-import type { Random } from "../random.ts";
+import type { FrameError } from "../../lib/wire/errors.ts";
+import { FrameReader } from "../../lib/wire/line_reader.ts";
+import type { Link } from "../../lib/replication/environment.ts";
+import type { Random } from "../support/random.ts";
 
 interface Event {
   readonly at: number;

@@ -1,6 +1,6 @@
 /** What happens in a simulated run: requests and faults, each at its time, all from one seed. */
 
-import { Random } from "../random.ts";
+import { Random } from "../support/random.ts";
 
 /** The servers, the leader first. */
 export const servers = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"] as const;

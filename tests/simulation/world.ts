@@ -1,10 +1,14 @@
 /** Three real nodes, their simulated hosts, and simulated clients that follow a plan. */
 
-import type { FrameError } from "../../lib/errors.ts";
+import type { FrameError } from "../../lib/wire/errors.ts";
 import { Get, Mensagem, Put } from "../../lib/mensagem.ts";
-import { Node } from "../../lib/node.ts";
-import { type ServerPrints, type Tuning, tuningDefault } from "../../lib/replication.ts";
-import { Session } from "../../lib/session.ts";
+import { Node } from "../../lib/replication/node.ts";
+import {
+  type ServerPrints,
+  type Tuning,
+  tuningDefault,
+} from "../../lib/replication/environment.ts";
+import { Session } from "../../lib/client/session.ts";
 import { type Checker, makeCheckers, type Observation, type Table } from "./checkers.ts";
 import { Disk, type DiskJournal } from "./disk.ts";
 import { Clock, type Endpoint, type Host, Network, type Process } from "./network.ts";
@@ -18,7 +22,7 @@ import {
   servers,
   survivesAll,
 } from "./plan.ts";
-import { Random } from "../random.ts";
+import { Random } from "../support/random.ts";
 
 /** A fifth of the real times, in the same proportions; the tables are tiny, so are the chunks. */
 const tuning: Tuning = {

@@ -1,0 +1,158 @@
+/**
+ * Reading the fields of a message that somebody else made: nothing is taken on trust.
+ *
+ * All functions throw a {@linkcode MensagemError} where the field is not what it must be.
+ *
+ * @module
+ */
+
+import { formatAddress, parseAddress } from "./address.ts";
+import { MensagemError } from "./errors.ts";
+import { keyBytesMax, valueBytesMax } from "../limits.ts";
+
+/** An object as JSON.parse gives it. Only the fields of the protocol are ever read from it. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Checks a key that comes from outside.
+ *
+ * @throws {MensagemError} where it is empty, over the limit, or not Unicode text.
+ */
+export function checkKey(key: string, id?: number, bytesMax: number = keyBytesMax): void {
+  if (key.length === 0) throw new MensagemError("BAD_MESSAGE", `"key" is empty`, id);
+  checkText("key", key, bytesMax, id);
+}
+
+/**
+ * Checks a value that comes from outside.
+ *
+ * @throws {MensagemError} where it is over the limit or not Unicode text.
+ */
+export function checkValue(value: string, id?: number, bytesMax: number = valueBytesMax): void {
+  checkText("value", value, bytesMax, id);
+}
+
+function checkText(name: string, text: string, bytesMax: number, id?: number): void {
+  // One UTF-16 unit is one to three bytes of UTF-8, so most texts need no count.
+  if (text.length > bytesMax || (text.length * 3 > bytesMax && utf8Bytes(text) > bytesMax)) {
+    throw new MensagemError("TOO_LARGE", `"${name}" is longer than ${bytesMax} bytes`, id);
+  }
+  // A lone surrogate has no UTF-8: it would come back as another character.
+  if (!text.isWellFormed()) {
+    throw new MensagemError("BAD_MESSAGE", `"${name}" is not Unicode text`, id);
+  }
+}
+
+const encoder = new TextEncoder();
+
+function utf8Bytes(text: string): number {
+  return encoder.encode(text).length;
+}
+
+/** A key. */
+export function key(f: Fields, text: unknown): string {
+  if (typeof text !== "string") throw bad(f, `"key" must be a string, not ${quote(text)}`);
+  checkKey(text, knownId(f));
+  return text;
+}
+
+/** A value. */
+export function value(f: Fields, text: unknown): string {
+  if (typeof text !== "string") throw bad(f, `"value" must be a string, not ${quote(text)}`);
+  checkValue(text, knownId(f));
+  return text;
+}
+
+/** Any text: the field's, or one in its list. */
+export function string(f: Fields, name: string, text: unknown = f[name]): string {
+  if (typeof text !== "string") throw bad(f, `"${name}" must be a string, not ${quote(text)}`);
+  return text;
+}
+
+/** A non-negative safe integer. */
+export function integer(f: Fields, name: string): number {
+  const n = f[name];
+  if (typeof n !== "number" || !Number.isSafeInteger(n) || n < 0) {
+    throw bad(f, `"${name}" must be a non-negative safe integer, not ${quote(n)}`);
+  }
+  return n === 0 ? 0 : n; // JSON has a -0, and `${-0}` hides it
+}
+
+/** A non-negative number, decimals allowed. */
+export function number(f: Fields, name: string): number {
+  const n = f[name];
+  if (typeof n !== "number" || !Number.isFinite(n) || n < 0) {
+    throw bad(f, `"${name}" must be a non-negative number, not ${quote(n)}`);
+  }
+  return n === 0 ? 0 : n;
+}
+
+/** An object: the field's, or one in its list. What is wrong in it is told with the message's id. */
+export function object(f: Fields, name: string, element: unknown): Fields {
+  if (typeof element !== "object" || element === null || Array.isArray(element)) {
+    throw bad(f, `"${name}" holds no object, but ${quote(element)}`);
+  }
+  return { ...element, id: f.id };
+}
+
+/** A boolean. */
+export function boolean(f: Fields, name: string): boolean {
+  const b = f[name];
+  if (typeof b !== "boolean") throw bad(f, `"${name}" must be true or false, not ${quote(b)}`);
+  return b;
+}
+
+/** An address, the field's or one in its list, in its one usual spelling. */
+export function address(f: Fields, name: string, element: unknown = f[name]): string {
+  const text = string(f, name, element);
+  const parsed = text.length > 64 ? undefined : parseAddress(text);
+  if (parsed === undefined) throw bad(f, `"${name}" must be "ip:port", not ${quote(text)}`);
+  return formatAddress(parsed);
+}
+
+/** A cluster id, perhaps empty. */
+export function cluster(f: Fields): string {
+  const text = string(f, "cluster");
+  if (!/^[\w-]{0,64}$/.test(text)) throw bad(f, `"cluster" is no cluster id: ${quote(text)}`);
+  return text;
+}
+
+/** A list of anything. */
+export function list(f: Fields, name: string): unknown[] {
+  const elements = f[name];
+  if (!Array.isArray(elements)) throw bad(f, `"${name}" must be a list, not ${quote(elements)}`);
+  return elements;
+}
+
+/** One of a few texts. */
+export function oneOf<T extends string>(f: Fields, name: string, known: readonly T[]): T {
+  const found = known.find((text) => text === f[name]);
+  if (found === undefined) throw bad(f, `unknown "${name}" ${quote(f[name])}`);
+  return found;
+}
+
+/** So many hexadecimal digits. */
+export function hex(f: Fields, name: string, digits: number): string {
+  const text = string(f, name);
+  if (text.length !== digits || !/^[0-9a-f]*$/.test(text)) {
+    throw bad(f, `"${name}" must be ${digits} hexadecimal digits`);
+  }
+  return text;
+}
+
+function knownId(f: Fields): number | undefined {
+  return typeof f.id === "number" && Number.isSafeInteger(f.id) && f.id >= 0 ? f.id : undefined;
+}
+
+/** An error that carries the id of the request, where it can be read. */
+export function bad(f: Fields, message: string): MensagemError {
+  return new MensagemError("BAD_MESSAGE", message, knownId(f));
+}
+
+/** The start of something received, safe to repeat in a message. */
+export function quote(received: unknown): string {
+  if (Array.isArray(received)) return "a list";
+  if (typeof received === "object" && received !== null) return "an object";
+  if (typeof received !== "string") return String(received);
+  return JSON.stringify(received.length <= 60 ? received : `${received.slice(0, 57)}…`);
+}

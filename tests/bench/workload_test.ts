@@ -1,0 +1,89 @@
+/** What the load generator asks, and when. */
+
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { Histogram } from "../../bench/histogram.ts";
+import {
+  closedLoop,
+  eachKeyOnce,
+  mixed,
+  OpenLoop,
+  type Pace,
+  randomFrom,
+} from "../../bench/workload.ts";
+
+const pure = { permissions: "none" } as const;
+
+Deno.test("filling puts each key once and then ends", pure, () => {
+  const work = eachKeyOnce(3);
+  assertEquals([work(), work(), work(), work(), work()], [
+    { put: true, key: 0 },
+    { put: true, key: 1 },
+    { put: true, key: 2 },
+    undefined,
+    undefined,
+  ]);
+});
+
+Deno.test("the same seed asks the same, another one does not", pure, () => {
+  const draw = (seed: number) => {
+    const work = mixed(1_000, 0.5, randomFrom(seed));
+    return Array.from({ length: 100 }, work);
+  };
+  assertEquals(draw(7), draw(7));
+  assert(JSON.stringify(draw(7)) !== JSON.stringify(draw(8)));
+});
+
+Deno.test("keys are drawn evenly, and PUTs with their share", pure, () => {
+  for (const putRatio of [0, 0.1, 1]) {
+    const work = mixed(10, putRatio, randomFrom(1));
+    const keys = new Array<number>(10).fill(0);
+    let puts = 0;
+    for (let n = 0; n < 100_000; n++) {
+      const task = work()!;
+      keys[task.key]!++;
+      if (task.put) puts++;
+    }
+    assertAlmostEquals(puts / 100_000, putRatio, 0.01);
+    for (const count of keys) assertAlmostEquals(count / 10_000, 1, 0.1);
+  }
+});
+
+/**
+ * A server with one connection that answers each request after 1 ms, and stands still from 100 ms to
+ * 1,100 ms. The clock is a number. Returns the latencies that are recorded in 3 s.
+ */
+function latenciesWith(pace: Pace): Histogram {
+  const histogram = new Histogram();
+  let answerAtMs: number | undefined;
+  let dueMs = 0;
+  for (let nowMs = 0; nowMs < 3_000; nowMs += 0.5) {
+    if (nowMs >= 100 && nowMs < 1_100) continue;
+    if (answerAtMs !== undefined && answerAtMs <= nowMs) {
+      histogram.record((nowMs - dueMs) * 1000);
+      answerAtMs = undefined;
+    }
+    if (answerAtMs !== undefined) continue;
+    const taken = pace.take(nowMs);
+    if (taken === undefined) continue;
+    dueMs = taken;
+    answerAtMs = nowMs + 1;
+  }
+  return histogram;
+}
+
+Deno.test(
+  "a stall counts once in a closed loop, and for every request that was due in an open one",
+  pure,
+  () => {
+    const closed = latenciesWith(closedLoop);
+    assert(closed.percentileUs(0.99) < 2_000, "the stall hides");
+    assert(closed.maxUs >= 1_000_000);
+
+    // It answers twice as fast as it is asked, so it needs as long as it stood still to catch up.
+    const open = latenciesWith(new OpenLoop(0, 2));
+    assertAlmostEquals(open.count, 1_500, 2);
+    assertAlmostEquals(open.percentileUs(0.3), 1_000, 1_000);
+    assertAlmostEquals(open.percentileUs(0.5), 250_000, 20_000);
+    assertAlmostEquals(open.percentileUs(0.99), 985_000, 20_000);
+  },
+);

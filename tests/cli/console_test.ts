@@ -1,0 +1,314 @@
+import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import {
+  addressTexts,
+  clientTexts,
+  escapeControls,
+  ServerConsole,
+  serverTexts,
+  startTexts,
+} from "../../lib/cli/console.ts";
+import { seeded } from "../support/random.ts";
+
+const pure = { permissions: "none" } as const;
+
+/** What a console writes when it prints, and in how many writes. */
+function writesOf(print: (console: ServerConsole) => void, mark?: string): string[] {
+  const writes: string[] = [];
+  const console = new ServerConsole((text) => writes.push(text), mark);
+  print(console);
+  console.flush();
+  return writes;
+}
+
+/** The lines of the assignment word for word, with real information in the place of what is in brackets. */
+const serverLines: readonly (readonly [
+  when: string,
+  enunciado: string,
+  information: Record<string, string>,
+  print: (console: ServerConsole) => void,
+])[] = [
+  [
+    "PUT at the leader",
+    "Cliente [IP]:[porta] PUT key:[key] value:[value].",
+    { IP: "10.0.0.7", porta: "50123", key: "cor", value: "azul" },
+    (console) => console.put("10.0.0.7:50123", "cor", "azul"),
+  ],
+  [
+    "PUT at a follower",
+    "Encaminhando PUT key:[key] value:[value]",
+    { key: "cor", value: "azul" },
+    (console) => console.forwarding("cor", "azul"),
+  ],
+  [
+    "REPLICATION",
+    "REPLICATION key:[key] value:[value] ts:[timestamp].",
+    { key: "cor", value: "azul", timestamp: "12" },
+    (console) => console.replication("cor", "azul", 12),
+  ],
+  [
+    "REPLICATION_OK of all",
+    "Enviando PUT_OK ao Cliente [IP]:[porta] da key:[key] ts:[timestamp_do_servidor].",
+    { IP: "10.0.0.7", porta: "50123", key: "cor", timestamp_do_servidor: "12" },
+    (console) => console.putOk("10.0.0.7:50123", "cor", 12),
+  ],
+  ...([
+    ["of a key that exists", 12, "azul", "azul"],
+    ["of a value that is empty", 12, "", ""],
+    ["of a key that does not exist", 0, null, "NULL"],
+    ["of a key that the client knows better", 3, undefined, "TRY_OTHER_SERVER_OR_LATER"],
+  ] as const).map(([what, own, value, shown]) =>
+    [
+      `GET ${what}`,
+      "Cliente [IP]:[porta] GET key:[key] ts:[timestamp]. Meu ts é [timestamp_da_key], portanto devolvendo [valor ou erro]",
+      {
+        IP: "10.0.0.7",
+        porta: "50123",
+        key: "cor",
+        timestamp: "5",
+        timestamp_da_key: `${own}`,
+        "valor ou erro": shown,
+      },
+      (console: ServerConsole) => console.get("10.0.0.7:50123", "cor", 5, own, value),
+    ] as const
+  ),
+];
+
+function fill(enunciado: string, information: Record<string, string>): string {
+  const filled = enunciado.replace(/\[([^\]]+)\]/g, (_, name) => information[name]!);
+  assertStrictEquals(filled.includes("undefined"), false, filled);
+  return filled;
+}
+
+for (const [when, enunciado, information, print] of serverLines) {
+  Deno.test(`a server's line for ${when} is that of the assignment, to the letter`, pure, () => {
+    assertEquals(writesOf(print), [`${fill(enunciado, information)}\n`]);
+  });
+}
+
+Deno.test("the five lines of a server, written out", pure, () => {
+  const [written] = writesOf((console) => {
+    console.put("127.0.0.1:50123", "k", "v");
+    console.forwarding("k", "v");
+    console.replication("k", "v", 1);
+    console.putOk("127.0.0.1:50123", "k", 1);
+    console.get("127.0.0.1:50123", "k", 0, 1, "v");
+  });
+  assertStrictEquals(
+    written,
+    "Cliente 127.0.0.1:50123 PUT key:k value:v.\n" +
+      "Encaminhando PUT key:k value:v\n" +
+      "REPLICATION key:k value:v ts:1.\n" +
+      "Enviando PUT_OK ao Cliente 127.0.0.1:50123 da key:k ts:1.\n" +
+      "Cliente 127.0.0.1:50123 GET key:k ts:0. Meu ts é 1, portanto devolvendo v\n",
+  );
+});
+
+Deno.test("the client's line for PUT_OK is that of the assignment, to the letter", pure, () => {
+  const enunciado =
+    "PUT_OK key: [key] value [value] timestamp [timestamp] realizada no servidor [IP:porta]";
+  const information = { key: "cor", value: "azul", timestamp: "12", "IP:porta": "10.0.0.7:10098" };
+  assertStrictEquals(
+    clientTexts.putOk("cor", "azul", 12, "10.0.0.7:10098"),
+    fill(enunciado, information),
+  );
+});
+
+for (
+  const [what, value, shown] of [
+    ["a value", "azul", "azul"],
+    ["an absent key", null, "NULL"],
+    ["a refusal", undefined, "TRY_OTHER_SERVER_OR_LATER"],
+  ] as const
+) {
+  Deno.test(`the client's line for a GET with ${what} is that of the assignment`, pure, () => {
+    const enunciado =
+      "GET key: [key] value: [valor devolvido pelo servidor] obtido do servidor [IP:porta], " +
+      "meu timestamp [timestamp_do_cliente] e do servidor [timestamp_do_servidor]";
+    const information = {
+      key: "cor",
+      "valor devolvido pelo servidor": shown,
+      "IP:porta": "10.0.0.7:10098",
+      timestamp_do_cliente: "5",
+      timestamp_do_servidor: "12",
+    };
+    assertStrictEquals(
+      clientTexts.get("cor", value, "10.0.0.7:10098", 5, 12),
+      fill(enunciado, information),
+    );
+  });
+}
+
+Deno.test("the menu offers INIT, PUT and GET, and nothing else", pure, () => {
+  assertEquals(clientTexts.menu.match(/[A-Z]{2,}/g), ["INIT", "PUT", "GET"]);
+  assertMatch(clientTexts.menu, /1 - INIT, 2 - PUT, 3 - GET/);
+});
+
+/** Characters that could forge a line. */
+
+const ranges: readonly [what: string, first: number, last: number][] = [
+  ["C0", 0x00, 0x1f],
+  ["DEL", 0x7f, 0x7f],
+  ["C1", 0x80, 0x9f],
+  ["line and paragraph separator", 0x2028, 0x2029],
+  ["embedding and override of direction", 0x202a, 0x202e],
+  ["isolation of direction", 0x2066, 0x2069],
+];
+
+for (const [what, first, last] of ranges) {
+  Deno.test(`${what} is spelled out`, pure, () => {
+    const named = new Map([[0x09, "\\t"], [0x0a, "\\n"], [0x0d, "\\r"]]);
+    for (let code = first; code <= last; code++) {
+      const spelled = named.get(code) ?? `\\u${`000${code.toString(16)}`.slice(-4)}`;
+      assertStrictEquals(escapeControls(`a${String.fromCharCode(code)}b`), `a${spelled}b`);
+    }
+  });
+}
+
+Deno.test("every other character stays as it is", pure, () => {
+  // Left-to-right, right-to-left and Arabic letter mark: this test has no opinion on them.
+  const marks = [0x200e, 0x200f, 0x061c];
+  for (let code = 0; code <= 0x1ffff; code++) {
+    if (ranges.some(([, first, last]) => code >= first && code <= last)) continue;
+    if (marks.includes(code)) continue;
+    const text = String.fromCodePoint(code);
+    if (escapeControls(text) !== text) throw new Error(`U+${code.toString(16)} was changed`);
+  }
+});
+
+Deno.test("accents, emoji of many parts, quotes and backslashes stay as they are", pure, () => {
+  for (
+    const text of ["ação", "e\u0301", "👩‍👩‍👧", "🇧🇷", `"'\`“”`, "\\n", "C:\\temp", "$& $1", "שלום"]
+  ) {
+    assertStrictEquals(escapeControls(text), text);
+  }
+});
+
+Deno.test(
+  "whatever the key and the value are, each print is one line",
+  pure,
+  seeded((random) => {
+    for (let n = 0; n < 2_000; n++) {
+      const key = random.text(4);
+      const value = random.text(4);
+      const lines = [
+        writesOf((console) => console.put("1.2.3.4:5", key, value)),
+        writesOf((console) => console.forwarding(key, value)),
+        writesOf((console) => console.replication(key, value, 1)),
+        writesOf((console) => console.putOk("1.2.3.4:5", key, 1)),
+        writesOf((console) => console.get("1.2.3.4:5", key, 0, 1, value)),
+        clientTexts.putOk(key, value, 1, "1.2.3.4:5") + "\n",
+        clientTexts.get(key, value, "1.2.3.4:5", 0, 1) + "\n",
+        clientTexts.badChoice(value) + "\n",
+        clientTexts.invalid("PUT", value) + "\n",
+        clientTexts.unavailable("PUT", "1.2.3.4:5", value) + "\n",
+        clientTexts.unknownOutcome("PUT", "1.2.3.4:5", value) + "\n",
+        addressTexts.badIp(value) + "\n",
+        addressTexts.badPort(value) + "\n",
+      ].flat();
+      for (const line of lines) assertMatch(line, /^[^\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e]+\n$/u);
+    }
+  }),
+);
+
+Deno.test("questions and reports are one line each, with what they are about", pure, () => {
+  assertStrictEquals(serverTexts.ip("127.0.0.1"), "IP [127.0.0.1]: ");
+  assertStrictEquals(serverTexts.port(10_097), "Porta [10097]: ");
+  assertStrictEquals(serverTexts.leaderIp("127.0.0.1"), "IP do líder [127.0.0.1]: ");
+  assertStrictEquals(serverTexts.leaderPort(10_097), "Porta do líder [10097]: ");
+  assertStrictEquals(clientTexts.serverIp(2, "127.0.0.1"), "IP do servidor 2 [127.0.0.1]: ");
+  assertStrictEquals(clientTexts.serverPort(2, 10_098), "Porta do servidor 2 [10098]: ");
+  assertMatch(clientTexts.initFirst("PUT"), /INIT.*PUT/);
+  assertMatch(startTexts.ready([1, 2, 3]), /^[^\n]*1, 2, 3 \(líder: 1\)[^\n]*$/);
+});
+
+/** When lines are written. */
+
+Deno.test("the lines of one turn are one write, in the order of the events", pure, async () => {
+  const writes: string[] = [];
+  const console = new ServerConsole((text) => writes.push(text));
+  for (let n = 1; n <= 3; n++) console.forwarding(`k${n}`, "v");
+  assertEquals(writes, []);
+  await Promise.resolve();
+  assertEquals(writes, [
+    "Encaminhando PUT key:k1 value:v\nEncaminhando PUT key:k2 value:v\nEncaminhando PUT key:k3 value:v\n",
+  ]);
+});
+
+Deno.test("the next turn is another write", pure, async () => {
+  const writes: string[] = [];
+  const console = new ServerConsole((text) => writes.push(text));
+  for (const key of ["a", "b"]) {
+    console.forwarding(key, "v");
+    await Promise.resolve();
+  }
+  assertEquals(writes, ["Encaminhando PUT key:a value:v\n", "Encaminhando PUT key:b value:v\n"]);
+});
+
+Deno.test("flush writes at once, and nothing is written twice or lost", pure, async () => {
+  const writes: string[] = [];
+  const console = new ServerConsole((text) => writes.push(text));
+  console.flush();
+  assertEquals(writes, []);
+  console.forwarding("a", "v");
+  console.flush();
+  console.forwarding("b", "v");
+  assertEquals(writes, ["Encaminhando PUT key:a value:v\n"]);
+  await Promise.resolve();
+  await Promise.resolve();
+  assertEquals(writes, ["Encaminhando PUT key:a value:v\n", "Encaminhando PUT key:b value:v\n"]);
+});
+
+Deno.test("a mark stands before every line", pure, () => {
+  const print = (console: ServerConsole) => {
+    console.forwarding("a", "v");
+    console.replication("b", "v", 2);
+  };
+  assertEquals(writesOf(print, "[10098] "), [
+    "[10098] Encaminhando PUT key:a value:v\n[10098] REPLICATION key:b value:v ts:2.\n",
+  ]);
+});
+
+Deno.test(
+  "a line that stands alone is written at once, those after it together",
+  pure,
+  async () => {
+    const writes: string[] = [];
+    const paused = Promise.withResolvers<void>();
+    const console = new ServerConsole(
+      (text) => {
+        writes.push(text);
+        if (writes.length === 2) paused.resolve();
+      },
+      "",
+      1,
+    );
+    console.forwarding("a", "1");
+    await Promise.resolve();
+    const [alone] = writes;
+    for (const key of ["b", "c", "d"]) {
+      console.forwarding(key, "2");
+      await Promise.resolve();
+    }
+    assertEquals(writes, [alone], "one write for all of them, later");
+    await paused.promise;
+    assertEquals(writes, [
+      "Encaminhando PUT key:a value:1\n",
+      ["b", "c", "d"].map((key) => `Encaminhando PUT key:${key} value:2\n`).join(""),
+    ]);
+    console.close();
+  },
+);
+
+Deno.test("much text is written without a pause, in order", pure, async () => {
+  const writes: string[] = [];
+  const console = new ServerConsole((text) => writes.push(text), "", 60_000);
+  let expected = "";
+  for (let n = 0; n < 40; n++) {
+    console.forwarding(`${n}`, "x".repeat(4_000));
+    expected += `Encaminhando PUT key:${n} value:${"x".repeat(4_000)}\n`;
+    await Promise.resolve();
+  }
+  assert(writes.length >= 3, "gathered beyond the limit");
+  console.close();
+  assertEquals(writes.join(""), expected);
+});

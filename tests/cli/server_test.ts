@@ -1,0 +1,412 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { exitCode } from "../../lib/cli/terminal.ts";
+import { main } from "../../server.ts";
+import { FakeEtcd } from "../support/fake_etcd.ts";
+import {
+  anyPort,
+  deadAddress,
+  eventually,
+  FakeTerminal,
+  freePorts,
+  linesOf,
+  Wire,
+  within,
+} from "../support/helpers.ts";
+
+const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
+const get = { type: "GET", id: 2, key: "cor", timestamp: 0 };
+
+/** The server's role, as a process would run it, until the test ends. */
+class ServerRole implements AsyncDisposable {
+  readonly terminal: FakeTerminal;
+  readonly ended: Promise<number>;
+  readonly #stopped = Promise.withResolvers<void>();
+
+  constructor(args: string[], terminal = new FakeTerminal("")) {
+    this.terminal = terminal;
+    this.ended = exitCode(terminal, () => main(args, terminal, this.#stopped.promise));
+  }
+
+  /** What a signal does. */
+  async stop(): Promise<number> {
+    this.#stopped.resolve();
+    return await this.end();
+  }
+
+  async end(): Promise<number> {
+    return await within("the server ends", this.ended);
+  }
+
+  async reported(text: string): Promise<void> {
+    await eventually(text, () => this.terminal.errors.includes(text) || undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** Runs a server that ends by itself. */
+async function run(args: string[], terminal = new FakeTerminal("")) {
+  const role = new ServerRole(args, terminal);
+  const code = await role.end();
+  return { code, screen: terminal.screen, errors: terminal.errors };
+}
+
+function localhost(port: number) {
+  return { hostname: "127.0.0.1", port };
+}
+
+Deno.test("three servers from their keyboards: each console, character by character", async () => {
+  const [a, b, c] = freePorts(3) as [number, number, number];
+  await using leader = new ServerRole([], new FakeTerminal(`127.0.0.1\n${a}\n127.0.0.1\n${a}\n`));
+  await using near = new ServerRole([], new FakeTerminal(`\r\n ${b} \r\n\r\n${a}\r\n`));
+  await using far = new ServerRole([], new FakeTerminal(`localhost\n${c}\n\n${a}`));
+  await leader.reported("open, cluster");
+  await near.reported("synchronised");
+  await far.reported("synchronised");
+
+  using client = await Wire.connect(localhost(b));
+  assertEquals((await client.ask(get)).value, null);
+  assertEquals((await client.ask({ ...put, value: 'o "azul" é 🙂' })).timestamp, 1);
+  using reader = await Wire.connect(localhost(c));
+  await reader.ask({ ...get, timestamp: 1 });
+  await reader.ask({ ...get, timestamp: 2 });
+  // A console waits for a moment after it has written.
+  await eventually("the leader's lines", () => leader.terminal.screen.includes("Enviando"));
+  await eventually("the reader's lines", () => far.terminal.screen.includes("TRY_OTHER"));
+
+  const questions = (ip: string, port: number, leaderIp: string) =>
+    `IP [127.0.0.1]: ${ip}\nPorta [10097]: ${ip === "" ? ` ${port} ` : port}\n` +
+    `IP do líder [127.0.0.1]: ${leaderIp}\nPorta do líder [10097]: ${a}\n`;
+  assertEquals(
+    leader.terminal.screen,
+    questions("127.0.0.1", a, "127.0.0.1") +
+      `Cliente ${client.local} PUT key:cor value:o "azul" é 🙂.\n` +
+      `Enviando PUT_OK ao Cliente ${client.local} da key:cor ts:1.\n`,
+  );
+  assertEquals(
+    near.terminal.screen,
+    questions("", b, "") +
+      `Cliente ${client.local} GET key:cor ts:0. Meu ts é 0, portanto devolvendo NULL\n` +
+      `Encaminhando PUT key:cor value:o "azul" é 🙂\n` +
+      `REPLICATION key:cor value:o "azul" é 🙂 ts:1.\n`,
+  );
+  assertEquals(
+    far.terminal.screen,
+    questions("localhost", c, "") +
+      `REPLICATION key:cor value:o "azul" é 🙂 ts:1.\n` +
+      `Cliente ${reader.local} GET key:cor ts:1. Meu ts é 1, portanto devolvendo o "azul" é 🙂\n` +
+      `Cliente ${reader.local} GET key:cor ts:2. Meu ts é 1, portanto devolvendo TRY_OTHER_SERVER_OR_LATER\n`,
+  );
+});
+
+Deno.test("a given flag is not asked for", async () => {
+  const [port] = freePorts(1);
+  const all = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
+  await using role = new ServerRole(all, new FakeTerminal(`${port}\n`));
+  await role.reported("serving on");
+  assertEquals(role.terminal.screen, `Porta do líder [10097]: ${port}\n`);
+  assertEquals(
+    linesOf(role.terminal.errors)[0],
+    `serving on 127.0.0.1:${port}, leader 127.0.0.1:${port}`,
+  );
+});
+
+Deno.test("with all flags nothing is asked and the keyboard is left alone", async () => {
+  const [port] = freePorts(1);
+  const flags = ["--ip", "127.0.0.1", "--port", `${port}`];
+  const leader = ["--leader-ip", "127.0.0.1", "--leader-port", `${port}`];
+  await using role = new ServerRole(
+    [...flags, ...leader, "--cluster-size=1"],
+    new FakeTerminal(undefined, true),
+  );
+  await role.reported("open, cluster");
+  using wire = await Wire.connect(localhost(port!));
+  assertEquals((await wire.ask(put)).type, "PUT_OK");
+  assertEquals(linesOf(role.terminal.screen).length, 2);
+});
+
+Deno.test("--quiet: nothing on standard error, the lines of the assignment as ever", async () => {
+  const [port] = freePorts(1);
+  const flags = [`--port=${port}`, `--leader-port=${port}`, "--cluster-size=1", "--quiet"];
+  const role = new ServerRole(flags, new FakeTerminal("\n\n"));
+  using wire = await eventually(
+    "it listens",
+    () => Wire.connect(localhost(port!)).catch(() => null),
+  );
+  assertEquals((await wire.ask(put)).type, "PUT_OK");
+  wire.close();
+  assertEquals(await role.stop(), 0);
+  assertEquals(role.terminal.errors, "");
+  assertStringIncludes(role.terminal.screen, "PUT key:cor value:azul.\nEnviando PUT_OK");
+});
+
+Deno.test("FAULT needs --allow-faults, which is said on standard error; then it holds a PUT", async () => {
+  const [a, b] = freePorts(2) as [number, number];
+  const common = ["--ip=127.0.0.1", "--leader-ip=127.0.0.1", `--leader-port=${a}`];
+  const two = [...common, "--cluster-size=2", "--allow-faults"];
+  await using leader = new ServerRole([...two, `--port=${a}`]);
+  await leader.reported("warning: FAULT is taken");
+  await using follower = new ServerRole([...common, "--cluster-size=2", `--port=${b}`]);
+  await leader.reported("open, cluster");
+  assert(!follower.terminal.errors.includes("FAULT"), follower.terminal.errors);
+  using atLeader = await Wire.connect(localhost(a));
+  using atFollower = await Wire.connect(localhost(b));
+  const fault = { type: "FAULT", id: 7, follower: `127.0.0.1:${b}`, action: "pause" };
+  assertEquals((await atFollower.ask(fault)).code, "FORBIDDEN");
+  assertEquals(await atLeader.ask(fault), { type: "FAULT_OK", id: 7 });
+  const { faults } = await atLeader.ask({ type: "STATUS", id: 8 });
+  assertEquals(faults, true);
+
+  await atLeader.send(put);
+  await eventually("the leader has it", async () => {
+    using other = await Wire.connect(localhost(a));
+    return (await other.ask(get)).value === "azul";
+  });
+  assertEquals((await atFollower.ask(get)).value, null);
+  assertEquals((await atFollower.ask({ ...get, timestamp: 1 })).type, "TRY_OTHER_SERVER_OR_LATER");
+  await atLeader.send({ ...fault, action: "resume" });
+  assertEquals((await atLeader.messages(2)).map(({ type }) => type), ["FAULT_OK", "PUT_OK"]);
+  assertEquals((await atFollower.ask({ ...get, timestamp: 1 })).value, "azul");
+});
+
+Deno.test("reports go to standard error, one line each", async () => {
+  const [a, b] = freePorts(2) as [number, number];
+  const common = ["--ip=127.0.0.1", "--leader-ip=127.0.0.1", `--leader-port=${a}`];
+  await using follower = new ServerRole([...common, `--port=${b}`]);
+  await follower.reported(`cannot reach the leader 127.0.0.1:${a}, trying on`);
+  const leader = new ServerRole([...common, `--port=${a}`, "--cluster-size=2"]);
+  await leader.reported("open, cluster");
+  await follower.reported(`joined the leader 127.0.0.1:${a}`);
+  await leader.stop();
+  await follower.reported(`lost the leader 127.0.0.1:${a}`);
+  assertMatch(linesOf(leader.terminal.errors).at(-1)!, /^stopping$|left/);
+  assertEquals(leader.terminal.screen + follower.terminal.screen, "");
+});
+
+Deno.test("a stopped server answers what it owes, frees its port and ends with code 0", async () => {
+  const [port] = freePorts(1);
+  const flags = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
+  const role = new ServerRole([...flags, `--leader-port=${port}`, "--cluster-size=1"]);
+  await role.reported("open");
+  using wire = await Wire.connect(localhost(port!));
+  await wire.ask(put);
+  const code = role.stop();
+  assertEquals(await wire.line(), undefined);
+  wire.close();
+  assertEquals(await code, 0);
+  Deno.listen(localhost(port!)).close();
+});
+
+Deno.test("--put-timeout and --min-in-sync reach the server", async () => {
+  const [port] = freePorts(1);
+  const flags = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
+  await using role = new ServerRole(
+    [...flags, `--leader-port=${port}`, "--put-timeout=0.2", "--cluster-size=2", "--min-in-sync=2"],
+  );
+  await role.reported("serving");
+  using wire = await Wire.connect(localhost(port!));
+  assertEquals(
+    (await wire.ask(put)).message,
+    "not applied: the leader waits for all 2 servers, 1 are there",
+  );
+});
+
+// What is wrong
+
+for (
+  const [input, complaint] of [
+    ["999.0.0.1\n", "IP inválido: 999.0.0.1"],
+    ["casa\n", "IP inválido: casa"],
+    ["\nporta\n", "Porta inválida: porta"],
+    ["\n0\n", "Porta inválida: 0"],
+    ["\n65536\n", "Porta inválida: 65536"],
+    ["\n1\n1.2.3\n", "IP inválido: 1.2.3"],
+    ["\n1\n\n-1\n", "Porta inválida: -1"],
+    ["\u001b[2J\n", "IP inválido: \\u001b[2J"],
+  ] as const
+) {
+  Deno.test(`${JSON.stringify(input)} in a pipe is an error, code 2`, async () => {
+    const { code, errors } = await run([], new FakeTerminal(input));
+    assertEquals([code, errors], [2, `${complaint}\n`]);
+  });
+}
+
+for (const input of ["", "\n", "\n1\n", "\n1\n\n"]) {
+  Deno.test(`the end of the input after ${JSON.stringify(input)} is an error, code 2`, async () => {
+    const { code, errors } = await run([], new FakeTerminal(input));
+    assertEquals([code, errors], [2, "the input has ended\n"]);
+  });
+}
+
+Deno.test("a wrong answer at a terminal is asked for again", async () => {
+  const [port] = freePorts(1);
+  const terminal = new FakeTerminal();
+  await using role = new ServerRole(["--leader-ip=127.0.0.1", `--leader-port=${port}`], terminal);
+  await terminal.shows("IP [127.0.0.1]: ");
+  terminal.type("300.1.1.1\n");
+  await eventually("it complains", () => terminal.errors === "IP inválido: 300.1.1.1\n");
+  terminal.type("127.0.0.1\n");
+  await terminal.shows("Porta [10097]: ");
+  terminal.type("muitas\n");
+  await eventually("it complains", () => terminal.errors.endsWith("Porta inválida: muitas\n"));
+  terminal.type(`${port}\n`);
+  await role.reported(`serving on 127.0.0.1:${port}`);
+  // A terminal shows by itself what is typed.
+  assertEquals(terminal.screen, "IP [127.0.0.1]: IP [127.0.0.1]: Porta [10097]: Porta [10097]: ");
+});
+
+for (
+  const [flags, complaint] of [
+    [["--ip=casa"], "IP inválido: casa"],
+    [["--ip="], "--ip needs a value"],
+    [["--port"], "--port needs a value"],
+    [["--leader-port=x"], "Porta inválida: x"],
+    [["--ip=127.0.0.1", "--port=x"], "Porta inválida: x"],
+    [["--porta=1"], "unknown argument"],
+    [["10097"], "unknown argument"],
+    [["--cluster-size=0"], "--cluster-size must be a whole number from 1 to 99"],
+    [["--cluster-size=2.5"], "--cluster-size must be a whole number"],
+    [["--min-in-sync=4"], "--min-in-sync=4 is more than --cluster-size=3"],
+    [["--put-timeout=0"], "--put-timeout must be a number from 0.1 to 3600"],
+    [["--put-timeout=já"], "--put-timeout must be a number"],
+  ] as const
+) {
+  Deno.test(`${flags.join(" ")} is an error, code 2, even at a terminal`, async () => {
+    const { code, errors, screen } = await run([...flags], new FakeTerminal());
+    assertEquals(code, 2);
+    assertStringIncludes(errors, complaint);
+    assertEquals([linesOf(errors).length, screen], [1, ""]);
+  });
+}
+
+Deno.test("a port in use: one sentence and code 1, with --quiet too", async () => {
+  using listener = Deno.listen({ ...anyPort });
+  const { port } = listener.addr;
+  for (const quiet of [[], ["--quiet"]]) {
+    const flags = ["--ip=127.0.0.1", "--leader-ip=127.0.0.1", `--leader-port=${port}`, ...quiet];
+    const { code, errors, screen } = await run([...flags, `--port=${port}`]);
+    assertEquals(
+      [code, errors, screen],
+      [1, `Cannot listen on 127.0.0.1:${port}: the port is in use by another program.\n`, ""],
+    );
+  }
+});
+
+Deno.test("an address of another machine: one sentence and code 1", async () => {
+  const { port } = deadAddress();
+  const { code, errors } = await run([
+    "--ip=192.0.2.1",
+    `--port=${port}`,
+    "--leader-ip=127.0.0.1",
+    `--leader-port=${port}`,
+  ]);
+  assertEquals(
+    [code, errors],
+    [1, `Cannot listen on 192.0.2.1:${port}: the address is not one of this machine.\n`],
+  );
+});
+
+Deno.test("every address of the machine, on the leader's port, is not taken for a follower's", async () => {
+  for (const ip of ["0.0.0.0", "::"]) {
+    const flags = [`--ip=${ip}`, "--port=10097", "--leader-ip=192.0.2.1", "--leader-port=10097"];
+    const { code, errors } = await run(flags);
+    assertEquals(code, 2);
+    assertStringIncludes(errors, "may be the leader's 192.0.2.1:10097 too");
+  }
+});
+
+Deno.test("listening outside loopback without a secret is warned of, on standard error", async () => {
+  const [port] = freePorts(1);
+  const flags = [`--port=${port}`, `--leader-port=${port}`];
+  for (const [ip, warned] of [["0.0.0.0", true], ["127.0.0.1", false]] as const) {
+    const role = new ServerRole([`--ip=${ip}`, `--leader-ip=${ip}`, ...flags]);
+    await role.reported("serving");
+    assertEquals(await role.stop(), 0);
+    assertEquals(role.terminal.errors.includes("warning: 0.0.0.0 can be reached"), warned);
+    assertEquals(role.terminal.screen, "");
+  }
+});
+
+Deno.test("--help explains every flag and asks nothing", async () => {
+  const { code, errors, screen } = await run(["--help"]);
+  assertEquals([code, errors], [0, ""]);
+  const flags = ["ip", "port", "leader-ip", "leader-port", "cluster-size", "min-in-sync"];
+  for (const flag of [...flags, "put-timeout", "allow-faults", "quiet", "help"]) {
+    assert(screen.includes(`--${flag}`), flag);
+  }
+});
+
+Deno.test("--engine=etcd: nobody is asked for a leader, and a PUT ends up in etcd under the prefix", async () => {
+  await using etcd = new FakeEtcd();
+  const [port] = freePorts(1) as [number];
+  const flags = ["--engine=etcd", `--etcd=${etcd.url}`, "--etcd-prefix=app/"];
+  await using server = new ServerRole(flags, new FakeTerminal(`\n${port}\n`));
+  await server.reported(
+    `serving on 127.0.0.1:${port}, etcd at ${etcd.url}, keys begin with "app/"`,
+  );
+  await server.reported("answers, cluster");
+  using client = await Wire.connect(localhost(port));
+  assertEquals((await client.ask(put)).type, "PUT_OK");
+  assertEquals(etcd.find("app/cor")?.value, btoa("azul"));
+  assertEquals(
+    server.terminal.screen.split("\n").slice(0, 2),
+    ["IP [127.0.0.1]: ", `Porta [10097]: ${port}`],
+  );
+});
+
+Deno.test("user and password of etcd come from a flag and the input; they are not shown", async () => {
+  await using etcd = new FakeEtcd();
+  etcd.login = { user: "app", password: "sesame-42" };
+  const [port] = freePorts(1) as [number];
+  const flags = ["--engine=etcd", `--etcd=${etcd.url}`, "--etcd-user=app", "--etcd-password-stdin"];
+  await using server = new ServerRole(
+    [...flags, "--ip=127.0.0.1", `--port=${port}`],
+    new FakeTerminal("sesame-42\n"),
+  );
+  await server.reported("answers, cluster");
+  assertEquals(server.terminal.screen, "Senha do etcd: \n");
+  assert(!server.terminal.errors.includes("sesame"));
+});
+
+Deno.test("with a password, clients of a server on etcd must know it; no secret is needed", async () => {
+  await using etcd = new FakeEtcd();
+  const [port] = freePorts(1) as [number];
+  await using server = new ServerRole(
+    ["--engine=etcd", `--etcd=${etcd.url}`, "--password-stdin", "--ip=127.0.0.1", `--port=${port}`],
+    new FakeTerminal("abra-cadabra\n"),
+  );
+  await server.reported("answers, cluster");
+  using client = await Wire.connect(localhost(port));
+  assertEquals((await client.ask(put)).code, "FORBIDDEN");
+});
+
+for (
+  const [flags, text] of [
+    [["--engine=redis"], "--engine must be embedded or etcd"],
+    [["--etcd=http://127.0.0.1:2379"], "--etcd means nothing without --engine=etcd"],
+    [["--etcd-password-stdin"], "--etcd-password-stdin means nothing without --engine=etcd"],
+    [["--engine=etcd", "--etcd=127.0.0.1:2379"], "--etcd must be http://host:port"],
+    [["--engine=etcd", "--etcd=http://u:p@127.0.0.1:2379"], "--etcd must be http://host:port"],
+    [["--engine=etcd", "--etcd=http://127.0.0.1:2379/v3"], "--etcd must be http://host:port"],
+    [["--engine=etcd", `--etcd-prefix=${"é".repeat(129)}`], "--etcd-prefix must be at most 256"],
+    [["--engine=etcd", "--leader-port=1"], "--leader-port means nothing with --engine=etcd"],
+    [["--engine=etcd", "--min-in-sync=1"], "--min-in-sync means nothing with --engine=etcd"],
+    [["--engine=etcd", "--allow-faults"], "--allow-faults means nothing with --engine=etcd"],
+    [["--engine=etcd", "--secret-stdin"], "--secret-stdin means nothing with --engine=etcd"],
+    [["--engine=etcd", "--etcd-user=a"], "etcd wants a user and a password"],
+    [["--engine=etcd", "--etcd-ca=ca.pem"], "--etcd-ca means nothing where --etcd does not begin"],
+    [
+      ["--engine=etcd", "--etcd=https://[::1]:1", "--etcd-key=k"],
+      "--etcd-cert and --etcd-key belong",
+    ],
+    [["--engine=etcd", "--etcd=https://[::1]:1", "--etcd-ca=ca.pem"], "no permission to read it"],
+  ] as const
+) {
+  Deno.test(`${flags.join(" ").slice(0, 70)} is an error, code 2`, async () => {
+    const { code, errors } = await run([...flags]);
+    assertEquals(code, 2);
+    assertStringIncludes(errors, text);
+  });
+}

@@ -1,0 +1,364 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  askIp,
+  askPort,
+  encodeLines,
+  EndOfInput,
+  exitCode,
+  Keyboard,
+  numberFlag,
+  parseFlags,
+  type Terminal,
+  UsageError,
+} from "../../lib/cli/terminal.ts";
+import { seeded } from "../support/random.ts";
+
+const pure = { permissions: "none" } as const;
+const encoder = new TextEncoder();
+
+/** A terminal whose input is these chunks. Everything that it shows is kept. */
+class Screen implements Terminal, AsyncDisposable {
+  readonly keyboard: Keyboard;
+  shown = "";
+  complaints = "";
+  cancelled = false;
+
+  constructor(chunks: Iterable<Uint8Array<ArrayBuffer> | string>, interactive = false) {
+    const iterator = chunks[Symbol.iterator]();
+    const bytes = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull(controller) {
+        const { value, done } = iterator.next();
+        if (done) controller.close();
+        else controller.enqueue(typeof value === "string" ? encoder.encode(value) : value);
+      },
+      cancel: () => {
+        this.cancelled = true;
+      },
+    });
+    this.keyboard = new Keyboard(bytes, this.out, interactive);
+  }
+
+  readonly out = (text: string): void => {
+    this.shown += text;
+  };
+  readonly err = (text: string): void => {
+    this.complaints += text;
+  };
+
+  /** All answers until the input ends. */
+  async answers(): Promise<string[]> {
+    const answers: string[] = [];
+    try {
+      while (true) answers.push(await this.keyboard.ask(""));
+    } catch (error) {
+      if (!(error instanceof EndOfInput)) throw error;
+      return answers;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.keyboard.close();
+  }
+}
+
+/** The keyboard. */
+
+Deno.test("lines are the same wherever the bytes are cut", pure, async () => {
+  const bytes = encoder.encode("1\ração: é€\n\r\n👩‍👩‍👧 x \r\n\nfim");
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    await using screen = new Screen([bytes.slice(0, cut), bytes.slice(cut)]);
+    assertEquals(await screen.answers(), ["1\ração: é€", "", "👩‍👩‍👧 x ", "", "fim"]);
+  }
+});
+
+Deno.test("lines are the same byte by byte", pure, async () => {
+  const bytes = [...encoder.encode("é€\r\n😀\nfim\n")].map((byte) => new Uint8Array([byte]));
+  await using screen = new Screen(bytes);
+  assertEquals(await screen.answers(), ["é€", "😀", "fim"]);
+});
+
+const inputs: readonly [what: string, input: string, lines: string[]][] = [
+  ["nothing", "", []],
+  ["one line end", "\n", [""]],
+  ["a last line without its end", "a\nb", ["a", "b"]],
+  ["a last line with its end", "a\nb\n", ["a", "b"]],
+  ["line ends of Windows", "a\r\nb\r\n", ["a", "b"]],
+  ["a CR within a line", "a\rb\r\r\n", ["a\rb\r"]],
+  ["a byte order mark at the start, as PowerShell writes it", "\ufeffPUT\n", ["PUT"]],
+];
+
+for (const [what, input, lines] of inputs) {
+  Deno.test(`input: ${what}`, pure, async () => {
+    await using screen = new Screen(input === "" ? [] : [input]);
+    assertEquals(await screen.answers(), lines);
+  });
+}
+
+Deno.test(
+  "what is no UTF-8 becomes a replacement character, and the rest is read",
+  pure,
+  async () => {
+    await using screen = new Screen([new Uint8Array([0x61, 0xff, 0x62, 10, 0x63, 10])]);
+    assertEquals(await screen.answers(), ["a\ufffdb", "c"]);
+  },
+);
+
+Deno.test("the end of the input is said again to everybody who asks", pure, async () => {
+  await using screen = new Screen(["a\n"]);
+  await screen.answers();
+  await assertRejects(() => screen.keyboard.ask("?"), EndOfInput);
+});
+
+Deno.test("from a pipe each answer is shown after its question", pure, async () => {
+  await using screen = new Screen(["azul\r\nverde"]);
+  await screen.keyboard.ask("Key: ");
+  await screen.keyboard.ask("Value: ");
+  assertStrictEquals(screen.shown, "Key: azul\nValue: verde\n");
+});
+
+Deno.test("an answer from a pipe cannot forge a line", pure, async () => {
+  await using screen = new Screen(["a\rb\x1b[2J\u2028c\n"]);
+  assertStrictEquals(await screen.keyboard.ask("Key: "), "a\rb\x1b[2J\u2028c");
+  assertStrictEquals(screen.shown, "Key: a\\rb\\u001b[2J\\u2028c\n");
+});
+
+Deno.test("a terminal shows what is typed by itself, so nothing is shown twice", pure, async () => {
+  await using screen = new Screen(["azul\n"], true);
+  await screen.keyboard.ask("Key: ");
+  assertStrictEquals(screen.shown, "Key: ");
+});
+
+for (const interactive of [true, false]) {
+  Deno.test(
+    `the question at the end of the input ends its line, interactive ${interactive}`,
+    pure,
+    async () => {
+      await using screen = new Screen([], interactive);
+      await assertRejects(() => screen.keyboard.ask("Key: "), EndOfInput);
+      assertStrictEquals(screen.shown, "Key: \n");
+    },
+  );
+}
+
+Deno.test("the question is shown before the answer is waited for", pure, async () => {
+  const screen = new Screen([], true);
+  const asked = screen.keyboard.ask("Key: ");
+  assertStrictEquals(screen.shown, "Key: ");
+  await assertRejects(() => asked, EndOfInput);
+});
+
+Deno.test("a line without end is given up after a bounded number of bytes", pure, async () => {
+  const chunkBytes = 1024 * 1024;
+  let chunks = 0;
+  const endless = function* () {
+    for (; chunks < 100; chunks++) yield new Uint8Array(chunkBytes).fill(0x78);
+  };
+  await using screen = new Screen(endless());
+  await assertRejects(() => screen.keyboard.ask("Value: "), UsageError);
+  assert(chunks < 20, `${chunks} chunks were read`);
+});
+
+Deno.test("a keyboard that is closed reads no more", pure, async () => {
+  const screen = new Screen(["a\n", "b\n", "c\n", "d\n", "e\n"]);
+  await screen.keyboard.ask("");
+  await screen.keyboard.close();
+  assertStrictEquals(screen.cancelled, true);
+});
+
+/** Addresses. */
+
+Deno.test("an empty line means the preset", pure, async () => {
+  await using screen = new Screen(["\n \n"]);
+  assertStrictEquals(await askIp(screen, "IP: ", "10.0.0.7"), "10.0.0.7");
+  assertStrictEquals(await askPort(screen, "Porta: ", 10_099), 10_099);
+  assertStrictEquals(screen.shown, "IP: \nPorta:  \n");
+});
+
+Deno.test(
+  "an answer is read without the blanks around it, in its usual spelling",
+  pure,
+  async () => {
+    await using screen = new Screen([" localhost \n\t10098 \n[::1]\n"]);
+    assertStrictEquals(await askIp(screen, "IP: ", "10.0.0.7"), "127.0.0.1");
+    assertStrictEquals(await askPort(screen, "Porta: ", 10_099), 10_098);
+    assertStrictEquals(await askIp(screen, "IP: ", "10.0.0.7"), "::1");
+  },
+);
+
+Deno.test("on a terminal a wrong answer is asked for again, until it is right", pure, async () => {
+  await using screen = new Screen(["999.1.1.1\nx\n10.0.0.8\n0\n65536\n10098\n"], true);
+  assertStrictEquals(await askIp(screen, "IP: ", "10.0.0.7"), "10.0.0.8");
+  assertStrictEquals(screen.complaints, "IP inválido: 999.1.1.1\nIP inválido: x\n");
+  screen.complaints = "";
+  assertStrictEquals(await askPort(screen, "Porta: ", 10_099), 10_098);
+  assertStrictEquals(screen.complaints, "Porta inválida: 0\nPorta inválida: 65536\n");
+  assertStrictEquals(screen.shown, "IP: IP: IP: Porta: Porta: Porta: ");
+});
+
+Deno.test("in a pipe a wrong answer is an error", pure, async () => {
+  await using screen = new Screen(["x\n70000\n10098\n"]);
+  const ip = await assertRejects(() => askIp(screen, "IP: ", "10.0.0.7"), UsageError);
+  assertStrictEquals(ip.message, "IP inválido: x");
+  const port = await assertRejects(() => askPort(screen, "Porta: ", 10_099), UsageError);
+  assertStrictEquals(port.message, "Porta inválida: 70000");
+  assertStrictEquals(screen.complaints, "");
+});
+
+Deno.test("the end of the input is not the preset", pure, async () => {
+  await using screen = new Screen([]);
+  await assertRejects(() => askIp(screen, "IP: ", "10.0.0.7"), EndOfInput);
+});
+
+Deno.test("what a flag gives is not asked for", pure, async () => {
+  await using screen = new Screen(["1.1.1.1\n"], true);
+  assertStrictEquals(await askIp(screen, "IP: ", "10.0.0.7", "10.0.0.8"), "10.0.0.8");
+  assertStrictEquals(await askPort(screen, "Porta: ", 10_099, "10098"), 10_098);
+  assertStrictEquals(screen.shown, "");
+});
+
+Deno.test("a wrong or empty flag is an error, also on a terminal", pure, async () => {
+  await using screen = new Screen(["1.1.1.1\n"], true);
+  for (const flag of ["x", "", "1.2.3.4:5"]) {
+    await assertRejects(() => askIp(screen, "IP: ", "10.0.0.7", flag), UsageError, "IP inválido");
+    await assertRejects(() => askPort(screen, "P: ", 10_099, flag), UsageError, "Porta inválida");
+  }
+  assertStrictEquals(screen.shown, "");
+});
+
+/** Flags. */
+
+const flags = (...args: string[]) => parseFlags(args, ["ip", "leader-ip"], ["quiet", "help"]);
+
+Deno.test("flags that are not given are undefined, switches false", pure, () => {
+  assertEquals(flags(), {
+    values: { ip: undefined, "leader-ip": undefined },
+    switches: { quiet: false, help: false },
+  });
+});
+
+Deno.test("flags are text, after an equals sign or a blank; switches are true", pure, () => {
+  assertEquals(flags("--ip=010", "--quiet", "--leader-ip", "a=b"), {
+    values: { ip: "010", "leader-ip": "a=b" },
+    switches: { quiet: true, help: false },
+  });
+});
+
+for (const args of [["--ip="], ["--ip"], ["--ip", "--quiet"], ["--quiet", "--leader-ip"]]) {
+  Deno.test(`${args.join(" ")} lacks a value`, pure, () => {
+    assertThrows(() => flags(...args), UsageError, "needs a value");
+  });
+}
+
+// deno-fmt-ignore
+const unknownArguments: string[][] = [
+  ["x"], [""], ["-"], ["-q"], ["-1"], ["--port=1"], ["--Ip=1"], ["--ip.x=1"], ["--i=1"], ["---ip=1"], ["--no-quiet"], ["--no-ip"],
+  ["--__proto__=1"], ["--constructor"], ["--_=1"], ["--ip=1", "2"], ["--quiet", "x"], ["--ip", "-1"], ["--", "x"], ["--", "--ip=1"],
+];
+
+for (const args of unknownArguments) {
+  Deno.test(`arguments ${JSON.stringify(args)} are refused`, pure, () => {
+    assertThrows(() => flags(...args), UsageError);
+  });
+}
+
+Deno.test("a switch with a value is refused or obeyed, but never turned round", pure, () => {
+  for (const given of ["--quiet=false", "--quiet=0", "--quiet=no", "--quiet=x"]) {
+    try {
+      assertStrictEquals(flags(given).switches.quiet, false, given);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+    }
+  }
+});
+
+const limits = { min: 1, max: 9, whole: true };
+
+Deno.test("a number that is not given is the preset", pure, () => {
+  assertStrictEquals(numberFlag("n", undefined, 3, limits), 3);
+});
+
+Deno.test("a number is read where it is within its limits, these included", pure, () => {
+  for (const text of ["1", "5", "9"]) {
+    assertStrictEquals(numberFlag("n", text, 3, limits), Number(text));
+  }
+  assertStrictEquals(numberFlag("s", "0.5", 3, { min: 0.1, max: 1, whole: false }), 0.5);
+});
+
+Deno.test(
+  "a number that is none, or out of its limits, is an error that names the flag",
+  pure,
+  () => {
+    for (const text of ["0", "10", "-1", "1.5", "", " ", "x", "1x", "NaN", "Infinity", "1e400"]) {
+      const message = `--size must be a whole number from 1 to 9, not ${JSON.stringify(text)}`;
+      assertThrows(() => numberFlag("size", text, 3, limits), UsageError, message);
+    }
+    const seconds = { min: 0, max: 60, whole: false };
+    for (const text of ["-0.1", "60.1", "", " ", "x", "NaN"]) {
+      assertThrows(() => numberFlag("s", text, 3, seconds), UsageError, "a number from 0 to 60");
+    }
+  },
+);
+
+/** Exit codes. */
+
+Deno.test("a role ends with its own exit code", pure, async () => {
+  await using screen = new Screen([]);
+  assertStrictEquals(await exitCode(screen, () => Promise.resolve(1)), 1);
+  assertStrictEquals(screen.complaints, "");
+});
+
+for (const error of [new UsageError("why"), new EndOfInput("why")]) {
+  Deno.test(`${error.name} is said in one line, with exit code 2`, pure, async () => {
+    await using screen = new Screen([]);
+    assertStrictEquals(await exitCode(screen, () => Promise.reject(error)), 2);
+    assertStrictEquals(screen.complaints, "why\n");
+  });
+}
+
+Deno.test("what no role explains is thrown on", pure, async () => {
+  await using screen = new Screen([]);
+  const error = new TypeError("a bug");
+  const thrown = await assertRejects(() => exitCode(screen, () => Promise.reject(error)));
+  assertStrictEquals(thrown, error);
+});
+
+Deno.test(
+  "an output that cannot be written is exit code 6 where all else went well",
+  pure,
+  async () => {
+    await using screen = new Screen([]);
+    const { keyboard, out, err } = screen;
+    const full = { keyboard, out, err, outFailure: new Error("No space left on device") };
+    assertStrictEquals(await exitCode(full, () => Promise.resolve(0)), 6);
+    assertStrictEquals(await exitCode(full, () => Promise.resolve(5)), 5);
+  },
+);
+
+Deno.test(
+  "lines are encoded as the platform does it, whatever is in them and however little room there is",
+  pure,
+  seeded((random) => {
+    const pieces = [
+      "a",
+      "Meu ts é 5",
+      "é",
+      "\0",
+      "ç",
+      "é\0é",
+      "😀",
+      "\n",
+      "\u2028",
+      "x".repeat(20),
+    ];
+    for (let round = 0; round < 20_000; round++) {
+      const usual = random.chance(0.3) ? 4 : pieces.length;
+      const length = random.below(6);
+      const text = Array.from({ length }, () => pieces[random.below(usual)]!).join("");
+      const room = random.below(40);
+      const [bytes, expected] = [new Uint8Array(room), new Uint8Array(room)];
+      const result = encodeLines(text, bytes);
+      assertEquals(result, encoder.encodeInto(text, expected), JSON.stringify(text));
+      assertEquals(bytes.subarray(0, result.written), expected.subarray(0, result.written));
+    }
+  }),
+);

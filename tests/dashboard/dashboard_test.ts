@@ -1,0 +1,285 @@
+/** The dashboard with real servers: what it sees, what it does, and its role script. */
+
+import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { main } from "../../dashboard/main.ts";
+import { Secret } from "../../lib/auth/proof.ts";
+import { Dashboard } from "../../dashboard/server/dashboard.ts";
+import type { Item, State } from "../../dashboard/server/item.ts";
+import { cellOf } from "../../dashboard/page/readings.js";
+import { apply, decode } from "../../dashboard/page/state.js";
+import { type Address, formatAddress } from "../../lib/wire/address.ts";
+import { KvServer } from "../../lib/server/kv_server.ts";
+import { dashboardServersMax, observerSilenceMs } from "../../lib/limits.ts";
+import {
+  anyPort,
+  deadAddress,
+  eventually,
+  FakeTerminal,
+  freePorts,
+  within,
+} from "../support/helpers.ts";
+
+/** Three servers in one process, started by hand so that each can be stopped. */
+function startServer(listen: Address, leader?: Address, secret?: Secret): KvServer {
+  return KvServer.start({
+    listen,
+    ...(leader === undefined ? {} : { leader }),
+    prints: { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} },
+    report: () => {},
+    tuning: { redialFirstMs: 10, redialLongestMs: 100 },
+    allowFaults: true,
+    ...(secret === undefined ? {} : { secrets: { server: secret, client: secret } }),
+  });
+}
+
+/** A browser without a screen: it keeps the state, as the page does. */
+class Browser implements AsyncDisposable {
+  readonly items: Item[] = [];
+  state: State | undefined;
+  readonly #url: string;
+  readonly #opened: Promise<ReadableStreamDefaultReader<string>>;
+  readonly #reading: Promise<void>;
+
+  constructor({ hostname, port }: Address) {
+    this.#url = `http://${hostname}:${port}`;
+    this.#opened = this.#open();
+    this.#reading = this.#read();
+  }
+
+  async command(path: string, body: unknown): Promise<Record<string, unknown>> {
+    const response = await fetch(this.#url + path, {
+      method: "POST",
+      headers: { origin: this.#url, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return await response.json();
+  }
+
+  /** Waits for a state of which this holds. */
+  async sees(what: string, condition: (state: State) => boolean): Promise<State> {
+    return await eventually(
+      what,
+      () => this.state !== undefined && condition(this.state) && this.state,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#opened).cancel();
+    await this.#reading;
+  }
+
+  async #open(): Promise<ReadableStreamDefaultReader<string>> {
+    const { body } = await fetch(`${this.#url}/events`);
+    return body!.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  async #read(): Promise<void> {
+    const reader = await this.#opened;
+    let text = "";
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      text += read.value;
+      for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+        const [, event, data] = /^event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end))!;
+        text = text.slice(end + 2);
+        if (event === "keyframe") this.state = decode(data!).state;
+        else for (const item of decode(data!)) this.#take(item);
+      }
+    }
+  }
+
+  #take(item: Item): void {
+    this.items.push(item);
+    apply(this.state!, item);
+  }
+}
+
+const allUp = (state: State) => state.open && state.servers.every(({ up, status }) => up && status);
+const cells = (state: State, key: string) =>
+  state.servers.map((server) => {
+    const { is, cell } = cellOf(state, key, server);
+    return `${is} ${cell?.value ?? ""}`.trim();
+  });
+
+Deno.test("a PUT shows on all servers, a held one as stale, and the demonstration refuses one GET", async () => {
+  await using servers = new AsyncDisposableStack();
+  const leader = servers.use(startServer(anyPort));
+  const others = [1, 2].map(() => servers.use(startServer(anyPort, leader.address)));
+  const addresses = [leader, ...others].map(({ address }) => address);
+  await using dashboard = new Dashboard({ listen: anyPort, servers: addresses, demoStepMs: 150 });
+  await using browser = new Browser(dashboard.address);
+  await browser.sees("three servers", allUp);
+
+  const follower = formatAddress(addresses[2]!);
+  const wrote = await browser.command("/put", { client: 1, key: "cor", value: "azul" });
+  assertEquals(wrote.timestamp, 1);
+  await browser.sees(
+    "azul everywhere",
+    (state) => cells(state, "cor").every((cell) => cell === "current azul"),
+  );
+
+  await browser.command("/fault", { follower, action: "pause" });
+  const held = browser.command("/put", { client: 2, key: "cor", value: "verde" });
+  const stale = await browser.sees(
+    "the stale copy",
+    (state) => cells(state, "cor")[2] === "stale azul",
+  );
+  assertEquals(cells(stale, "cor"), ["current verde", "current verde", "stale azul"]);
+  assertEquals(stale.servers[2]!.held?.action, "pause");
+  await browser.command("/fault", { follower, action: "resume" });
+  assertEquals((await held).timestamp, 2);
+  await browser.sees(
+    "verde everywhere",
+    (state) => cells(state, "cor").every((cell) => cell === "current verde"),
+  );
+
+  assertEquals(await browser.command("/demo", {}), {});
+  const shown = await browser.sees(
+    "the end of the demonstration",
+    ({ story }) => story.at(-1)?.step === "done",
+  );
+  assertEquals(shown.story.map(({ step }) => step), [
+    "pause",
+    "put",
+    "seen",
+    "refused",
+    "resume",
+    "stored",
+    "caught_up",
+    "done",
+  ]);
+  const { client, ...refusal } = shown.refusals.at(-1)!;
+  assertEquals(shown.clients.get(client), 1);
+  assertEquals([refusal.server, refusal.key, refusal.seen, refusal.own], [follower, "cor", 3, 2]);
+  assertEquals(shown.servers.map(({ held }) => held), [undefined, undefined, undefined]);
+  assertEquals(shown.seen.get(1)!.get("cor"), 3);
+});
+
+Deno.test("a server that cannot be reached is shown so, and is back when it is back", async () => {
+  await using servers = new AsyncDisposableStack();
+  const leader = servers.use(startServer(anyPort));
+  const near = servers.use(startServer(anyPort, leader.address));
+  const far = startServer(anyPort, leader.address);
+  const addresses = [leader, near, far].map(({ address }) => address);
+  await using dashboard = new Dashboard({ listen: anyPort, servers: addresses });
+  await using browser = new Browser(dashboard.address);
+  await browser.sees("three servers", allUp);
+  for (const value of ["verde", "roxo", "preto", "azul"]) {
+    await browser.command("/put", { client: 1, key: "cor", value });
+    await browser.sees(value, (state) => cells(state, "cor")[2] === `current ${value}`);
+  }
+  await within("it stops", far.close());
+  const stoppedAt = performance.now();
+  const without = await browser.sees("it is gone", ({ servers }) => !servers[2]!.up);
+  assertLess(performance.now() - stoppedAt, observerSilenceMs / 2, "its silence was waited for");
+  assertEquals(cells(without, "cor")[2], "unknown");
+  const asked = { client: 1, key: "cor", server: formatAddress(far.address) };
+  assertEquals((await browser.command("/get", asked)).error, "UNAVAILABLE");
+
+  servers.use(startServer(far.address, leader.address));
+  await browser.sees(
+    "it is back, with its table",
+    (state) => allUp(state) && cells(state, "cor")[2] === "current azul",
+  );
+  assertEquals((await browser.command("/get", asked)).value, "azul");
+});
+
+Deno.test("servers that ask for a password are observed with it, and not without", async () => {
+  const secret = await Secret.from("segredo");
+  await using servers = new AsyncDisposableStack();
+  const leader = servers.use(startServer(anyPort, undefined, secret));
+  const options = { listen: anyPort, servers: [leader.address] };
+  await using without = new Dashboard(options);
+  await using wrong = new Dashboard({ ...options, password: await Secret.from("outro") });
+  await using right = new Dashboard({ ...options, password: secret });
+  for (const dashboard of [without, wrong]) {
+    await using browser = new Browser(dashboard.address);
+    await browser.sees("the reason", ({ servers }) => servers[0]!.reason !== "");
+    assert(!browser.state!.servers[0]!.up);
+  }
+  await using browser = new Browser(right.address);
+  await browser.sees("the server", ({ servers }) => servers[0]!.status !== undefined);
+});
+
+Deno.test("when all servers have lost their memory, the clients begin anew", async () => {
+  const listen = { hostname: "127.0.0.1", port: freePorts(1)[0]! };
+  const alone = { tuning: { clusterSize: 1, minInSync: 1 }, report: () => {} };
+  const prints = { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} };
+  const before = KvServer.start({ listen, prints, ...alone });
+  await using dashboard = new Dashboard({ listen: anyPort, servers: [listen] });
+  await using browser = new Browser(dashboard.address);
+  await browser.sees("the server", allUp);
+  await browser.command("/put", { client: 1, key: "cor", value: "azul" });
+  await browser.sees("what it has seen", ({ seen }) => seen.get(1)?.get("cor") === 1);
+  await within("it stops", before.close());
+  await using _after = await eventually("the port is free", () => {
+    try {
+      return KvServer.start({ listen, prints, ...alone });
+    } catch {
+      return undefined;
+    }
+  });
+  await browser.sees("nothing seen", ({ seen }) => seen.size === 0);
+  const got = await browser.command("/get", { client: 1, key: "cor" });
+  assertEquals([got.value, got.seen], [null, 0]);
+});
+
+Deno.test("a browser that never reads does not keep the dashboard from ending", async () => {
+  const dashboard = new Dashboard({ listen: anyPort, servers: [deadAddress()] });
+  // More than fits between the two ends.
+  dashboard.subscribe = () =>
+    new ReadableStream({
+      start(controller) {
+        for (let n = 0; n < 32; n++) controller.enqueue(new Uint8Array(1024 * 1024));
+        controller.close();
+      },
+    });
+  using conn = await Deno.connect({ ...dashboard.address });
+  const request = `GET /events HTTP/1.1\r\nHost: ${formatAddress(dashboard.address)}\r\n\r\n`;
+  await conn.write(new TextEncoder().encode(request));
+  await within("it answers", conn.read(new Uint8Array(1)));
+  await within("it ends", dashboard[Symbol.asyncDispose]());
+});
+
+Deno.test("the role starts servers and dashboard with one command", async () => {
+  const [port, ...ports] = freePorts(4);
+  const stopped = Promise.withResolvers<void>();
+  const terminal = new FakeTerminal("");
+  const servers = ports.map((one) => `127.0.0.1:${one}`).join(",");
+  const args = ["--start", `--servers=${servers}`, `--port=${port}`];
+  const running = main(args, terminal, stopped.promise);
+  try {
+    await eventually(
+      "it says where it is",
+      () => terminal.errors.includes(`http://127.0.0.1:${port}/`),
+    );
+    await using browser = new Browser({ hostname: "127.0.0.1", port: port! });
+    const state = await browser.sees("three servers", allUp);
+    assertEquals(state.leader, `127.0.0.1:${ports[0]}`);
+    assert(state.servers.every(({ status }) => status?.faults));
+    await browser.command("/put", { client: 1, key: "cor", value: "azul" });
+    assertStringIncludes(terminal.screen, `[${ports[0]}] Cliente `);
+  } finally {
+    stopped.resolve();
+  }
+  assertEquals(await within("it stops", running), 0);
+});
+
+Deno.test("the role explains itself, and what is wrong with its flags", async () => {
+  const run = async (...args: string[]) => {
+    const terminal = new FakeTerminal("");
+    const code = await main(args, terminal, Promise.resolve()).catch(({ message }) => message);
+    return { code, output: terminal.screen, errors: terminal.errors };
+  };
+  assertMatch((await run("--help")).output, /--start/);
+  for (const servers of ["", "127.0.0.1", "a:1", "127.0.0.1:1,127.0.0.1:1"]) {
+    assertMatch((await run(`--servers=${servers}`)).code, /--servers/);
+  }
+  const many = Array.from({ length: dashboardServersMax + 1 }, (_, n) => `127.0.0.1:${n + 1}`);
+  assertMatch((await run(`--servers=${many}`)).code, /servers/);
+  using taken = Deno.listen({ ...anyPort });
+  const { port } = taken.addr;
+  const servers = `--servers=${formatAddress(deadAddress())}`;
+  const { code, errors } = await run(servers, `--port=${port}`);
+  assertEquals(code, 1);
+  assertStringIncludes(errors, `127.0.0.1:${port}`);
+});

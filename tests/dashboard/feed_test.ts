@@ -1,0 +1,179 @@
+/** The feed: the order of items, and what a browser that reads slowly is told. */
+
+import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { Feed } from "../../dashboard/server/feed.ts";
+import type { Item, State } from "../../dashboard/server/item.ts";
+import { apply, decode, encode } from "../../dashboard/page/state.js";
+import { browserBytesMax, clockOffMs, feedItemsHeldMax } from "../../lib/limits.ts";
+import { within } from "../support/helpers.ts";
+
+const [leader, follower] = ["127.0.0.1:10097", "127.0.0.1:10098"] as const;
+const now = 1_000_000;
+
+/** What arrives at a browser. */
+type Message =
+  | { readonly event: "keyframe"; readonly data: { readonly lost: number; readonly state: State } }
+  | { readonly event: "items"; readonly data: readonly Item[] };
+
+/** A browser that reads when it is told to. */
+class SlowBrowser {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(feed: Feed) {
+    this.#reader = feed.subscribe().getReader();
+  }
+
+  async read(): Promise<Message> {
+    const { value } = await within("the feed sends", this.#reader.read());
+    const text = new TextDecoder().decode(value);
+    const [, event, data] = /^event: (keyframe|items)\ndata: (.*)\n\n$/.exec(text)!;
+    return { event, data: decode(data!) } as Message;
+  }
+
+  async leave(): Promise<void> {
+    await this.#reader.cancel();
+  }
+}
+
+function feedAt(time: () => number): Feed {
+  return new Feed([leader, follower], time);
+}
+
+const written = (at: number, timestamp: number, value = "v"): Item => ({
+  kind: "written",
+  at,
+  server: leader,
+  key: "cor",
+  value,
+  timestamp,
+});
+const replicated = (at: number, timestamp: number): Item => ({
+  kind: "replication",
+  at,
+  server: follower,
+  key: "cor",
+  value: "v",
+  timestamp,
+});
+
+/** What the feed hands on, as `kind timestamp`. */
+async function handedOn(items: readonly Item[], time = now): Promise<string[]> {
+  using feed = feedAt(() => time);
+  const browser = new SlowBrowser(feed);
+  await browser.read();
+  for (const item of items) feed.take(item);
+  feed.handOn(Infinity);
+  const { data } = await browser.read() as Extract<Message, { event: "items" }>;
+  return data.map((item) => `${item.kind} ${"timestamp" in item ? item.timestamp : ""}`.trim());
+}
+
+Deno.test("what happened at different servers is ordered by time, whoever tells first", async () => {
+  const items = [replicated(now - 8, 1), replicated(now - 4, 2), written(now - 9, 1)];
+  assertEquals(await handedOn([...items, written(now - 5, 2)]), [
+    "written 1",
+    "replication 1",
+    "written 2",
+    "replication 2",
+  ]);
+});
+
+Deno.test("within a millisecond the cause comes before what it leads to", async () => {
+  const put: Item = {
+    kind: "put",
+    at: now,
+    server: leader,
+    client: "127.0.0.1:5",
+    key: "cor",
+    value: "v",
+  };
+  const acknowledged: Item = {
+    kind: "acknowledged",
+    at: now,
+    server: leader,
+    follower,
+    timestamp: 1,
+  };
+  const items = [replicated(now, 1), put, written(now, 1), acknowledged];
+  assertEquals(await handedOn(items), ["put", "written 1", "replication 1", "acknowledged 1"]);
+});
+
+Deno.test("the items of one server keep their order, even where its clock jumps back", async () => {
+  const items = [written(now - 5, 1), written(now - 50, 2), written(now - 4, 3)];
+  assertEquals(await handedOn(items), ["written 1", "written 2", "written 3"]);
+});
+
+Deno.test("a server whose clock is far off is taken to speak of now", () => {
+  for (const wrong of [now + 60_000, now - clockOffMs - 60_000]) {
+    using feed = feedAt(() => now);
+    feed.take(written(wrong, 1));
+    feed.handOn(Infinity);
+    assertEquals(feed.state.at, now);
+  }
+});
+
+Deno.test("an item waits for those of other servers that were earlier, and not for ever", () => {
+  let time = now;
+  using feed = feedAt(() => time);
+  feed.take(written(now, 1));
+  feed.handOn();
+  assertEquals(feed.state.table.size, 0);
+  time += 1_000;
+  feed.handOn();
+  assertEquals(feed.state.table.size, 1);
+});
+
+Deno.test("no more items wait than may", () => {
+  using feed = feedAt(() => now);
+  for (let n = 1; n <= feedItemsHeldMax; n++) feed.take(written(now, n));
+  assertEquals(feed.state.servers[0]!.timestamp, 0);
+  feed.take(written(now, feedItemsHeldMax + 1));
+  assertEquals(feed.state.servers[0]!.timestamp, feedItemsHeldMax + 1);
+});
+
+Deno.test("a browser that does not read loses items, costs no more memory, and is told", async () => {
+  using feed = feedAt(() => now);
+  const slow = new SlowBrowser(feed);
+  const value = "v".repeat(1_000);
+  const items = 3_000;
+  for (let n = 1; n <= items; n++) {
+    feed.take(written(now, n, value));
+    feed.handOn(Infinity);
+  }
+
+  const first = await slow.read();
+  assert(first.event === "keyframe" && first.data.lost === 0);
+  const { state } = first.data;
+  assertGreater(items * value.length, 2 * browserBytesMax);
+  let [received, bytes] = [0, 0];
+  let message = await slow.read();
+  while (message.event === "items") {
+    for (const item of message.data) apply(state, item);
+    received += message.data.length;
+    bytes += JSON.stringify(message.data).length;
+    message = await slow.read();
+  }
+  assertGreater(received, 0);
+  assertLess(bytes, browserBytesMax);
+  assertEquals(message.data.lost, items - received);
+  assertEquals(encode(message.data.state), encode(feed.state));
+
+  // From here on it is like any other.
+  feed.take(written(now, items + 1));
+  feed.handOn(Infinity);
+  const next = await slow.read();
+  assertEquals(next.event, "items");
+});
+
+Deno.test("a browser that goes is forgotten, and one that comes later begins with the state", async () => {
+  using feed = feedAt(() => now);
+  const first = new SlowBrowser(feed);
+  await first.read();
+  assertEquals(feed.browsers, 1);
+  await first.leave();
+  assertEquals(feed.browsers, 0);
+  feed.take(written(now, 7));
+  feed.handOn(Infinity);
+  const second = await new SlowBrowser(feed).read();
+  assert(second.event === "keyframe");
+  assertEquals(second.data.state.servers[0]!.timestamp, 7);
+});

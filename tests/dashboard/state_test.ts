@@ -1,0 +1,334 @@
+/** What the page shows, from what it is fed: state, record and playback. */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Item, State } from "../../dashboard/server/item.ts";
+import { Cursor, itemsMax, Recording, segmentItemsMax } from "../../dashboard/page/recording.js";
+import {
+  apply,
+  copyState,
+  decode,
+  emptyState,
+  encode,
+  keysMax,
+  refusalsMax,
+  secondsMax,
+} from "../../dashboard/page/state.js";
+import { cellOf, movesOf, writesBehind } from "../../dashboard/page/readings.js";
+import { type Random, seeded } from "../support/random.ts";
+
+const pure = { permissions: "none" } as const;
+const [leader, near, far] = ["127.0.0.1:10097", "127.0.0.1:10098", "127.0.0.1:10099"] as const;
+const servers = [leader, near, far];
+const client = "127.0.0.1:50000";
+
+function stateAfter(...items: Item[]): State {
+  const state = emptyState(servers);
+  for (const item of items) apply(state, item);
+  return state;
+}
+
+const up = (server: string): Item => ({ kind: "up", at: 1, server });
+const status = (server: string, keys = 0): Item => ({
+  kind: "status",
+  at: 1,
+  server,
+  status: {
+    server,
+    leader,
+    cluster: "c",
+    timestamp: 0,
+    inSync: server === leader ? servers : [],
+    followers: [],
+    keys,
+    connections: 1,
+    uptimeMs: 1,
+    memoryBytes: 1,
+    faults: true,
+  },
+});
+const written = (timestamp: number, key = "cor", value = `v${timestamp}`): Item => ({
+  kind: "written",
+  at: timestamp,
+  server: leader,
+  key,
+  value,
+  timestamp,
+});
+const replicated = (server: string, timestamp: number, key = "cor"): Item => ({
+  kind: "replication",
+  at: timestamp,
+  server,
+  key,
+  value: `v${timestamp}`,
+  timestamp,
+});
+
+const all = [leader, near, far].flatMap((server) => [up(server), status(server)]);
+const cells = (state: State, key = "cor") =>
+  state.servers.map((server) => cellOf(state, key, server).is);
+
+Deno.test("a copy is stale while another server holds a newer one, and no longer", pure, () => {
+  const state = stateAfter(...all, written(1), replicated(near, 1), replicated(far, 1));
+  assertEquals(cells(state), ["current", "current", "current"]);
+  apply(state, written(2));
+  apply(state, replicated(near, 2));
+  assertEquals(cells(state), ["current", "current", "stale"]);
+  assertEquals(writesBehind(state, state.servers[2]!), 1);
+  apply(state, replicated(far, 2));
+  assertEquals(cells(state), ["current", "current", "current"]);
+  assertEquals(writesBehind(state, state.servers[2]!), 0);
+});
+
+Deno.test("a key that a server has never had is missing there", pure, () => {
+  assertEquals(cells(stateAfter(...all, written(1))), ["current", "missing", "missing"]);
+});
+
+Deno.test(
+  "what an unreachable server holds is unknown, and makes others neither more nor less stale",
+  pure,
+  () => {
+    const state = stateAfter(
+      ...all,
+      written(1),
+      replicated(near, 1),
+      replicated(far, 1),
+      written(2),
+    );
+    apply(state, { kind: "down", at: 3, server: far, reason: "gone" });
+    assertEquals(cells(state), ["current", "stale", "unknown"]);
+    assertEquals(state.servers[2]!.reason, "gone");
+  },
+);
+
+Deno.test("a key that a server may have without having told of it is unknown", pure, () => {
+  assertEquals(cells(stateAfter(...all, written(1), status(far, 1))), [
+    "current",
+    "missing",
+    "unknown",
+  ]);
+});
+
+Deno.test("a server that comes back is known by what it tells then", pure, () => {
+  const state = stateAfter(...all, written(1), replicated(far, 1));
+  apply(state, { kind: "down", at: 3, server: far, reason: "gone" });
+  apply(state, up(far));
+  assertEquals(cells(state)[2], "missing");
+  assertEquals(state.servers[2]!.timestamp, 0);
+  apply(state, { kind: "table", at: 4, server: far, key: "cor", value: "v1", timestamp: 1 });
+  assertEquals(cells(state)[2], "current");
+});
+
+Deno.test("an older value never takes the place of a newer one", pure, () => {
+  const state = stateAfter(...all, written(2), written(1));
+  assertEquals(cellOf(state, "cor", state.servers[0]!).cell, { value: "v2", timestamp: 2 });
+});
+
+Deno.test("every list in the state is bounded", pure, () => {
+  const state = stateAfter(...all);
+  for (let n = 1; n <= 2_000; n++) {
+    apply(state, written(n, `key${n}`));
+    apply(state, { kind: "forwarding", at: n, server: near, key: `key${n}`, value: "" });
+    apply(state, {
+      kind: "put",
+      at: n,
+      server: leader,
+      client: `1.1.1.1:${n}`,
+      key: "",
+      value: "",
+    });
+    apply(state, { kind: "client", at: n, client: 1, address: `1.1.1.1:${n}` });
+    apply(state, { kind: "seen", at: n, client: 1, key: `key${n}`, timestamp: n });
+    const refused = { server: far, client, key: "cor", seen: 2, own: 1, refused: true } as const;
+    apply(state, { kind: "get", at: n, ...refused });
+    apply(state, {
+      kind: "put_ok",
+      at: n * 1000,
+      server: leader,
+      client,
+      key: "",
+      timestamp: n,
+      ms: 1,
+    });
+  }
+  assertEquals(state.table.size, keysMax);
+  assertEquals(state.dropped, 2_000 - keysMax);
+  assertEquals([...state.table.keys()].at(-1), "key2000");
+  assertEquals(state.refusals.length, refusalsMax);
+  assertEquals(state.seconds.length, secondsMax);
+  assertEquals(state.seen.get(1)!.size, keysMax);
+  assert(encode(state).length < 200_000, `${encode(state).length} characters`);
+});
+
+Deno.test("a key that is named like a part of an object is a key like any other", pure, () => {
+  const state = stateAfter(...all, written(1, "__proto__"), written(2, "entries"));
+  const copy: State = decode(encode(state));
+  assertEquals(cells(copy, "__proto__"), ["current", "missing", "missing"]);
+  assertEquals(encode(copy), encode(state));
+});
+
+Deno.test(
+  "a PUT that a follower passes on takes its way over that follower, and so does its answer",
+  pure,
+  () => {
+    const state = stateAfter(...all);
+    const forwarding: Item = { kind: "forwarding", at: 1, server: near, key: "cor", value: "azul" };
+    const put: Item = { kind: "put", at: 1, server: leader, client, key: "cor", value: "azul" };
+    const putOk: Item = {
+      kind: "put_ok",
+      at: 2,
+      server: leader,
+      client,
+      key: "cor",
+      timestamp: 1,
+      ms: 1,
+    };
+    const ways = (item: Item) => {
+      apply(state, item);
+      return movesOf(state, item).map(({ from, to }) => [from, to]);
+    };
+    assertEquals(ways(forwarding), []);
+    assertEquals(ways(put), [[client, near], [near, leader]]);
+    assertEquals(ways(putOk), [[leader, near], [near, client]]);
+    const other = { ...put, client: "127.0.0.1:50001" };
+    assertEquals(ways(other), [["127.0.0.1:50001", leader]]);
+  },
+);
+
+Deno.test("a demonstration begins anew with its first step", pure, () => {
+  const story = (step: "pause" | "put" | "done"): Item => ({
+    kind: "story",
+    at: 1,
+    story: { step, leader, follower: far, key: "cor", value: "azul" },
+  });
+  const state = stateAfter(story("pause"), story("put"), story("done"), story("pause"));
+  assertEquals(state.story.map(({ step }) => step), ["pause"]);
+});
+
+Deno.test("when the cluster is reset, the clients have seen nothing", pure, () => {
+  const state = stateAfter({ kind: "seen", at: 1, client: 1, key: "cor", timestamp: 7 });
+  assertEquals(state.seen.get(1)!.get("cor"), 7);
+  apply(state, { kind: "forgotten", at: 2 });
+  assertEquals(state.seen.size, 0);
+});
+
+/** Anything that the feed may bring, likely to meet what came before. */
+function randomItem(random: Random, at: number): Item {
+  const server = random.pick(servers);
+  const key = `key${random.below(keysMax + 20)}`;
+  const timestamp = random.below(1_000);
+  const counts = { puts: 1, putOks: 1, gets: 2, refused: 1, replications: 1 };
+  return random.pick<Item>([
+    { kind: "up", at, server },
+    { kind: "down", at, server, reason: "gone" },
+    { ...status(server, random.below(10)), at } as Item,
+    { kind: "counts", at, server, counts, missed: random.below(2) },
+    { kind: "table", at, server, key, value: "v", timestamp },
+    { kind: "written", at, server, key, value: "v", timestamp },
+    { kind: "replication", at, server, key, value: "v", timestamp },
+    { kind: "forwarding", at, server, key, value: "v" },
+    { kind: "put", at, server, client, key, value: "v" },
+    { kind: "put_ok", at, server, client, key, timestamp, ms: random.next() },
+    { kind: "acknowledged", at, server, follower: random.pick(servers), timestamp },
+    { kind: "get", at, server, client, key, seen: 1, own: timestamp, value: "v" },
+    { kind: "get", at, server, client, key, seen: timestamp, own: 1, refused: true },
+    { kind: "members", at, server, joined: [near], inSync: [near], open: random.chance(0.5) },
+    { kind: "fault", at, server, follower: far, action: random.pick(["pause", "resume"]) },
+    { kind: "seen", at, client: random.below(4), key, timestamp },
+    { kind: "client", at, client: 1, address: client },
+    { kind: "forgotten", at },
+  ]);
+}
+
+Deno.test(
+  "playback: wherever the steps lead, the state is that of a replay from the start",
+  pure,
+  seeded((random) => {
+    const recording = new Recording(emptyState(servers));
+    /** By position: the state, replayed without keyframes. */
+    const replay = emptyState(servers);
+    const expected = [encode(replay)];
+    const cursor = new Cursor(recording);
+    const counts = (item: Item) => item.kind !== "counts" && item.kind !== "status";
+    let at = 0;
+    for (let round = 0; round < 1_500; round++) {
+      for (let n = random.below(3); n > 0; n--) {
+        const item = randomItem(random, at += random.below(400));
+        recording.push(item);
+        apply(replay, item);
+        expected.push(encode(replay));
+      }
+      switch (random.below(5)) {
+        case 0:
+          cursor.moveTo(random.below(expected.length + 5));
+          break;
+        case 1:
+          cursor.follow();
+          assertEquals(encode(cursor.state), expected.at(-1));
+          break;
+        case 2:
+          cursor.stay();
+          break;
+        case 3:
+          cursor.forward(counts);
+          break;
+        case 4:
+          cursor.back(counts);
+      }
+      assertEquals(encode(cursor.state), expected[cursor.position], `at ${cursor.position}`);
+    }
+    assert(recording.end > 2 * segmentItemsMax, "the record is too short to need keyframes");
+  }),
+);
+
+Deno.test("a step forward and a step back lead to the same place", pure, () => {
+  const recording = new Recording(emptyState(servers));
+  for (const item of [...all, written(1), status(far), replicated(far, 1)]) recording.push(item);
+  const cursor = new Cursor(recording);
+  const counts = (item: Item) => item.kind === "written" || item.kind === "replication";
+  assertEquals(cursor.back(counts)?.kind, "replication");
+  assertEquals(cells(cursor.state)[2], "missing");
+  assertEquals(cursor.back(counts)?.kind, "written");
+  assertEquals(cells(cursor.state)[0], "missing");
+  assertEquals(cursor.back(counts), undefined);
+  assertEquals(cursor.forward(counts)?.kind, "written");
+  assertEquals(cursor.forward(counts)?.kind, "replication");
+  assertEquals(cursor.forward(counts), undefined);
+  assertEquals(encode(cursor.state), encode(recording.last));
+  assert(!cursor.live);
+});
+
+Deno.test(
+  "the record forgets its oldest part, and a cursor there moves to what is left",
+  pure,
+  () => {
+    const recording = new Recording(emptyState(servers), 1_000);
+    const cursor = new Cursor(recording);
+    cursor.stay();
+    for (let n = 1; n <= 5_000; n++) recording.push(written(n, `key${n % 7}`));
+    assert(recording.end - recording.first >= 1_000, `${recording.first}`);
+    assert(recording.end - recording.first < 1_000 + 2 * segmentItemsMax, `${recording.first}`);
+    cursor.stay();
+    assertEquals(cursor.position, recording.first);
+    assertEquals(cursor.state.servers[0]!.timestamp, recording.first);
+    assertEquals(recording.itemAt(recording.first - 1), undefined);
+    assert(itemsMax >= 1_000);
+  },
+);
+
+Deno.test("a keyframe in the record stands for what was lost before it", pure, () => {
+  const recording = new Recording(emptyState(servers));
+  recording.push(up(leader));
+  recording.push(written(1));
+  const later = stateAfter(...all, written(9));
+  recording.cut(copyState(later));
+  recording.push(written(10));
+  const cursor = new Cursor(recording);
+  cursor.moveTo(1);
+  assertEquals(cursor.state.servers[0]!.timestamp, 0);
+  cursor.forward(() => true);
+  assertEquals(encode(cursor.state), encode(later));
+  cursor.forward(() => true);
+  assertEquals(cursor.state.servers[0]!.timestamp, 10);
+  for (let n = 0; n < 2_000; n++) recording.cut(copyState(later));
+  assertEquals(encode(recording.stateAt(3)), encode(later));
+});

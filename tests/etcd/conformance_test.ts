@@ -1,0 +1,37 @@
+/** Both engines by one suite. `deno task test:etcd` runs it on a real etcd too. */
+
+import { EtcdEngine } from "../../lib/etcd/engine.ts";
+import { conformance } from "../support/engine_conformance.ts";
+import { FakeEtcd } from "../support/fake_etcd.ts";
+import { anyPort, Cluster, eventually, TestServer } from "../support/helpers.ts";
+
+conformance({
+  name: "embedded",
+  start: () => Cluster.start(),
+  leaderShows: ({ client, key, value, timestamp }) => [
+    `Cliente ${client} PUT key:${key} value:${value}.`,
+    `Enviando PUT_OK ao Cliente ${client} da key:${key} ts:${timestamp}.`,
+  ],
+});
+
+conformance({
+  name: "etcd, played",
+  start: async () => {
+    const etcd = new FakeEtcd(3);
+    const servers = etcd.members.map(({ url }) =>
+      new TestServer(anyPort, undefined, {}, {}, { engine: EtcdEngine.at({ url, prefix: "kv/" }) })
+    );
+    // Sooner than their clocks tell.
+    await eventually("they have found their etcd", () => servers.every((one) => one.readable));
+    return {
+      servers,
+      [Symbol.asyncDispose]: async () => {
+        await Promise.all(servers.map((server) => server.close()));
+        await etcd[Symbol.asyncDispose]();
+      },
+    };
+  },
+  leaderShows: (
+    { key, value, timestamp },
+  ) => [`REPLICATION key:${key} value:${value} ts:${timestamp}.`],
+});

@@ -1,0 +1,554 @@
+/** A journal in a directory in memory, of which every step can fail. */
+
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { JournalError } from "../../lib/wire/errors.ts";
+import { FileJournal, type FileJournalOptions } from "../../lib/journal/file_journal.ts";
+import type { JournalMessage } from "../../lib/replication/journal.ts";
+import { headerLine, recordOf } from "../../lib/journal/record.ts";
+import { Get, Heartbeat, JoinOk, Replication, Snapshot, Sync } from "../../lib/mensagem.ts";
+import { FakeFolder } from "../support/fake_folder.ts";
+import { eventually, within } from "../support/helpers.ts";
+
+const pure = { permissions: "none" } as const;
+const silent = () => {};
+
+/** A server that only writes down. */
+class Writer {
+  readonly journal: FileJournal;
+  durable = 0;
+  error: Error | undefined;
+  appended = 0;
+  #timestamp = 0;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(journal: FileJournal) {
+    this.journal = journal;
+    this.#timestamp = journal.saved.timestamp;
+    journal.begin({
+      durable: (count) => {
+        this.durable = count;
+        this.#tell();
+      },
+      failed: (error) => {
+        this.error = error;
+        this.#tell();
+      },
+    });
+  }
+
+  static async open(folder: FakeFolder, options: FileJournalOptions = {}): Promise<Writer> {
+    return new Writer(await FileJournal.open(folder, silent, options));
+  }
+
+  append(message: JournalMessage): void {
+    this.appended++;
+    this.journal.append(message);
+  }
+
+  /** A write as the server makes it: into the journal, and into the table. */
+  put(key: string, value: string): number {
+    const timestamp = ++this.#timestamp;
+    this.append(Replication.of(key, value, timestamp));
+    this.journal.saved.store.put(key, value, timestamp);
+    return timestamp;
+  }
+
+  /** Resolves when everything is on the disk, or can no longer get there. */
+  async settled(): Promise<void> {
+    while (this.durable < this.appended && this.error === undefined) {
+      await within("the disk has everything", this.#changed.promise);
+    }
+  }
+
+  #tell(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}
+
+/** What a directory holds, as `a=1@7`. */
+async function held(folder: FakeFolder): Promise<string[]> {
+  const journal = await FileJournal.open(folder, silent);
+  await journal.close();
+  return [...journal.saved.store.entries()]
+    .map(([key, { value, timestamp }]) => `${key}=${value}@${timestamp}`).sort();
+}
+
+async function refused(folder: FakeFolder): Promise<string> {
+  const error = await assertRejects(() => FileJournal.open(folder, silent), JournalError);
+  assertEquals([folder.steps, folder.closed], [[], true]); // nothing was changed
+  return error.message;
+}
+
+const seal = recordOf(new Heartbeat().encode());
+const write = (n: number) => recordOf(Replication.of("k", `${n}`, n).encode());
+const whole = headerLine + seal + write(1) + seal + write(2);
+
+Deno.test("what was written is there again", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder);
+  for (const message of [new JoinOk(), new Sync("c", 0, 0)]) writer.append(message);
+  writer.put("a", "1");
+  writer.put("é\u{1F642}", "linha\nlinha");
+  await writer.settled();
+  await writer.journal.close();
+  const again = await FileJournal.open(folder, silent);
+  const { cluster, timestamp, led } = again.saved;
+  assertEquals([cluster, timestamp, led], ["c", 2, true]);
+  await again.close();
+  assertEquals(await held(folder), ["a=1@1", "é\u{1F642}=linha\nlinha@2"]);
+});
+
+Deno.test(
+  "one sync at a time, and what comes meanwhile goes with the next, all together",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const writer = await Writer.open(folder);
+    folder.steps.length = 0;
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let syncs = 0;
+    const began = Promise.withResolvers<void>();
+    folder.options = {
+      syncing: () => {
+        began.resolve();
+        return gates[syncs++]?.promise ?? Promise.resolve();
+      },
+    };
+    writer.put("a", "1");
+    writer.put("b", "2");
+    await began.promise;
+    assertEquals([writer.durable, folder.steps], [0, ["write journal-1", "sync journal-1"]]);
+    for (let n = 0; n < 100; n++) writer.put("c", `${n}`);
+    gates[0]!.resolve();
+    gates[1]!.resolve();
+    await writer.settled();
+    await writer.journal.close();
+    assertEquals(folder.steps, [
+      "write journal-1",
+      "sync journal-1",
+      "write journal-1",
+      "sync journal-1",
+      "write journal-1", // the seal
+      "end journal-1",
+    ]);
+  },
+);
+
+Deno.test("what nothing follows is sealed soon, and once", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder);
+  writer.append(new JoinOk());
+  await writer.settled();
+  const written = () => folder.text("journal-1").replace(/\0+$/, "");
+  const before = written();
+  const sealed = () => written() === before + seal;
+  try {
+    assert(before.endsWith(recordOf(new JoinOk().encode())), before);
+    await eventually("the seal is there", sealed);
+  } finally {
+    await writer.journal.close();
+  }
+  assert(sealed(), written());
+});
+
+for (
+  const [step, message] of [["write", "No space left"], ["sync", "Input/output error"]] as const
+) {
+  Deno.test(
+    `a ${step} that fails once is the last: nothing is confirmed any more`,
+    pure,
+    async () => {
+      const folder = new FakeFolder();
+      const writer = await Writer.open(folder);
+      writer.put("a", "1");
+      await writer.settled();
+      let fails = 1;
+      folder.options = {
+        before: (now) => {
+          if (now.startsWith(step) && fails-- > 0) throw new Error(message);
+        },
+      };
+      writer.put("b", "2");
+      await writer.settled();
+      writer.put("c", "3");
+      await writer.journal.close();
+      assertEquals(writer.durable, 1);
+      assert(writer.error instanceof JournalError);
+      assertStringIncludes(writer.error.message, message);
+      assertStringIncludes(writer.error.message, "Nothing more is confirmed");
+    },
+  );
+}
+
+Deno.test(
+  "what a crash left of the last write is cut off and reported, wherever it ends",
+  pure,
+  async () => {
+    const bytes = new TextEncoder().encode(whole);
+    const firstAt = new TextEncoder().encode(headerLine).length;
+    for (let length = firstAt; length < bytes.length; length++) {
+      const folder = new FakeFolder({ "journal-1": bytes.slice(0, length) });
+      const reports: string[] = [];
+      const journal = await FileJournal.open(folder, (line) => reports.push(line));
+      await journal.close();
+      const lines = new TextDecoder().decode(bytes.slice(0, length)).lastIndexOf("\n") + 1;
+      assertEquals(reports.length, lines === length ? 0 : 1);
+      if (lines === length) continue;
+      assertStringIncludes(
+        reports[0]!,
+        `dir/journal-1: the last ${length - lines} bytes, from byte ${lines}`,
+      );
+      assertEquals(folder.text("journal-1"), whole.slice(0, lines) + seal);
+    }
+  },
+);
+
+Deno.test(
+  "zeros at the end are room for more, and no damage, also behind a torn write",
+  pure,
+  async () => {
+    for (const torn of ["", write(3).slice(0, 30)]) {
+      const reports: string[] = [];
+      const folder = new FakeFolder({ "journal-1": `${whole}${torn}${"\0".repeat(5_000)}` });
+      const journal = await FileJournal.open(folder, (line) => reports.push(line));
+      await journal.close();
+      assertEquals(journal.saved.timestamp, 2);
+      assertEquals(folder.text("journal-1"), whole + seal);
+      assertEquals(reports.length, torn === "" ? 0 : 1);
+      if (torn !== "") {
+        assertStringIncludes(
+          reports[0]!,
+          `the last ${torn.length} bytes, from byte`,
+        );
+      }
+    }
+  },
+);
+
+Deno.test("a segment that is not the last has no room behind it", pure, async () => {
+  const message = await refused(
+    new FakeFolder({ "journal-1": `${whole}\0\0`, "journal-2": headerLine + seal }),
+  );
+  assertStringIncludes(message, `dir/journal-1 is damaged at byte ${whole.length}`);
+});
+
+Deno.test(
+  "of a write that reached the disk in parts, nothing behind the first hole is taken",
+  pure,
+  async () => {
+    const hole = write(2).replace("REPLI", "\0\0\0\0\0");
+    const folder = new FakeFolder({
+      "journal-1": headerLine + seal + write(1) + seal + hole + write(3),
+    });
+    const reports: string[] = [];
+    const journal = await FileJournal.open(folder, (line) => reports.push(line));
+    await journal.close();
+    assertEquals(journal.saved.timestamp, 1);
+    assertStringIncludes(reports[0]!, "1 records among them are whole");
+  },
+);
+
+Deno.test(
+  "damage to what was on the disk once is an error that names file and byte",
+  pure,
+  async () => {
+    const bytes = new TextEncoder().encode(whole + seal);
+    const first = headerLine.length;
+    const sealed = whole.length;
+    for (let at = first; at < sealed; at++) {
+      const damaged = bytes.slice();
+      damaged[at]! ^= 4;
+      const message = await refused(new FakeFolder({ "journal-1": damaged }));
+      assertStringIncludes(message, "dir/journal-1 is damaged at byte ");
+      const told = Number(/byte (\d+)/.exec(message)![1]);
+      // The line that it is in, or the one before where it was the LF between the two.
+      assert(told <= at && at - told <= write(1).length, `${at}: ${message}`);
+    }
+  },
+);
+
+Deno.test(
+  "damage is never cut off from a segment that is not the last, nor from a table",
+  pure,
+  async () => {
+    const torn = headerLine + seal + write(1).slice(0, 20);
+    const message = await refused(
+      new FakeFolder({ "journal-1": torn, "journal-2": headerLine + seal }),
+    );
+    assertStringIncludes(message, `dir/journal-1 is damaged at byte ${(headerLine + seal).length}`);
+
+    const hole = {
+      "journal-1": headerLine + write(1).replace("k", "j") + write(2),
+      "journal-2": headerLine,
+    };
+    const other = await refused(new FakeFolder(hole));
+    assertStringIncludes(other, `dir/journal-1 is damaged at byte ${headerLine.length}`);
+
+    const table = headerLine + recordOf(new Sync("c", 2, 2).encode()) +
+      recordOf(new Snapshot([["k", "2", 2]], true).encode());
+    const journal = { "journal-3": headerLine + seal + write(3) };
+    assertEquals(await held(new FakeFolder({ "table-3": table, ...journal })), ["k=3@3"]);
+    for (let length = 0; length < table.length; length++) {
+      await refused(new FakeFolder({ "table-3": table.slice(0, length), ...journal }));
+    }
+    await refused(new FakeFolder({ "table-3": table + seal, ...journal }));
+  },
+);
+
+Deno.test("a directory with anything else in it is left alone", pure, async () => {
+  assertStringIncludes(await refused(new FakeFolder({ "notes.txt": "" })), "dir holds notes.txt");
+  assertStringIncludes(
+    await refused(new FakeFolder({ "journal-1": "hello\n" })),
+    "no file of this program",
+  );
+  assertStringIncludes(
+    await refused(new FakeFolder({ "journal-1": "hello" })),
+    "no file of this program",
+  );
+  assertStringIncludes(
+    await refused(new FakeFolder({ "journal-1": headerLine.replace("1", "2") + seal })),
+    "has format 2, and this program reads format 1",
+  );
+  const foreign = headerLine + seal + recordOf(new Get(1, "a", 0).encode());
+  assertStringIncludes(
+    await refused(new FakeFolder({ "journal-1": foreign })),
+    "is damaged at byte",
+  );
+});
+
+Deno.test("a segment that is missing is noticed", pure, async () => {
+  const file = headerLine + seal;
+  for (
+    const names of [["journal-2"], ["journal-1", "journal-3"], ["table-2"], [
+      "table-2",
+      "journal-3",
+    ]]
+  ) {
+    const message = await refused(
+      new FakeFolder(Object.fromEntries(names.map((name) => [name, file]))),
+    );
+    assertStringIncludes(message, "is missing");
+  }
+});
+
+const small = { journalBytesMin: 2_000, tableChunkKeys: 3 };
+
+/** Overwrites few keys often enough for some compactions. Returns what is confirmed, by key. */
+async function overwrite(writer: Writer, rounds: number): Promise<Map<string, number>> {
+  const confirmed = new Map<string, number>();
+  writer.append(new JoinOk());
+  writer.append(new Sync("c", 0, 0));
+  for (let n = 0; n < rounds && writer.error === undefined; n++) {
+    const key = `k${n % 10}`;
+    const timestamp = writer.put(key, `${n}`);
+    await writer.settled();
+    if (writer.error === undefined) confirmed.set(key, timestamp);
+  }
+  return confirmed;
+}
+
+Deno.test("overwriting does not make the directory grow", pure, async () => {
+  const folder = new FakeFolder();
+  let bytesMax = 0;
+  let tables = 0;
+  folder.options = {
+    before: (step) => {
+      bytesMax = Math.max(bytesMax, folder.bytes);
+      if (step.startsWith("rename table")) tables++;
+    },
+  };
+  const writer = await Writer.open(folder, small);
+  const confirmed = await overwrite(writer, 500);
+  await writer.journal.close();
+  assert(tables >= 5, `${tables} tables`);
+  assert(bytesMax < 4 * 2_000, `${bytesMax} bytes`);
+  const values = [...confirmed].map(([key, timestamp]) => `${key}=${timestamp - 1}@${timestamp}`);
+  assertEquals(await held(folder), values.sort());
+});
+
+Deno.test(
+  "a table grows with its keys, and is not written anew for each of them",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const writer = await Writer.open(folder, small);
+    for (let n = 0; n < 2_000; n++) {
+      writer.put(`key ${n}`, "x".repeat(50));
+      await writer.settled();
+    }
+    await writer.journal.close();
+    const tables = folder.steps.filter((step) => step.startsWith("rename table")).length;
+    assert(tables >= 3 && tables <= 12, `${tables} tables`);
+  },
+);
+
+Deno.test(
+  "a crash at any step of writing and compaction loses nothing that was confirmed",
+  pure,
+  async () => {
+    const count = new FakeFolder();
+    const counted = await Writer.open(count, small);
+    await overwrite(counted, 120);
+    await counted.journal.close();
+    assert(count.steps.filter((step) => step.startsWith("rename table")).length >= 1);
+    assert(count.steps.filter((step) => step.startsWith("remove journal")).length >= 1);
+    const kinds = new Set<string>();
+    for (let at = 0; at < count.steps.length; at++) {
+      const folder = new FakeFolder();
+      let steps = 0;
+      const after: FakeFolder[] = [];
+      folder.options = {
+        before: (step) => {
+          if (steps++ !== at) return;
+          kinds.add(step.replace(/\d+/g, "N"));
+          after.push(
+            folder.afterCrash("process"),
+            folder.afterCrash("machine"),
+            folder.afterCrash("machine", 0.5),
+            folder.afterCrash("machine", 1),
+          );
+          throw new Error("the machine fails");
+        },
+      };
+      let confirmed = new Map<string, number>();
+      try {
+        const writer = await Writer.open(folder, small);
+        confirmed = await overwrite(writer, 120);
+        await writer.journal.close();
+      } catch (error) {
+        assert(error instanceof JournalError, `${error}`);
+      }
+      assertEquals(after.length, 4, `step ${at}`);
+      for (const crashed of after) {
+        const journal = await FileJournal.open(crashed, silent);
+        await journal.close();
+        const { timestamp, highest } = journal.saved;
+        assertEquals(highest, timestamp, `step ${at}: the table is ahead of its segments`);
+        for (const [key, timestamp] of confirmed) {
+          const entry = journal.saved.store.get(key);
+          assert(
+            (entry?.timestamp ?? 0) >= timestamp,
+            `step ${at}: ${key} at ${timestamp} is lost`,
+          );
+          assertEquals(entry!.value, `${entry!.timestamp - 1}`);
+        }
+        const others = crashed.names.filter((name) => name.endsWith(".new"));
+        assertEquals(others, [], "what was not finished is removed");
+      }
+    }
+    assertEquals([...kinds].sort(), [
+      "create journal-N.new",
+      "create table-N.new",
+      "end journal-N",
+      "remove journal-N",
+      "remove table-N",
+      "rename journal-N.new journal-N",
+      "rename table-N.new table-N",
+      "sync journal-N",
+      "sync journal-N.new",
+      "sync table-N.new",
+      "write journal-N",
+      "write journal-N.new",
+      "write table-N.new",
+    ]);
+  },
+);
+
+Deno.test(
+  "what is forgotten or written while the table is written is right afterwards",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const writer = await Writer.open(folder, small);
+    await overwrite(writer, 40);
+    let done = false;
+    folder.options = {
+      before: (step) => {
+        if (done || !step.startsWith("write table")) return;
+        done = true;
+        // A leader has this server forget everything, and sends another table.
+        writer.append(new Snapshot([["new", "1", 900]], false, true));
+        writer.journal.saved.store.clear();
+        writer.journal.saved.store.put("new", "1", 900);
+        writer.append(new Sync("other", 900, 900));
+      },
+    };
+    while (!done) {
+      writer.put("k0", "x".repeat(100));
+      await writer.settled();
+    }
+    await writer.settled();
+    await writer.journal.close();
+    const journal = await FileJournal.open(folder, silent);
+    await journal.close();
+    assertEquals([journal.saved.cluster, journal.saved.timestamp], ["other", 900]);
+    assertEquals([...journal.saved.store.entries()].map(([key]) => key), ["new"]);
+  },
+);
+
+Deno.test("gaps and roles outlive a compaction", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder, small);
+  writer.append(new JoinOk());
+  writer.append(new Sync("c", 5, 1_000));
+  for (let n = 0; n < 100; n++) {
+    writer.append(Replication.of("k", `${n}`, 1_001 + n));
+    writer.journal.saved.store.put("k", `${n}`, 1_001 + n);
+    await writer.settled();
+  }
+  await writer.journal.close();
+  assert(!folder.names.includes("journal-1"), `${folder.names}`);
+  const { saved, ...journal } = await FileJournal.open(folder, silent).then((one) => ({
+    saved: one.saved,
+    close: () => one.close(),
+  }));
+  await journal.close();
+  assertEquals([saved.led, saved.gaps, saved.timestamp], [true, [[5, 1_000]], 1_100]);
+});
+
+Deno.test("what a new process finds, it has on the disk before it goes on", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder);
+  folder.options = { syncing: () => Promise.reject(new Error("the process dies")) };
+  writer.put("a", "1");
+  await writer.settled();
+  const written = folder.afterCrash("machine").text("journal-1").includes("REPLICATION");
+  assertEquals(written, false);
+  folder.options = {};
+  const again = await FileJournal.open(folder, silent);
+  assertEquals(again.saved.timestamp, 1);
+  assertEquals(await held(folder.afterCrash("machine")), ["a=1@1"]);
+  await again.close();
+});
+
+Deno.test("a table gets its name when everything in it is in its segments", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder, small);
+  await overwrite(writer, 40);
+  const gate = Promise.withResolvers<void>();
+  const done = Promise.resolve();
+  let put = false;
+  let renamed = false;
+  folder.options = {
+    before: (step) => {
+      if (step.startsWith("rename table")) renamed = true;
+      if (put || !step.startsWith("write table")) return;
+      put = true;
+      writer.put("k0", "late"); // the table will have it
+    },
+    // From then on the journal's syncs wait, and those of the table do not.
+    syncing: () => put && folder.steps.at(-1)!.startsWith("sync journal") ? gate.promise : done,
+  };
+  while (!put) {
+    writer.put("k0", "x".repeat(100));
+    // The one that is late is not waited for.
+    while (!put && writer.durable < writer.appended) await done;
+  }
+  for (let turn = 0; turn < 1_000; turn++) await done;
+  assertEquals(renamed, false);
+  gate.resolve();
+  await writer.settled();
+  await writer.journal.close();
+  assertEquals(renamed, true);
+});

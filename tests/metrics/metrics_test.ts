@@ -1,0 +1,426 @@
+import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
+import { timedPutsMax } from "../../lib/limits.ts";
+import { type Metric, Metrics, prometheusText } from "../../lib/metrics/metrics.ts";
+import { serveMetrics } from "../../lib/metrics/http.ts";
+import {
+  exportMetrics,
+  type Instrument,
+  type InstrumentOptions,
+  type Meter,
+  type Observation,
+  otelMeter,
+} from "../../lib/metrics/otel.ts";
+import { KvServer } from "../../lib/server/kv_server.ts";
+import type { ServerStatus } from "../../lib/mensagem.ts";
+import type { ServerPrints } from "../../lib/replication/environment.ts";
+import { exitCode } from "../../lib/cli/terminal.ts";
+import { main } from "../../server.ts";
+import { seeded } from "../support/random.ts";
+import { anyPort, eventually, FakeTerminal, freePorts, Wire, within } from "../support/helpers.ts";
+
+const pure = { permissions: "none" } as const;
+const someone = "10.0.9.1:5001";
+
+const leaderStatus: ServerStatus = {
+  server: "10.0.0.1:1",
+  leader: "10.0.0.1:1",
+  cluster: "c",
+  timestamp: 42,
+  inSync: ["10.0.0.1:1", "10.0.0.2:2"],
+  followers: [
+    { server: "10.0.0.2:2", timestamp: 42, inSync: true },
+    { server: "[::1]:3", timestamp: 40, inSync: false },
+  ],
+  keys: 7,
+  connections: 5,
+  uptimeMs: 1_500,
+  memoryBytes: 1024,
+  faults: false,
+};
+
+/** Prints nothing, but keeps what it was given. */
+function keeper(kept: unknown[][] = []): ServerPrints {
+  const keep = (name: string) => (...of: unknown[]) => void kept.push([name, ...of]);
+  return {
+    put: keep("put"),
+    forwarding: keep("forwarding"),
+    replication: keep("replication"),
+    putOk: keep("putOk"),
+    get: keep("get"),
+  };
+}
+
+/** The value of each line of the text format, by all that stands before it. */
+function parsed(text: string): Map<string, number> {
+  assert(text.endsWith("\n"), "the last line is ended too");
+  const values = new Map<string, number>();
+  for (const line of text.split("\n").slice(0, -1)) {
+    if (line.startsWith("#")) continue;
+    const sample = line.match(/^([a-zA-Z_:][\w:]*(?:\{.*\})?) (\S+)$/);
+    assert(sample !== null, line);
+    assert(!values.has(sample[1]!), `${sample[1]} is there twice`);
+    values.set(sample[1]!, sample[2] === "+Inf" ? Infinity : Number(sample[2]));
+  }
+  return values;
+}
+
+// The text format
+
+Deno.test("a metric is its help, its type and a line for each sample", pure, () => {
+  const metric: Metric = {
+    name: "a_total",
+    kind: "counter",
+    help: "Of a\\b\nand c.",
+    unit: "",
+    samples: [{ value: 1 }, { value: 2.5, labels: { x: "1", y: "2" } }],
+  };
+  assertEquals(
+    prometheusText([metric]),
+    '# HELP a_total Of a\\\\b\\nand c.\n# TYPE a_total counter\na_total 1\na_total{x="1",y="2"} 2.5\n',
+  );
+});
+
+Deno.test("a label cannot end its quotes or its line", pure, () => {
+  const samples = [{ value: 0, labels: { l: 'a"b\\c\nd} 9' } }];
+  const text = prometheusText([{ name: "g", kind: "gauge", help: "H.", unit: "", samples }]);
+  assertEquals(text.split("\n")[2], 'g{l="a\\"b\\\\c\\nd} 9"} 0');
+});
+
+Deno.test("numbers that are none have the format's own spelling", pure, () => {
+  const samples = [Infinity, -Infinity, NaN, 2 ** 52].map((value) => ({ value }));
+  const text = prometheusText([{ name: "g", kind: "gauge", help: "H.", unit: "", samples }]);
+  assertEquals(text.split("\n").slice(2, -1), ["g +Inf", "g -Inf", "g NaN", "g 4503599627370496"]);
+});
+
+Deno.test("a metric without samples is left out", pure, () => {
+  assertEquals(
+    prometheusText([{ name: "g", kind: "gauge", help: "H.", unit: "", samples: [] }]),
+    "",
+  );
+});
+
+// Counting
+
+Deno.test(
+  "counts are those of a dumb count, and all that is printed still is",
+  pure,
+  seeded((random) => {
+    const kept: unknown[][] = [];
+    const metrics = new Metrics(keeper(kept));
+    const done: unknown[][] = [];
+    for (let n = 0; n < 5_000; n++) {
+      const calls = [
+        ["put", someone, "k", `v${n}`],
+        ["forwarding", "k", `v${n}`],
+        ["replication", "k", `v${n}`, n],
+        ["putOk", someone, "k", n],
+        ["get", someone, "k", n, 0, undefined],
+        ["get", someone, "k", 0, 0, null],
+        ["get", someone, "k", 0, n, `v${n}`],
+      ] as const;
+      const [name, ...of] = random.pick(calls);
+      (metrics[name] as (...of: unknown[]) => void)(...of);
+      done.push([name, ...of]);
+    }
+    assertEquals(kept, done);
+    const count = (is: (call: unknown[]) => boolean) => done.filter(is).length;
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
+    assertEquals(
+      {
+        kv_puts_total: values.get("kv_puts_total"),
+        kv_puts_acknowledged_total: values.get("kv_puts_acknowledged_total"),
+        kv_puts_forwarded_total: values.get("kv_puts_forwarded_total"),
+        kv_replications_total: values.get("kv_replications_total"),
+        kv_gets_total: values.get("kv_gets_total"),
+        kv_gets_refused_total: values.get("kv_gets_refused_total"),
+      },
+      {
+        kv_puts_total: count(([name]) => name === "put"),
+        kv_puts_acknowledged_total: count(([name]) => name === "putOk"),
+        kv_puts_forwarded_total: count(([name]) => name === "forwarding"),
+        kv_replications_total: count(([name]) => name === "replication"),
+        kv_gets_total: count(([name]) => name === "get"),
+        kv_gets_refused_total: count((call) => call[0] === "get" && call[5] === undefined),
+      },
+    );
+  }),
+);
+
+Deno.test(
+  "PUTs are in the buckets of the time that they took",
+  pure,
+  seeded((random) => {
+    let now = 1_000;
+    const metrics = new Metrics(keeper(), () => now);
+    const tookMs: number[] = [];
+    for (let timestamp = 1; timestamp <= 1_000; timestamp++) {
+      const waitedMs = random.chance(0.5) ? 0 : random.next() * 50;
+      const ms = Math.exp(random.next() * 12 - 3); // 0.05 ms to 8 s
+      metrics.written("k", "v", timestamp, waitedMs);
+      now += ms;
+      metrics.putOk(someone, "k", timestamp);
+      tookMs.push(waitedMs + ms);
+    }
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
+    const bounds = [...values.keys()].filter((name) => name.includes("_bucket"));
+    assertEquals(bounds.length, 14);
+    for (const bound of bounds) {
+      const le = bound.match(/le="(.*)"/)![1]!;
+      const within = tookMs.filter((ms) => le === "+Inf" || ms / 1_000 <= Number(le)).length;
+      assertEquals(values.get(bound), within, bound);
+    }
+    assertEquals(values.get("kv_put_duration_seconds_count"), tookMs.length);
+    const sum = tookMs.reduce((a, b) => a + b) / 1_000;
+    assertAlmostEquals(values.get("kv_put_duration_seconds_sum")!, sum, 1e-6);
+  }),
+);
+
+Deno.test(
+  "a PUT whose time ran out is passed over, and what is remembered is bounded",
+  pure,
+  () => {
+    let now = 0;
+    const metrics = new Metrics(keeper(), () => now);
+    for (let timestamp = 1; timestamp <= timedPutsMax + 10; timestamp++) {
+      metrics.written("k", "v", timestamp, 0);
+    }
+    now = 250;
+    metrics.putOk(someone, "k", 1); // forgotten
+    metrics.putOk(someone, "k", 11); // the oldest that is remembered
+    metrics.putOk(someone, "k", timedPutsMax + 10);
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
+    assertEquals(values.get("kv_puts_acknowledged_total"), 3);
+    assertEquals(values.get("kv_put_duration_seconds_count"), 2);
+    assertEquals(values.get("kv_put_duration_seconds_sum"), 0.5);
+  },
+);
+
+Deno.test("the leader tells how each follower is; a follower tells nothing of others", pure, () => {
+  const metrics = new Metrics(keeper());
+  const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
+  const gauges = [...values].filter(([name]) => !/_total|duration/.test(name));
+  assertEquals(Object.fromEntries(gauges), {
+    kv_leader: 1,
+    kv_ready: 1,
+    kv_timestamp: 42,
+    kv_keys: 7,
+    kv_connections: 5,
+    kv_in_sync: 2,
+    'kv_follower_in_sync{follower="10.0.0.2:2"}': 1,
+    'kv_follower_in_sync{follower="[::1]:3"}': 0,
+    'kv_follower_lag{follower="10.0.0.2:2"}': 0,
+    'kv_follower_lag{follower="[::1]:3"}': 2,
+    kv_uptime_seconds: 1.5,
+    process_resident_memory_bytes: 1024,
+  });
+  const status = { ...leaderStatus, leader: "10.0.0.9:9", inSync: [], followers: [] };
+  const follower = parsed(prometheusText(metrics.read(status, false)));
+  assertEquals(follower.get("kv_leader"), 0);
+  assertEquals(follower.get("kv_ready"), 0);
+  assertEquals([...follower.keys()].filter((name) => /in_sync|lag/.test(name)), []);
+});
+
+// HTTP
+
+/** What is answered to such a request; `raw` is sent as it is. */
+async function http(port: number, raw: string): Promise<string> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  await conn.write(new TextEncoder().encode(raw));
+  let text = "";
+  const buffer = new Uint8Array(64 * 1024);
+  for (let count = await within("an answer", conn.read(buffer)); count !== null;) {
+    text += new TextDecoder().decode(buffer.subarray(0, count));
+    count = await within("its end", conn.read(buffer));
+  }
+  return text;
+}
+
+function request(port: number, path: string, method = "GET"): Promise<string> {
+  return http(port, `${method} ${path} HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n`);
+}
+
+Deno.test("health: alive at once, ready when GETs are answered; other paths and methods are refused", async () => {
+  let ready = false;
+  const metrics = new Metrics(keeper());
+  await using server = serveMetrics(anyPort, {
+    metrics: () => metrics.read(leaderStatus, ready),
+    ready: () => ready,
+  });
+  const { port } = server.address;
+  const statusOf = async (path: string, method?: string) =>
+    Number((await request(port, path, method)).match(/^HTTP\/1.1 (\d+)/)?.[1]);
+  assertEquals(await statusOf("/healthz"), 200);
+  assertEquals(await statusOf("/readyz"), 503);
+  ready = true;
+  assertEquals(await statusOf("/readyz"), 200);
+  assertEquals(await statusOf("/metrics"), 200);
+  assertEquals(await statusOf("/metrics?x=1"), 200);
+  for (const path of ["/", "/metrics/", "/Metrics", "/readyz/x", "//metrics"]) {
+    assertEquals(await statusOf(path), 404, path);
+  }
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+    assertEquals(await statusOf("/metrics", method), 405, method);
+  }
+  assertMatch(await request(port, "/healthz", "POST"), /\r\nallow: GET\r\n/i);
+  assertMatch(
+    await request(port, "/metrics"),
+    /\r\ncontent-type: text\/plain; version=0\.0\.4; charset=utf-8\r\n/i,
+  );
+});
+
+Deno.test("a Host that is none does no harm, and neither does a request that never ends", async () => {
+  const samples = [{ value: 0, labels: { long: "x".repeat(64 * 1024) } }];
+  const metrics: Metric[] = [{ name: "g", kind: "gauge", help: "H.", unit: "", samples }];
+  const server = serveMetrics(anyPort, { metrics: () => metrics, ready: () => true });
+  const { port } = server.address;
+  const odd = "GET /healthz HTTP/1.1\r\nHost: [[%\r\nConnection: close\r\n\r\n";
+  assertMatch(await http(port, odd), /^HTTP\/1.1 404 /);
+  using half = await Deno.connect({ hostname: "127.0.0.1", port });
+  await half.write(new TextEncoder().encode("GET /healthz HTTP/1.1\r\nHo"));
+  using deaf = await Deno.connect({ hostname: "127.0.0.1", port });
+  const asked = "GET /metrics HTTP/1.1\r\nHost: any.example\r\n\r\n".repeat(1_000);
+  await deaf.write(new TextEncoder().encode(asked));
+  assertMatch(await request(port, "/healthz"), /^HTTP\/1.1 200 /);
+  await within("it stops", Promise.resolve(server[Symbol.asyncDispose]()));
+});
+
+// The role
+
+/** The server's role, alone in its cluster, until the test ends. */
+async function role(...flags: string[]) {
+  const [port] = freePorts(1) as [number];
+  const stopped = Promise.withResolvers<void>();
+  const terminal = new FakeTerminal("");
+  const args = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
+  args.push(`--leader-port=${port}`, "--cluster-size=1", ...flags);
+  const ended = exitCode(terminal, () => main(args, terminal, stopped.promise));
+  await eventually("it serves", () => terminal.errors.includes("serving on") || undefined);
+  return {
+    address: { hostname: "127.0.0.1", port },
+    async [Symbol.asyncDispose]() {
+      stopped.resolve();
+      assertEquals(await within("the server ends", ended), 0);
+    },
+  };
+}
+
+Deno.test("--metrics-port: what clients do is counted, also while somebody observes", async () => {
+  const [port] = freePorts(1) as [number];
+  await using server = await role(`--metrics-port=${port}`);
+  const values = async () => parsed((await request(port, "/metrics")).split("\r\n\r\n")[1]!);
+  using client = await Wire.connect(server.address);
+  const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
+  assertEquals((await client.ask(put)).type, "PUT_OK");
+  assertEquals((await client.ask({ type: "GET", id: 2, key: "cor", timestamp: 1 })).value, "azul");
+
+  using observer = await Wire.connect(server.address);
+  await observer.send({ type: "OBSERVE", id: 1 });
+  await observer.messageOf("EVENTS");
+  assertEquals((await client.ask(put)).type, "PUT_OK");
+  assertEquals((await client.ask({ type: "GET", id: 2, key: "cor", timestamp: 9 })).timestamp, 2);
+
+  const now = await values();
+  const told = ["kv_puts_total", "kv_puts_acknowledged_total", "kv_put_duration_seconds_count"]
+    .concat("kv_gets_total", "kv_gets_refused_total", "kv_keys", "kv_timestamp", "kv_connections");
+  assertEquals(told.map((name) => now.get(name)), [2, 2, 2, 2, 1, 1, 2, 2]);
+
+  observer.close();
+  const left = async () => (await values()).get("kv_connections") === 1 || undefined;
+  await eventually("the observer has left", left);
+  assertEquals((await client.ask(put)).type, "PUT_OK");
+  assertEquals((await values()).get("kv_put_duration_seconds_count"), 3);
+  assertMatch(await request(port, "/readyz"), /^HTTP\/1.1 200 /);
+});
+
+Deno.test("without --metrics-port nothing is between the server and its console", async () => {
+  await using server = await role();
+  // The HTTP port would be the only other one: the server's own speaks no HTTP.
+  const answer = await http(server.address.port, "GET /metrics HTTP/1.1\r\n\r\n");
+  assertEquals(JSON.parse(answer.split("\n")[0]!).type, "ERROR");
+  assertEquals(otelMeter(), undefined);
+});
+
+Deno.test("who watches all the time is told, though nobody observes", async () => {
+  const told: string[] = [];
+  const watch = new Proxy({} as Metrics, {
+    get: (_, name) => () => void told.push(String(name)),
+  });
+  const options = { listen: anyPort, prints: keeper(), report: () => {} };
+  const tuning = { clusterSize: 1, minInSync: 1 };
+  await using watched = KvServer.start({ ...options, tuning, watch });
+  await within("it is ready", watched.ready);
+  using client = await Wire.connect(watched.address);
+  await client.ask({ type: "PUT", id: 1, key: "k", value: "v" });
+  assert(told.includes("written"));
+});
+
+Deno.test("a port for metrics that is taken or wrong ends the server with one clear line", async () => {
+  const ends = async (metricsPort: string, port: number) => {
+    const terminal = new FakeTerminal("");
+    const args = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
+    args.push(`--leader-port=${port}`, `--metrics-port=${metricsPort}`);
+    const never = Promise.withResolvers<void>().promise;
+    const code = await within("it ends", exitCode(terminal, () => main(args, terminal, never)));
+    return { code, errors: terminal.errors };
+  };
+  const [port] = freePorts(1) as [number];
+  using taken = Deno.listen({ ...anyPort });
+  const busy = await ends(`${taken.addr.port}`, port);
+  assertEquals(busy.code, 1);
+  assertMatch(
+    busy.errors,
+    new RegExp(`Cannot listen on 127.0.0.1:${taken.addr.port}: the port is in use`),
+  );
+  assertEquals((await ends(`${port}`, port)).code, 2);
+  const wrong = await ends("70000", port);
+  assertEquals(wrong.code, 2);
+  assertMatch(wrong.errors, /70000/);
+});
+
+// OpenTelemetry
+
+/** A meter that is asked by the test. */
+class FakeMeter implements Meter {
+  readonly instruments: (Instrument & { name: string; kind: string; unit: string })[] = [];
+  callback: Observation | undefined;
+
+  createObservableCounter(name: string, { unit }: InstrumentOptions): Instrument {
+    return this.#create("counter", name, unit);
+  }
+
+  createObservableGauge(name: string, { unit }: InstrumentOptions): Instrument {
+    return this.#create("gauge", name, unit);
+  }
+
+  addBatchObservableCallback(callback: Observation): void {
+    this.callback = callback;
+  }
+
+  #create(kind: string, name: string, unit: string): Instrument {
+    const instrument = { name, kind, unit };
+    this.instruments.push(instrument);
+    return instrument;
+  }
+}
+
+Deno.test("OpenTelemetry gets all but the histogram, as it is at each export", pure, () => {
+  const metrics = new Metrics(keeper());
+  const meter = new FakeMeter();
+  let status: ServerStatus = { ...leaderStatus, followers: [] };
+  exportMetrics(meter, () => metrics.read(status, true));
+  status = leaderStatus;
+  metrics.get(someone, "k", 0, 0, null);
+  const observed: unknown[] = [];
+  meter.callback!({
+    observe: (instrument, value, attributes) => {
+      observed.push([(instrument as { name: string }).name, value, attributes]);
+    },
+  });
+  const expected = metrics.read(status, true).filter(({ kind }) => kind !== "histogram")
+    .flatMap(({ name, samples }) => samples.map(({ value, labels = {} }) => [name, value, labels]));
+  assertEquals(observed, expected);
+  assertEquals(
+    meter.instruments.find(({ name }) => name === "process_resident_memory_bytes"),
+    { name: "process_resident_memory_bytes", kind: "gauge", unit: "By" },
+  );
+});

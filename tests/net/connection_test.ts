@@ -1,0 +1,526 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { Connection, connectionLimitsDefault, Listener } from "../../lib/net/connection.ts";
+import type { FrameError } from "../../lib/wire/errors.ts";
+import {
+  finishMs,
+  frameBytesMax,
+  halfFrameMs,
+  stalledWriteMs,
+  unsentCharsMax,
+  unsentPauseChars,
+} from "../../lib/limits.ts";
+import { anyPort, deadAddress, eventually, Wire, within } from "../support/helpers.ts";
+
+/** The two ends of one TCP connection. */
+async function pair(): Promise<{ near: Deno.TcpConn; wire: Wire }> {
+  using listener = Deno.listen({ ...anyPort });
+  const [near, far] = await Promise.all([
+    listener.accept(),
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+  ]);
+  return { near, wire: new Wire(far) };
+}
+
+/** A connection that runs, with what it handed out; at the other end a raw client. */
+class Running implements AsyncDisposable {
+  readonly lines: string[] = [];
+  readonly failures: FrameError[] = [];
+  readonly ended: Promise<void>;
+  /** Called for every line. The next one waits for a promise. */
+  onLine: (line: string) => void | Promise<void> = () => {};
+  /** Called for a failure. */
+  onFailure: () => void = () => {};
+
+  private constructor(readonly connection: Connection, readonly wire: Wire) {
+    this.ended = connection.run({
+      begin: () => {},
+      receive: (line) => {
+        this.lines.push(line);
+        return this.onLine(line);
+      },
+      end: () => {},
+      fail: (failure) => {
+        this.failures.push(failure);
+        this.onFailure();
+      },
+    });
+    this.ended.catch(() => {}); // the test that wants to know asks again
+  }
+
+  static async start(wrap: (conn: Deno.Conn) => Deno.Conn = (conn) => conn): Promise<Running> {
+    const { near, wire } = await pair();
+    return new Running(new Connection(wrap(near)), wire);
+  }
+
+  async received(count: number): Promise<string[]> {
+    return await eventually(`${count} lines`, () => this.lines.length >= count && this.lines);
+  }
+
+  async end(): Promise<void> {
+    await within("the connection ends", this.ended);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.connection.abort();
+    this.wire.close();
+    await this.ended.catch(() => {});
+  }
+}
+
+/** The connection with another `write`. */
+function withWrite(conn: Deno.Conn, write: Deno.Conn["write"]): Deno.Conn {
+  return new Proxy(conn, {
+    get(target, name) {
+      if (name === "write") return write;
+      const member = Reflect.get(target, name, target);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}
+
+type Listen = (options: { hostname: string; port: number }) => Deno.TcpListener;
+
+/** Makes a listener while `Deno.listen` is another one. */
+function withListen(listen: Listen, make: () => Listener): Listener {
+  const real = Deno.listen;
+  const replaced = (options: { hostname: string; port: number }) => {
+    Deno.listen = real;
+    return listen(options);
+  };
+  Deno.listen = replaced as typeof Deno.listen;
+  try {
+    return make();
+  } finally {
+    Deno.listen = real;
+  }
+}
+
+Deno.test("a connection knows both of its addresses", async () => {
+  await using running = await Running.start();
+  assertEquals(running.connection.peer, running.wire.local);
+  assertStringIncludes(running.connection.local, "127.0.0.1:");
+});
+
+Deno.test("lines come whole and in order, wherever the chunks were cut", async () => {
+  await using running = await Running.start();
+  const bytes = new TextEncoder().encode('{"a":"ação 🙂"}\n{"b":2}\r\n{"c":3}\n');
+  for (const byte of bytes) await running.wire.write(Uint8Array.of(byte));
+  assertEquals(await running.received(3), ['{"a":"ação 🙂"}', '{"b":2}\r', '{"c":3}']);
+});
+
+Deno.test("the frames of one turn leave in one write", async () => {
+  const writes: string[] = [];
+  await using running = await Running.start((conn) =>
+    withWrite(conn, (bytes) => {
+      writes.push(new TextDecoder().decode(bytes));
+      return conn.write(bytes);
+    })
+  );
+  for (let n = 1; n <= 3; n++) running.connection.send(`frame ${n}\n`);
+  assertEquals(await running.wire.line(), "frame 1");
+  assertEquals(writes, ["frame 1\nframe 2\nframe 3\n"]);
+});
+
+Deno.test("a write that takes only a part of the bytes is continued", async () => {
+  await using running = await Running.start((conn) =>
+    withWrite(conn, (bytes) => conn.write(bytes.subarray(0, 7)))
+  );
+  const frame = `é🙂`.repeat(1_000);
+  running.connection.send(`${frame}\n`);
+  assertEquals(await running.wire.line(), frame);
+});
+
+Deno.test("text longer than the write buffer arrives unharmed", async () => {
+  await using running = await Running.start();
+  const frame = "a🙂é".repeat(200_000);
+  running.connection.send(`${frame}\n`);
+  assert(await running.wire.line() === frame);
+});
+
+Deno.test("no line is handed out while the one before is pending", async () => {
+  await using running = await Running.start();
+  const gate = Promise.withResolvers<void>();
+  running.onLine = () => gate.promise;
+  await running.wire.write("1\n");
+  await running.received(1);
+  await running.wire.write("2\n");
+  running.connection.send("still sending\n");
+  await running.wire.line(); // by now the second line is at the socket
+  assertEquals(running.lines, ["1"]);
+  gate.resolve();
+  assertEquals(await running.received(2), ["1", "2"]);
+});
+
+Deno.test("close sends what is queued, then the end", async () => {
+  await using running = await Running.start();
+  running.connection.send("last\n");
+  running.connection.close();
+  running.connection.send("too late\n");
+  assertEquals(await running.wire.line(), "last");
+  assertEquals(await running.wire.line(), undefined);
+  running.wire.close();
+  await running.end();
+});
+
+Deno.test("a closed connection ends even where the peer stays", async () => {
+  await using running = await Running.start();
+  running.connection.close();
+  await running.end();
+});
+
+Deno.test("what arrives after close is thrown away", async () => {
+  await using running = await Running.start();
+  running.connection.close();
+  await running.wire.write("too late\n");
+  await running.wire.closeWrite();
+  await running.end();
+  assertEquals(running.lines, []);
+});
+
+Deno.test("a peer that has said its last word still gets the answers due", async () => {
+  await using running = await Running.start();
+  await running.wire.write("1\n2\n");
+  await running.wire.closeWrite();
+  await running.received(2);
+  for (const answer of ["one", "two"]) {
+    running.connection.send(`${answer}\n`);
+    assertEquals(await running.wire.line(), answer);
+  }
+  assertEquals(await running.wire.line(), undefined);
+  await running.end();
+});
+
+Deno.test("what is pushed is no answer: the answer still due is waited for", async () => {
+  await using running = await Running.start();
+  await running.wire.write("{}\n");
+  await running.received(1);
+  for (let n = 0; n < 3; n++) running.connection.push("news\n");
+  await running.wire.closeWrite();
+  await eventually("it takes no more", () => !running.connection.open);
+  running.connection.push("more news\n");
+  running.connection.send("answer\n");
+  const lines = [];
+  for (let line = await running.wire.line(); line !== undefined; line = await running.wire.line()) {
+    lines.push(line);
+  }
+  assertEquals(lines, ["news", "news", "news", "more news", "answer"]);
+});
+
+Deno.test("unsentChars is the text behind a write that does not get on", async () => {
+  const stuck = Promise.withResolvers<number>();
+  await using running = await Running.start((conn) => withWrite(conn, () => stuck.promise));
+  running.connection.send("first\n");
+  await eventually("the first write has begun", () => running.connection.unsentChars === 0);
+  running.connection.send("second\n");
+  running.connection.push("third\n");
+  assertEquals(running.connection.unsentChars, "second\nthird\n".length);
+  stuck.reject(new Deno.errors.BrokenPipe());
+});
+
+Deno.test("close takes no more requests and ends with the last answer due", async () => {
+  await using running = await Running.start();
+  await running.wire.write("1\n");
+  await running.received(1);
+  running.connection.close();
+  assert(!running.connection.open);
+  await running.wire.write("2\n");
+  running.connection.send("one\n");
+  assertEquals(await running.wire.line(), "one");
+  assertEquals(await running.wire.line(), undefined);
+  await running.wire.closeWrite();
+  await running.end();
+  assertEquals(running.lines, ["1"]);
+});
+
+Deno.test("close ends at once where nothing is due", async () => {
+  await using running = await Running.start();
+  running.connection.close();
+  assertEquals(await running.wire.line(), undefined);
+});
+
+Deno.test("a connection between servers owes no answers", async () => {
+  await using running = await Running.start();
+  running.connection.betweenServers = true;
+  await running.wire.write("1\n");
+  await running.received(1);
+  running.connection.close();
+  assertEquals(await running.wire.line(), undefined);
+});
+
+Deno.test("abort ends the connection at once, and once", async () => {
+  await using running = await Running.start();
+  running.connection.abort();
+  running.connection.abort();
+  running.connection.close();
+  running.connection.send("into the void\n");
+  await running.end();
+  assertEquals(await running.wire.line(), undefined);
+});
+
+Deno.test("a peer that resets the connection is no error", async () => {
+  await using running = await Running.start();
+  running.connection.send("unread\n");
+  await running.wire.write("1\n");
+  await running.received(1);
+  running.wire.close(); // over unread bytes: a reset
+  await running.end();
+});
+
+Deno.test("an error in the handler ends the connection and comes out of run", async () => {
+  await using running = await Running.start();
+  running.onLine = () => {
+    throw new RangeError("a bug");
+  };
+  await running.wire.write("1\n");
+  await assertRejects(() => running.end(), RangeError, "a bug");
+  assertEquals(await running.wire.line(), undefined);
+});
+
+Deno.test("an error of a write that is no disconnection comes out of run", async () => {
+  await using running = await Running.start((conn) =>
+    withWrite(conn, () => Promise.reject(new RangeError("a bug")))
+  );
+  running.connection.send("x\n");
+  await assertRejects(() => running.end(), RangeError, "a bug");
+});
+
+Deno.test("a frame over the limit is a failure, after the lines before it", async () => {
+  await using running = await Running.start();
+  running.onFailure = () => running.connection.close();
+  const filler = new Uint8Array(frameBytesMax).fill(120);
+  await running.wire.write("good\n");
+  await running.wire.write(filler);
+  await eventually("the failure", () => running.failures.length > 0);
+  assertEquals(running.failures.map(({ code }) => code), ["TOO_LARGE"]);
+  assertEquals(running.lines, ["good"]);
+});
+
+/** A connection whose writes wait until the test lets them go, and which has one unsent answer too many. */
+async function congested(): Promise<{ running: Running; letGo: () => void }> {
+  const gate = Promise.withResolvers<void>();
+  const running = await Running.start((conn) =>
+    withWrite(conn, async (bytes) => {
+      await gate.promise;
+      return await conn.write(bytes);
+    })
+  );
+  running.onLine = (line) => {
+    if (line === "big") running.connection.send(`${"x".repeat(unsentPauseChars + 1)}\n`);
+  };
+  return { running, letGo: gate.resolve };
+}
+
+Deno.test("a peer that does not read is not read either, until it reads again", async () => {
+  const { running, letGo } = await congested();
+  await using _ = running;
+  await running.wire.write("big\nbig\nafter\n");
+  await running.received(1);
+  await running.wire.write("later\n");
+  await eventually("a write that waits", () => running.lines.length <= 2);
+  assert(!running.lines.includes("after"));
+  letGo();
+  for (let n = 0; n < 2; n++) await running.wire.line();
+  assertEquals(await running.received(4), ["big", "big", "after", "later"]);
+});
+
+Deno.test("waiting for a peer that does not read ends with the connection", async () => {
+  for (const end of ["close", "abort"] as const) {
+    const { running, letGo } = await congested();
+    await using _ = running;
+    await running.wire.write("big\nbig\nafter\n");
+    await running.received(1);
+    running.connection[end]();
+    letGo();
+    running.wire.close();
+    await running.end();
+    assert(!running.lines.includes("after"));
+  }
+});
+
+Deno.test("a connection between servers is read however much is unsent", async () => {
+  const { running, letGo } = await congested();
+  await using _ = running;
+  running.connection.betweenServers = true;
+  await running.wire.write("big\nbig\nafter\n");
+  await running.received(3);
+  letGo();
+});
+
+Deno.test("a connection with too many requests in flight is not read until one is answered", async () => {
+  const { near, wire } = await pair();
+  const connection = new Connection(near, { ...connectionLimitsDefault, inFlightMax: 2 });
+  const lines: string[] = [];
+  const ended = connection.run({
+    begin: () => {},
+    receive: (line) => void lines.push(line),
+    end: () => {},
+    fail: () => {},
+  });
+  await wire.write("1\n2\n3\n4\n");
+  await eventually("two lines", () => lines.length >= 2);
+  assertEquals(lines, ["1", "2"]);
+  connection.send("one\n");
+  await eventually("a third line", () => lines.length >= 3);
+  assertEquals(lines, ["1", "2", "3"]);
+  connection.abort();
+  wire.close();
+  await ended;
+});
+
+Deno.test("more unsent text than the limit cuts the connection off", async () => {
+  await using running = await Running.start();
+  running.connection.betweenServers = true;
+  running.connection.send("x".repeat(unsentCharsMax));
+  assert(running.connection.open);
+  running.connection.send("x");
+  assert(!running.connection.open);
+  await running.end();
+});
+
+Deno.test("a write that makes no progress for too long is cut off", async () => {
+  await using running = await Running.start((conn) =>
+    withWrite(conn, () => new Promise((_, reject) => stuck.push(reject)))
+  );
+  const stuck: ((error: Error) => void)[] = [];
+  running.connection.send("x\n");
+  await eventually("the write", () => stuck.length === 1);
+  running.connection.sweep(0);
+  running.connection.sweep(stalledWriteMs);
+  assert(running.connection.open);
+  running.connection.sweep(stalledWriteMs + 1);
+  assert(!running.connection.open);
+  stuck[0]!(new Deno.errors.BadResource("closed")); // as the socket would
+  await running.end();
+});
+
+Deno.test("a slow reader that does read is not cut off", async () => {
+  const stuck: (() => void)[] = [];
+  await using running = await Running.start((conn) =>
+    withWrite(conn, (bytes) => new Promise((resolve) => stuck.push(() => resolve(bytes.length))))
+  );
+  running.connection.send("1\n");
+  await eventually("the first write", () => stuck.length === 1);
+  running.connection.sweep(0);
+  running.connection.send("2\n");
+  stuck[0]!();
+  await eventually("the second write", () => stuck.length === 2);
+  running.connection.sweep(stalledWriteMs);
+  running.connection.sweep(stalledWriteMs + 1);
+  assert(running.connection.open);
+  stuck[1]!();
+});
+
+Deno.test("half a frame that stays half is cut off", async () => {
+  await using running = await Running.start();
+  await running.wire.write("whole\nhalf");
+  await running.received(1);
+  running.connection.sweep(0);
+  running.connection.sweep(halfFrameMs);
+  assert(running.connection.open);
+  running.connection.sweep(halfFrameMs + 1);
+  assert(!running.connection.open);
+  await running.end();
+});
+
+Deno.test("half a frame that nobody reads on is not cut off before its time", async () => {
+  await using running = await Running.start();
+  const answered = Promise.withResolvers<void>();
+  running.onLine = () => answered.promise;
+  await running.wire.write("whole\nhalf");
+  await running.received(1);
+  running.connection.sweep(0);
+  running.connection.sweep(10 * halfFrameMs);
+  assert(running.connection.open, "it waits for an answer to the first one");
+  await running.wire.write(" of it\n");
+  answered.resolve();
+  assertEquals(await running.received(2), ["whole", "half of it"]);
+});
+
+Deno.test("the first look at a connection cuts nothing off, however late it is", async () => {
+  const late = 100 * Math.max(stalledWriteMs, finishMs);
+  await using writing = await Running.start((conn) =>
+    withWrite(conn, () => new Promise((_, reject) => stuck.push(reject)))
+  );
+  const stuck: ((error: Error) => void)[] = [];
+  writing.connection.send("x\n");
+  await eventually("the write", () => stuck.length === 1);
+  writing.connection.sweep(late);
+  assert(writing.connection.open);
+  stuck[0]!(new Deno.errors.BrokenPipe());
+
+  await using finishing = await Running.start();
+  await finishing.wire.write("{}\n");
+  await finishing.wire.closeWrite();
+  await finishing.received(1);
+  await eventually("it takes no more", () => !finishing.connection.open);
+  finishing.connection.sweep(late);
+  finishing.connection.send("answer\n");
+  assertEquals(await finishing.wire.line(), "answer");
+});
+
+Deno.test("an idle connection is not cut off", async () => {
+  await using running = await Running.start();
+  await running.wire.write("whole\n");
+  await running.received(1);
+  running.connection.sweep(0);
+  running.connection.sweep(100 * halfFrameMs);
+  assert(running.connection.open);
+});
+
+Deno.test("dial throws where nobody listens, and where it is given up", async () => {
+  const signal = new AbortController().signal;
+  await assertRejects(
+    () => Connection.dial(deadAddress(), signal),
+    Deno.errors.ConnectionRefused,
+  );
+  using listener = Deno.listen({ ...anyPort });
+  const { port } = listener.addr;
+  await assertRejects(
+    () => Connection.dial({ hostname: "127.0.0.1", port }, AbortSignal.abort(new Error("enough"))),
+    Error,
+    "enough",
+  );
+});
+
+Deno.test("a listener on port 0 says which port it took, and gives it back", async () => {
+  const listener = new Listener(anyPort);
+  assert(listener.address.port > 0);
+  const accepted: Connection[] = [];
+  const accepting = listener.accept((conn) => accepted.push(new Connection(conn)), () => {});
+  using wire = await Wire.connect(listener.address);
+  await eventually("a connection", () => accepted.length === 1);
+  assertEquals(accepted[0]!.peer, wire.local);
+  accepted[0]!.abort();
+  listener.close();
+  await within("the end of accepting", accepting);
+  await assertRejects(() => Wire.connect(listener.address), Deno.errors.ConnectionRefused);
+});
+
+Deno.test("accepting goes on after a failure, which is reported, and ends with the listener", async () => {
+  const errors: Error[] = [
+    new Error("no file descriptor left"),
+    new Deno.errors.ConnectionAborted("the peer was faster"),
+  ];
+  const listener = withListen((options) => {
+    const real = Deno.listen(options);
+    return new Proxy(real, {
+      get(target, name) {
+        if (name === "accept" && errors.length > 0) return () => Promise.reject(errors.shift());
+        const member = Reflect.get(target, name, target);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+  }, () => new Listener(anyPort));
+  const accepted: Connection[] = [];
+  const reports: string[] = [];
+  const accepting = listener.accept(
+    (conn) => accepted.push(new Connection(conn)),
+    (line) => reports.push(line),
+  );
+  using _wire = await Wire.connect(listener.address);
+  await eventually("a connection", () => accepted.length === 1);
+  assertEquals(reports, ["cannot accept a connection: no file descriptor left"]);
+  accepted[0]!.abort();
+  listener.close();
+  await within("the end of accepting", accepting);
+});

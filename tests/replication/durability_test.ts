@@ -1,0 +1,453 @@
+/** The protocol core with a disk: what waits for it, and what a server does with what it finds. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { groupCharsMax, groupPuts, recoverySkip } from "../../lib/limits.ts";
+import { Get, Join, JoinOk, Put, Snapshot, Sync } from "../../lib/mensagem.ts";
+import {
+  ack,
+  client,
+  FakeJournal,
+  type FakeLink,
+  follower1,
+  follower2,
+  leader,
+  pure,
+  Stage,
+} from "../support/core_fixture.ts";
+
+const skip = recoverySkip;
+
+/** A server with a disk that holds these messages. */
+function withDisk(self: string, ...messages: { encode(): string }[]): [Stage, FakeJournal] {
+  const before = new FakeJournal();
+  before.kept.push(...messages.map((message) => message.encode()));
+  const disk = before.reopen();
+  return [new Stage(self, {}, disk), disk.journal];
+}
+
+/** A leader that has opened with an empty disk and two followers, and has nothing to write. */
+function openLeader(): { stage: Stage; disk: FakeJournal; f1: FakeLink; f2: FakeLink } {
+  const [stage, disk] = withDisk(leader);
+  const f1 = stage.join(follower1);
+  const f2 = stage.join(follower2);
+  disk.sync();
+  for (const link of [f1, f2]) {
+    link.say(ack(0));
+    link.heard();
+  }
+  return { stage, disk, f1, f2 };
+}
+
+/** What a leader writes when it begins at a timestamp, and goes on at another. */
+const leads = (timestamp = 0, latest = timestamp) => [
+  new JoinOk(),
+  new Sync("c", timestamp, latest),
+];
+
+Deno.test("a new leader is open when its disk has the cluster's id, not before", pure, () => {
+  const [stage, disk] = withDisk(leader);
+  const links = [stage.join(follower1), stage.join(follower2)];
+  assertEquals(links.map((link) => link.heard()), [["JOIN_OK"], ["JOIN_OK"]]);
+  assertEquals(disk.waiting, ["SNAPSHOT", "JOIN_OK", `SYNC "new1" @0`]);
+  disk.sync();
+  assertEquals(stage.node.readable, false);
+  for (const link of links) {
+    assertEquals(link.heard(), [`SYNC "new1" @0`]);
+    link.say(ack(0));
+  }
+  assertEquals(stage.node.readable, true);
+});
+
+Deno.test("nobody sees a write before the leader's disk has it", pure, () => {
+  const { stage, disk, f1, f2 } = openLeader();
+  const link = stage.connect(client);
+  link.say(new Put(1, "a", "1"), new Put(2, "b", "2"), new Get(3, "a", 0));
+  assertEquals(link.heard(), ["GET_OK #3 a=NULL @0"]);
+  assertEquals([f1.heard(), f2.heard(), stage.table], [[], [], []]);
+  disk.sync(1);
+  assertEquals(f1.heard(), ["REPLICATION a=1 @1"]);
+  assertEquals(stage.table, ["a=1@1"]);
+  disk.sync();
+  assertEquals([f1.heard(), f2.heard().length], [["REPLICATION b=2 @2"], 2]);
+  for (const follower of [f1, f2]) follower.say(ack(2));
+  assertEquals(link.heard(), ["PUT_OK #1 a @1", "PUT_OK #2 b @2"]);
+});
+
+/** A leader whose last group was one PUT of each of so many clients, and all are answered. */
+function answered(count: number): ReturnType<typeof openLeader> & { links: FakeLink[] } {
+  const opened = openLeader();
+  const { stage } = opened;
+  stage.connect(client).say(new Put(1, "first", ""));
+  const links = Array.from({ length: count }, (_, i) => stage.connect(`10.0.0.9:${1000 + i}`));
+  for (const link of links) link.say(new Put(1, "k", ""));
+  commit(opened, 1);
+  if (stage.pausing) stage.endPause();
+  commit(opened, 1 + count);
+  for (const link of links) assertEquals(link.heard().length, 1);
+  assertEquals(stage.pausing, false);
+  return { ...opened, links };
+}
+
+/** What waits for the leader's disk gets there, and the followers confirm everything up to `timestamp`. */
+function commit({ disk, f1, f2 }: ReturnType<typeof openLeader>, timestamp: number): void {
+  disk.sync();
+  for (const follower of [f1, f2]) {
+    follower.say(ack(timestamp));
+    follower.heard();
+  }
+}
+
+Deno.test(
+  "PUTs that come while others are on their way go together, after the first confirmation",
+  pure,
+  () => {
+    const { stage, disk, f1, f2 } = openLeader();
+    const link = stage.connect(client);
+    link.say(new Put(1, "a", "1"));
+    link.say(new Put(2, "b", "2"));
+    link.say(new Put(3, "c", "3"));
+    assertEquals(disk.waiting, ["REPLICATION a=1 @1"]);
+    disk.sync();
+    assertEquals(disk.waiting, []);
+    f1.say(ack(1));
+    assertEquals(disk.waiting, ["REPLICATION b=2 @2", "REPLICATION c=3 @3"]);
+    f2.say(ack(1));
+    commit({ stage, disk, f1, f2 }, 3);
+    assertEquals(link.heard(), ["PUT_OK #1 a @1", "PUT_OK #2 b @2", "PUT_OK #3 c @3"]);
+  },
+);
+
+Deno.test("who was just answered is waited for, but not when all are back", pure, () => {
+  const { stage, disk, links } = answered(3);
+  links[2]!.say(new Put(2, "x", ""));
+  links[1]!.say(new Put(2, "y", ""));
+  assertEquals([disk.waiting, stage.pausing], [[], true]);
+  links[0]!.say(new Put(2, "z", ""));
+  assertEquals(disk.waiting.map((line) => line.split(" ")[1]), ["x=", "y=", "z="]);
+  assertEquals(stage.pausing, false);
+});
+
+Deno.test("who does not come back is not waited for again", pure, () => {
+  const opened = answered(3);
+  const { stage, disk, links } = opened;
+  links[0]!.say(new Put(2, "x", ""));
+  stage.endPause();
+  assertEquals(disk.waiting, ["REPLICATION x= @5"]);
+  commit(opened, 5);
+  links[1]!.say(new Put(2, "y", ""));
+  assertEquals([disk.waiting, stage.pausing], [["REPLICATION y= @6"], false]);
+});
+
+Deno.test("nobody waits for more PUTs than a group needs, and their order stays", pure, () => {
+  const { stage, disk, f1, links } = answered(groupPuts + 10);
+  const [first, second] = links as [FakeLink, FakeLink];
+  for (let i = 0; i < groupPuts; i++) {
+    assertEquals(disk.waiting, []);
+    first.say(new Put(10 + i, `k${i}`, ""));
+  }
+  const keys = Array.from({ length: groupPuts }, (_, i) => `k${i}=`);
+  assertEquals(disk.waiting.map((line) => line.split(" ")[1]), keys);
+  // As many again need not even wait for the last confirmation.
+  for (let i = 0; i < groupPuts; i++) second.say(new Put(10 + i, `l${i}`, ""));
+  disk.sync();
+  assertEquals(disk.waiting, []);
+  f1.say(ack(1 + groupPuts + 10 + groupPuts));
+  assertEquals(disk.waiting.length, groupPuts);
+  assertEquals(stage.pausing, false);
+});
+
+Deno.test("a PUT that came before the only server was open is not forgotten", pure, () => {
+  const disk = new FakeJournal();
+  const stage = new Stage(leader, { clusterSize: 1, minInSync: 1 }, {
+    journal: disk,
+    saved: disk.reopen().saved,
+  });
+  const link = stage.connect(client);
+  link.say(new Put(1, "a", "1"));
+  disk.sync();
+  if (stage.pausing) stage.endPause();
+  disk.sync();
+  assertEquals(link.heard(), ["PUT_OK #1 a @1"]);
+});
+
+Deno.test("PUTs of much text do not wait, and go in their order", pure, () => {
+  const { stage, disk } = openLeader();
+  const link = stage.connect(client);
+  link.say(new Put(1, "a", "1"));
+  link.say(new Put(2, "b", "x".repeat(groupCharsMax)));
+  assertEquals(disk.waiting.length, 1);
+  link.say(new Put(3, "c", "3"));
+  assertEquals(disk.waiting.map((line) => line.slice(0, 13)), [
+    "REPLICATION a",
+    "REPLICATION b",
+    "REPLICATION c",
+  ]);
+});
+
+Deno.test(
+  "a PUT that waits for the group before it, and for too long, was certainly not applied",
+  pure,
+  () => {
+    const { stage, disk, f1, f2 } = openLeader();
+    const link = stage.connect(client);
+    link.say(new Put(1, "a", "1"));
+    link.say(new Put(2, "b", "2"));
+    stage.pass(5_000, f1, f2);
+    assertEquals(link.heard(), ["ERROR #2 UNAVAILABLE", "ERROR #1 UNKNOWN_OUTCOME"]);
+    disk.sync();
+    for (const follower of [f1, f2]) follower.say(ack(1));
+    assertEquals(stage.table, ["a=1@1"]);
+  },
+);
+
+Deno.test("large PUTs do not pile up behind a group", pure, () => {
+  const { stage, disk } = openLeader();
+  const link = stage.connect(client);
+  const value = "x".repeat(1024 * 1024);
+  for (let n = 1; n <= 4; n++) link.say(new Put(n, `k${n}`, value));
+  assertEquals(disk.waiting.length, 3); // the second waits, and the others pass it by
+});
+
+Deno.test("a follower that joins while the disk is at work misses nothing", pure, () => {
+  const { stage, disk, f1, f2 } = openLeader();
+  f2.end();
+  stage.connect(client).say(new Put(1, "a", "1"));
+  const again = stage.join(follower2, 0, "new1");
+  disk.sync();
+  assertEquals(again.heard(), ["JOIN_OK", `SYNC "new1" @0`, "REPLICATION a=1 @1"]);
+  assertEquals(f1.heard(), ["REPLICATION a=1 @1"]);
+});
+
+Deno.test("a PUT whose disk is too slow ends with an unknown outcome", pure, () => {
+  const { stage, disk, f1, f2 } = openLeader();
+  const link = stage.connect(client);
+  link.say(new Put(1, "a", "1"));
+  stage.pass(5_000, f1, f2);
+  assertEquals(link.heard(), ["ERROR #1 UNKNOWN_OUTCOME"]);
+  disk.sync();
+  for (const follower of [f1, f2]) follower.say(ack(1));
+  assertEquals([link.heard(), stage.table], [[], ["a=1@1"]]);
+});
+
+Deno.test("a follower confirms what its disk has, and nothing more", pure, () => {
+  const [stage, disk] = withDisk(follower1);
+  stage.jump(50);
+  const up = stage.dialled();
+  up.sayLine(`{"type":"JOIN_OK"}`, new Sync("c", 0, 0).encode());
+  up.heard();
+  disk.sync(1);
+  assertEquals(up.heard(), []);
+  disk.sync();
+  assertEquals(up.heard(), ["REPLICATION_OK @0"]);
+  up.sayLine(`{"type":"REPLICATION","key":"a","value":"1","timestamp":1}`);
+  up.sayLine(`{"type":"REPLICATION","key":"b","value":"2","timestamp":2}`);
+  assertEquals(stage.table, ["a=1@1", "b=2@2"]);
+  assertEquals(up.heard(), []);
+  disk.sync(1);
+  assertEquals(up.heard(), ["REPLICATION_OK @1"]);
+  disk.sync();
+  assertEquals(up.heard(), ["REPLICATION_OK @2"]);
+});
+
+Deno.test("a follower with a slow disk takes no more of a snapshot than it can write", pure, () => {
+  const [stage, disk] = withDisk(follower1);
+  stage.jump(50);
+  const up = stage.dialled();
+  up.sayLine(`{"type":"JOIN_OK"}`);
+  up.say(new Snapshot([["a", "1", 1]], false));
+  disk.sync(1);
+  up.heard();
+  disk.sync();
+  assertEquals(up.heard(), ["SNAPSHOT_OK"]);
+});
+
+Deno.test("what the disk is late with is not confirmed on another connection", pure, () => {
+  const [stage, disk] = withDisk(follower1);
+  stage.jump(50);
+  const first = stage.dialled();
+  first.sayLine(`{"type":"JOIN_OK"}`, new Sync("c", 0, 0).encode());
+  first.end();
+  stage.pass(1_000);
+  const second = stage.dialled();
+  disk.sync();
+  assertEquals(second.heard(), [`JOIN 10.0.0.2:10098 "c" @0`]);
+});
+
+Deno.test("a leader with data opens alone, at once, and goes on far ahead", pure, () => {
+  const [stage, disk] = withDisk(
+    leader,
+    ...leads(),
+    new Snapshot([["a", "1", 7]], true),
+    ...leads(7),
+  );
+  assertEquals(stage.node.readable, false);
+  assertEquals(disk.waiting, ["JOIN_OK", `SYNC "c" @7 of @${skip + 7}`]);
+  disk.sync();
+  assertEquals(stage.node.readable, true);
+  const link = stage.connect(client);
+  link.say(new Get(1, "a", 7), new Put(2, "b", "2"));
+  assertEquals(link.heard(), ["GET_OK #1 a=1 @7"]);
+  // It takes PUTs when enough servers take part.
+  const f1 = stage.join(follower1, 7, "c");
+  f1.sayLine(`{"type":"SNAPSHOT_OK"}`, ack(skip + 7).encode());
+  disk.sync();
+  f1.say(ack(skip + 8));
+  assertEquals(link.heard(), [`PUT_OK #2 b @${skip + 8}`]);
+});
+
+Deno.test("a follower gets only what it lacks from a leader that was restarted", pure, () => {
+  const [stage, disk] = withDisk(
+    leader,
+    ...leads(),
+    new Snapshot([["a", "1", 5], ["b", "2", 6], ["c", "3", 7]], true),
+    new Sync("c", 7, 7),
+  );
+  disk.sync();
+  const f1 = stage.join(follower1, 6, "c");
+  assertEquals(f1.heard(), ["JOIN_OK", "SNAPSHOT c=3@7 last"]);
+  f1.sayLine(`{"type":"SNAPSHOT_OK"}`);
+  assertEquals(f1.heard(), [`SYNC "c" @${skip + 7}`]);
+});
+
+Deno.test(
+  "a follower joins with what its disk has, and answers once it is told that this is all",
+  pure,
+  () => {
+    const [stage] = withDisk(
+      follower1,
+      new Join(follower1, "", 0),
+      new Sync("c", 0, 0),
+      new Snapshot([["a", "1", 3], ["b", "2", 9]], false),
+      new Sync("c", 7, 7),
+    );
+    stage.jump(50);
+    const up = stage.dialled();
+    const [join] = up.heardFrames();
+    assertEquals(join, new Join(follower1, "c", 7, 9).encode());
+    const link = stage.connect(client);
+    link.say(new Get(1, "a", 0));
+    assertEquals(link.heard(), ["TRY_OTHER_SERVER_OR_LATER #1 a @3"]);
+    up.sayLine(`{"type":"JOIN_OK"}`, new Sync("c", 9, 9).encode());
+    link.say(new Get(2, "a", 0));
+    assertEquals(link.heard(), ["GET_OK #2 a=1 @3"]);
+  },
+);
+
+Deno.test(
+  "a table that was never complete counts for nothing, and is forgotten on the disk too",
+  pure,
+  () => {
+    const half = [new Join(follower1, "", 0), new Snapshot([["old", "1", 9]], false)];
+    const [stage, disk] = withDisk(follower1, ...half);
+    stage.jump(50);
+    const up = stage.dialled();
+    assertEquals(up.heard(), [`JOIN 10.0.0.2:10098 "" @0`]);
+    up.sayLine(`{"type":"JOIN_OK"}`, new Sync("c", 0, 0).encode());
+    disk.sync();
+    const { saved } = disk.reopen();
+    assertEquals([[...saved.store.entries()], saved.highest, saved.cluster], [[], 0, "c"]);
+
+    const [again] = withDisk(leader, ...half);
+    assertEquals([again.node.readable, again.node.status.cluster], [false, ""]);
+  },
+);
+
+Deno.test("a leader never takes a follower for complete that holds what it has lost", pure, () => {
+  // Its disk has lost 8 and 9, and it was restarted twice since.
+  const [first, disk] = withDisk(leader, ...leads(), new Sync("c", 7, 7));
+  disk.sync();
+  const { saved, journal } = disk.reopen();
+  const second = new Stage(leader, {}, { saved, journal });
+  journal.sync();
+  for (const stage of [first, second]) {
+    for (const [timestamp, refused] of [[7, false], [9, true]] as const) {
+      const link = stage.join(follower1, timestamp, "c");
+      assertEquals(link.heard().includes("ERROR FORBIDDEN"), refused, `${timestamp}`);
+      link.end();
+    }
+    const told = stage.reports.find((line) => line.startsWith("refused"))!;
+    assertStringIncludes(told, "holds timestamp 9, which this leader knows nothing of");
+    assertStringIncludes(told, "stop it and start it with an empty one");
+  }
+  assertEquals(second.node.status.timestamp, 7 + 2 * skip);
+});
+
+Deno.test("two leaders that go on from the same disk do not give the same timestamps", pure, () => {
+  const disk = new FakeJournal();
+  disk.kept.push(...[...leads(), new Sync("c", 7, 7)].map((message) => message.encode()));
+  const leaders = [0.5, 0.25, 0.75].map((random) => {
+    const { saved, journal } = disk.reopen();
+    const stage = new Stage(leader, {}, { saved, journal }, random);
+    journal.sync();
+    return stage;
+  });
+  const times = leaders.map(({ node }) => node.status.timestamp);
+  assertEquals(times, [7 + skip, 7 + 0.75 * skip, 7 + 1.25 * skip]);
+  // Who has followed one of them is not taken for complete by another, whichever skipped further.
+  for (const other of leaders.slice(1)) {
+    assertEquals(other.join(follower1, times[0]! + 3, "c").heard(), ["ERROR FORBIDDEN"]);
+  }
+});
+
+Deno.test("data of another cluster is neither taken nor wiped", pure, () => {
+  const [stage, disk] = withDisk(
+    leader,
+    ...leads(),
+    new Snapshot([["a", "1", 7]], true),
+    ...leads(7),
+  );
+  disk.sync();
+  const link = stage.join(follower1, 7, "other");
+  assertEquals(link.heard(), ["ERROR FORBIDDEN"]);
+  assertEquals(stage.table, ["a=1@7"]);
+});
+
+/** The disk of a server that followed, complete up to 7. */
+const followed = [
+  ...leads(),
+  new Join(leader, "c", 0),
+  new Snapshot([["a", "1", 7]], true),
+  new Sync("c", 7, 7),
+];
+
+Deno.test(
+  "a server that followed and now leads waits for the others, and keeps the most",
+  pure,
+  () => {
+    const [ahead, disk] = withDisk(leader, ...followed);
+    const f1 = ahead.join(follower1, 6, "c");
+    assertEquals(ahead.node.readable, false);
+    const f2 = ahead.join(follower2);
+    disk.sync();
+    for (const link of [f1, f2]) link.sayLine(`{"type":"SNAPSHOT_OK"}`, ack(skip + 7).encode());
+    assertEquals([ahead.node.readable, ahead.table], [true, ["a=1@7"]]);
+
+    const [behind, other] = withDisk(leader, ...followed);
+    const more = behind.join(follower1, 8, "c");
+    const none = behind.join(follower2);
+    assertEquals(more.heard(), ["JOIN_OK", "SNAPSHOT_REQUEST"]);
+    more.say(new Snapshot([["a", "1", 7], ["b", "2", 8]], true));
+    assertEquals(more.heard(), []);
+    other.sync();
+    assertEquals(more.heard(), ["SNAPSHOT_OK", "SNAPSHOT last"]);
+    for (const link of [more, none]) link.sayLine(`{"type":"SNAPSHOT_OK"}`, ack(skip + 8).encode());
+    assertEquals([behind.node.readable, behind.table], [true, ["a=1@7", "b=2@8"]]);
+    // Next time it leads, and needs nobody.
+    const { saved, journal } = other.reopen();
+    const again = new Stage(leader, {}, { saved, journal });
+    journal.sync();
+    assertEquals([again.node.readable, again.table], [true, ["a=1@7", "b=2@8"]]);
+  },
+);
+
+Deno.test("a leader that follows for once does not open alone afterwards", pure, () => {
+  const disk = new FakeJournal();
+  disk.kept.push(...[...leads(), new Sync("c", 7, 7)].map((message) => message.encode()));
+  const { saved, journal } = disk.reopen();
+  assert(saved.led);
+  const stage = new Stage(follower1, {}, { saved, journal });
+  stage.jump(50);
+  stage.dialled().sayLine(`{"type":"JOIN_OK"}`);
+  journal.sync();
+  assertEquals(journal.reopen().saved.led, false);
+});

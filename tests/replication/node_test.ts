@@ -1,0 +1,510 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { ErrorReply, Get, Mensagem, Put, Status, StatusOk } from "../../lib/mensagem.ts";
+import {
+  ack,
+  client,
+  Cluster,
+  type FakeClient,
+  follower1,
+  follower2,
+  leader,
+  openLeaderWith,
+  pure,
+  Stage,
+  vitals,
+} from "../support/core_fixture.ts";
+import { type Random, seeded } from "../support/random.ts";
+
+/** So small that whoever missed a write needs a snapshot, of which every key is a chunk. */
+const snapshots = { logBytesMax: 60, snapshotChunkVisits: 1 };
+
+/** The only answer to a request. */
+function answer(of: FakeClient, id: number): string | undefined {
+  const answers = of.answers.get(id)!;
+  assert(answers.length <= 1, `answered twice: ${answers}`);
+  return answers[0];
+}
+
+/** A PUT that is delivered and answered at once. Returns its timestamp. */
+function put(cluster: Cluster, to: FakeClient, key: string, value: string): number {
+  const id = to.put(key, value);
+  cluster.settle();
+  const reply = answer(to, id) ?? "nothing";
+  assert(reply.startsWith(`PUT_OK #${id} ${key} @`), reply);
+  return Number(reply.split("@")[1]);
+}
+
+function assertSameTables(cluster: Cluster): void {
+  const tables = cluster.servers.map((_, index) => cluster.table(index));
+  for (const table of tables) assertEquals(table, tables[0]);
+}
+
+// One node
+
+Deno.test("a GET is answered by the rule, and printed with both timestamps", pure, () => {
+  const { stage, client: someone } = openLeaderWith(2);
+  someone.say(new Get(1, "k2", 0), new Get(2, "k2", 2), new Get(3, "k2", 3));
+  someone.say(new Get(4, "no", 0), new Get(5, "no", 1));
+  assertEquals(someone.heard(), [
+    "GET_OK #1 k2=2 @2",
+    "GET_OK #2 k2=2 @2",
+    "TRY_OTHER_SERVER_OR_LATER #3 k2 @2",
+    "GET_OK #4 no=NULL @0",
+    "TRY_OTHER_SERVER_OR_LATER #5 no @0",
+  ]);
+  assertEquals(stage.printed(), [
+    `${client} GET k2 seen @0, own @2: 2`,
+    `${client} GET k2 seen @2, own @2: 2`,
+    `${client} GET k2 seen @3, own @2: TRY_OTHER`,
+    `${client} GET no seen @0, own @0: NULL`,
+    `${client} GET no seen @1, own @0: TRY_OTHER`,
+  ]);
+});
+
+Deno.test("STATUS: what a leader knows of its followers, its table and its process", pure, () => {
+  const { stage, f1, f2, client: someone } = openLeaderWith(2);
+  f1.say(ack(2));
+  someone.say(new Put(1, "k1", "new"));
+  f2.say(ack(3));
+  f1.end();
+  stage.join("10.0.0.4:10097");
+  someone.heard();
+  someone.say(new Status(9));
+  assertEquals(someone.heardFrames().map((frame) => Mensagem.decode(frame)), [
+    new StatusOk(9, {
+      server: leader,
+      leader,
+      cluster: "new1",
+      timestamp: 3,
+      inSync: [leader, follower2],
+      followers: [
+        { server: follower2, timestamp: 3, inSync: true },
+        { server: "10.0.0.4:10097", timestamp: 0, inSync: false },
+      ],
+      keys: 2,
+      ...vitals,
+    }),
+  ]);
+});
+
+Deno.test("STATUS of a follower that has not reached its leader", pure, () => {
+  const someone = new Stage(follower1).connect(client);
+  someone.say(new Status(9));
+  assertEquals(someone.heardFrames().map((frame) => Mensagem.decode(frame)), [
+    new StatusOk(9, {
+      server: follower1,
+      leader,
+      cluster: "",
+      timestamp: 0,
+      inSync: [],
+      followers: [],
+      keys: 0,
+      ...vitals,
+    }),
+  ]);
+});
+
+Deno.test("the server whose address is the leader's leads, any other one dials", pure, () => {
+  const lead = new Stage(leader);
+  lead.pass(1_000);
+  assertEquals(lead.dials, []);
+  const follower = new Stage(follower1);
+  follower.pass(1_000);
+  assertEquals(follower.dials.length, 1);
+});
+
+Deno.test(
+  "a message with a wrong field is an error with its id, and the connection goes on",
+  pure,
+  () => {
+    const { client: someone, stage } = openLeaderWith(1);
+    someone.sayLine(
+      `{"type":"PUT","id":4,"key":"a"}`,
+      `{"type":"PUT","id":5,"key":"","value":"x"}`,
+      `{"type":"PUT","id":6,"key":"a","value":"${"x".repeat(1024 * 1024 + 1)}"}`,
+      `{"type":"DELETE","id":7,"key":"a"}`,
+      `{"type":"GET","id":-1,"key":"a","timestamp":0}`,
+      `{"type":"GET","id":8,"key":"k1","timestamp":0,"extra":true}`,
+    );
+    assertEquals(someone.heard(), [
+      "ERROR #4 BAD_MESSAGE",
+      "ERROR #5 BAD_MESSAGE",
+      "ERROR #6 TOO_LARGE",
+      "ERROR #7 BAD_MESSAGE",
+      "ERROR BAD_MESSAGE",
+      "GET_OK #8 k1=1 @1",
+    ]);
+    assert(someone.open);
+    assertEquals(stage.table, ["k1=1@1"]);
+  },
+);
+
+Deno.test("a line that is no object ends the connection after one ERROR", pure, () => {
+  for (const line of ["", "POST / HTTP/1.1", "[]", "null", `"PUT"`, "{"]) {
+    const { client: someone } = openLeaderWith(1);
+    someone.sayLine(line);
+    assertEquals(someone.heard(), ["ERROR BAD_MESSAGE"], line);
+    assert(!someone.open, line);
+  }
+});
+
+Deno.test(
+  "between servers an ERROR is not answered by an ERROR; a client hears that it may not",
+  pure,
+  () => {
+    const errors = [new ErrorReply("FORBIDDEN", "no"), new ErrorReply("UNAVAILABLE", "no", 3)];
+    const { f1, client: someone } = openLeaderWith(1);
+    f1.say(...errors);
+    assertEquals(f1.heard(), []);
+    assert(f1.open);
+    for (const link of [someone, new Stage(follower1).connect(client)]) {
+      link.say(...errors);
+      assertEquals(link.heard(), ["ERROR FORBIDDEN", "ERROR #3 FORBIDDEN"]);
+      assert(link.open);
+    }
+  },
+);
+
+Deno.test("who has not proved that it may ask is refused, request by request", pure, () => {
+  const { stage } = openLeaderWith(1);
+  const stranger = stage.connect(client);
+  stranger.mayAsk = false;
+  stranger.say(new Get(1, "k1", 0), new Put(2, "k1", "x"));
+  assertEquals(stranger.heard(), ["ERROR #1 FORBIDDEN", "ERROR #2 FORBIDDEN"]);
+  assertEquals(stage.table, ["k1=1@1"]);
+  assertEquals(stage.printed(), []);
+});
+
+Deno.test("a reply that nobody asked for is forbidden, with its id", pure, () => {
+  const { client: someone } = openLeaderWith(1);
+  someone.sayLine(`{"type":"PUT_OK","id":3,"key":"a","timestamp":1}`);
+  someone.sayLine(`{"type":"GET_OK","id":4,"key":"a","value":null,"timestamp":1}`);
+  assertEquals(someone.heard(), ["ERROR #3 FORBIDDEN", "ERROR #4 FORBIDDEN"]);
+});
+
+// Several nodes
+
+Deno.test("any server takes a PUT, and then every server answers with it", pure, () => {
+  const cluster = Cluster.open();
+  const clients = [0, 1, 2].map((index) => cluster.client(index));
+  for (const [index, to] of clients.entries()) {
+    const timestamp = put(cluster, to, "a", `${index}`);
+    assertEquals(timestamp, index + 1);
+    for (const from of clients) {
+      const id = from.get("a", timestamp);
+      cluster.settle();
+      assertEquals(answer(from, id), `GET_OK #${id} a=${index} @${timestamp}`);
+    }
+  }
+});
+
+Deno.test("a client that has seen more than a late follower holds is sent elsewhere", pure, () => {
+  const cluster = Cluster.open();
+  const near = cluster.client(0);
+  const late = cluster.client(2);
+  cluster.hold(2);
+  const id = near.put("a", "1");
+  cluster.settle();
+  assertEquals(answer(near, id), undefined, "the late one is in sync, so it is waited for");
+  cluster.pass(3_000);
+  assertEquals(answer(near, id), `PUT_OK #${id} a @1`);
+  const before = late.get("a", 1);
+  cluster.settle();
+  assertEquals(answer(late, before), `TRY_OTHER_SERVER_OR_LATER #${before} a @0`);
+  cluster.release(2);
+  cluster.pass(2_000);
+  const after = late.get("a", 1);
+  cluster.settle();
+  assertEquals(answer(late, after), `GET_OK #${after} a=1 @1`);
+  assertSameTables(cluster);
+});
+
+Deno.test("the servers may start in any order", pure, () => {
+  for (const order of [[0, 1, 2], [2, 1, 0], [1, 0, 2]]) {
+    const cluster = new Cluster();
+    for (const index of order) cluster.crash(index);
+    for (const index of order) {
+      cluster.start(index);
+      cluster.pass(1_500);
+    }
+    put(cluster, cluster.client(1), "a", "1");
+    assertEquals(cluster.table(2), ["a=1@1"]);
+  }
+});
+
+Deno.test("a follower that was killed gets everything back while writing goes on", pure, () => {
+  for (const tuning of [{}, snapshots]) {
+    const cluster = Cluster.open(tuning);
+    const writer = cluster.client(0);
+    for (let n = 1; n <= 6; n++) put(cluster, writer, `k${n}`, "before");
+    cluster.crash(1);
+    cluster.settle();
+    put(cluster, writer, "k2", "away");
+    cluster.start(1);
+    // One message at a time, and a write between any two.
+    const ids: number[] = [];
+    for (let n = 0; n < 60; n++) {
+      if (n < 30) ids.push(writer.put(`k${n % 8}`, `during ${n}`));
+      cluster.deliver((ends) => ends[n % ends.length]!, 1);
+      cluster.tick(10);
+    }
+    cluster.pass(1_000);
+    for (const id of ids) assert(answer(writer, id)?.startsWith("PUT_OK"), `${id}`);
+    assertSameTables(cluster);
+    assertEquals(cluster.table(1).length, 8);
+  }
+});
+
+Deno.test(
+  "what a follower missed is printed when it comes from the log, not from a snapshot",
+  pure,
+  () => {
+    for (const [tuning, expected] of [[{}, 3], [snapshots, 0]] as const) {
+      const cluster = Cluster.open(tuning);
+      cluster.crash(1);
+      cluster.settle();
+      for (const key of ["a", "b", "c"]) put(cluster, cluster.client(0), key, "1");
+      cluster.start(1);
+      cluster.pass(500);
+      assertEquals(cluster.table(1), ["a=1@1", "b=1@2", "c=1@3"]);
+      assertEquals(cluster.servers[1]!.prints.length, expected);
+    }
+  },
+);
+
+Deno.test(
+  "a leader that lost its memory has every acknowledged write, and goes on far above",
+  pure,
+  () => {
+    const cluster = Cluster.open();
+    const last = put(cluster, cluster.client(1), "a", "1") &&
+      put(cluster, cluster.client(2), "b", "2");
+    cluster.crash(0);
+    cluster.pass(3_000);
+    cluster.start(0);
+    cluster.pass(2_000);
+    assertEquals(cluster.table(0), ["a=1@1", "b=2@2"]);
+    const next = put(cluster, cluster.client(1), "c", "3");
+    assert(next > last + 1_000_000, `${next}`);
+    assertSameTables(cluster);
+  },
+);
+
+Deno.test("no timestamp is used twice, however often the leader loses its memory", pure, () => {
+  const cluster = Cluster.open();
+  const seen = new Set<string>();
+  let highest = 0;
+  for (let life = 0; life < 4; life++) {
+    const writer = cluster.client(0);
+    highest = Math.max(highest, put(cluster, writer, "a", `acknowledged ${life}`));
+    // These are stamped and read, but no follower ever hears of them.
+    cluster.hold(1);
+    cluster.hold(2);
+    for (let n = 0; n < 3; n++) {
+      writer.put("a", `lost ${life} ${n}`);
+      const id = writer.get("a");
+      cluster.settle();
+      const [value, timestamp] = answer(writer, id)!.split("=")[1]!.split(" @");
+      assertEquals(value, `lost ${life} ${n}`);
+      assert(!seen.has(timestamp!), `timestamp ${timestamp} again`);
+      assert(Number(timestamp) > highest);
+      seen.add(timestamp!);
+    }
+    cluster.crash(0, 0);
+    cluster.release(1);
+    cluster.release(2);
+    cluster.pass(3_000);
+    cluster.start(0);
+    cluster.pass(2_000);
+    assertEquals(cluster.table(0), [`a=acknowledged ${life}@${highest}`]);
+  }
+});
+
+Deno.test("a cluster that wrote nothing skips ahead all the same", pure, () => {
+  const cluster = Cluster.open();
+  const writer = cluster.client(0);
+  cluster.hold(1);
+  cluster.hold(2);
+  const id = writer.put("a", "lost");
+  cluster.settle();
+  assertEquals(cluster.table(0), ["a=lost@1"]);
+  cluster.crash(0, 0);
+  assertEquals(answer(writer, id), undefined);
+  cluster.release(1);
+  cluster.release(2);
+  cluster.pass(3_000);
+  cluster.start(0);
+  cluster.pass(2_000);
+  assertNotEquals(put(cluster, cluster.client(0), "a", "1"), 1);
+});
+
+Deno.test("a leader that dies at any moment of its recovery can recover again", pure, () => {
+  // The second life of the leader ends after so many messages; then come the third one and its writes.
+  for (let moment = 0; moment < 40; moment++) {
+    const cluster = Cluster.open(snapshots);
+    for (const key of ["a", "b", "c"]) put(cluster, cluster.client(1), key, "1");
+    cluster.crash(2);
+    cluster.settle();
+    const last = put(cluster, cluster.client(1), "a", "2");
+    cluster.crash(0);
+    cluster.settle();
+    cluster.start(2);
+    cluster.start(0);
+    cluster.tick(1_000);
+    for (let n = 0; n < moment; n++) cluster.deliver((ends) => ends[n % ends.length]!, 1);
+    cluster.crash(0, moment % 2);
+    cluster.pass(500);
+    cluster.start(0);
+    cluster.pass(3_000);
+    for (const index of [0, 1, 2]) {
+      assertEquals(cluster.table(index), ["a=2@4", "b=1@2", "c=1@3"], `server ${index}, ${moment}`);
+    }
+    assert(put(cluster, cluster.client(2), "a", "3") > last);
+    assertSameTables(cluster);
+  }
+});
+
+Deno.test(
+  "no order of the servers' deaths loses a write while one copy in sync is left",
+  pure,
+  () => {
+    for (const first of [0, 1, 2]) {
+      for (const second of [0, 1, 2]) {
+        for (const tuning of [{}, snapshots]) {
+          const cluster = Cluster.open(tuning);
+          for (const key of ["a", "b", "c"]) put(cluster, cluster.client(2), key, "1");
+          cluster.crash(first);
+          if (second !== first) cluster.crash(second);
+          cluster.pass(100);
+          cluster.start(first);
+          cluster.pass(100);
+          if (second !== first) cluster.start(second);
+          cluster.pass(5_000);
+          for (const index of [0, 1, 2]) {
+            assertEquals(cluster.table(index), ["a=1@1", "b=1@2", "c=1@3"], `${first} ${second}`);
+          }
+        }
+      }
+    }
+  },
+);
+
+Deno.test(
+  "a PUT under way when the leader dies has an unknown outcome and at most one effect",
+  pure,
+  () => {
+    for (let moment = 0; moment < 12; moment++) {
+      const cluster = Cluster.open();
+      const writer = cluster.client(1);
+      const id = writer.put("a", "1");
+      for (let n = 0; n < moment; n++) cluster.deliver((ends) => ends[0]!, 1);
+      cluster.crash(0, 0);
+      cluster.pass(3_000);
+      cluster.start(0);
+      cluster.pass(3_000);
+      const reply = answer(writer, id);
+      if (reply === `ERROR #${id} UNAVAILABLE`) assertEquals(cluster.table(0), []);
+      else if (reply === `PUT_OK #${id} a @1`) assertEquals(cluster.table(0), ["a=1@1"]);
+      else assertEquals(reply, `ERROR #${id} UNKNOWN_OUTCOME`);
+      assertSameTables(cluster);
+    }
+  },
+);
+
+// Random schedules
+
+interface Schedule {
+  readonly cluster: Cluster;
+  readonly clients: readonly FakeClient[];
+}
+
+/**
+ * Requests of random clients among crashes, cuts and hangs; in the end all is healed and every process is up.
+ * A process dies only where `mayCrash` allows it.
+ */
+function runSchedule(random: Random, mayCrash: (cluster: Cluster) => boolean): Schedule {
+  const tuning = {
+    minInSync: random.between(1, 3),
+    outstandingPutsMax: random.pick([3, 65_536]),
+    putTimeoutMs: 1_000,
+    silenceMs: 400,
+    heartbeatMs: 100,
+    ...(random.chance(0.5) ? snapshots : {}),
+  };
+  const cluster = new Cluster(tuning, () => random.next());
+  if (random.chance(0.8)) cluster.pass(200);
+  const clients: FakeClient[] = [];
+  const keys = ["a", "b", "c"];
+  for (let n = 0; n < 400; n++) {
+    const index = random.below(3);
+    const up = cluster.servers[index] !== undefined;
+    if (random.chance(0.05) && up) clients.push(cluster.client(index));
+    if (random.chance(0.3) && clients.length > 0) {
+      const asking = random.pick(clients);
+      if (random.chance(0.7)) asking.put(random.pick(keys), `v${n}`);
+      else asking.get(random.pick(keys), random.pick([0, 1, 1_000]));
+    }
+    if (random.chance(0.02) && up && mayCrash(cluster)) cluster.crash(index, random.below(3));
+    if (random.chance(0.05) && !up) cluster.start(index);
+    if (random.chance(0.01) && index > 0) cluster.cut(index, random.below(3));
+    if (random.chance(0.01) && index > 0) cluster.hold(index);
+    if (random.chance(0.05)) cluster.release(index);
+    cluster.step(random);
+  }
+  for (const index of [0, 1, 2]) {
+    cluster.release(index);
+    if (cluster.servers[index] === undefined) cluster.start(index);
+  }
+  cluster.pass(5_000);
+  return { cluster, clients };
+}
+
+Deno.test(
+  "every request has exactly one answer, whatever happens meanwhile",
+  pure,
+  seeded((random) => {
+    let answered = 0;
+    let succeeded = 0;
+    for (let round = 0; round < 150; round++) {
+      const { clients } = runSchedule(random, () => true);
+      for (const { answers, gone } of clients) {
+        for (const [id, replies] of answers) {
+          assert(replies.length <= 1, `round ${round}: two answers: ${replies}`);
+          assert(replies.length === 1 || gone, `round ${round}: no answer to ${id}`);
+          answered += replies.length;
+          if (replies[0]?.startsWith("PUT_OK")) succeeded++;
+        }
+      }
+    }
+    assert(answered > 1_000 && succeeded > 100, `only ${answered} answers, ${succeeded} PUT_OK`);
+  }),
+);
+
+/** The leader alone may not have noticed yet that a follower has lost its memory. */
+function allInSync({ servers }: Cluster): boolean {
+  return servers[0]?.node.inSync.length === 3 && servers.every((server) => server?.node.readable);
+}
+
+Deno.test(
+  "an acknowledged write stays, a refused one is nowhere, and in the end all tables are the same",
+  pure,
+  seeded((random) => {
+    for (let round = 0; round < 150; round++) {
+      const { cluster, clients } = runSchedule(random, allInSync);
+      assert(allInSync(cluster), `round ${round}: not all are in sync again`);
+      assertSameTables(cluster);
+      const { store } = cluster.servers[0]!.node;
+      for (const { answers, refused } of clients) {
+        for (const { key, value } of refused) {
+          assert(store.get(key)?.value !== value, `round ${round}: ${value} was refused`);
+        }
+        for (const reply of [...answers.values()].flat()) {
+          const [, key, timestamp] = /^PUT_OK #\d+ (.+) @(\d+)$/.exec(reply) ?? [];
+          if (key === undefined) continue;
+          const held = store.get(key)?.timestamp ?? 0;
+          assert(held >= Number(timestamp), `round ${round}: ${reply}, and in the end @${held}`);
+        }
+      }
+    }
+  }),
+);

@@ -1,0 +1,530 @@
+import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
+import { Secret } from "../../lib/auth/proof.ts";
+import { ServerConsole } from "../../lib/cli/console.ts";
+import type { ServerEvent } from "../../lib/wire/events.ts";
+import { KvServer } from "../../lib/server/kv_server.ts";
+import {
+  eventsMax,
+  eventsPauseMs,
+  eventsReserved,
+  eventTextCharsMax,
+  observersMax,
+  observerUnsentCharsMax,
+  tableEventsMax,
+} from "../../lib/limits.ts";
+import { type Events, Mensagem, Observe } from "../../lib/mensagem.ts";
+import { type ObserverLink, Observers, type Recording } from "../../lib/server/observers.ts";
+import type { ServerPrints } from "../../lib/replication/environment.ts";
+import { Store } from "../../lib/replication/store.ts";
+import {
+  anyPort,
+  Cluster,
+  eventually,
+  type Message,
+  openWithTwo,
+  patienceMs,
+  TestServer,
+  Wire,
+} from "../support/helpers.ts";
+
+const pure = { permissions: "none" } as const;
+const self = "10.0.0.1:10097";
+const someone = "10.0.9.1:5001";
+const tickMs = 50;
+
+/** The connection of an observer; the test says how much of it is unsent. */
+class Link implements ObserverLink {
+  readonly peer = "10.0.9.9:1";
+  betweenServers = false;
+  readonly mayJoin = true;
+  readonly mayAsk = true;
+  unsentChars = 0;
+  /** What was sent as an answer, and what without having been asked for. */
+  readonly answers: string[] = [];
+  readonly pushed: string[] = [];
+
+  send(frame: string): void {
+    this.answers.push(frame);
+  }
+
+  push(frame: string): void {
+    this.pushed.push(frame);
+  }
+
+  close(): void {}
+
+  /** The EVENTS since the last look. */
+  heard(): Events[] {
+    const frames = [...this.answers.splice(0), ...this.pushed.splice(0)];
+    return frames.map((frame) => Mensagem.decode(frame) as Events);
+  }
+}
+
+/** A server of which only the observers are real. */
+class Desk {
+  readonly store = new Store();
+  readonly printed: string[] = [];
+  readonly observers: Observers;
+  /** Where prints go when nobody observes. */
+  readonly prints: ServerPrints = {
+    put: (...of) => this.printed.push(`put ${of}`),
+    forwarding: (...of) => this.printed.push(`forwarding ${of}`),
+    replication: (...of) => this.printed.push(`replication ${of}`),
+    putOk: (...of) => this.printed.push(`putOk ${of}`),
+    get: (...of) => this.printed.push(`get ${of}`),
+  };
+  /** There while somebody observes. */
+  recording: Recording | undefined;
+  now = 0;
+
+  constructor() {
+    const describe = (watch: Pick<Recording, "members">) =>
+      watch.members(["10.0.0.2:1"], [self], true);
+    const observed = { store: this.store, describe };
+    this.observers = new Observers(self, observed, this, (to) => this.recording = to);
+  }
+
+  /** Somebody observes. What it is told at first is not left to look at. */
+  observer(): Link {
+    const link = new Link();
+    this.observers.add(link, new Observe(7));
+    this.tick();
+    link.heard();
+    return link;
+  }
+
+  tick(ms = tickMs): void {
+    this.now += ms;
+    this.observers.tick(this.now);
+  }
+
+  /** So many GETs are answered. */
+  gets(count: number): void {
+    for (let n = 0; n < count; n++) this.recording?.get(someone, `k${n}`, 0, 0, null);
+  }
+}
+
+/** The events without their times. */
+function told(...all: Events[]): Message[] {
+  return all.flatMap(({ events }) => events).map(({ at: _, ...rest }) => rest);
+}
+
+// Who observes
+
+Deno.test("nothing is recorded before the first observer and after the last one", pure, () => {
+  const desk = new Desk();
+  assertEquals(desk.recording, undefined);
+  const first = desk.observer();
+  const second = desk.observer();
+  first.heard();
+  assert(desk.recording !== undefined);
+  desk.observers.closed(first);
+  assert(desk.recording !== undefined);
+  desk.gets(1);
+  desk.observers.closed(second);
+  assertEquals(desk.recording, undefined);
+  desk.observers.closed(new Link());
+  desk.tick(eventsPauseMs);
+  assertEquals([first.heard(), second.heard()], [[], []]);
+
+  const third = new Link();
+  desk.observers.add(third, new Observe(7));
+  desk.tick();
+  assertEquals(told(...third.heard()).map(({ kind }) => kind), ["members"]); // and no old news
+});
+
+Deno.test(
+  "the answer to OBSERVE is the table and how things stand; the rest is no answer",
+  pure,
+  () => {
+    const desk = new Desk();
+    desk.store.put("a", "1", 7);
+    desk.store.put("b", "2", 8);
+    const link = new Link();
+    desk.observers.add(link, new Observe(7));
+    desk.tick();
+    assertEquals([link.answers.length, link.pushed.length], [1, 0]);
+    const [first] = link.heard();
+    assertEquals([first!.id, first!.server, first!.missed], [7, self, 0]);
+    assertEquals(
+      told(first!),
+      [
+        { kind: "members", joined: ["10.0.0.2:1"], inSync: [self], open: true },
+        { kind: "table", key: "a", value: "1", timestamp: 7 },
+        { kind: "table", key: "b", value: "2", timestamp: 8 },
+      ].map((event) => event.kind === "members" ? { ...event, joined: ["10.0.0.2:1"] } : event),
+    );
+    desk.gets(1);
+    desk.tick();
+    assertEquals([link.answers.length, link.pushed.length], [0, 1]);
+  },
+);
+
+Deno.test("a second OBSERVE on a connection, and one observer too many, are refused", pure, () => {
+  const desk = new Desk();
+  const first = desk.observer();
+  desk.observers.add(first, new Observe(8));
+  const [again] = first.answers.splice(0).map((frame) => JSON.parse(frame));
+  assertEquals([again.code, again.id], ["FORBIDDEN", 8]);
+  for (let n = 1; n < observersMax; n++) desk.observer();
+  const late = new Link();
+  desk.observers.add(late, new Observe(8));
+  const [refusal] = late.answers.map((frame) => JSON.parse(frame));
+  assertEquals([refusal.code, refusal.id], ["OVERLOADED", 8]);
+  desk.observers.closed(first);
+  desk.observers.add(late, new Observe(9));
+  desk.tick();
+  assertEquals(late.heard().at(-1)!.id, 9);
+});
+
+// What they are told
+
+Deno.test(
+  "everything that is printed or watched is an event, and is printed all the same",
+  pure,
+  () => {
+    const desk = new Desk();
+    const link = desk.observer();
+    const before = Date.now();
+    const recording = desk.recording!;
+    recording.put(someone, "k", "v");
+    recording.written("k", "v", 7, 0);
+    recording.acknowledged("10.0.0.2:1", 7);
+    recording.putOk(someone, "k", 7);
+    recording.forwarding("k", "v");
+    recording.replication("k", "v", 7);
+    recording.get(someone, "k", 3, 7, "v");
+    recording.get(someone, "no", 0, 0, null);
+    recording.get(someone, "k", 9, 7, undefined);
+    recording.members(["10.0.0.2:1"], [self], false);
+    recording.fault("10.0.0.2:1", "pause");
+    recording.fault("10.0.0.2:1", "delay", 5);
+    desk.tick();
+    const heard = link.heard();
+    const client = someone;
+    const follower = "10.0.0.2:1";
+    const events = told(...heard);
+    const { ms } = events.find(({ kind }) => kind === "put_ok") as { ms: number };
+    assertEquals(events, [
+      { kind: "put", client, key: "k", value: "v" },
+      { kind: "written", key: "k", value: "v", timestamp: 7 },
+      { kind: "acknowledged", follower, timestamp: 7 },
+      { kind: "put_ok", client, key: "k", timestamp: 7, ms },
+      { kind: "forwarding", key: "k", value: "v" },
+      { kind: "replication", key: "k", value: "v", timestamp: 7 },
+      { kind: "get", client, key: "k", seen: 3, own: 7, value: "v" },
+      { kind: "get", client, key: "no", seen: 0, own: 0, value: null },
+      { kind: "get", client, key: "k", seen: 9, own: 7, refused: true },
+      { kind: "members", joined: [follower], inSync: [self], open: false },
+      { kind: "fault", follower, action: "pause" },
+      { kind: "fault", follower, action: "delay", delayMs: 5 },
+    ]);
+    for (const { at } of [...heard, ...heard[0]!.events]) {
+      assert(at >= before && at <= Date.now(), `${at} is not now`);
+    }
+    assertEquals(heard[0]!.counts, { puts: 1, putOks: 1, gets: 3, refused: 1, replications: 1 });
+    assertEquals(desk.printed, [
+      `put ${someone},k,v`,
+      `putOk ${someone},k,7`,
+      "forwarding k,v",
+      "replication k,v,7",
+      `get ${someone},k,3,7,v`,
+      `get ${someone},no,0,0,`,
+      `get ${someone},k,9,7,`,
+    ]);
+  },
+);
+
+Deno.test("put_ok tells the time since the PUT came, its waiting included", pure, () => {
+  const desk = new Desk();
+  const link = desk.observer();
+  desk.recording!.written("k", "v", 5, 0);
+  desk.recording!.written("k", "v", 6, 1_500); // 5 is never acknowledged by itself
+  desk.recording!.putOk(someone, "k", 6);
+  desk.recording!.written("k", "v", 9, 0);
+  desk.recording!.putOk(someone, "k", 9);
+  desk.tick();
+  const oks = link.heard().flatMap(({ events }) => events).filter(({ kind }) => kind === "put_ok");
+  const [late, quick] = oks.map((event) => (event as ServerEvent & { kind: "put_ok" }).ms);
+  assert(late! >= 1_500 && late! < 1_500 + patienceMs, `${late}`);
+  assertLessOrEqual(quick!, 1_500);
+});
+
+Deno.test("a PUT_OK to a PUT that came unobserved is counted as missed", pure, () => {
+  const desk = new Desk();
+  const link = desk.observer();
+  desk.recording!.putOk(someone, "k", 3);
+  desk.recording!.written("k", "v", 4, 0);
+  desk.recording!.putOk(someone, "k", 4);
+  desk.tick();
+  const [heard] = link.heard();
+  assertEquals(told(heard!).map(({ kind }) => kind), ["written", "put_ok"]);
+  assertEquals([heard!.missed, heard!.counts.putOks], [1, 2]);
+});
+
+Deno.test("long keys and values are cut, also within a pair of surrogates", pure, () => {
+  const desk = new Desk();
+  const long = "é".repeat(eventTextCharsMax);
+  desk.store.put(`${long}x`, "😀".repeat(eventTextCharsMax), 1);
+  const link = desk.observer();
+  desk.recording!.put(someone, long, `x${"😀".repeat(eventTextCharsMax)}`);
+  desk.recording!.get(someone, `${long}!`, 0, 1, `${long}!`);
+  desk.recording!.table();
+  desk.tick();
+  const texts = told(...link.heard()).map(({ key, value }) => [key, value]);
+  const smiles = (count: number) => "😀".repeat(count);
+  assertEquals(texts, [
+    [long, `x${smiles(eventTextCharsMax / 2 - 1)}\ufffd…`],
+    [`${long}…`, `${long}…`],
+    [`${long}…`, `${smiles(eventTextCharsMax / 2)}…`],
+  ]);
+});
+
+Deno.test(
+  "a table too large for one message is told in part, and how much is missing",
+  pure,
+  () => {
+    const desk = new Desk();
+    for (let n = 0; n < tableEventsMax + 3; n++) desk.store.put(`k${n}`, "v", n);
+    const link = new Link();
+    desk.observers.add(link, new Observe(7));
+    desk.tick();
+    const [heard] = link.heard();
+    assertEquals(told(heard!).filter(({ kind }) => kind === "table").length, tableEventsMax);
+    assertEquals(heard!.missed, 3);
+  },
+);
+
+Deno.test("the table is told again when it was brought up to date by other means", pure, () => {
+  const desk = new Desk();
+  const link = desk.observer();
+  desk.store.put("a", "1", 7);
+  desk.recording!.table();
+  desk.tick();
+  assertEquals(told(...link.heard()), [{ kind: "table", key: "a", value: "1", timestamp: 7 }]);
+  desk.tick();
+  assertEquals(link.heard(), []);
+});
+
+// How much they are told
+
+Deno.test(
+  "an observer hears once per tick of what happened, and once a second anyway",
+  pure,
+  () => {
+    const desk = new Desk();
+    const link = desk.observer();
+    desk.gets(3);
+    desk.tick();
+    assertEquals(link.heard().length, 1);
+    for (let ms = tickMs; ms < eventsPauseMs; ms += tickMs) desk.tick();
+    assertEquals(link.heard(), []);
+    desk.tick();
+    assertEquals(told(...link.heard()), []);
+    desk.tick();
+    assertEquals(link.heard(), []);
+  },
+);
+
+Deno.test(
+  "what a tick has no room for is counted, and what is rare has room of its own",
+  pure,
+  () => {
+    const desk = new Desk();
+    const link = desk.observer();
+    desk.gets(1_000);
+    desk.recording!.fault("10.0.0.2:1", "pause");
+    desk.recording!.get(someone, "k", 9, 7, undefined);
+    desk.tick();
+    desk.gets(1);
+    desk.tick();
+    const [full, next] = link.heard();
+    const usual = eventsMax - eventsReserved;
+    assertEquals(full!.events.length, usual + 2);
+    assertEquals(full!.events.slice(-2).map(({ kind }) => kind), ["fault", "get"]);
+    assertEquals([full!.missed, full!.counts.gets], [1_000 - usual, 1_001]);
+    assertEquals([next!.missed, next!.counts.gets], [0, 1_002]);
+
+    for (let n = 0; n < 1_000; n++) desk.recording!.get(someone, "k", 9, 7, undefined);
+    desk.tick();
+    const [refused] = link.heard();
+    assertEquals([refused!.events.length, refused!.missed], [eventsMax, 1_000 - eventsMax]);
+  },
+);
+
+Deno.test(
+  "an observer that does not read loses events and is told how many, no other does",
+  pure,
+  () => {
+    const desk = new Desk();
+    const slow = desk.observer();
+    const quick = desk.observer();
+    slow.heard();
+    slow.unsentChars = observerUnsentCharsMax + 1;
+    for (let n = 0; n < 30; n++) {
+      desk.gets(2);
+      desk.tick();
+    }
+    assertEquals(slow.heard(), []);
+    assertEquals(
+      quick.heard().map(({ missed, events }) => [missed, events.length]),
+      Array(30).fill([0, 2]),
+    );
+    desk.recording!.table();
+    desk.store.put("a", "1", 7);
+    desk.tick();
+    slow.unsentChars = observerUnsentCharsMax;
+    desk.gets(1);
+    desk.tick();
+    const [heard] = slow.heard();
+    assertEquals([heard!.missed, told(heard!).map(({ kind }) => kind)], [60, ["get", "table"]]);
+    assertEquals(heard!.counts.gets, 61);
+  },
+);
+
+// Over TCP
+
+/** Observes a server: everything that it is told, until it goes. */
+class Watcher implements AsyncDisposable {
+  readonly all: Message[] = [];
+  readonly #wire: Wire;
+  readonly #reading: Promise<void>;
+
+  private constructor(wire: Wire) {
+    this.#wire = wire;
+    this.#reading = this.#read();
+  }
+
+  static async of(server: TestServer): Promise<Watcher> {
+    const wire = await Wire.connect(server.address);
+    await wire.send({ type: "OBSERVE", id: 1 });
+    const watcher = new Watcher(wire);
+    await eventually("the observer is answered", () => watcher.all.length > 0);
+    return watcher;
+  }
+
+  /** All events of a kind so far. */
+  events(kind: string): Message[] {
+    return this.all.flatMap(({ events }) => events as Message[]).filter((one) => one.kind === kind);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#wire.close();
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for (let line = await this.#wire.line(); line !== undefined; line = await this.#wire.line()) {
+        this.all.push(JSON.parse(line));
+      }
+    } catch {
+      // It was closed from here.
+    }
+  }
+}
+
+Deno.test("observers of three servers see one PUT on its whole way", async () => {
+  await using cluster = await Cluster.start();
+  const [f1, f2] = cluster.followers;
+  await using atLeader = await Watcher.of(cluster.leader);
+  await using atFirst = await Watcher.of(f1);
+  await using atSecond = await Watcher.of(f2);
+  using client = await Wire.connect(f1.address);
+  const { timestamp } = await client.ask({ type: "PUT", id: 7, key: "cor", value: "azul" });
+  await client.ask({ type: "GET", id: 8, key: "cor", timestamp: 99 });
+  const write = { key: "cor", value: "azul", timestamp };
+  const strip = (all: Message[]) => all.map(({ at: _, ...rest }) => rest);
+  await eventually(
+    "all is told",
+    () =>
+      atLeader.events("put_ok").length > 0 && atFirst.events("get").length > 0 &&
+      atSecond.events("replication").length > 0,
+  );
+  const { local } = client;
+  assertEquals(strip(atLeader.events("put")), [
+    { kind: "put", client: local, key: "cor", value: "azul" },
+  ]);
+  assertEquals(strip(atLeader.events("written")), [{ kind: "written", ...write }]);
+  const [{ ms, ...ok }] = strip(atLeader.events("put_ok")) as [Message];
+  assertEquals(ok, { kind: "put_ok", client: local, key: "cor", timestamp });
+  assertGreater(ms, 0);
+  const acknowledged = atLeader.events("acknowledged").map(({ follower }) => follower);
+  assertEquals(acknowledged.sort(), [f1.name, f2.name].sort());
+  assertEquals(strip(atFirst.events("forwarding")), [
+    { kind: "forwarding", key: "cor", value: "azul" },
+  ]);
+  for (const watcher of [atFirst, atSecond]) {
+    assertEquals(strip(watcher.events("replication")), [{ kind: "replication", ...write }]);
+  }
+  assertEquals(strip(atFirst.events("get")), [
+    { kind: "get", client: local, key: "cor", seen: 99, own: timestamp, refused: true },
+  ]);
+  const [members] = strip(atLeader.events("members"));
+  const { joined, inSync, open } = members as { joined: string[]; inSync: string[]; open: boolean };
+  assertEquals(joined.sort(), [f1.name, f2.name].sort());
+  assertEquals([inSync.length, open], [3, true]);
+});
+
+Deno.test("an observer that has said its last word still gets an answer that is late", async () => {
+  await using leader = new TestServer(anyPort, undefined, {});
+  const [f1, f2] = await openWithTwo(leader);
+  using wire = await Wire.connect(leader.address);
+  await wire.send({ type: "OBSERVE", id: 1 });
+  for (let n = 0; n < 3; n++) {
+    await wire.messageOf("EVENTS");
+    await f1.send({ type: "REPLICATION_OK", timestamp: 0 });
+    await wire.ask({ type: "GET", id: 2, key: "a", timestamp: 0 });
+  }
+  await wire.send({ type: "PUT", id: 3, key: "a", value: "1" });
+  await wire.closeWrite();
+  for (const follower of [f1, f2]) {
+    const { timestamp } = await follower.messageOf("REPLICATION");
+    await follower.send({ type: "REPLICATION_OK", timestamp });
+  }
+  const answers = (await wire.rest()).filter(({ type }) => type !== "EVENTS");
+  assertEquals(answers, [{ type: "PUT_OK", id: 3, key: "a", timestamp: 1 }]);
+  for (const follower of [f1, f2]) follower.close();
+});
+
+Deno.test("an observer hears of a follower that leaves and comes back", async () => {
+  await using cluster = await Cluster.start();
+  await using watcher = await Watcher.of(cluster.leader);
+  await cluster.kill(2);
+  await eventually(
+    "it has left",
+    () => (watcher.events("members").at(-1)!.joined as string[]).length === 1,
+  );
+  const again = await cluster.restart(2);
+  await again.ready();
+  await eventually(
+    "it is back",
+    () => (watcher.events("members").at(-1)!.inSync as string[]).length === 3,
+  );
+});
+
+Deno.test("an observer that has gone makes room for another one", async () => {
+  await using server = await TestServer.alone();
+  for (let n = 0; n < observersMax; n++) {
+    using wire = await Wire.connect(server.address);
+    await wire.ask({ type: "OBSERVE", id: 1 });
+  }
+  await eventually("there is room", async () => {
+    using wire = await Wire.connect(server.address);
+    return (await wire.ask({ type: "OBSERVE", id: 1 })).type === "EVENTS";
+  });
+});
+
+Deno.test("OBSERVE is for who has proved to know the password", async () => {
+  const secrets = { server: await Secret.from("segredo"), client: await Secret.from("senha") };
+  await using server = KvServer.start({
+    listen: anyPort,
+    prints: new ServerConsole(() => {}),
+    report: () => {},
+    tuning: { clusterSize: 1, minInSync: 1 },
+    secrets,
+  });
+  using wire = await Wire.connect(server.address);
+  const { type, code, id } = await wire.ask({ type: "OBSERVE", id: 1 });
+  assertEquals([type, code, id], ["ERROR", "FORBIDDEN", 1]);
+});

@@ -1,0 +1,264 @@
+/**
+ * What many idle connections cost one server process, and that its limits hold.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import { KvClient } from "../../../lib/client/kv_client.ts";
+import { type Address, formatAddress } from "../../../lib/wire/address.ts";
+import { eventually, freePorts, type Message, Wire } from "../../support/helpers.ts";
+
+const project = new URL("../../../", import.meta.url);
+const idleConnections = 10_000;
+const batchConnections = 500;
+const measuredRequests = 2_000;
+/** What an idle connection may cost at the most; 10 to 15 KiB were measured. */
+const idleConnectionBytesMax = 40 * 1024;
+
+/** A server that is a cluster of its own, in a process of its own. */
+async function serve(
+  ...flags: string[]
+): Promise<{ address: Address; pid: number } & AsyncDisposable> {
+  const address = { hostname: "127.0.0.1", port: freePorts(1)[0]! };
+  const { hostname: ip, port } = address;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--allow-net", "server.ts", `--ip=${ip}`, `--port=${port}`].concat(
+      [`--leader-ip=${ip}`, `--leader-port=${port}`, "--cluster-size=1", "--quiet"],
+      flags,
+    ),
+    cwd: project,
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  await eventually("the server listens", async () => {
+    try {
+      using _wire = await Wire.connect(address);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return {
+    address,
+    pid: child.pid,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.status;
+    },
+  };
+}
+
+/** What a process holds in memory, as the system counts it. */
+async function residentBytes(pid: number): Promise<number> {
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${pid}`] })
+    .output();
+  return Number(new TextDecoder().decode(stdout)) * 1024;
+}
+
+/** PUTs and GETs per second of one client that works alone. */
+async function rate(address: Address): Promise<number> {
+  await using client = new KvClient([address]);
+  const from = performance.now();
+  for (let n = 0; n < measuredRequests / 2; n++) {
+    const { timestamp } = await client.put("k", `${n}`);
+    const result = await client.get("k");
+    assertEquals([result.value, result.timestamp], [`${n}`, timestamp]);
+  }
+  return Math.round(measuredRequests / ((performance.now() - from) / 1000));
+}
+
+/** Connections that say nothing, a batch at a time: half of a batch waits at the system anyway. */
+async function open(address: Address, count: number): Promise<Wire[]> {
+  const wires: Wire[] = [];
+  while (wires.length < count) {
+    const batch = Math.min(batchConnections, count - wires.length);
+    wires.push(
+      ...await Promise.all(Array.from({ length: batch }, () => Wire.connect(address))),
+    );
+  }
+  return wires;
+}
+
+Deno.test(`${idleConnections} idle connections on one server, and one that works`, async () => {
+  await using server = await serve();
+  await rate(server.address); // warm
+  const [rateBefore, bytesBefore] = [await rate(server.address), await residentBytes(server.pid)];
+  const from = performance.now();
+  const wires = await open(server.address, idleConnections);
+  try {
+    // The last one is answered, so all before it were accepted.
+    const status = await wires.at(-1)!.ask({ type: "STATUS", id: 1 });
+    assertEquals(status.type, "STATUS_OK");
+    const ms = Math.round(performance.now() - from);
+    const rateDuring = await rate(server.address);
+    const bytesEach = (await residentBytes(server.pid) - bytesBefore) / idleConnections;
+    // deno-lint-ignore no-console
+    console.log(
+      `${idleConnections} idle connections made in ${ms} ms; ${
+        (bytesEach / 1024).toFixed(1)
+      } KiB each; one client: ${rateBefore} requests/s before, ${rateDuring} during`,
+    );
+    assertGreater(idleConnectionBytesMax, bytesEach);
+    assertGreater(rateDuring, rateBefore / 4);
+    const answer = await wires[0]!.ask({ type: "GET", id: 2, key: "k", timestamp: 0 });
+    assertEquals(answer.type, "GET_OK");
+  } finally {
+    for (const wire of wires) wire.close();
+  }
+});
+
+Deno.test("connections over the limits are refused with OVERLOADED, and nobody else notices", async () => {
+  for (const flag of ["--max-connections=8", "--max-connections-per-ip=8"]) {
+    await using server = await serve(flag);
+    const { address } = server;
+    const wires = await eventually("the connection of the start is gone", async () => {
+      const opened = await open(address, 8);
+      const statuses = await Promise.all(
+        opened.map((wire) => wire.ask({ type: "STATUS", id: 1 }).catch(() => undefined)),
+      );
+      if (statuses.every((status) => status?.type === "STATUS_OK")) return opened;
+      for (const wire of opened) wire.close();
+      return undefined;
+    });
+    using over = await Wire.connect(address);
+    assertEquals((await over.message()).code, "OVERLOADED", flag);
+    assertEquals(await over.line(), undefined, "it ends");
+    for (const wire of wires) {
+      assertEquals((await wire.ask({ type: "STATUS", id: 2 })).type, "STATUS_OK");
+    }
+    wires.pop()!.close();
+    await eventually(`${formatAddress(address)} has room again`, async () => {
+      using wire = await Wire.connect(address);
+      return (await wire.ask({ type: "STATUS", id: 3 })).type === "STATUS_OK";
+    });
+    for (const wire of wires) wire.close();
+  }
+});
+
+Deno.test("a client that asks without reading costs a bounded amount of memory", async () => {
+  await using server = await serve("--write-timeout=1");
+  await using client = new KvClient([server.address]);
+  await client.put("big", "x".repeat(1024 * 1024));
+  const before = await residentBytes(server.pid);
+  using greedy = await Wire.connect(server.address);
+  const get = { type: "GET", id: 1, key: "big", timestamp: 0 };
+  await greedy.send(...Array.from({ length: 500 }, () => get)); // half a GiB, if it were all made
+  assertEquals((await client.get("big")).value?.length, 1024 * 1024, "others are served meanwhile");
+  const grown = await residentBytes(server.pid) - before;
+  assert(grown < 100 * 1024 * 1024, `${grown} bytes for one client that does not read`);
+});
+
+/** A server that waits for a follower which never comes: a PUT has no answer until its time is up. */
+const waiting = ["--cluster-size=2", "--put-timeout=2"];
+const put = { type: "PUT", id: 1, key: "k", value: "v" };
+const get = { type: "GET", id: 2, key: "k", timestamp: 0 };
+const MiB = 1024 * 1024;
+
+/** The types and ids of answers, in their order. */
+function typesOf(answers: Message[]): unknown[] {
+  return answers.map(({ type, code, id }) => [code ?? type, id]);
+}
+
+Deno.test("--max-in-flight: beyond it a connection is not read until one request is answered", async () => {
+  await using server = await serve(...waiting, "--max-in-flight=3");
+  using busy = await Wire.connect(server.address);
+  using other = await Wire.connect(server.address);
+  await busy.send(...[1, 2, 3].map((id) => ({ ...put, id })), { ...get, id: 4 });
+  const before = await residentBytes(server.pid);
+  const filler = "x".repeat(MiB);
+  const more = Array.from({ length: 200 }, (_, n) => ({ ...get, id: 5 + n, filler }));
+  let sent = 0;
+  const sending = (async () => {
+    for (const message of more) {
+      await busy.send(message);
+      sent++;
+    }
+  })();
+  assertEquals(typesOf([await other.ask(get)]), [["TRY_OTHER_SERVER_OR_LATER", 2]]);
+  const first = await busy.messages(4);
+  assertEquals(typesOf(first).slice(0, 3), [1, 2, 3].map((id) => ["UNAVAILABLE", id]));
+  assertEquals(first[3]!.id, 4, "it came after the answers that it had to wait for");
+  assert(sent < more.length, "the rest could not even be sent");
+  const grown = await residentBytes(server.pid) - before;
+  assert(grown < 100 * MiB, `${grown} bytes for a client that was not read`);
+  const answers = await busy.messages(more.length);
+  await sending;
+  assertEquals(answers.map(({ id }) => id), more.map(({ id }) => id), "then all is answered");
+});
+
+Deno.test("--max-outstanding-puts: one more is OVERLOADED at once, and GETs are answered", async () => {
+  await using server = await serve(...waiting, "--max-outstanding-puts=3");
+  using wire = await Wire.connect(server.address);
+  await wire.send(...[1, 2, 3, 4].map((id) => ({ ...put, id })));
+  assertEquals(typesOf([await wire.message()]), [["OVERLOADED", 4]]);
+  assertEquals(typesOf([await wire.ask(get)]), [["TRY_OTHER_SERVER_OR_LATER", 2]]);
+  const late = [1, 2, 3].map((id) => ["UNAVAILABLE", id]);
+  assertEquals(typesOf(await wire.messages(3)), late);
+  await wire.send({ ...put, id: 5 });
+  assertEquals(typesOf([await wire.message()]), [["UNAVAILABLE", 5]], "there is room again");
+});
+
+Deno.test("--max-waiting: text of PUTs that wait for servers is bounded too", async () => {
+  await using server = await serve(...waiting, "--max-waiting=1");
+  using wire = await Wire.connect(server.address);
+  await wire.send(...[1, 2].map((id) => ({ ...put, id, value: "v".repeat(MiB) })));
+  assertEquals(typesOf([await wire.message()]), [["OVERLOADED", 2]]);
+});
+
+Deno.test("--frame-timeout: who leaves a frame half sent is cut off, who says nothing is not", async () => {
+  await using server = await serve("--frame-timeout=1");
+  using idle = await Wire.connect(server.address);
+  using half = await Wire.connect(server.address);
+  using late = await Wire.connect(server.address);
+  await Promise.all([half, late].map((wire) => wire.write(`{"type":"GET",`)));
+  await late.write(`"id":3,"key":"k","timestamp":0}\n`);
+  assertEquals(await half.line(), undefined, "it has ended");
+  assertEquals(typesOf([await late.message()]), [["GET_OK", 3]]);
+  assertEquals(typesOf([await idle.ask(get)]), [["GET_OK", 2]]);
+});
+
+Deno.test("--write-timeout: who asks and never reads is cut off", async () => {
+  await using server = await serve("--write-timeout=1");
+  using greedy = await Wire.connect(server.address);
+  await greedy.ask({ ...put, value: "x".repeat(MiB) });
+  await greedy.send(...Array.from({ length: 200 }, (_, id) => ({ ...get, id })));
+  await eventually("it is cut off", async () => {
+    try {
+      await greedy.send(get);
+    } catch (error) {
+      return error instanceof Deno.errors.BrokenPipe ||
+        error instanceof Deno.errors.ConnectionReset;
+    }
+    return false;
+  });
+});
+
+Deno.test("--max-buffered: many half-sent frames cost a bounded amount of memory", async () => {
+  await using server = await serve("--max-buffered=64");
+  await using client = new KvClient([server.address]);
+  await client.put("k", "v");
+  const before = await residentBytes(server.pid);
+  const half = "x".repeat(6 * MiB);
+  let most = 0;
+  let cut = 0;
+  await using wires = new AsyncDisposableStack();
+  for (let n = 0; n < 200; n++) { // 1.2 GiB, if all were kept
+    const wire = wires.use(await Wire.connect(server.address));
+    await wire.write(half).catch(() => cut++);
+    assertEquals((await client.get("k")).value, "v");
+    most = Math.max(most, await residentBytes(server.pid) - before);
+  }
+  assert(most < 400 * MiB, `${most} bytes for half-sent frames, ${cut} of them cut while sending`);
+});
+
+Deno.test("--max-frame, --max-key and --max-value: more is TOO_LARGE", async () => {
+  await using server = await serve("--max-frame=65536", "--max-key=3", "--max-value=5");
+  using wire = await Wire.connect(server.address);
+  assertEquals(typesOf([await wire.ask({ ...put, key: "kkkk" })]), [["TOO_LARGE", 1]]);
+  assertEquals(typesOf([await wire.ask({ ...put, value: "vvvvvv" })]), [["TOO_LARGE", 1]]);
+  assertEquals(typesOf([await wire.ask({ ...put, key: "kkk", value: "vvvvv" })]), [["PUT_OK", 1]]);
+  await wire.send({ ...get, filler: "x".repeat(65_536) });
+  assertEquals(typesOf(await wire.rest()), [["TOO_LARGE", undefined]]);
+});

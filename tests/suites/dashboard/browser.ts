@@ -1,0 +1,145 @@
+/**
+ * A page of the dashboard in a real Chromium, with three servers behind it.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
+import { Dashboard } from "../../../dashboard/server/dashboard.ts";
+import { formatAddress } from "../../../lib/wire/address.ts";
+import { KvServer } from "../../../lib/server/kv_server.ts";
+import { anyPort } from "../../support/helpers.ts";
+
+const executablePath = "/usr/bin/chromium";
+
+const chromiumFlags = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Fails with what to do where there is no Chromium. */
+export async function requireChromium(): Promise<void> {
+  try {
+    await Deno.stat(executablePath);
+  } catch (cause) {
+    throw new Error(
+      `${executablePath} is missing: "apt-get update && apt-get install -y chromium" installs it`,
+      { cause },
+    );
+  }
+}
+
+/** The page, and what is behind it. */
+export class Scene implements AsyncDisposable {
+  /** "ip:port" of the servers, the leader first. */
+  readonly servers: readonly string[];
+  readonly #stack: AsyncDisposableStack;
+  readonly #running: readonly KvServer[];
+  /** What the page has complained of. */
+  readonly complaints: string[] = [];
+
+  private constructor(
+    readonly page: Page,
+    readonly url: string,
+    running: readonly KvServer[],
+    stack: AsyncDisposableStack,
+  ) {
+    this.#running = running;
+    this.servers = running.map(({ address }) => formatAddress(address));
+    this.#stack = stack;
+  }
+
+  /** Opens the page, and waits until it shows three servers, on these ports or on free ones. */
+  static async open(
+    options: BrowserContextOptions = {},
+    ports: readonly [number, number, number] = [0, 0, 0],
+  ): Promise<Scene> {
+    await requireChromium();
+    await using stack = new AsyncDisposableStack();
+    const leader = stack.use(startServer(ports[0]));
+    const followers = ports.slice(1).map((port) => stack.use(startServer(port, leader)));
+    const servers = [leader, ...followers];
+    await Promise.all(servers.map(({ ready }) => ready));
+    const dashboard = stack.use(
+      new Dashboard({ listen: anyPort, servers: servers.map(({ address }) => address) }),
+    );
+    const browser = await chromium.launch({ executablePath, args: chromiumFlags });
+    stack.defer(() => browser.close());
+    const page = await browser.newPage({
+      viewport: { width: 1280, height: 900 },
+      colorScheme: "light",
+      locale: "pt-BR",
+      ...options,
+    });
+    const url = `http://${formatAddress(dashboard.address)}`;
+    const scene = new Scene(page, url, servers, stack.move());
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) scene.complaints.push(message.text());
+    });
+    page.on("pageerror", ({ message }) => scene.complaints.push(message));
+    page.on("request", (request) => {
+      const address = request.url();
+      if (!address.startsWith(url) && !address.startsWith("data:")) {
+        scene.complaints.push(`asks for ${address}`);
+      }
+    });
+    await page.goto(url);
+    await page.getByText("✓ em dia").nth(2).waitFor();
+    return scene;
+  }
+
+  /** Stops one of the servers. */
+  async stop(index: number): Promise<void> {
+    await this.#running[index]!.close();
+  }
+
+  /** The cell of a key at a server. */
+  cell(key: string, server: number): Locator {
+    return this.page.locator(`td[data-key="${key}"][data-server="${this.servers[server]}"]`);
+  }
+
+  /** Waits until the cells of a key say this, one for each server. */
+  async cellsSay(key: string, ...texts: readonly string[]): Promise<void> {
+    for (const [server, text] of texts.entries()) {
+      await this.cell(key, server).getByText(text).waitFor();
+    }
+  }
+
+  /** What the cells of a key are, one for each server. */
+  async cellsAre(key: string): Promise<(string | null)[]> {
+    const servers = this.servers.keys();
+    return await Promise.all(
+      Array.from(servers, (server) => this.cell(key, server).getAttribute("data-is")),
+    );
+  }
+
+  /** Fills the form in and sends it, to the leader. */
+  async put(key: string, value: string): Promise<void> {
+    await this.page.locator("#key").fill(key);
+    await this.page.locator("#value").fill(value);
+    await this.page.locator("#server").selectOption(this.servers[0]!);
+    await this.page.locator("#put").click();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+    assertEquals(this.complaints, []);
+  }
+}
+
+function startServer(port: number, leader?: KvServer): KvServer {
+  return KvServer.start({
+    listen: { ...anyPort, port },
+    ...(leader === undefined ? {} : { leader: leader.address }),
+    prints: { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} },
+    report: () => {},
+    allowFaults: true,
+  });
+}

@@ -1,0 +1,455 @@
+/**
+ * Three servers on three real members of etcd: the conformance suite, what etcd may do to them, and a load under which
+ * its leader is killed.
+ *
+ * Not named like a test, because it needs more than the network: `deno task test:etcd` runs it. Where etcd is not
+ * installed all of its tests are ignored.
+ *
+ * @module
+ */
+
+// deno-lint-ignore-file no-console -- what is skipped, and the figures, belong on the console
+
+import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { formatAddress } from "../../../lib/wire/address.ts";
+import type { EtcdOptions } from "../../../lib/etcd/client.ts";
+import { EtcdEngine } from "../../../lib/etcd/engine.ts";
+import { KvClient } from "../../../lib/client/kv_client.ts";
+import { putTimeoutMs, silenceMs, valueBytesMax } from "../../../lib/limits.ts";
+import { History } from "../faults/history.ts";
+import { Load } from "../faults/load.ts";
+import {
+  anyPort,
+  eventually,
+  freePorts,
+  type Message,
+  TestServer,
+  Wire,
+} from "../../support/helpers.ts";
+import { givenSeed, Random } from "../../support/random.ts";
+import { server as certificate } from "../../support/tls_fixture.ts";
+import { conformance, type EngineCluster } from "../../support/engine_conformance.ts";
+import { etcdProgram, type EtcdSetup, RealEtcd, type RealMember } from "./real_etcd.ts";
+
+/** PUTs go on so soon after etcd's leader was killed: its election and the time of one PUT that hangs. */
+const resumeMs = 8_000;
+/** Above the time in which a server answers every request: machines are busy. */
+const answerSlackMs = 2_000;
+const some = 100;
+const seed = givenSeed(Deno.args) ?? Math.floor(Math.random() * 2 ** 32);
+
+const ignore = etcdProgram === undefined;
+if (ignore) console.log("skipped: etcd not found");
+
+/** Servers and the etcd that they stand on. */
+interface Scene extends EngineCluster {
+  readonly etcd: RealEtcd;
+}
+
+/** `prepare` does with etcd what must be done before servers come. */
+async function start(
+  setup: EtcdSetup = {},
+  options: Partial<EtcdOptions> = {},
+  prepare: (etcd: RealEtcd) => Promise<void> = async () => {},
+): Promise<Scene> {
+  const etcd = await RealEtcd.start(setup);
+  await prepare(etcd);
+  const servers = etcd.members.map(({ url }) => serverAt(url, options));
+  await Promise.all(servers.map((server) => server.ready()));
+  return {
+    etcd,
+    servers,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(servers.map((server) => server.close()));
+      await etcd[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function serverAt(url: string, options: Partial<EtcdOptions> = {}): TestServer {
+  const engine = EtcdEngine.at({ url, prefix: "kv/", ...options });
+  return new TestServer(anyPort, undefined, {}, {}, { engine });
+}
+
+async function ask(server: TestServer, message: Message): Promise<Message> {
+  using wire = await Wire.connect(server.address);
+  return await wire.ask({ id: 1, ...message });
+}
+
+const put = (server: TestServer, key: string, value: string) =>
+  ask(server, { type: "PUT", key, value });
+const get = (server: TestServer, key: string, timestamp = 0) =>
+  ask(server, { type: "GET", key, timestamp });
+
+/** The member that leads, with its server, and the others. */
+async function leaderOf({ etcd, servers }: Scene): Promise<{
+  leader: number;
+  member: RealMember;
+  others: [number, number];
+}> {
+  return await eventually("a member leads", async () => {
+    for (const [leader, server] of servers.entries()) {
+      if (!etcd.members[leader]!.alive) continue;
+      if ((await ask(server, { type: "STATUS" })).leader !== server.name) continue;
+      const others = [0, 1, 2].filter((index) => index !== leader) as [number, number];
+      return { leader, member: etcd.members[leader]!, others };
+    }
+    return undefined;
+  });
+}
+
+function timestampsOf(lines: readonly string[]): number[] {
+  return lines.map((line) => Number(/ts:(\d+)\.$/.exec(line)?.[1]));
+}
+
+conformance({
+  name: "etcd",
+  ignore,
+  start,
+  leaderShows: ({ key, value, timestamp }) => [
+    `REPLICATION key:${key} value:${value} ts:${timestamp}.`,
+  ],
+});
+
+const test = (name: string, fn: () => Promise<void>) => Deno.test({ name, ignore, fn });
+
+test("etcd's leader is killed under load, again and again: writes resume, nothing is lost or stale", async () => {
+  await using scene = await start();
+  const { etcd, servers } = scene;
+  const history = new History();
+  const notes: string[] = [];
+  const target = {
+    servers: servers.map((server, index) => ({
+      address: server.address,
+      name: server.name,
+      // A member that was killed may have to learn again what it had already shown.
+      get process() {
+        return `${server.name}, member ${etcd.members[index]!.life}`;
+      },
+      startFloors: new Map(),
+      get ownMs() {
+        return performance.now();
+      },
+    })),
+    note: (text: string) => void notes.push(`${Math.round(performance.now())} ms: ${text}`),
+  };
+  await using load = await Load.start(target, history, new Random(seed), {
+    witnesses: 6,
+    workersPerServer: 2,
+    libraryClients: 4,
+    workersPerLibraryClient: 2,
+  });
+  const resumed: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const { member } = await leaderOf(scene);
+    target.note(`SIGKILL ${member.url}`);
+    const killedMs = performance.now();
+    await member.kill();
+    resumed.push(await load.resumes("after etcd's leader was killed", killedMs, resumeMs));
+    await load.puts(some);
+    member.start();
+    await etcd.ready();
+    await load.puts(some);
+  }
+  const stopped = (await leaderOf(scene)).member;
+  const stoppedMs = performance.now();
+  stopped.signal("SIGSTOP");
+  resumed.push(await load.resumes("after etcd's leader stood still", stoppedMs, resumeMs));
+  await load.puts(some);
+  stopped.signal("SIGCONT");
+  await Promise.all(servers.map((server) => eventually("all are back", () => server.readable)));
+  await load.puts(some);
+  await load.stop();
+  const { figures, violations } = history.judge({
+    ...await load.lastRequests(),
+    tables: await load.readTables(),
+    clients: load.clients,
+    calmUntilMs: 0, // etcd acknowledges what a majority holds: others may be behind even when all is well
+    loadEndMs: load.endMs,
+    answerMs: putTimeoutMs + answerSlackMs,
+  });
+  console.log(
+    `seed ${seed}; ${load.rate} requests/s before; PUTs resumed after ${resumed.join(", ")} ms; ` +
+      JSON.stringify(figures),
+  );
+  assertEquals(violations, [], notes.join("\n"));
+  assertEquals([figures.lost, figures.stale], [0, 0]);
+  assertGreater(figures.acknowledged, 4 * some);
+  // The watches went on where they were: every write that was read back is shown, once, in order.
+  for (const server of servers) {
+    const shown = [...timestampsOf(server.printsOf("REPLICATION"))];
+    assertEquals(shown, shown.toSorted((a, b) => a - b));
+    assertEquals(new Set(shown).size, shown.length);
+    const own = new Set(timestampsOf(server.printsOf("Enviando")));
+    const all = new Set([...shown, ...own]);
+    const missing = [...history.acknowledged.values()].filter((timestamp) => !all.has(timestamp));
+    assertEquals(missing, [], `${server.name} has not shown these`);
+  }
+});
+
+test("without a majority: PUTs fail at once and say so, GETs are answered, and it heals", async () => {
+  await using scene = await start();
+  const { etcd, servers } = scene;
+  const { timestamp } = await put(servers[0]!, "cor", "azul");
+  await eventually(
+    "server 0 holds it",
+    async () => (await get(servers[0]!, "cor", timestamp as number)).type === "GET_OK",
+  );
+  await Promise.all([etcd.members[1]!.kill(), etcd.members[2]!.kill()]);
+  await servers[0]!.reported("etcd has no leader");
+  const sinceMs = performance.now();
+  const refused = await put(servers[0]!, "cor", "verde");
+  assert(performance.now() - sinceMs < 1_000, "at once");
+  assertEquals([refused.type, refused.code], ["ERROR", "UNAVAILABLE"]);
+  assertStringIncludes(`${refused.message}`, "not applied: etcd has no leader");
+  assertEquals((await get(servers[0]!, "cor")).value, "azul");
+  etcd.members[1]!.start();
+  const again = await eventually("PUTs are taken again", async () => {
+    const reply = await put(servers[0]!, "cor", "rosa");
+    return reply.type === "PUT_OK" && reply;
+  });
+  assertGreater(again.timestamp as number, timestamp as number);
+  assertEquals(
+    servers[0]!.prints.filter((line) => line.includes("ts:") && line.includes("verde")),
+    [],
+  );
+});
+
+test("a server whose own member is gone says so; clients go on, and it shows what it missed", async () => {
+  await using scene = await start();
+  const { etcd, servers } = scene;
+  const { leader, others: [away, other] } = await leaderOf(scene);
+  await put(servers[leader]!, "k0", "before");
+  await eventually("it is shown", () => servers[away]!.printsOf("REPLICATION").length === 1);
+  await etcd.members[away]!.kill();
+  await servers[away]!.reported("is lost, trying on: ");
+  for (
+    const message of [{ type: "PUT", key: "k0", value: "x" }, {
+      type: "GET",
+      key: "k0",
+      timestamp: 0,
+    }]
+  ) {
+    const { code, message: reason } = await ask(servers[away]!, message);
+    assertEquals(code, "UNAVAILABLE");
+    assert(!`${reason}`.includes("undefined"), `${reason}`);
+  }
+  await using client = new KvClient(servers.map(({ address }) => address));
+  for (let n = 1; n <= 30; n++) await client.put(`k${n % 5}`, `v${n}`);
+  assertEquals((await client.get("k0")).value, "v30");
+  etcd.members[away]!.start();
+  const complete = () => servers[away]!.printsOf("REPLICATION").length === 31;
+  await eventually("all of them are shown", complete);
+  const order = (index: number) =>
+    timestampsOf(servers[index]!.prints.filter((line) => /^(REPL|Env)/.test(line)));
+  assertEquals(order(away).toSorted((a, b) => a - b), order(away));
+  await eventually("so at the other", () => servers[other]!.printsOf("REPLICATION").length === 31);
+  assertEquals(servers[away]!.printsOf("REPLICATION"), servers[other]!.printsOf("REPLICATION"));
+  assertEquals(
+    (await get(servers[away]!, "k0", timestampsOf(servers[away]!.prints).at(-1)!)).value,
+    "v30",
+  );
+});
+
+test("what a watch needs is compacted meanwhile: it is reported, and later writes are shown", async () => {
+  await using scene = await start();
+  const { etcd, servers } = scene;
+  const { leader, others: [away] } = await leaderOf(scene);
+  await etcd.members[away]!.kill();
+  await servers[away]!.reported("is lost");
+  let revision = 0;
+  for (let n = 0; n < 5; n++) {
+    revision = (await put(servers[leader]!, `k${n}`, "v")).timestamp as number;
+  }
+  await etcd.members[leader]!.ask("kv/compaction", { revision: `${revision}`, physical: true });
+  etcd.members[away]!.start();
+  const line = await servers[away]!.reported("etcd has compacted its history up to revision");
+  assertStringIncludes(line, `to revision ${revision}: writes from revision`);
+  const { timestamp } = await put(servers[leader]!, "k0", "later");
+  const shown = await eventually(
+    "the later one is shown",
+    () => servers[away]!.printsOf("REPLICATION").at(-1),
+  );
+  assertEquals(shown, `REPLICATION key:k0 value:later ts:${timestamp}.`);
+  assertEquals((await get(servers[away]!, "k4", revision)).value, "v");
+  await eventually(
+    "its keys are counted",
+    async () => (await ask(servers[away]!, { type: "STATUS" })).keys === 5,
+  );
+});
+
+test("etcd is out of space: PUTs say so, and what is certain, and GETs go on", async () => {
+  await using scene = await start({ flags: ["--quota-backend-bytes", "4000000"] });
+  const { servers } = scene;
+  const value = "x".repeat(valueBytesMax);
+  let refused: Message | undefined;
+  let last = 0;
+  for (let n = 0; n < 20 && refused === undefined; n++) {
+    const reply = await put(servers[n % 3]!, "k", `${n}${value.slice(3)}`);
+    if (reply.type === "PUT_OK") last = n;
+    else refused = reply;
+  }
+  // The write that finds the quota used up may be applied all the same.
+  assertEquals(refused?.code, "UNKNOWN_OUTCOME");
+  assertStringIncludes(`${refused!.message}`, "etcd is out of space (alarm NOSPACE)");
+  for (const server of servers) await server.reported("etcd is out of space (alarm NOSPACE)");
+  for (const server of servers) {
+    const held = `${(await get(server, "k")).value}`.slice(0, 3).replace(/x+$/, "");
+    assert([last, last + 1].includes(Number(held)), `${held} after ${last}`);
+  }
+});
+
+test("a request that is too long for etcd is TOO_LARGE; what fits is written", async () => {
+  await using scene = await start({ flags: ["--max-request-bytes", "100000"] });
+  const [server] = scene.servers;
+  const refused = await put(server!, "k", "x".repeat(200_000));
+  assertEquals([refused.type, refused.code], ["ERROR", "TOO_LARGE"]);
+  assertStringIncludes(`${refused.message}`, "--max-request-bytes");
+  assertEquals((await put(server!, "k", "x".repeat(90_000))).type, "PUT_OK");
+});
+
+test("other data in etcd is neither touched nor shown", async () => {
+  await using scene = await start();
+  const { etcd, servers } = scene;
+  const other = { key: btoa("kw/cor"), value: btoa("theirs") };
+  await etcd.members[0]!.ask("kv/put", other);
+  await etcd.members[0]!.ask("kv/put", { key: btoa("ku/cor"), value: btoa("theirs") });
+  for (const server of servers) assertEquals((await put(server, "cor", "ours")).type, "PUT_OK");
+  const { kvs } = await etcd.members[0]!.ask("kv/range", { key: btoa("kw/cor") });
+  assertEquals((kvs as Message[])[0]!.value, other.value);
+  for (const server of servers) {
+    await eventually(
+      "it has shown all",
+      () => server.prints.filter((line) => /^(REPL|Env)/.test(line)).length === 3,
+    );
+    assert(!server.prints.some((line) => line.includes("theirs")));
+    assertEquals((await ask(server, { type: "STATUS" })).keys, 1);
+  }
+});
+
+test("user and password of etcd: without them a clear error, with them all goes well, past the life of a token", async () => {
+  const login = { user: "app", password: "p" };
+  const prepare = async ({ members: [member] }: RealEtcd) => {
+    const ask = (path: string, body: Record<string, unknown>) => member!.ask(`auth/${path}`, body);
+    for (const [name, password] of [["root", "r"], ["app", "p"]]) {
+      await ask("user/add", { name, password });
+    }
+    for (const name of ["root", "app"]) await ask("role/add", { name });
+    const range = { key: btoa("kv/"), range_end: btoa("kv0") };
+    await ask("role/grant", { name: "app", perm: { permType: "READWRITE", ...range } });
+    for (const user of ["root", "app"]) await ask("user/grant", { user, role: user });
+    await ask("enable", {});
+  };
+  await using scene = await start({ flags: ["--auth-token-ttl", "1"] }, { login }, prepare);
+  const { etcd, servers } = scene;
+  const { timestamp } = await put(servers[0]!, "cor", "azul");
+  for (const server of servers) {
+    await eventually(
+      "it is there",
+      async () => (await get(server, "cor", timestamp as number)).value === "azul",
+    );
+  }
+  // The life of a token begins anew with each use, so the members forget them all.
+  for (const member of etcd.members) await member.kill();
+  for (const member of etcd.members) member.start();
+  await etcd.ready();
+  await eventually(
+    "it goes on",
+    async () => (await put(servers[1]!, "cor", "verde")).type === "PUT_OK",
+  );
+  for (
+    const [options, text] of [
+      [{}, "etcd does not let this server do that: etcdserver: user name is empty"],
+      [
+        { login: { ...login, password: "wrong" } },
+        "authentication failed, invalid user ID or password",
+      ],
+      [
+        { login, prefix: "other/" },
+        "etcd does not let this server do that: etcdserver: permission denied",
+      ],
+    ] as const
+  ) {
+    await using server = serverAt(etcd.members[0]!.url, options);
+    assertStringIncludes(await server.reported("is lost"), text);
+    const refused = await put(server, "cor", "x");
+    assertEquals([refused.code, `${refused.message}`.includes(text)], ["UNAVAILABLE", true]);
+  }
+});
+
+test("https with a CA and a certificate for etcd; without them nothing is sent", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "kv-etcd-tls-" });
+  const tls = { ca: `${folder}/ca.pem`, cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
+  try {
+    for (const name of ["ca", "cert", "key"] as const) {
+      await Deno.writeTextFile(tls[name], certificate[name]);
+    }
+    await using scene = await start({ tls }, { tls: certificate });
+    const { etcd, servers } = scene;
+    assertEquals((await put(servers[0]!, "cor", "azul")).type, "PUT_OK");
+    assertEquals((await put(servers[1]!, "cor", "verde")).type, "PUT_OK");
+    for (const options of [{}, { tls: { ca: certificate.ca } }]) {
+      await using server = serverAt(etcd.members[0]!.url, options);
+      await server.reported("is lost");
+      assertEquals((await put(server, "cor", "x")).code, "UNAVAILABLE");
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+test("a member that stands still: every request is answered in time, and PUTs tell what is certain", async () => {
+  await using scene = await start();
+  const { etcd, servers } = scene;
+  const { others: [index] } = await leaderOf(scene);
+  const [server, member] = [servers[index]!, etcd.members[index]!];
+  await put(server, "cor", "azul");
+  member.signal("SIGSTOP");
+  try {
+    const sinceMs = performance.now();
+    const replies = await Promise.all([put(server, "cor", "verde"), get(server, "cor")]);
+    assert(performance.now() - sinceMs < putTimeoutMs + answerSlackMs);
+    assertEquals(replies.map(({ code }) => code), ["UNKNOWN_OUTCOME", "UNAVAILABLE"]);
+    await server.reported(`etcd did not answer within ${silenceMs} ms`);
+    const later = performance.now();
+    assertEquals((await put(server, "cor", "rosa")).code, "UNAVAILABLE");
+    assert(performance.now() - later < 1_000, "at once: it was not sent");
+  } finally {
+    member.signal("SIGCONT");
+  }
+  await eventually("it goes on", async () => (await put(server, "cor", "lilás")).type === "PUT_OK");
+  assertEquals(formatAddress(server.address), server.name);
+  assert(!server.prints.some((line) => line.includes("ts:") && line.includes("rosa")));
+});
+
+test("a server process needs the network and nothing else, and ends on SIGTERM with code 0", async () => {
+  await using etcd = await RealEtcd.start();
+  const [port] = freePorts(1) as [number];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "--allow-net", "server.ts", "--engine=etcd"],
+      ...[`--etcd=${etcd.members[0]!.url}`, "--ip=127.0.0.1", `--port=${port}`],
+    ],
+    cwd: new URL("../../../", import.meta.url),
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const output = child.output();
+  const address = { hostname: "127.0.0.1", port };
+  await eventually("a PUT is taken", async () => {
+    try {
+      using wire = await Wire.connect(address);
+      return (await wire.ask({ type: "PUT", id: 1, key: "cor", value: "azul" })).type === "PUT_OK";
+    } catch {
+      return false; // it does not listen yet
+    }
+  });
+  child.kill("SIGTERM");
+  const { code, stdout, stderr } = await output;
+  const [lines, reports] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assertEquals(code, 0, reports!);
+  assertStringIncludes(lines!, "PUT key:cor value:azul");
+  assertStringIncludes(reports!, "answers, cluster");
+});

@@ -1,0 +1,420 @@
+/**
+ * The clients of the tests under faults. They write down everything that they ask and are told.
+ *
+ * @module
+ */
+
+import type { Address } from "../../../lib/wire/address.ts";
+import {
+  FrameError,
+  MensagemError,
+  StaleError,
+  UnavailableError,
+  UnknownOutcomeError,
+} from "../../../lib/wire/errors.ts";
+import { KvClient } from "../../../lib/client/kv_client.ts";
+import { type AnyMensagem, Get, Mensagem, Put } from "../../../lib/mensagem.ts";
+import { Session } from "../../../lib/client/session.ts";
+import type { Event, History } from "./history.ts";
+
+/** Longer than a server takes to answer, so that one that does not is found out. */
+const patienceMs = 8_000;
+const dialMs = 2_000;
+const readBytesMax = 64 * 1024;
+/** After a dial that failed the next one comes no sooner. */
+const redialMs = 50;
+/** A library client gives up sooner, so that a server that stands still holds it up less. */
+const libraryTimeoutMs = 1_500;
+
+/** What clients need to know of a server. */
+export interface ServerUnderLoad {
+  readonly address: Address;
+  /** "ip:port" */
+  readonly name: string;
+  /** Names its present life: a later one may have forgotten something. */
+  readonly process: string;
+  /** For each key the highest timestamp that was acknowledged when that life began. */
+  readonly startFloors: ReadonlyMap<string, number>;
+  /** A clock that does not move while it stands still, in milliseconds. */
+  readonly ownMs: number;
+}
+
+/** What became of a request. */
+type Outcome =
+  | AnyMensagem
+  /** It never left. */
+  | { readonly type: "NOT_SENT"; readonly reason: string }
+  /** The connection ended before the answer. */
+  | { readonly type: "LOST"; readonly reason: string }
+  /** The server said what no server may say. */
+  | { readonly type: "BROKEN"; readonly reason: string };
+
+interface InFlight {
+  readonly sinceMs: number;
+  readonly resolve: (outcome: Outcome) => void;
+}
+
+/** Turns values into what the history keeps of them, and back: large values differ in their beginning only. */
+export class Values {
+  readonly #padding: string;
+
+  /** Values are so many UTF-16 units long, and a few more. */
+  constructor(chars: number) {
+    this.#padding = "·é\u{1F642}".repeat(Math.ceil(chars / 4));
+  }
+
+  /** The whole value. */
+  whole(head: string): string {
+    return head + this.#padding;
+  }
+
+  /** What is different about the value. One that was never whole is like none that was written. */
+  head(value: string): string {
+    if (value.endsWith(this.#padding)) return value.slice(0, value.length - this.#padding.length);
+    return `${value.slice(0, 40)} … ${value.length} characters`;
+  }
+}
+
+/**
+ * A connection to one server, made again when it is needed. It has nothing in common with the connections of the
+ * library but the codec.
+ */
+class Line implements AsyncDisposable {
+  readonly #address: Address;
+  #conn: Deno.Conn | undefined;
+  #dialling: Promise<void> | undefined;
+  #redialAtMs = 0;
+  #whyNot = "";
+  /** Requests without an answer, oldest first. */
+  readonly #inFlight = new Map<number, InFlight>();
+  /** Frames that leave with the next write. */
+  #unsent = "";
+  #writing = false;
+  /** What runs in the background. */
+  readonly #tasks = new Set<Promise<void>>();
+  #nextId = 1;
+  #closed = false;
+
+  constructor(address: Address) {
+    this.#address = address;
+  }
+
+  /** Sends a request. `make` is called when there is a connection. */
+  async ask(make: (id: number) => Put | Get): Promise<Outcome> {
+    if (this.#conn === undefined && performance.now() >= this.#redialAtMs) {
+      await (this.#dialling ??= this.#dial());
+    }
+    if (this.#conn === undefined) return { type: "NOT_SENT", reason: this.#whyNot };
+    const id = this.#nextId++;
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    this.#inFlight.set(id, { sinceMs: performance.now(), resolve });
+    this.#unsent += make(id).encode();
+    if (!this.#writing) this.#start(this.#write(this.#conn));
+    return await promise;
+  }
+
+  /** Gives up on a server that does not answer. To be called now and then. */
+  sweep(nowMs: number): void {
+    for (const { sinceMs } of this.#inFlight.values()) {
+      if (nowMs - sinceMs > patienceMs) this.#end(`no answer within ${patienceMs} ms`);
+      return;
+    }
+  }
+
+  /** Ends the connection, wherever it is. */
+  break(): void {
+    this.#end("this client has cut its connection");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#dialling;
+    this.#end("the test is over");
+    await Promise.all(this.#tasks);
+  }
+
+  async #dial(): Promise<void> {
+    try {
+      await undefined; // so that #dialling is set before it is cleared
+      const signal = AbortSignal.timeout(dialMs);
+      const conn = await Deno.connect({ ...this.#address, signal });
+      conn.setNoDelay(true);
+      if (this.#closed) return conn.close();
+      this.#conn = conn;
+      this.#start(this.#read(conn));
+    } catch (error) {
+      this.#whyNot = (error as Error).message;
+      this.#redialAtMs = performance.now() + redialMs;
+    } finally {
+      this.#dialling = undefined;
+    }
+  }
+
+  async #read(conn: Deno.Conn): Promise<void> {
+    const buffer = new Uint8Array(readBytesMax);
+    const decoder = new TextDecoder();
+    let rest = "";
+    try {
+      while (true) {
+        const count = await conn.read(buffer);
+        if (count === null) break;
+        const lines = (rest + decoder.decode(buffer.subarray(0, count), { stream: true }))
+          .split("\n");
+        rest = lines.pop()!;
+        for (const line of lines) this.#take(Mensagem.decode(line));
+      }
+      if (this.#conn === conn) this.#end("the server has ended the connection");
+    } catch (error) {
+      if (this.#conn === conn) this.#end(`${error}`, isProtocolError(error) ? "BROKEN" : "LOST");
+    }
+  }
+
+  /** What is asked in one turn leaves in one write. */
+  async #write(conn: Deno.Conn): Promise<void> {
+    this.#writing = true;
+    await undefined;
+    try {
+      while (this.#unsent !== "" && this.#conn === conn) {
+        const bytes = new TextEncoder().encode(this.#unsent);
+        this.#unsent = "";
+        for (let sent = 0; sent < bytes.length;) sent += await conn.write(bytes.subarray(sent));
+      }
+    } catch (error) {
+      if (this.#conn === conn) this.#end(`${error}`);
+    }
+    this.#writing = false;
+    if (this.#unsent !== "" && this.#conn !== undefined) this.#start(this.#write(this.#conn));
+  }
+
+  #take(reply: AnyMensagem): void {
+    const id = "id" in reply ? reply.id : undefined;
+    const inFlight = id === undefined ? undefined : this.#inFlight.get(id);
+    if (inFlight === undefined) throw new TypeError(`nobody has asked for ${reply.encode()}`);
+    this.#inFlight.delete(id!);
+    inFlight.resolve(reply);
+  }
+
+  #end(reason: string, type: "LOST" | "BROKEN" = "LOST"): void {
+    this.#conn?.close();
+    this.#conn = undefined;
+    this.#unsent = "";
+    const lost = [...this.#inFlight.values()];
+    this.#inFlight.clear();
+    for (const { resolve } of lost) resolve({ type, reason });
+  }
+
+  #start(task: Promise<void>): void {
+    const kept = task.finally(() => this.#tasks.delete(kept));
+    this.#tasks.add(kept);
+  }
+}
+
+/** True where the server said what it may not say, and not where the connection broke. */
+function isProtocolError(error: unknown): boolean {
+  return error instanceof MensagemError || error instanceof FrameError ||
+    error instanceof TypeError;
+}
+
+/**
+ * A client that believes whatever it is told and writes it down. (The library's client does not show a stale
+ * value: a test with that one alone would never see that a server gave one.)
+ */
+export class Witness implements AsyncDisposable {
+  readonly #name: string;
+  readonly #lines: Line[];
+  readonly #servers: readonly ServerUnderLoad[];
+  readonly #history: History;
+  readonly #values: Values;
+  #session = new Session();
+  #generation = 1;
+
+  constructor(name: string, servers: readonly ServerUnderLoad[], history: History, values: Values) {
+    this.#name = name;
+    this.#servers = servers;
+    this.#lines = servers.map(({ address }) => new Line(address));
+    this.#history = history;
+    this.#values = values;
+  }
+
+  /** Becomes another client, who has seen nothing yet. */
+  renew(): void {
+    this.#session = new Session();
+    this.#generation++;
+  }
+
+  /** Writes a value that nobody wrote before. Returns true where it was acknowledged. */
+  async put(server: number, key: string): Promise<boolean> {
+    const { op, client, done } = this.#begin(server, key, true);
+    const session = this.#session;
+    const outcome = await this.#lines[server]!.ask((id) =>
+      new Put(id, key, this.#values.whole(`${op}`))
+    );
+    if (outcome.type === "PUT_OK" && outcome.key === key) {
+      done({ kind: "put", op, client, key, timestamp: outcome.timestamp });
+      session.learn(outcome);
+      return true;
+    }
+    if (outcome.type === "LOST") done({ kind: "unknown", op, reason: outcome.reason });
+    else if (outcome.type === "ERROR" && outcome.code === "UNKNOWN_OUTCOME") {
+      done({ kind: "unknown", op, reason: outcome.message });
+    } else done(notDone(op, "PUT", outcome));
+    return false;
+  }
+
+  /** Reads a key. Returns true where a table answered. */
+  async get(server: number, key: string): Promise<boolean> {
+    const { op, client, done } = this.#begin(server, key, false);
+    const { startFloors, name } = this.#servers[server]!;
+    const session = this.#session;
+    const seen = session.timestamp(key);
+    const outcome = await this.#lines[server]!.ask((id) => new Get(id, key, seen));
+    if (outcome.type === "GET_OK" && outcome.key === key) {
+      const { timestamp } = outcome;
+      const value = outcome.value === null ? null : this.#values.head(outcome.value);
+      const startFloor = startFloors.get(key) ?? 0;
+      done({ kind: "got", op, client, key, value, timestamp, startFloor });
+      session.learn(outcome);
+      return true;
+    }
+    if (outcome.type === "TRY_OTHER_SERVER_OR_LATER") done({ kind: "refused", op, server: name });
+    else done(notDone(op, "GET", outcome));
+    return false;
+  }
+
+  /** Reads keys as somebody who has seen nothing, without a note. `undefined` where the server does not answer. */
+  async readTable(
+    server: number,
+    keys: Iterable<string>,
+  ): Promise<Map<string, { value: string; timestamp: number }> | undefined> {
+    const table = new Map<string, { value: string; timestamp: number }>();
+    let complete = true;
+    await Promise.all([...keys].map(async (key) => {
+      const reply = await this.#lines[server]!.ask((id) => new Get(id, key, 0));
+      if (reply.type !== "GET_OK") complete = false;
+      else if (reply.value !== null) {
+        table.set(key, { value: this.#values.head(reply.value), timestamp: reply.timestamp });
+      }
+    }));
+    return complete ? table : undefined;
+  }
+
+  /** Gives up on servers that do not answer. To be called now and then. */
+  sweep(nowMs: number): void {
+    for (const line of this.#lines) line.sweep(nowMs);
+  }
+
+  /** Ends all connections, in the middle of whatever is on them. */
+  break(): void {
+    for (const line of this.#lines) line.break();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#lines.map((line) => line[Symbol.asyncDispose]()));
+  }
+
+  /** Notes a request, and returns how its end is noted. */
+  #begin(index: number, key: string, write: boolean) {
+    const server = this.#servers[index]!;
+    const op = this.#history.nextOp();
+    const client = `${this.#name}.${this.#generation}`;
+    const sinceMs = server.ownMs;
+    const { process } = server;
+    const value = write ? `${op}` : undefined;
+    this.#history.record({ kind: "asked", op, client, key, value, process });
+    const done = (event: Event) => {
+      this.#history.record(event);
+      this.#history.record({ kind: "answered", op, afterMs: server.ownMs - sinceMs });
+    };
+    return { op, client, done };
+  }
+}
+
+function notDone(op: number, request: string, outcome: Outcome): Event {
+  switch (outcome.type) {
+    case "NOT_SENT":
+    case "LOST":
+      return { kind: "failed", op, reason: outcome.reason };
+    case "ERROR":
+      return { kind: "failed", op, reason: `${outcome.code}: ${outcome.message}` };
+    case "BROKEN":
+      return { kind: "broken", op, reason: outcome.reason };
+    default:
+      return { kind: "broken", op, reason: `${outcome.type} to a ${request}` };
+  }
+}
+
+/** The client of the library, as a program uses it. */
+export class LibraryClient implements AsyncDisposable {
+  readonly #name: string;
+  readonly #client: KvClient;
+  readonly #servers: readonly ServerUnderLoad[];
+  readonly #history: History;
+  readonly #values: Values;
+
+  constructor(
+    name: string,
+    servers: readonly ServerUnderLoad[],
+    history: History,
+    values: Values,
+    random: () => number,
+  ) {
+    this.#name = name;
+    this.#servers = servers;
+    this.#history = history;
+    this.#values = values;
+    this.#client = new KvClient(servers.map(({ address }) => address), {
+      timeoutMs: libraryTimeoutMs,
+      once: true, // so that the history knows who was asked
+      random,
+    });
+  }
+
+  /** Writes a value that nobody wrote before, at a server drawn at random. */
+  async put(key: string): Promise<boolean> {
+    return await this.#do(key, true, async (op, client) => {
+      const { timestamp } = await this.#client.put(key, this.#values.whole(`${op}`));
+      return { kind: "put", op, client, key, timestamp };
+    });
+  }
+
+  /** Reads a key at a server drawn at random. */
+  async get(key: string): Promise<boolean> {
+    const floors = new Map(this.#servers.map(({ name, startFloors }) => [name, startFloors]));
+    return await this.#do(key, false, async (op, client) => {
+      const { server, value, timestamp } = await this.#client.get(key);
+      const startFloor = floors.get(server)!.get(key) ?? 0;
+      const head = value === null ? null : this.#values.head(value);
+      return { kind: "got", op, client, key, value: head, timestamp, startFloor };
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #do(
+    key: string,
+    write: boolean,
+    request: (op: number, client: string) => Promise<Event>,
+  ): Promise<boolean> {
+    const op = this.#history.nextOp();
+    const client = this.#name;
+    const sinceMs = performance.now();
+    this.#history.record({ kind: "asked", op, client, key, value: write ? `${op}` : undefined });
+    const event = await request(op, client).catch((error) => failure(op, error));
+    this.#history.record(event);
+    this.#history.record({ kind: "answered", op, afterMs: performance.now() - sinceMs });
+    return event.kind === "put" || event.kind === "got";
+  }
+}
+
+function failure(op: number, error: unknown): Event {
+  if (error instanceof StaleError) {
+    return { kind: "refused", op, server: error.answers[0]!.server };
+  }
+  const reason = `${error}`;
+  if (reason.includes("broke the protocol")) return { kind: "broken", op, reason };
+  if (error instanceof UnavailableError) return { kind: "failed", op, reason };
+  if (error instanceof UnknownOutcomeError) return { kind: "unknown", op, reason };
+  return { kind: "broken", op, reason };
+}

@@ -1,0 +1,138 @@
+/**
+ * What has to hold for the decoder and the reader of lines, whatever they are given.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
+import fc from "fast-check";
+import { FrameError, MensagemError } from "../../../lib/wire/errors.ts";
+import { FrameReader } from "../../../lib/wire/line_reader.ts";
+import { frameBytesMax } from "../../../lib/limits.ts";
+import { ErrorReply, Mensagem, Replication } from "../../../lib/mensagem.ts";
+import { type Input, inputs, lineInputs, longInputs, texts } from "./arbitraries.ts";
+import type { Proof } from "./check.ts";
+import { type Fields, judge, split, type Verdict } from "./model.ts";
+
+/** What is repeated of a bad line to its sender is short, escapes included. */
+const messageCharsMax = 600;
+/** No share of the three kinds of lines may be less, or the inputs show little. */
+const shareMin = 0.05;
+
+/** Counts what the inputs were. */
+class Shares {
+  readonly #counts = { message: 0, wrong: 0, "no frame": 0 };
+
+  count({ kind }: Verdict): void {
+    this.#counts[kind]++;
+  }
+
+  assertMixed(): void {
+    const all = Object.values(this.#counts).reduce((sum, count) => sum + count);
+    if (all < 1_000) return; // one input that is run again
+    const counts = JSON.stringify(this.#counts);
+    for (const count of Object.values(this.#counts)) assert(count / all >= shareMin, counts);
+  }
+}
+
+/** Says of a line what {@linkcode judge} says: the same message, which encodes and decodes, or one of two errors. */
+function assertDecodes(line: string, verdict: Verdict): void {
+  let message: Mensagem;
+  try {
+    message = Mensagem.decode(line);
+  } catch (error) {
+    assertRefused(error, verdict);
+    return;
+  }
+  assertEquals({ kind: "message", message: fieldsOf(message) }, verdict);
+  assert(!Object.values(message).some((value) => Object.is(value, -0)), "a -0 is left");
+  const frame = message.encode();
+  assertStrictEquals(frame.indexOf("\n"), frame.length - 1);
+  const again = Mensagem.decode(frame.slice(0, -1));
+  assertStrictEquals(again.constructor, message.constructor);
+  assertEquals(fieldsOf(again), fieldsOf(message));
+  assertStrictEquals(again.encode(), frame);
+  // It is the same on the wire as in memory.
+  assertStrictEquals(new TextDecoder().decode(new TextEncoder().encode(frame)), frame);
+}
+
+function fieldsOf(message: Mensagem): Fields {
+  if (message instanceof Replication) {
+    const { type, key, value, timestamp } = message;
+    return { type, key, value, timestamp };
+  }
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined));
+}
+
+function assertRefused(error: unknown, verdict: Verdict): void {
+  assert(error instanceof MensagemError || error instanceof FrameError, `threw ${error}`);
+  assertLessOrEqual(error.message.length, messageCharsMax);
+  if (error instanceof FrameError) {
+    assertEquals([verdict.kind, error.code], ["no frame", "BAD_MESSAGE"]);
+    return;
+  }
+  assertStrictEquals(verdict.kind, "wrong", error.message);
+  assert(verdict.kind === "wrong");
+  assertStrictEquals(error.code, verdict.code, error.message);
+  // A -0 is the same on the wire.
+  if (verdict.id !== "any") assert(error.id === verdict.id, `${error.message}: id ${error.id}`);
+  // What the sender is told can be told.
+  const reply = new ErrorReply(error.code, error.message, error.id);
+  assertEquals(Mensagem.decode(reply.encode()), reply);
+}
+
+/** Lines as they come out of bytes, and texts that no bytes can be. */
+export function decoding(): Proof {
+  const shares = new Shares();
+  const lines = inputs.map(({ bytes }) => new TextDecoder().decode(bytes));
+  const property = fc.property(
+    fc.oneof({ weight: 3, arbitrary: texts }, { weight: 1, arbitrary: lines }),
+    (line) => {
+      const verdict = judge(line);
+      shares.count(verdict);
+      assertDecodes(line, verdict);
+    },
+  );
+  return { property, finish: () => shares.assertMixed() };
+}
+
+/** Feeds a reader as a socket does: into its own space, in parts where that is too small. */
+function read({ chunks }: Input): { lines: string[]; reader: FrameReader } {
+  const reader = new FrameReader();
+  const lines: string[] = [];
+  for (const chunk of chunks) {
+    for (let start = 0; start < chunk.length && reader.failure === undefined;) {
+      const { space } = reader;
+      assert(space.length > 0, "no space");
+      assertLessOrEqual(space.buffer.byteLength, frameBytesMax);
+      const part = chunk.subarray(start, start + space.length);
+      space.fill(10, part.length, part.length + 8); // what is left there from before means nothing
+      space.set(part);
+      lines.push(...reader.push(part.length));
+      start += part.length;
+    }
+  }
+  return { lines, reader };
+}
+
+function assertReads(input: Input): void {
+  const { lines, reader } = read(input);
+  const expected = split(input.bytes);
+  assertEquals(lines, expected.lines);
+  assertStrictEquals(reader.failure?.code, expected.failure);
+  if (expected.failure === undefined) {
+    assertStrictEquals(reader.partialBytes > 0, expected.restBytes > 0);
+  } else {
+    assert(reader.failure instanceof FrameError);
+  }
+}
+
+/** The lines of a stream, wherever it is cut. */
+export function reading(): Proof {
+  return { property: fc.property(lineInputs, assertReads) };
+}
+
+/** The same around the length of the longest frame. */
+export function readingLong(): Proof {
+  return { property: fc.property(longInputs, assertReads) };
+}

@@ -1,0 +1,392 @@
+/**
+ * The wire contract a second time, as dumb as can be: what a stream of bytes says, and what a server has to answer.
+ * It shares nothing with the decoder, the frame reader or the node but the limits and the spelling of addresses.
+ *
+ * @module
+ */
+
+import { formatAddress, parseAddress } from "../../../lib/wire/address.ts";
+import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../../lib/limits.ts";
+
+/** An object of JSON. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** What is wrong with bytes that came. */
+export type Code = "BAD_MESSAGE" | "TOO_LARGE";
+
+/** An object with something wrong in it. */
+export interface Wrong {
+  readonly kind: "wrong";
+  readonly code: Code;
+  /** The request's; "any" where the contract does not say which. */
+  readonly id: number | "any" | undefined;
+}
+
+/** What a line is. */
+export type Verdict =
+  /** A message: just the fields of its type, in their usual spelling. */
+  | { readonly kind: "message"; readonly message: Fields }
+  | Wrong
+  /** Nothing that may be on a connection. */
+  | { readonly kind: "no frame" };
+
+/** The usual spelling of a field's value, or what is wrong with it. */
+type Judged = { readonly value: unknown } | Code;
+type Judge = (value: unknown) => Judged;
+
+const integer: Judge = (n) =>
+  typeof n === "number" && n >= 0 && n <= 2 ** 53 - 1 && n % 1 === 0
+    ? { value: Math.abs(n) } // there is a -0
+    : "BAD_MESSAGE";
+
+const text: Judge = (value) => typeof value === "string" ? { value } : "BAD_MESSAGE";
+
+const textUpTo = (bytesMax: number): Judge => (value) => {
+  if (typeof value !== "string") return "BAD_MESSAGE";
+  const bytes = new TextEncoder().encode(value);
+  if (bytes.length > bytesMax) return "TOO_LARGE";
+  // What has no UTF-8 comes back as something else.
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes) === value
+    ? { value }
+    : "BAD_MESSAGE";
+};
+
+const key: Judge = (value) => value === "" ? "BAD_MESSAGE" : textUpTo(keyBytesMax)(value);
+const value = textUpTo(valueBytesMax);
+
+const valueOrNull: Judge = (given) => given === null ? { value: null } : value(given);
+
+const boolean: Judge = (value) => value === true || value === false ? { value } : "BAD_MESSAGE";
+
+const address: Judge = (value) => {
+  const parsed = typeof value === "string" && value.length <= 64 ? parseAddress(value) : undefined;
+  return parsed === undefined ? "BAD_MESSAGE" : { value: formatAddress(parsed) };
+};
+
+const textLike = (pattern: RegExp): Judge => (value) =>
+  typeof value === "string" && pattern.test(value) ? { value } : "BAD_MESSAGE";
+
+const cluster = textLike(/^[A-Za-z0-9_-]{0,64}$/);
+const nonce = textLike(/^[0-9a-f]{32}$/);
+const proof = textLike(/^[0-9a-f]{64}$/);
+const role = textLike(/^(server|client)$/);
+const code = textLike(
+  /^(BAD_MESSAGE|TOO_LARGE|UNAVAILABLE|UNKNOWN_OUTCOME|OVERLOADED|FORBIDDEN)$/,
+);
+
+const listOf = (element: Judge): Judge => (list) => {
+  if (!Array.isArray(list)) return "BAD_MESSAGE";
+  const values = [];
+  for (const one of list) {
+    const judged = element(one);
+    if (typeof judged === "string") return judged;
+    values.push(judged.value);
+  }
+  return { value: values };
+};
+
+const entry: Judge = (entry) => {
+  if (!Array.isArray(entry) || entry.length !== 3) return "BAD_MESSAGE";
+  const values = [];
+  for (const [at, judge] of [key, value, integer].entries()) {
+    const judged = judge(entry[at]);
+    if (typeof judged === "string") return judged;
+    values.push(judged.value);
+  }
+  return { value: values };
+};
+
+const number: Judge = (n) =>
+  typeof n === "number" && n >= 0 && n < Infinity ? { value: Math.abs(n) } : "BAD_MESSAGE";
+
+const action = textLike(/^(pause|delay|resume)$/);
+
+/** Of an object only the fields that it must have are kept; one that ends in "?" may be left out. */
+const objectOf = (fields: Readonly<Record<string, Judge>>): Judge => (object) => {
+  if (Object.prototype.toString.call(object) !== "[object Object]") return "BAD_MESSAGE";
+  const values: Record<string, unknown> = {};
+  for (const [field, judge] of Object.entries(fields)) {
+    const name = field.replace("?", "");
+    const given = Object.hasOwn(object as Fields, name) ? (object as Fields)[name] : undefined;
+    if (given === undefined && field.endsWith("?")) continue;
+    const judged = judge(given);
+    if (typeof judged === "string") return judged;
+    values[name] = judged.value;
+  }
+  return { value: values };
+};
+
+const follower = objectOf({ server: address, timestamp: integer, inSync: boolean });
+const counts = objectOf({
+  puts: integer,
+  putOks: integer,
+  gets: integer,
+  refused: integer,
+  replications: integer,
+});
+
+const when = { kind: text, at: integer };
+const write = objectOf({ ...when, timestamp: integer, key, value });
+const get = { ...when, client: address, seen: integer, own: integer, key };
+const refusal = objectOf({ ...get, refused: boolean });
+const reading = objectOf({ ...get, value: valueOrNull });
+
+/** By their kinds. */
+const eventJudges: Readonly<Record<string, Judge>> = {
+  table: write,
+  written: write,
+  replication: write,
+  put: objectOf({ ...when, client: address, key, value }),
+  forwarding: objectOf({ ...when, key, value }),
+  acknowledged: objectOf({ ...when, follower: address, timestamp: integer }),
+  put_ok: objectOf({ ...when, timestamp: integer, client: address, key, ms: number }),
+  get: (event) => {
+    const { refused } = event as Fields;
+    return refused === undefined || refused === false ? reading(event) : refusal(event);
+  },
+  members: objectOf({ ...when, joined: listOf(address), inSync: listOf(address), open: boolean }),
+  fault: objectOf({ ...when, action, "delayMs?": integer, follower: address }),
+};
+
+const event: Judge = (event) => {
+  if (Object.prototype.toString.call(event) !== "[object Object]") return "BAD_MESSAGE";
+  const { kind } = event as Fields;
+  return typeof kind === "string" && Object.hasOwn(eventJudges, kind)
+    ? eventJudges[kind]!(event)
+    : "BAD_MESSAGE";
+};
+
+interface Field {
+  readonly name: string;
+  readonly judge: Judge;
+  readonly optional?: true;
+}
+
+const id: Field = { name: "id", judge: integer };
+const timestamp: Field = { name: "timestamp", judge: integer };
+const theKey: Field = { name: "key", judge: key };
+const theValue: Field = { name: "value", judge: value };
+
+/** The fields of each type, in the order in which they are looked at: the first that is wrong is told. */
+export const contract: Readonly<Record<string, readonly Field[]>> = {
+  PUT: [id, theKey, theValue, { name: "client", judge: address, optional: true }],
+  PUT_OK: [id, theKey, timestamp],
+  GET: [id, theKey, timestamp],
+  GET_OK: [id, theKey, { name: "value", judge: valueOrNull }, timestamp],
+  TRY_OTHER_SERVER_OR_LATER: [id, theKey, timestamp],
+  REPLICATION: [theKey, theValue, timestamp],
+  REPLICATION_OK: [timestamp],
+  JOIN: [
+    { name: "server", judge: address },
+    { name: "cluster", judge: cluster },
+    timestamp,
+    { name: "highest", judge: integer, optional: true },
+  ],
+  JOIN_OK: [],
+  SYNC: [{ name: "cluster", judge: cluster }, timestamp, { name: "latest", judge: integer }],
+  SNAPSHOT_REQUEST: [],
+  SNAPSHOT: [
+    { name: "entries", judge: listOf(entry) },
+    { name: "last", judge: boolean },
+    { name: "replace", judge: boolean, optional: true },
+  ],
+  SNAPSHOT_OK: [],
+  HEARTBEAT: [],
+  HELLO: [{ name: "role", judge: role }, { name: "nonce", judge: nonce }],
+  CHALLENGE: [{ name: "nonce", judge: nonce }, { name: "proof", judge: proof }],
+  PROOF: [{ name: "proof", judge: proof }],
+  PROOF_OK: [],
+  STATUS: [id],
+  STATUS_OK: [
+    id,
+    { name: "server", judge: address },
+    { name: "leader", judge: address },
+    { name: "cluster", judge: cluster },
+    timestamp,
+    { name: "inSync", judge: listOf(address) },
+    { name: "followers", judge: listOf(follower) },
+    ...["keys", "connections", "uptimeMs", "memoryBytes"].map((name) => ({ name, judge: integer })),
+    { name: "faults", judge: boolean },
+  ],
+  OBSERVE: [id],
+  EVENTS: [
+    id,
+    { name: "server", judge: address },
+    { name: "at", judge: integer },
+    { name: "missed", judge: integer },
+    { name: "counts", judge: counts },
+    { name: "events", judge: listOf(event) },
+  ],
+  FAULT: [
+    id,
+    { name: "follower", judge: address },
+    { name: "action", judge: action },
+    { name: "delayMs", judge: integer, optional: true },
+  ],
+  FAULT_OK: [id],
+  ERROR: [
+    { name: "code", judge: code },
+    { name: "message", judge: text },
+    { ...id, optional: true },
+  ],
+};
+
+/** What a line is. */
+export function judge(line: string): Verdict {
+  let object: Fields;
+  try {
+    object = JSON.parse(line);
+  } catch {
+    return { kind: "no frame" };
+  }
+  if (Object.prototype.toString.call(object) !== "[object Object]") return { kind: "no frame" };
+  const own = (name: string) => Object.hasOwn(object, name) ? object[name] : undefined;
+  const judgedId = integer(own("id"));
+  const knownId = typeof judgedId === "string" ? undefined : judgedId.value as number;
+  const type = own("type");
+  if (typeof type !== "string" || !Object.hasOwn(contract, type)) {
+    return { kind: "wrong", code: "BAD_MESSAGE", id: knownId };
+  }
+  const fields = contract[type]!;
+  const message: Record<string, unknown> = { type };
+  for (const { name, judge, optional } of fields) {
+    const given = own(name);
+    if (given === undefined && optional) continue;
+    const judged = judge(given);
+    if (typeof judged === "string") {
+      // A snapshot is no request.
+      const id = name === "entries" ? "any" : knownId;
+      return { kind: "wrong", code: judged, id };
+    }
+    message[name] = judged.value;
+  }
+  return { kind: "message", message };
+}
+
+/** What a stream of bytes says. */
+export interface Stream {
+  /** The whole lines before a failure. */
+  readonly lines: readonly string[];
+  /** Why there are no more. */
+  readonly failure: Code | undefined;
+  /** Where nothing failed: bytes of a line that has not ended. */
+  readonly restBytes: number;
+}
+
+/** Cuts bytes into lines, all at once. */
+export function split(bytes: Uint8Array): Stream {
+  const lines: string[] = [];
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let start = 0;
+  for (let lf = bytes.indexOf(10); lf >= 0; lf = bytes.indexOf(10, start)) {
+    if (lf + 1 - start > frameBytesMax) return { lines, failure: "TOO_LARGE", restBytes: 0 };
+    try {
+      lines.push(decoder.decode(bytes.slice(start, lf)));
+    } catch {
+      return { lines, failure: "BAD_MESSAGE", restBytes: 0 };
+    }
+    start = lf + 1;
+  }
+  const restBytes = bytes.length - start;
+  return { lines, failure: restBytes >= frameBytesMax ? "TOO_LARGE" : undefined, restBytes };
+}
+
+/** A server, as far as a stranger's answers depend on it. */
+export interface Facts {
+  /** It leads, and its cluster takes no more servers. Else it follows. */
+  readonly leads: boolean;
+  /** Servers and clients have to prove that they know a secret. */
+  readonly guarded: boolean;
+}
+
+/** An answer that is due. */
+export type Due =
+  | { readonly type: "ERROR"; readonly code: string; readonly id: number | "any" | undefined }
+  | { readonly type: "PUT_OK" | "STATUS_OK" | "CHALLENGE"; readonly request: Fields }
+  /** GET_OK, or TRY_OTHER_SERVER_OR_LATER. */
+  | { readonly type: "read"; readonly request: Fields };
+
+/**
+ * The answers that are due for a stream, in their order; whether the server then ends the connection; and whether EVENTS
+ * come between the answers.
+ */
+export function answersTo(
+  stream: Stream,
+  { leads, guarded }: Facts,
+): { due: Due[]; ends: boolean; observes: boolean } {
+  const due: Due[] = [];
+  let observes = false;
+  const refuse = (code: string, id?: number | "any") => due.push({ type: "ERROR", code, id });
+  for (const line of stream.lines) {
+    const verdict = judge(line);
+    if (verdict.kind === "no frame") {
+      refuse("BAD_MESSAGE");
+      return { due, ends: true, observes };
+    }
+    if (verdict.kind === "wrong") {
+      refuse(verdict.code, verdict.id);
+      continue;
+    }
+    const request = verdict.message;
+    const id = request.id as number | undefined;
+    switch (request.type) {
+      case "GET":
+      case "PUT":
+      case "STATUS":
+        if (guarded) refuse("FORBIDDEN", id);
+        else if (request.type === "GET") due.push({ type: "read", request });
+        else due.push({ type: `${request.type}_OK`, request });
+        break;
+      case "OBSERVE":
+        if (guarded || observes) refuse("FORBIDDEN", id);
+        else observes = true;
+        break;
+      case "HELLO":
+        if (guarded && (leads || request.role === "client")) {
+          due.push({ type: "CHALLENGE", request });
+          break;
+        }
+        refuse("FORBIDDEN");
+        return { due, ends: true, observes };
+      case "CHALLENGE":
+      case "PROOF":
+      case "PROOF_OK":
+        refuse("FORBIDDEN");
+        return { due, ends: true, observes };
+      case "JOIN":
+        refuse("FORBIDDEN");
+        if (!leads) break;
+        return { due, ends: true, observes };
+      default:
+        refuse("FORBIDDEN", id);
+    }
+  }
+  if (stream.failure !== undefined) refuse(stream.failure);
+  return { due, ends: stream.failure !== undefined, observes };
+}
+
+/** What is wrong with an answer; `undefined` where it is the one that was due. */
+export function complaint(due: Due, reply: Fields): string | undefined {
+  const line = JSON.stringify(reply);
+  const verdict = judge(line);
+  if (verdict.kind !== "message") return `no message: ${line}`;
+  const { message } = verdict;
+  const same = (name: string, given: unknown) =>
+    Object.is(message[name], given) ? undefined : `${name} should be ${given}: ${line}`;
+  switch (due.type) {
+    case "ERROR":
+      return same("type", "ERROR") ?? same("code", due.code) ??
+        (due.id === "any" ? undefined : same("id", due.id));
+    case "STATUS_OK":
+      return same("type", due.type) ?? same("id", due.request.id);
+    case "PUT_OK":
+      return same("type", due.type) ?? same("id", due.request.id) ?? same("key", due.request.key);
+    case "CHALLENGE":
+      return same("type", due.type);
+    case "read": {
+      const isNewer = (message.timestamp as number) >= (due.request.timestamp as number);
+      return same("type", isNewer ? "GET_OK" : "TRY_OTHER_SERVER_OR_LATER") ??
+        same("id", due.request.id) ?? same("key", due.request.key);
+    }
+  }
+}

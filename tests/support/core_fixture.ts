@@ -1,0 +1,669 @@
+/**
+ * The protocol core in a fake world without sockets and timers: one server among scripted peers
+ * ({@linkcode Stage}), or whole clusters whose messages the test delivers ({@linkcode Cluster}).
+ *
+ * What is sent, printed and answered is compared as short lines such as `REPLICATION a=1 @7`.
+ *
+ * @module
+ */
+
+import { type Journal, type JournalMessage, Saved } from "../../lib/replication/journal.ts";
+import { Get, Join, Mensagem, Put, ReplicationOk } from "../../lib/mensagem.ts";
+import { Node } from "../../lib/replication/node.ts";
+import type {
+  Host,
+  Link,
+  ServerPrints,
+  Tuning,
+  Vitals,
+  Watch,
+} from "../../lib/replication/environment.ts";
+import { tuningDefault } from "../../lib/replication/environment.ts";
+import type { Random } from "./random.ts";
+
+/** Options of a test that needs nothing of the world. */
+export const pure = { permissions: "none" } as const;
+
+/** The servers of all tests here. */
+export const leader = "10.0.0.1:10097";
+/** The first follower. */
+export const follower1 = "10.0.0.2:10098";
+/** The second follower. */
+export const follower2 = "10.0.0.3:10099";
+/** A client. */
+export const client = "10.0.9.1:5001";
+
+const tickMs = 50;
+
+/** `a=1`, long values by their length alone. */
+function pair(key: string, value: string | null): string {
+  if (value === null) return `${key}=NULL`;
+  return `${key}=${value.length > 20 ? `<${value.length}>` : value}`;
+}
+
+/** What a frame says, in one short line. Of an `ERROR` its id and code, not its words. */
+export function brief(frame: string): string {
+  const message = Mensagem.decode(frame);
+  const id = "id" in message && message.id !== undefined ? ` #${message.id}` : "";
+  const start = `${message.type}${id}`;
+  switch (message.type) {
+    case "PUT":
+      return `${start} ${pair(message.key, message.value)} of ${message.client ?? "the sender"}`;
+    case "PUT_OK":
+    case "GET":
+    case "TRY_OTHER_SERVER_OR_LATER":
+      return `${start} ${message.key} @${message.timestamp}`;
+    case "GET_OK":
+    case "REPLICATION":
+      return `${start} ${pair(message.key, message.value)} @${message.timestamp}`;
+    case "REPLICATION_OK":
+      return `${start} @${message.timestamp}`;
+    case "JOIN":
+      return `${start} ${message.server} "${message.cluster}" @${message.timestamp}`;
+    case "SYNC": {
+      const { cluster, timestamp, latest } = message;
+      return `${start} "${cluster}" @${timestamp}${latest === timestamp ? "" : ` of @${latest}`}`;
+    }
+    case "SNAPSHOT": {
+      const entries = message.entries.map(([key, value, at]) => ` ${pair(key, value)}@${at}`);
+      return `${start}${entries.join("")}${message.last ? " last" : ""}`;
+    }
+    case "ERROR":
+      return `${start} ${message.code}`;
+    default:
+      return start;
+  }
+}
+
+/** How every process here is. */
+export const vitals: Vitals = { connections: 3, uptimeMs: 5, memoryBytes: 7, faults: false };
+
+/** Proofs of secrets are not the core's: it only hands them on. */
+function noSecrets(): never {
+  throw new Error("there are no secrets in these tests");
+}
+
+/** Prints as short lines. A GET shows what the client had seen, what the server has, and what it answers. */
+function recordPrints(take: (line: string) => void): ServerPrints {
+  return {
+    put: (from, key, value) => take(`${from} PUT ${pair(key, value)}`),
+    forwarding: (key, value) => take(`forwarding ${pair(key, value)}`),
+    replication: (key, value, timestamp) => take(`REPLICATION ${pair(key, value)} @${timestamp}`),
+    putOk: (to, key, timestamp) => take(`PUT_OK to ${to} ${key} @${timestamp}`),
+    get: (from, key, seen, own, value) =>
+      take(
+        `${from} GET ${key} seen @${seen}, own @${own}: ${
+          value === undefined ? "TRY_OTHER" : value ?? "NULL"
+        }`,
+      ),
+  };
+}
+
+/** What only observers are told, as short lines. */
+function recordWatch(take: (line: string) => void): Watch {
+  return {
+    written: (key, value, timestamp, waitedMs) =>
+      take(`written ${pair(key, value)} @${timestamp} after ${waitedMs} ms`),
+    acknowledged: (follower, timestamp) => take(`${follower} has @${timestamp}`),
+    members: (joined, inSync, open) =>
+      take(`joined [${joined}], in sync [${inSync}]${open ? ", open" : ""}`),
+    fault: (follower, action, delayMs) =>
+      take(`${action} ${follower}${delayMs === undefined ? "" : ` by ${delayMs} ms`}`),
+    table: () => take("table"),
+  };
+}
+
+/** A disk in the test's hand: nothing is on it before {@linkcode FakeJournal.sync}. */
+export class FakeJournal implements Journal {
+  /** Frames that the disk has. */
+  readonly kept: string[] = [];
+  #waiting: string[] = [];
+  #count = 0;
+  #node: Node | undefined;
+
+  append(message: JournalMessage): void {
+    const frame = message.encode();
+    this.#waiting.push(frame);
+  }
+
+  /** A server uses it from here on. */
+  usedBy(node: Node): void {
+    this.#node = node;
+  }
+
+  /** What waits for the disk, in short lines. */
+  get waiting(): string[] {
+    return this.#waiting.map(brief);
+  }
+
+  /** The first `count` messages that wait are on the disk now, and the server is told. */
+  sync(count: number = this.#waiting.length): void {
+    this.#count += count;
+    this.kept.push(...this.#waiting.splice(0, count));
+    this.#node!.durable(this.#count);
+  }
+
+  /** The process has died: what a new one finds. */
+  reopen(): { journal: FakeJournal; saved: Saved } {
+    const journal = new FakeJournal();
+    journal.kept.push(...this.kept);
+    const saved = new Saved();
+    for (const frame of this.kept) saved.take(Mensagem.decode(frame));
+    return { journal, saved };
+  }
+}
+
+/** One server of which every connection and every moment is in the test's hand. It starts at time 0. */
+export class Stage {
+  /** The server. */
+  readonly node: Node;
+  /** What it printed. */
+  prints: string[] = [];
+  /** What it told an observer besides. */
+  readonly watched: string[] = [];
+  /** It takes FAULT. */
+  faults = false;
+  /** What it told the operator. */
+  readonly reports: string[] = [];
+  /** The times at which it asked for a dial. */
+  readonly dials: number[] = [];
+  /** What its host draws at random. */
+  random: number;
+  /** Milliseconds. */
+  now = 0;
+  #clusters = 0;
+  #paused: (() => void) | undefined;
+
+  /** A server at the address `self`. It leads where that is {@linkcode leader}. */
+  constructor(
+    self: string,
+    tuning?: Partial<Tuning>,
+    disk?: { readonly journal: FakeJournal; readonly saved: Saved },
+    random = 0.5,
+  ) {
+    this.random = random;
+    const host: Host = {
+      journal: disk?.journal,
+      prints: recordPrints((line) => this.prints.push(line)),
+      watch: recordWatch((line) => this.watched.push(line)),
+      report: (line) => this.reports.push(line),
+      dial: () => this.dials.push(this.now),
+      authenticate: noSecrets,
+      pause: (run) => {
+        this.#paused = run;
+        return () => this.#paused = undefined;
+      },
+      random: () => this.random,
+      newClusterId: () => `new${++this.#clusters}`,
+      vitals: () => ({ ...vitals, faults: this.faults }),
+      observe: () => {},
+    };
+    const all = { ...tuningDefault, ...tuning };
+    this.node = new Node({ self, leader, host, tuning: all, now: 0, saved: disk?.saved });
+    disk?.journal.usedBy(this.node);
+  }
+
+  /** True while the server waits a moment for what may come. */
+  get pausing(): boolean {
+    return this.#paused !== undefined;
+  }
+
+  /** That moment is over. */
+  endPause(): void {
+    const run = this.#paused!;
+    this.#paused = undefined;
+    run();
+  }
+
+  /** Somebody connects to the server. */
+  connect(peer: string): FakeLink {
+    return new FakeLink(this, peer);
+  }
+
+  /** A server connects and says JOIN. */
+  join(server: string, timestamp = 0, cluster = timestamp === 0 ? "" : "old"): FakeLink {
+    const link = this.connect(`${server.split(":")[0]}:40001`);
+    link.say(new Join(server, cluster, timestamp));
+    return link;
+  }
+
+  /** The server's dial succeeds. */
+  dialled(): FakeLink {
+    const link = this.connect(leader);
+    this.node.dialled(link);
+    return link;
+  }
+
+  /** Time passes in small steps. Those of `alive` send heartbeats meanwhile. */
+  pass(ms: number, ...alive: FakeLink[]): void {
+    for (const end = this.now + ms; this.now < end;) {
+      for (const link of alive) link.sayLine(`{"type":"HEARTBEAT"}`);
+      this.jump(Math.min(tickMs, end - this.now));
+    }
+  }
+
+  /** Time passes all at once, as when the process stood still. */
+  jump(ms: number): void {
+    this.now += ms;
+    this.node.tick(this.now);
+  }
+
+  /** What was printed since the last call. */
+  printed(): string[] {
+    const prints = this.prints;
+    this.prints = [];
+    return prints;
+  }
+
+  /** The table, as `a=1@7` in the order of the keys. */
+  get table(): string[] {
+    return tableOf(this.node);
+  }
+}
+
+function tableOf(node: Node): string[] {
+  return [...node.store.entries()].map(([key, { value, timestamp }]) =>
+    `${pair(key, value)}@${timestamp}`
+  ).sort();
+}
+
+/** The server's end of a connection. The other end is the test. */
+export class FakeLink implements Link {
+  readonly peer: string;
+  betweenServers = false;
+  mayJoin = true;
+  mayAsk = true;
+  /** False once it was closed from either side. */
+  open = true;
+  /** Heartbeats that the server sent. */
+  heartbeats = 0;
+  readonly #stage: Stage;
+  #sent: string[] = [];
+
+  /** A connection of the stage's server with `peer`. */
+  constructor(stage: Stage, peer: string) {
+    this.#stage = stage;
+    this.peer = peer;
+  }
+
+  send(frames: string): void {
+    if (!this.open) return;
+    for (const frame of framesIn(frames)) {
+      if (frame === `{"type":"HEARTBEAT"}\n`) this.heartbeats++;
+      else this.#sent.push(frame);
+    }
+  }
+
+  close(): void {
+    this.open = false;
+  }
+
+  /** The peer sends messages that arrive together. */
+  say(...messages: Mensagem[]): void {
+    this.sayLine(...messages.map((message) => message.encode().slice(0, -1)));
+  }
+
+  /** The peer sends lines that arrive together. */
+  sayLine(...lines: string[]): void {
+    for (const line of lines) this.#stage.node.receive(this, line);
+    this.#stage.node.flush();
+  }
+
+  /** The connection has ended. */
+  end(): void {
+    this.open = false;
+    this.#stage.node.closed(this);
+  }
+
+  /** What the server sent since the last call, heartbeats left out. */
+  heard(): string[] {
+    return this.heardFrames().map(brief);
+  }
+
+  /** The same, as it was on the wire. */
+  heardFrames(): string[] {
+    const sent = this.#sent;
+    this.#sent = [];
+    return sent;
+  }
+}
+
+/** What is sent may be several frames. */
+export function framesIn(text: string): string[] {
+  return text.match(/[^\n]*\n/g) ?? [];
+}
+
+/** "Everything up to here is applied." */
+export function ack(timestamp: number): ReplicationOk {
+  return new ReplicationOk(timestamp);
+}
+
+/** An open leader with two followers in sync, and a client. */
+export interface OpenLeader {
+  readonly stage: Stage;
+  readonly f1: FakeLink;
+  readonly f2: FakeLink;
+  readonly client: FakeLink;
+}
+
+/** A new cluster of three, "new1", that has opened. */
+export function openLeader(tuning: Partial<Tuning> = {}): OpenLeader {
+  const stage = new Stage(leader, tuning);
+  const f1 = stage.join(follower1);
+  const f2 = stage.join(follower2);
+  for (const link of [f1, f2]) {
+    link.say(ack(0));
+    link.heard();
+  }
+  return { stage, f1, f2, client: stage.connect(client) };
+}
+
+/** An open leader at timestamp `count`: so many acknowledged writes, `k1=1@1` and on. */
+export function openLeaderWith(count: number, tuning: Partial<Tuning> = {}): OpenLeader {
+  const open = openLeader(tuning);
+  for (let n = 1; n <= count; n++) open.client.say(new Put(n, `k${n}`, `${n}`));
+  for (const link of [open.f1, open.f2]) link.say(ack(count));
+  for (const link of [open.f1, open.f2, open.client]) link.heard();
+  open.stage.printed();
+  return open;
+}
+
+/** Whoever has ends of connections in a {@linkcode Cluster}. */
+interface Party {
+  receive(end: End, line: string): void;
+  flush(): void;
+  closed(end: End): void;
+}
+
+/** One end of a connection in a {@linkcode Cluster}. */
+class End implements Link {
+  readonly peer: string;
+  betweenServers = false;
+  readonly mayJoin = true;
+  readonly mayAsk = true;
+  /** Who has this end. */
+  readonly party: Party;
+  other!: End;
+  /** Frames on their way to this end, in order. */
+  inbox: string[] = [];
+  /** Closed here: nothing is sent and nothing is taken any more. */
+  closed = false;
+  /** The party knows that it is over. */
+  told = false;
+
+  constructor(party: Party, peer: string) {
+    this.party = party;
+    this.peer = peer;
+  }
+
+  send(frames: string): void {
+    if (!this.closed && !this.other.closed) this.other.inbox.push(...framesIn(frames));
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  /** True where there is something to deliver to this end. */
+  get due(): boolean {
+    return !this.told && (this.closed || this.other.closed || this.inbox.length > 0);
+  }
+
+  /** Delivers so many frames at once, or the end of the connection where no frame is left. */
+  deliver(count = Infinity): void {
+    if (this.closed || this.inbox.length === 0) {
+      this.closed = this.told = true;
+      return this.party.closed(this);
+    }
+    for (const frame of this.inbox.splice(0, count)) {
+      if (!this.closed) this.party.receive(this, frame.slice(0, -1));
+    }
+    this.party.flush();
+  }
+}
+
+/** A process of a server in a {@linkcode Cluster}. */
+class Server implements Party {
+  readonly node: Node;
+  readonly prints: string[] = [];
+  /** It is dialling, and nobody has answered yet. */
+  dialling = false;
+
+  constructor(self: string, tuning: Tuning, now: number, random: () => number) {
+    const host: Host = {
+      prints: recordPrints((line) => this.prints.push(line)),
+      report: () => {},
+      dial: () => this.dialling = true,
+      authenticate: noSecrets,
+      pause: () => () => {},
+      random,
+      observe: () => {},
+      newClusterId: () => `c${random()}`.replace(".", ""),
+      vitals: () => vitals,
+    };
+    this.node = new Node({ self, leader, host, tuning, now });
+  }
+
+  receive(end: End, line: string): void {
+    this.node.receive(end, line);
+  }
+
+  flush(): void {
+    this.node.flush();
+  }
+
+  closed(end: End): void {
+    this.node.closed(end);
+  }
+}
+
+/** A client of one server in a {@linkcode Cluster}. */
+export class FakeClient implements Party {
+  /** Answers by request id; each request should have one. */
+  readonly answers = new Map<number, string[]>();
+  /** True once the connection has ended: what was not answered never will be. */
+  gone = false;
+  /** PUTs that were certainly not applied. */
+  readonly refused: Put[] = [];
+  readonly #puts = new Map<number, Put>();
+  #end!: End;
+  #nextId = 1;
+
+  /** Is given its connection. */
+  connected(end: End): void {
+    this.#end = end;
+  }
+
+  /** Sends a PUT and returns its id. */
+  put(key: string, value: string): number {
+    const put = new Put(this.#nextId, key, value);
+    this.#puts.set(put.id, put);
+    return this.#ask(put);
+  }
+
+  /** Sends a GET and returns its id. */
+  get(key: string, seen = 0): number {
+    return this.#ask(new Get(this.#nextId, key, seen));
+  }
+
+  receive(_end: End, line: string): void {
+    const { id, code } = JSON.parse(line);
+    if (!this.answers.has(id)) this.answers.set(id, []);
+    this.answers.get(id)!.push(brief(line));
+    if (code === "UNAVAILABLE" || code === "OVERLOADED") this.refused.push(this.#puts.get(id)!);
+  }
+
+  flush(): void {}
+
+  closed(): void {
+    this.gone = true;
+  }
+
+  #ask(request: Put | Get): number {
+    this.answers.set(request.id, []);
+    this.#end.send(request.encode());
+    return this.#nextId++;
+  }
+}
+
+/** Real nodes, the first of which leads, and a network in which nothing moves by itself. */
+export class Cluster {
+  /** The processes, `undefined` for one that is down. */
+  readonly servers: (Server | undefined)[];
+  /** Milliseconds. */
+  now = 0;
+  readonly #addresses: string[];
+  readonly #tuning: Tuning;
+  readonly #random: () => number;
+  #ends: End[] = [];
+  /** Followers that are cut off from the leader: frames wait, dials hang. */
+  readonly #held = new Set<number>();
+  #nextPort = 5001;
+
+  /** All servers are started, and nothing has been delivered. */
+  constructor(tuning: Partial<Tuning> = {}, random: () => number = () => 0.5) {
+    this.#tuning = { ...tuningDefault, ...tuning };
+    this.#random = random;
+    this.#addresses = [leader, follower1, follower2].slice(0, this.#tuning.clusterSize);
+    this.servers = this.#addresses.map(() => undefined);
+    this.#addresses.forEach((_, index) => this.start(index));
+  }
+
+  /** A cluster that has opened. */
+  static open(tuning: Partial<Tuning> = {}): Cluster {
+    const cluster = new Cluster(tuning);
+    cluster.pass(200);
+    return cluster;
+  }
+
+  /** Starts a server without memory. */
+  start(index: number): void {
+    const self = this.#addresses[index]!;
+    this.servers[index] = new Server(self, this.#tuning, this.now, this.#random);
+  }
+
+  /** A server dies. Of what it had sent, the first `kept` frames of each connection still arrive. */
+  crash(index: number, kept = Infinity): void {
+    const server = this.servers[index];
+    for (const end of this.#ends) {
+      if (end.party !== server) continue;
+      end.other.inbox.splice(kept);
+      end.closed = end.told = true;
+    }
+    this.servers[index] = undefined;
+    this.#held.delete(index);
+  }
+
+  /** The connection of a follower breaks. Of what was under way, the first `kept` frames still arrive. */
+  cut(index: number, kept = 0): void {
+    for (const end of this.#peering(index)) {
+      end.inbox.splice(kept);
+      // Neither end has closed it: both find it ended once they have read what is left.
+      const dead = new End(end.party, "");
+      dead.closed = dead.told = true;
+      end.other = dead;
+    }
+  }
+
+  /** Nothing gets through between the leader and a follower until {@linkcode Cluster.release}. */
+  hold(index: number): void {
+    this.#held.add(index);
+  }
+
+  /** Ends a {@linkcode Cluster.hold}. */
+  release(index: number): void {
+    this.#held.delete(index);
+  }
+
+  /** A client connects to a server that is up. */
+  client(index: number): FakeClient {
+    const party = new FakeClient();
+    party.connected(this.#connect(party, this.servers[index]!, this.#addresses[index]!));
+    return party;
+  }
+
+  /** Delivers until nothing is under way. */
+  settle(): void {
+    while (this.deliver((ends) => ends[0]!));
+  }
+
+  /** Delivers at one of the ends where something is due. Returns false where there was none. */
+  deliver(choose: (ends: readonly End[]) => End, count?: number): boolean {
+    this.#answerDials();
+    this.#ends = this.#ends.filter((end) => !end.told);
+    const due = this.#ends.filter((end) => end.due && !this.#isHeld(end));
+    if (due.length === 0) return false;
+    choose(due).deliver(count);
+    return true;
+  }
+
+  /** One tick of the servers, all or the one given. */
+  tick(ms: number, only?: number): void {
+    this.now += ms;
+    for (const [index, server] of this.servers.entries()) {
+      if (only === undefined || only === index) server?.node.tick(this.now);
+    }
+  }
+
+  /** Time passes in small steps; everything is delivered at once. */
+  pass(ms: number): void {
+    this.settle();
+    for (const end = this.now + ms; this.now < end;) {
+      this.tick(tickMs);
+      this.settle();
+    }
+  }
+
+  /** The table of a server, as `a=1@7` in the order of the keys. */
+  table(index: number): string[] {
+    return tableOf(this.servers[index]!.node);
+  }
+
+  /** Everything that is on its way from the leader to a follower. */
+  underWay(index: number): string[] {
+    const server = this.servers[index];
+    return this.#peering(index).filter((end) => end.party === server)
+      .flatMap((end) => end.inbox.map(brief));
+  }
+
+  /** One random event: something is delivered, or a little time passes. */
+  step(random: Random): void {
+    const choose = (ends: readonly End[]) => random.pick(ends);
+    if (random.chance(0.2) || !this.deliver(choose, random.between(1, 4))) {
+      this.tick(random.between(1, 60), random.below(this.servers.length));
+    }
+  }
+
+  #answerDials(): void {
+    for (const [index, server] of this.servers.entries()) {
+      if (server === undefined || !server.dialling || this.#held.has(index)) continue;
+      server.dialling = false;
+      const lead = this.servers[0];
+      if (lead === undefined) server.node.dialFailed("nobody listens");
+      else server.node.dialled(this.#connect(server, lead, leader));
+    }
+  }
+
+  #connect(caller: Party, server: Server, address: string): End {
+    const index = this.servers.indexOf(caller as Server);
+    const host = index < 0 ? "10.0.9.1" : this.#addresses[index]!.split(":")[0];
+    const near = new End(caller, address);
+    const far = new End(server, `${host}:${this.#nextPort++}`);
+    near.other = far;
+    far.other = near;
+    this.#ends.push(near, far);
+    return near;
+  }
+
+  /** Both ends of the connections between the leader and a follower. */
+  #peering(index: number): End[] {
+    const [lead, server] = [this.servers[0], this.servers[index]];
+    return this.#ends.filter(({ party, other }) =>
+      (party === server && other.party === lead) || (party === lead && other.party === server)
+    );
+  }
+
+  #isHeld(end: End): boolean {
+    return [...this.#held].some((index) => this.#peering(index).includes(end));
+  }
+}

@@ -1,0 +1,393 @@
+/**
+ * What every engine must do, seen from outside: over TCP and on the consoles. The same tests run on the embedded
+ * engine, on an etcd that a test plays, and on three real members of etcd.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertGreater, assertNotEquals, assertRejects } from "@std/assert";
+import { formatAddress } from "../../lib/wire/address.ts";
+import { ClusterResetError } from "../../lib/wire/errors.ts";
+import { KvClient } from "../../lib/client/kv_client.ts";
+import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
+import { eventually, type Message, type TestServer, Wire } from "./helpers.ts";
+
+/** Three servers on an engine. Their data is theirs alone, and empty at the start. */
+export interface EngineCluster extends AsyncDisposable {
+  /** Who leads may be any of them. */
+  readonly servers: readonly TestServer[];
+}
+
+/** An engine to be tested. */
+export interface Engine {
+  /** Stands before the name of each test. */
+  readonly name: string;
+  /** True where it is not there: the tests are ignored. */
+  readonly ignore?: boolean;
+  /** Starts three servers, all of them ready. */
+  start(): Promise<EngineCluster>;
+  /** What the leader prints of a write that came to another server. */
+  readonly leaderShows: (
+    write: { client: string; key: string; value: string; timestamp: number },
+  ) => string[];
+}
+
+/** The servers by what they are. */
+interface Roles {
+  readonly leader: TestServer;
+  readonly others: readonly [TestServer, TestServer];
+}
+
+async function statusOf({ address }: TestServer): Promise<Message> {
+  using wire = await Wire.connect(address);
+  return await wire.ask({ type: "STATUS", id: 1 });
+}
+
+async function rolesOf({ servers }: EngineCluster): Promise<Roles> {
+  return await eventually("one server leads", async () => {
+    const leads = await Promise.all(servers.map(async (server) => {
+      const { leader } = await statusOf(server);
+      return leader === server.name;
+    }));
+    if (leads.filter((one) => one).length !== 1) return undefined;
+    const [other, another] = servers.filter((_, index) => !leads[index]);
+    return { leader: servers[leads.indexOf(true)]!, others: [other!, another!] as const };
+  });
+}
+
+async function ask(server: TestServer, message: Message): Promise<Message> {
+  using wire = await Wire.connect(server.address);
+  return await wire.ask({ id: 1, ...message });
+}
+
+async function put(server: TestServer, key: string, value: string): Promise<number> {
+  const { type, timestamp, message } = await ask(server, { type: "PUT", key, value });
+  assertEquals([type, message], ["PUT_OK", undefined]);
+  return timestamp as number;
+}
+
+/** The answer of a server once it is as new as `timestamp`. */
+async function getAt(server: TestServer, key: string, timestamp: number): Promise<Message> {
+  return await eventually(`${server.name} holds ${key} at ${timestamp}`, async () => {
+    const reply = await ask(server, { type: "GET", key, timestamp });
+    return reply.type === "GET_OK" && reply;
+  });
+}
+
+async function prints(server: TestServer, lines: readonly string[]): Promise<void> {
+  await eventually(
+    `${server.name} prints ${lines.length} lines`,
+    () => server.prints.length >= lines.length,
+  );
+  assertEquals(server.prints, lines);
+}
+
+/** Registers the tests of an engine. */
+export function conformance(engine: Engine): void {
+  const { name, ignore = false, start } = engine;
+  const test = (behaviour: string, fn: (cluster: EngineCluster) => Promise<void>) =>
+    Deno.test({
+      name: `${name}: ${behaviour}`,
+      ignore,
+      fn: async () => {
+        await using cluster = await start();
+        await fn(cluster);
+      },
+    });
+
+  test("a PUT at the leader: two lines there, a REPLICATION at the others", async (cluster) => {
+    const { leader, others } = await rolesOf(cluster);
+    using client = await Wire.connect(leader.address);
+    const reply = await client.ask({ type: "PUT", id: 7, key: "cor", value: "azul é 🙂" });
+    const { timestamp } = reply;
+    assertEquals(reply, { type: "PUT_OK", id: 7, key: "cor", timestamp });
+    for (const other of others) {
+      await prints(other, [`REPLICATION key:cor value:azul é 🙂 ts:${timestamp}.`]);
+    }
+    const own = [
+      `Cliente ${client.local} PUT key:cor value:azul é 🙂.`,
+      `Enviando PUT_OK ao Cliente ${client.local} da key:cor ts:${timestamp}.`,
+    ];
+    assertEquals(leader.prints, own);
+    // What comes later shows that nothing was still to come: the leader prints no REPLICATION of its own write.
+    const second = await put(leader, "cor", "verde");
+    for (const other of others) await getAt(other, "cor", second);
+    const third = await put(others[0], "cor", "rosa");
+    await eventually(
+      "the leader shows the third",
+      () => leader.prints.at(-1)!.includes(`ts:${third}.`),
+    );
+    assertEquals(
+      leader.prints.filter((line) => line.includes(`REPLICATION`) && !line.includes("rosa")),
+      [],
+    );
+  });
+
+  test("a PUT at another server: it says that it passes it on, then the REPLICATION", async (cluster) => {
+    const { leader, others: [near, far] } = await rolesOf(cluster);
+    using client = await Wire.connect(near.address);
+    const reply = await client.ask({ type: "PUT", id: 0, key: "cor", value: "azul" });
+    const timestamp = reply.timestamp as number;
+    assertEquals(reply, { type: "PUT_OK", id: 0, key: "cor", timestamp });
+    const replication = `REPLICATION key:cor value:azul ts:${timestamp}.`;
+    await prints(near, ["Encaminhando PUT key:cor value:azul", replication]);
+    await prints(far, [replication]);
+    const write = { client: client.local, key: "cor", value: "azul", timestamp };
+    await prints(leader, engine.leaderShows(write));
+  });
+
+  test("a GET: a value as old as asked for or newer, else TRY_OTHER, and a line for each", async (cluster) => {
+    const { leader, others } = await rolesOf(cluster);
+    await put(leader, "other", "first");
+    const timestamp = await put(leader, "cor", "azul");
+    for (const server of [leader, ...others]) {
+      await getAt(server, "cor", timestamp);
+      using client = await Wire.connect(server.address);
+      const before = server.prints.length;
+      const ok = await client.ask({ type: "GET", id: 1, key: "cor", timestamp: timestamp - 1 });
+      assertEquals(ok, { type: "GET_OK", id: 1, key: "cor", value: "azul", timestamp });
+      const refused = await client.ask({
+        type: "GET",
+        id: 2,
+        key: "cor",
+        timestamp: timestamp + 1,
+      });
+      assertEquals(refused, { type: "TRY_OTHER_SERVER_OR_LATER", id: 2, key: "cor", timestamp });
+      await eventually("both lines", () => server.prints.length >= before + 2);
+      const start = `Cliente ${client.local} GET key:cor ts:`;
+      assertEquals(server.prints.filter((line) => line.startsWith(start)), [
+        `${start}${timestamp - 1}. Meu ts é ${timestamp}, portanto devolvendo azul`,
+        `${start}${
+          timestamp + 1
+        }. Meu ts é ${timestamp}, portanto devolvendo TRY_OTHER_SERVER_OR_LATER`,
+      ]);
+    }
+  });
+
+  test("a key that does not exist is NULL to who never saw it, and TRY_OTHER to who has", async (cluster) => {
+    for (const server of cluster.servers) {
+      const absent = { type: "GET_OK", id: 1, key: "k", value: null, timestamp: 0 };
+      assertEquals(await ask(server, { type: "GET", key: "k", timestamp: 0 }), absent);
+      const refused = { type: "TRY_OTHER_SERVER_OR_LATER", id: 1, key: "k", timestamp: 0 };
+      assertEquals(await ask(server, { type: "GET", key: "k", timestamp: 1 }), refused);
+    }
+  });
+
+  test("timestamps rise over all keys, and every server shows all writes in that order", async (cluster) => {
+    const { leader, others } = await rolesOf(cluster);
+    const written: [timestamp: number, key: string, value: string][] = [];
+    let last = 0;
+    for (let n = 0; n < 40; n++) {
+      const [key, value] = [`k${n % 7}`, `v${n}`];
+      const timestamp = await put(cluster.servers[n % 3]!, key, value);
+      assertGreater(timestamp, last);
+      last = timestamp;
+      written.push([timestamp, key, value]);
+    }
+    // All at once.
+    const wires = await Promise.all(cluster.servers.map(({ address }) => Wire.connect(address)));
+    for (const [index, wire] of wires.entries()) {
+      await wire.send(...Array.from({ length: 40 }, (_, id) => ({
+        type: "PUT",
+        id,
+        key: `k${id % 7}`,
+        value: `w${index}.${id}`,
+      })));
+    }
+    for (const [index, wire] of wires.entries()) {
+      for (const { id, key, timestamp } of await wire.messages(40)) {
+        written.push([timestamp as number, `${key}`, `w${index}.${id}`]);
+      }
+      wire.close();
+    }
+    assertEquals(new Set(written.map(([timestamp]) => timestamp)).size, written.length);
+    written.sort(([a], [b]) => a - b);
+    const lines = written.map(([timestamp, key, value]) =>
+      `REPLICATION key:${key} value:${value} ts:${timestamp}.`
+    );
+    for (const other of others) {
+      await eventually("all writes", () => other.printsOf("REPLICATION").length >= lines.length);
+      assertEquals(other.printsOf("REPLICATION"), lines);
+    }
+    const shown = [...leader.printsOf("REPLICATION"), ...leader.printsOf("Enviando")];
+    assertEquals(shown.length, lines.length); // each in one way or the other
+  });
+
+  test("every text comes back as it was: empty, awkward, and as long as it may be", async (cluster) => {
+    const values = [
+      "",
+      " ",
+      "null",
+      '"\\',
+      "a\u0000b\r\n\u2028",
+      "é🙂\u{10FFFF}",
+      "x".repeat(70_000),
+    ];
+    for (const [n, value] of values.entries()) {
+      const server = cluster.servers[n % 3]!;
+      const key = n === 0 ? "__proto__" : `chave ${value.slice(0, 20)}/\u0000`;
+      const timestamp = await put(server, key, value);
+      for (const one of cluster.servers) {
+        assertEquals((await getAt(one, key, timestamp)).value, value);
+      }
+    }
+    const [key, value] = ["é".repeat(keyBytesMax / 2), "é".repeat(valueBytesMax / 2)];
+    const timestamp = await put(cluster.servers[1]!, key, value);
+    for (const one of cluster.servers) {
+      const { value: got } = await getAt(one, key, timestamp);
+      assert(got === value, `${(got as string).length} characters came back`);
+    }
+    const { type, code } = await ask(cluster.servers[1]!, {
+      type: "PUT",
+      key: "k",
+      value: `${value}x`,
+    });
+    assertEquals([type, code], ["ERROR", "TOO_LARGE"]);
+  });
+
+  test("of many requests on one connection each is answered exactly once", async (cluster) => {
+    for (const { address } of cluster.servers) {
+      using wire = await Wire.connect(address);
+      const requests = Array.from(
+        { length: 90 },
+        (_, id) =>
+          id % 3 === 0
+            ? { type: "PUT", id, key: `k${id % 9}`, value: `${id}` }
+            : { type: "GET", id, key: `k${id % 9}`, timestamp: 0 },
+      );
+      await wire.send(...requests);
+      await wire.closeWrite();
+      const replies = await wire.rest();
+      const ids = replies.map(({ id }) => id as number).sort((a, b) => a - b);
+      assertEquals(ids, requests.map(({ id }) => id));
+      for (const { id, type, key } of replies) {
+        assertEquals([type, key], [`${requests[id as number]!.type}_OK`, `k${id as number % 9}`]);
+      }
+    }
+  });
+
+  test("clients of the library never read back in time, whichever server answers", async (cluster) => {
+    const addresses = cluster.servers.map(({ address }) => address);
+    await Promise.all([1, 2, 3].map(async (number) => {
+      await using client = new KvClient(addresses);
+      const seen = new Map<string, number>();
+      for (let n = 0; n < 24; n++) {
+        const key = `k${(n * number) % 3}`;
+        const { timestamp } = n % 4 === 0
+          ? await client.put(key, `${number}.${n}`)
+          : await client.get(key);
+        assert(timestamp >= (seen.get(key) ?? 0), `${key}: ${timestamp} after ${seen.get(key)}`);
+        seen.set(key, timestamp);
+      }
+    }));
+  });
+
+  test("STATUS: one cluster, one leader, as many keys as were written", async (cluster) => {
+    const { leader, others } = await rolesOf(cluster);
+    let timestamp = 0;
+    for (const [n, server] of [leader, ...others, leader].entries()) {
+      timestamp = await put(server, `k${n % 3}`, `${n}`);
+    }
+    const clusters = new Set<unknown>();
+    for (const server of cluster.servers) {
+      const status = await eventually(`${server.name} knows of all writes`, async () => {
+        const status = await statusOf(server);
+        return (status.timestamp as number) >= timestamp && status.keys === 3 && status;
+      });
+      assertEquals(status.server, server.name);
+      assertEquals(status.leader === server.name, server === leader);
+      clusters.add(status.cluster);
+    }
+    assertEquals(clusters.size, 1);
+    assertNotEquals([...clusters], [""]);
+  });
+
+  test("a session of one cluster is refused by another", async (cluster) => {
+    await using another = await start();
+    const addressesOf = ({ servers }: EngineCluster) => servers.map(({ address }) => address);
+    await using before = new KvClient(addressesOf(cluster));
+    await before.put("cor", "azul");
+    const session = before.exportSession();
+    await using after = new KvClient(addressesOf(another), { session });
+    await assertRejects(() => after.get("cor"), ClusterResetError);
+    await using same = new KvClient(addressesOf(cluster), { session });
+    assertEquals((await same.get("cor")).value, "azul");
+  });
+
+  test("an observer is told what happens, and counts that agree", async (cluster) => {
+    const { leader, others: [other] } = await rolesOf(cluster);
+    using atLeader = await Wire.connect(leader.address);
+    using atOther = await Wire.connect(other.address);
+    const told = new Map<Wire, Message[]>([[atLeader, []], [atOther, []]]);
+    /** The event of a kind with these fields, once it is told. */
+    const hear = async (wire: Wire, fields: Message) => {
+      for (let message = 0; message < 100; message++) {
+        const event = told.get(wire)!.find((event) =>
+          Object.entries(fields).every(([name, value]) => event[name] === value)
+        );
+        if (event !== undefined) return event;
+        const { events } = await wire.messageOf("EVENTS");
+        told.get(wire)!.push(...events as Message[]);
+      }
+      throw new Error(`never told: ${JSON.stringify(fields)}`);
+    };
+    for (const wire of told.keys()) await wire.send({ type: "OBSERVE", id: 1 });
+    const { inSync } = await hear(atLeader, { kind: "members", open: true });
+    assert((inSync as string[]).includes(leader.name));
+    const first = await put(leader, "cor", "azul");
+    await hear(atLeader, { kind: "put", key: "cor", value: "azul" });
+    await hear(atLeader, { kind: "written", key: "cor", value: "azul", timestamp: first });
+    const { ms } = await hear(atLeader, { kind: "put_ok", key: "cor", timestamp: first });
+    assert((ms as number) >= 0 && (ms as number) < 10_000, `${ms} ms`);
+    await hear(atOther, { kind: "replication", key: "cor", value: "azul", timestamp: first });
+    const second = await put(other, "cor", "verde");
+    await hear(atOther, { kind: "forwarding", key: "cor", value: "verde" });
+    await hear(atOther, { kind: "replication", key: "cor", value: "verde", timestamp: second });
+    await ask(other, { type: "GET", key: "cor", timestamp: second + 1 });
+    await hear(atOther, { kind: "get", key: "cor", refused: true, own: second });
+    using late = await Wire.connect(other.address);
+    told.set(late, []);
+    await late.send({ type: "OBSERVE", id: 1 });
+    await hear(late, { kind: "table", key: "cor", value: "verde", timestamp: second });
+  });
+
+  test("what is for no server here is refused, and the connection goes on", async (cluster) => {
+    for (const server of cluster.servers) {
+      const { leader } = await statusOf(server);
+      using wire = await Wire.connect(server.address);
+      const messages: Message[] = [
+        { type: "FAULT", id: 1, follower: "127.0.0.1:1", action: "pause" },
+        { type: "REPLICATION", key: "k", value: "v", timestamp: 1 },
+        { type: "PUT_OK", id: 3, key: "k", timestamp: 9 },
+      ];
+      if (leader !== server.name) {
+        messages.push({ type: "JOIN", server: "127.0.0.1:1", cluster: "", timestamp: 0 });
+      }
+      for (const message of messages) {
+        const { type, code } = await wire.ask(message);
+        assertEquals([message.type, type, code], [message.type, "ERROR", "FORBIDDEN"]);
+      }
+      assertEquals((await wire.ask({ type: "GET", id: 9, key: "k", timestamp: 0 })).value, null);
+      assertEquals(formatAddress(server.address), server.name);
+    }
+  });
+
+  test("a server that closes answers the PUTs that it has taken", async (cluster) => {
+    const { leader, others } = await rolesOf(cluster);
+    for (const server of [others[0], leader]) {
+      using wire = await Wire.connect(server.address);
+      await wire.send(...Array.from({ length: 50 }, (_, id) => ({
+        type: "PUT",
+        id,
+        key: `k${id}`,
+        value: "v",
+      })));
+      await wire.message(); // it has begun
+      const closing = server.close();
+      const replies = await wire.rest();
+      wire.close();
+      await closing;
+      for (const { type } of replies) assertEquals(type, "PUT_OK");
+    }
+  });
+}

@@ -1,0 +1,91 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { main } from "../../tools/demo.ts";
+import { exitCode } from "../../lib/cli/terminal.ts";
+import { FakeTerminal, linesOf, within } from "../support/helpers.ts";
+
+async function run(args: string[], terminal = new FakeTerminal("")) {
+  const code = await within("it ends", exitCode(terminal, () => main(args, terminal)));
+  return { code, screen: terminal.screen, errors: terminal.errors };
+}
+
+/** What servers and clients say, their ports by letters. A client's own port is blotted out. */
+function said(screen: string): string[] {
+  const ports = /(\d+)\D+(\d+)\D+(\d+)/.exec(screen)!.slice(1);
+  return linesOf(screen).filter((line) => line.startsWith("[")).map((line) => {
+    for (const [n, port] of ports.entries()) line = line.replaceAll(port, ["P", "Q", "R"][n]!);
+    return line.replace(/Cliente 127\.0\.0\.1:\d+/, "Cliente X").replaceAll("127.0.0.1:", "");
+  });
+}
+
+const lines = [
+  "[P] Cliente X PUT key:cor value:azul.",
+  "[Q] REPLICATION key:cor value:azul ts:1.",
+  "[R] REPLICATION key:cor value:azul ts:1.",
+  "[P] Enviando PUT_OK ao Cliente X da key:cor ts:1.",
+  "[A] PUT_OK key: cor value azul timestamp 1 realizada no servidor P",
+  "[P] Cliente X PUT key:cor value:verde.",
+  "[Q] REPLICATION key:cor value:verde ts:2.",
+  "[Q] Cliente X GET key:cor ts:0. Meu ts é 2, portanto devolvendo verde",
+  "[B] GET key: cor value: verde obtido do servidor Q, meu timestamp 0 e do servidor 2",
+  "[R] Cliente X GET key:cor ts:2. Meu ts é 1, portanto devolvendo TRY_OTHER_SERVER_OR_LATER",
+  "[B] GET key: cor value: TRY_OTHER_SERVER_OR_LATER obtido do servidor R, meu timestamp 2 e do servidor 1",
+  "[R] Cliente X GET key:cor ts:0. Meu ts é 1, portanto devolvendo azul",
+  "[C] GET key: cor value: azul obtido do servidor R, meu timestamp 0 e do servidor 1",
+  "[R] REPLICATION key:cor value:verde ts:2.",
+  "[P] Enviando PUT_OK ao Cliente X da key:cor ts:2.",
+  "[A] PUT_OK key: cor value verde timestamp 2 realizada no servidor P",
+  "[R] Cliente X GET key:cor ts:2. Meu ts é 2, portanto devolvendo verde",
+  "[B] GET key: cor value: verde obtido do servidor R, meu timestamp 2 e do servidor 2",
+];
+
+/** The two followers get a write at the same moment, so either may be the first to print it. */
+function assertSaid(screen: string): void {
+  const all = said(screen);
+  const sorted = [...all.slice(0, 1), ...all.slice(1, 3).sort(), ...all.slice(3)];
+  assertEquals(sorted, lines);
+}
+
+Deno.test("from a pipe the demonstration runs through, with the exact lines of servers and clients", async () => {
+  const { code, screen, errors } = await run([]);
+  assertEquals([code, errors], [0, ""]);
+  assertSaid(screen);
+  const steps = linesOf(screen).filter((line) => /^\d\. /.test(line));
+  assertEquals(steps.map((line) => line[0]), [..."12345678"]);
+  assertStringIncludes(steps[0]!, "O cliente A escreve azul.");
+  assert(screen.endsWith("\nCada passo deu o que foi dito.\n"));
+});
+
+Deno.test("--lang=en narrates in English; the lines of the assignment stay as they are", async () => {
+  const { code, screen } = await run(["--lang=en"]);
+  assertEquals(code, 0);
+  assertSaid(screen);
+  assertStringIncludes(screen, "\n1. Client A writes azul.");
+  assert(screen.endsWith("\nEvery step gave what was said.\n"));
+});
+
+Deno.test("on a terminal each step waits for Enter", async () => {
+  const terminal = new FakeTerminal();
+  const ended = run(["--lang=en"], terminal);
+  for (let step = 1; step <= 8; step++) {
+    await terminal.shows("Enter goes on ");
+    assert(!terminal.screen.includes(`\n${step}. `), `step ${step} did not wait`);
+    terminal.type("\n");
+  }
+  assertEquals((await ended).code, 0);
+});
+
+Deno.test("the end of the input on a terminal lets the rest run through", async () => {
+  const terminal = new FakeTerminal("\n", true);
+  const { code, screen } = await run([], terminal);
+  assertEquals(code, 0);
+  assertStringIncludes(screen, "\n8. ");
+});
+
+Deno.test("an unknown language is wrong usage, --help explains every flag", async () => {
+  const wrong = await run(["--lang=fr"]);
+  assertEquals([wrong.code, wrong.screen], [2, ""]);
+  assertStringIncludes(wrong.errors, `--lang must be pt or en, not "fr"`);
+  const { code, screen } = await run(["--help"]);
+  assertEquals(code, 0);
+  for (const flag of ["lang", "help"]) assertStringIncludes(screen, `--${flag}`);
+});

@@ -1,0 +1,242 @@
+import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
+import { FrameReader } from "../../lib/wire/line_reader.ts";
+import { frameBytesMax } from "../../lib/limits.ts";
+import { Heartbeat, Mensagem } from "../../lib/mensagem.ts";
+import { type Random, seeded } from "../support/random.ts";
+
+const pure = { permissions: "none" } as const;
+const LF = 10;
+const encoder = new TextEncoder();
+const bytesOf = (text: string) => encoder.encode(text);
+
+/** Brings chunks in as a socket does: into the reader's own space, in parts where that is too small. */
+function feed(reader: FrameReader, ...chunks: Uint8Array[]): string[] {
+  const lines: string[] = [];
+  for (const chunk of chunks) {
+    for (let at = 0; at < chunk.length && reader.failure === undefined;) {
+      const { space } = reader;
+      assert(space.length > 0, "no space");
+      const part = chunk.subarray(at, at + space.length);
+      // A line end that is left over beyond the new bytes must not count.
+      space.subarray(0, part.length + 8).fill(LF);
+      space.set(part);
+      lines.push(...reader.push(part.length));
+      at += part.length;
+    }
+  }
+  return lines;
+}
+
+function assertFailure(reader: FrameReader, code: "BAD_MESSAGE" | "TOO_LARGE"): void {
+  assertStrictEquals(reader.failure?.name, "FrameError");
+  assertStrictEquals(reader.failure?.code, code);
+}
+
+const multiByte = "aé€😀\n{}\n\u2028\0\n👩‍👩‍👧\r\n";
+const multiByteLines = ["aé€😀", "{}", "\u2028\0", "👩‍👩‍👧\r"];
+
+Deno.test("lines are the same wherever a multi-byte text is cut in two", pure, () => {
+  const bytes = bytesOf(multiByte);
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const reader = new FrameReader();
+    assertEquals(feed(reader, bytes.slice(0, cut), bytes.slice(cut)), multiByteLines);
+    assertStrictEquals(reader.partialBytes > 0, false);
+  }
+});
+
+Deno.test("lines are the same wherever a multi-byte text is cut in three", pure, () => {
+  const bytes = bytesOf(multiByte);
+  for (let first = 0; first <= bytes.length; first++) {
+    for (let second = first; second <= bytes.length; second++) {
+      const chunks = [bytes.slice(0, first), bytes.slice(first, second), bytes.slice(second)];
+      assertEquals(feed(new FrameReader(), ...chunks), multiByteLines);
+    }
+  }
+});
+
+Deno.test("a line comes with its last byte and not before", pure, () => {
+  const reader = new FrameReader();
+  const came: string[][] = [];
+  for (const byte of bytesOf("é\nb\n\n")) {
+    came.push(feed(reader, new Uint8Array([byte])));
+  }
+  assertEquals(came, [[], [], ["é"], [], ["b"], [""]]);
+});
+
+Deno.test("many frames in one chunk come together and in order, empty lines too", pure, () => {
+  const lines = Array.from({ length: 30 }, (_, n) => n % 7 === 0 ? "" : `line ${n}`);
+  const bytes = bytesOf(lines.map((line) => `${line}\n`).join(""));
+  const reader = new FrameReader();
+  reader.space.set(bytes);
+  assertEquals(reader.push(bytes.length), lines);
+});
+
+Deno.test("partial is true from the first byte of a frame to its last", pure, () => {
+  const reader = new FrameReader();
+  assertStrictEquals(reader.partialBytes > 0, false);
+  feed(reader, bytesOf("a\nb"));
+  assertStrictEquals(reader.partialBytes > 0, true);
+  assertEquals(feed(reader, bytesOf("\n")), ["b"]);
+  assertStrictEquals(reader.partialBytes > 0, false);
+});
+
+Deno.test("a truncated last frame is never handed out, and clear forgets it", pure, () => {
+  const reader = new FrameReader();
+  assertEquals(feed(reader, bytesOf(`one\n{"type":"PUT","id":1`)), ["one"]);
+  assertStrictEquals(reader.failure, undefined);
+  reader.clear();
+  assertStrictEquals(reader.partialBytes > 0, false);
+  assertEquals(feed(reader, bytesOf("two\n")), ["two"]);
+});
+
+Deno.test("a CR before the LF stays, and a Mensagem does not mind", pure, () => {
+  const [line] = feed(new FrameReader(), bytesOf(`{"type":"HEARTBEAT"}\r\n`));
+  assertStrictEquals(line, `{"type":"HEARTBEAT"}\r`);
+  assertEquals(Mensagem.decode(line), new Heartbeat());
+});
+
+Deno.test("a byte order mark is part of its line, first or later, wherever it is cut", pure, () => {
+  const bytes = bytesOf("\ufeffa\n\ufeffb\n");
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const lines = feed(new FrameReader(), bytes.slice(0, cut), bytes.slice(cut));
+    assertEquals(lines, ["\ufeffa", "\ufeffb"]);
+  }
+});
+
+/** No UTF-8, although some of it looks like it. */
+const notUtf8: Record<string, number[]> = {
+  "a lone continuation": [0x80],
+  "an overlong slash": [0xc0, 0xaf],
+  "a surrogate": [0xed, 0xa0, 0x80],
+  "a code point over U+10FFFF": [0xf4, 0x90, 0x80, 0x80],
+  "a character cut off by the line end": [0xe2, 0x82],
+  "a byte that never occurs": [0xff],
+};
+
+for (const [name, bad] of Object.entries(notUtf8)) {
+  Deno.test(`${name} is a failure, after the good lines before it`, pure, () => {
+    const bytes = new Uint8Array([...bytesOf("um\nédois\n{"), ...bad, ...bytesOf("\nquatro\n")]);
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      const reader = new FrameReader();
+      assertEquals(feed(reader, bytes.slice(0, cut), bytes.slice(cut)), ["um", "édois"]);
+      assertFailure(reader, "BAD_MESSAGE");
+      assert(reader.failure?.cause instanceof TypeError);
+    }
+  });
+}
+
+Deno.test("after a failure nothing more is handed out", pure, () => {
+  const reader = new FrameReader();
+  feed(reader, new Uint8Array([0xff, LF]));
+  const { failure } = reader;
+  reader.clear();
+  reader.space.set(bytesOf("a\n"));
+  assertEquals(reader.push(2), []);
+  assertStrictEquals(reader.failure, failure);
+});
+
+for (const cut of [frameBytesMax, frameBytesMax - 1, 1]) {
+  Deno.test(
+    `a frame of exactly the limit, LF included, is a line; cut after ${cut} bytes`,
+    pure,
+    () => {
+      const reader = new FrameReader();
+      const frame = new Uint8Array(frameBytesMax).fill(0x78);
+      frame[frameBytesMax - 1] = LF;
+      const chunks = [frame.subarray(0, cut), frame.subarray(cut)];
+      const lines = feed(reader, bytesOf("before\n"), ...chunks, bytesOf("after\n"));
+      assertEquals(lines.map((line) => line.length), [6, frameBytesMax - 1, 5]);
+      assertStrictEquals(reader.failure, undefined);
+    },
+  );
+}
+
+for (const ending of ["with its LF right after", "with its LF in the same chunk", "without LF"]) {
+  Deno.test(`a frame one byte over the limit is TOO_LARGE, ${ending}`, pure, () => {
+    const reader = new FrameReader();
+    const frame = new Uint8Array(frameBytesMax + 1).fill(0x78);
+    if (ending !== "without LF") frame[frameBytesMax] = LF;
+    const chunks = ending === "with its LF right after"
+      ? [frame.subarray(0, frameBytesMax), frame.subarray(frameBytesMax)]
+      : [frame];
+    assertEquals(feed(reader, bytesOf("before\n"), ...chunks), ["before"]);
+    assertFailure(reader, "TOO_LARGE");
+  });
+}
+
+Deno.test("an endless frame fills no more memory than the longest one", pure, () => {
+  const reader = new FrameReader();
+  const chunk = new Uint8Array(64 * 1024).fill(0x78);
+  let fed = 0;
+  while (reader.failure === undefined) {
+    assertLessOrEqual(reader.space.buffer.byteLength, frameBytesMax);
+    feed(reader, chunk);
+    fed += chunk.length;
+    assertLessOrEqual(fed, frameBytesMax);
+  }
+  assertStrictEquals(fed, frameBytesMax);
+  assertFailure(reader, "TOO_LARGE");
+  assertLessOrEqual(reader.space.buffer.byteLength, frameBytesMax);
+  reader.clear();
+  assertLessOrEqual(reader.space.buffer.byteLength, frameBytesMax);
+});
+
+Deno.test("a buffer that grew for a long frame is given back", pure, () => {
+  const longBytes = 1024 * 1024;
+  const reader = new FrameReader();
+  feed(reader, new Uint8Array(longBytes).fill(0x78));
+  assert(reader.space.buffer.byteLength > longBytes);
+  assertEquals(feed(reader, new Uint8Array([LF])).map((line) => line.length), [longBytes]);
+  assertLessOrEqual(reader.space.buffer.byteLength, longBytes / 16);
+});
+
+/** The dumb second version: all bytes first, then one line after another. */
+function dumbLines(bytes: Uint8Array): { lines: string[]; failed: boolean; partial: boolean } {
+  const lines: string[] = [];
+  let start = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] !== LF) continue;
+    try {
+      const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+      lines.push(decoder.decode(bytes.slice(start, at)));
+    } catch {
+      return { lines, failed: true, partial: false };
+    }
+    start = at + 1;
+  }
+  return { lines, failed: false, partial: start < bytes.length };
+}
+
+function randomStream(random: Random): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let lines = random.below(12); lines > 0; lines--) {
+    const long = random.chance(0.1) ? "x€".repeat(random.below(15_000)) : "";
+    parts.push(bytesOf(`${random.text(random.below(8)).replaceAll("\n", "")}${long}`));
+    if (random.chance(0.05)) parts.push(new Uint8Array(random.pick(Object.values(notUtf8))));
+    parts.push(new Uint8Array([LF]));
+  }
+  if (random.chance(0.5)) parts.push(bytesOf(random.text(3)));
+  return new Uint8Array(parts.flatMap((part) => [...part]));
+}
+
+Deno.test(
+  "500 random streams in random chunks give the lines of a dumb second version",
+  pure,
+  seeded((random) => {
+    for (let round = 0; round < 500; round++) {
+      const stream = randomStream(random);
+      const chunkBytesMax = random.pick([3, 50, 5_000, 100_000]);
+      const reader = new FrameReader();
+      const lines: string[] = [];
+      for (let at = 0; at < stream.length;) {
+        const chunk = stream.subarray(at, at + random.between(1, chunkBytesMax));
+        lines.push(...feed(reader, chunk));
+        at += chunk.length;
+      }
+      const expected = dumbLines(stream);
+      assertEquals(lines, expected.lines);
+      assertStrictEquals(reader.failure !== undefined, expected.failed);
+      if (!expected.failed) assertStrictEquals(reader.partialBytes > 0, expected.partial);
+    }
+  }),
+);
