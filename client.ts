@@ -9,11 +9,11 @@ import { exitCodes, readCommand, runCommand, writeJson } from "./lib/cli/command
 import { clientTexts, commandTexts, passwordText, type Write } from "./lib/cli/console.ts";
 import {
   ClusterResetError,
-  MensagemError,
   StaleError,
   UnavailableError,
   UnknownOutcomeError,
-} from "./lib/wire/errors.ts";
+} from "./lib/client/errors.ts";
+import { MensagemError } from "./lib/mensagem.ts";
 import {
   type CommandLine,
   type Flags,
@@ -22,7 +22,7 @@ import {
   UsageError,
 } from "./lib/cli/flags.ts";
 import { KvClient, type KvClientOptions } from "./lib/client/kv_client.ts";
-import { ipDefault, portsDefault, requestTimeoutMs, watchPauseMs } from "./lib/limits.ts";
+import { ipDefault, portsDefault, requestTimeoutMs } from "./lib/limits.ts";
 import { SessionFile } from "./lib/cli/session_file.ts";
 import {
   askIp,
@@ -37,6 +37,9 @@ import {
   type Terminal,
   tlsFlags,
 } from "./lib/cli/terminal.ts";
+
+/** Pause between two looks at how a cluster is. */
+export const watchPauseMs = 2_000;
 
 const seconds = 1000;
 

@@ -22,19 +22,19 @@ import {
   serverTexts,
 } from "./lib/cli/console.ts";
 import type { StartEngine } from "./lib/replication/engine.ts";
-import { JournalError } from "./lib/wire/errors.ts";
+import { JournalError } from "./lib/journal/errors.ts";
 import type { EtcdOptions } from "./lib/etcd/client.ts";
 import { EtcdEngine } from "./lib/etcd/engine.ts";
 import { askEtcd, etcdFlags, etcdSwitches, etcdUsage } from "./lib/cli/etcd_flags.ts";
 import { FileJournal } from "./lib/journal/file_journal.ts";
 import { DiskFolder } from "./lib/journal/disk.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/server/kv_server.ts";
-import { consolePauseMs, finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
+import { finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import { Metrics } from "./lib/metrics/metrics.ts";
 import { serveMetrics } from "./lib/metrics/http.ts";
 import { exportMetrics, otelMeter } from "./lib/metrics/otel.ts";
 import type { Secrets } from "./lib/server/connection_handler.ts";
-import { type Tuning, tuningDefault } from "./lib/replication/environment.ts";
+import { type Tuning, tuningDefault } from "./lib/replication/tuning.ts";
 import {
   askIp,
   askPort,
@@ -49,6 +49,9 @@ import {
   UsageError,
 } from "./lib/cli/terminal.ts";
 import { checkTls } from "./lib/net/tls.ts";
+
+/** Least pause between two writes of a server to its console, in milliseconds. */
+export const consolePauseMs = 50;
 
 /** A number that an operator may set. */
 interface NumberFlag {

@@ -5,7 +5,7 @@
  */
 
 import { type Address, formatAddress } from "../lib/wire/address.ts";
-import { FrameError, MensagemError } from "../lib/wire/errors.ts";
+import { FrameError, MensagemError } from "../lib/mensagem.ts";
 import { FrameReader } from "../lib/wire/line_reader.ts";
 import { type AnyMensagem, Mensagem } from "../lib/mensagem.ts";
 import { type Asked, type History, Violation } from "./history.ts";

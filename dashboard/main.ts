@@ -9,12 +9,7 @@ import { Secret } from "../lib/auth/proof.ts";
 import { dashboardTexts, escapeControls, passwordText, ServerConsole } from "../lib/cli/console.ts";
 import { Dashboard } from "./server/dashboard.ts";
 import { KvServer } from "../lib/server/kv_server.ts";
-import {
-  dashboardPortDefault,
-  dashboardServersMax,
-  ipDefault,
-  portsDefault,
-} from "../lib/limits.ts";
+import { ipDefault, portsDefault } from "../lib/limits.ts";
 import {
   askIp,
   askPort,
@@ -28,6 +23,12 @@ import {
   UsageError,
 } from "../lib/cli/terminal.ts";
 import { untilSignal, whyNotListening } from "../server.ts";
+
+/** Where the dashboard listens where nothing else is said. */
+export const dashboardPortDefault = 10_090;
+
+/** Servers that one dashboard shows: more would not fit its page. */
+export const dashboardServersMax = 5;
 
 const serversDefault = portsDefault.map((port) => `${ipDefault}:${port}`).join(",");
 

@@ -10,9 +10,10 @@
 import { formatAddress } from "../lib/wire/address.ts";
 import { clientTexts, ServerConsole, tryOther } from "../lib/cli/console.ts";
 import { demoTexts, type Step } from "./demo_texts.ts";
-import { UnavailableError, UnknownOutcomeError } from "../lib/wire/errors.ts";
+import { UnavailableError, UnknownOutcomeError } from "../lib/client/errors.ts";
 import { KvServer } from "../lib/server/kv_server.ts";
-import { ipDefault, putTimeoutMs, requestTimeoutMs } from "../lib/limits.ts";
+import { ipDefault, requestTimeoutMs } from "../lib/limits.ts";
+import { putTimeoutMs } from "../lib/replication/tuning.ts";
 import { Fault, Get, Put } from "../lib/mensagem.ts";
 import { ServerConnection, within } from "../lib/client/server_connection.ts";
 import { Session } from "../lib/client/session.ts";

@@ -5,12 +5,15 @@
  */
 
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
-import { UnavailableError, UnknownOutcomeError } from "../../lib/wire/errors.ts";
-import { dashboardClients, dialTimeoutMs } from "../../lib/limits.ts";
+import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
+import { dialTimeoutMs } from "../../lib/limits.ts";
 import { type AnyMensagem, checkKey, checkValue, Get, Put, Status } from "../../lib/mensagem.ts";
 import { Session } from "../../lib/client/session.ts";
 import type { Item } from "./item.ts";
 import { type Entry, ServerLink } from "./link.ts";
+
+/** The clients that the dashboard plays. */
+export const dashboardClients = 4;
 
 /** An answer to one of the clients. */
 export interface Answer {

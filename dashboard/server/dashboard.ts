@@ -6,7 +6,6 @@
 
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import type { FaultAction } from "../../lib/wire/events.ts";
-import { demoStepMs } from "../../lib/limits.ts";
 import { Clients } from "./clients.ts";
 import { demonstrate } from "./demo.ts";
 import { Feed } from "./feed.ts";
@@ -14,6 +13,12 @@ import { type Commands, serveHttp } from "./http.ts";
 import type { Item } from "./item.ts";
 import type { Entry } from "./link.ts";
 import { Observer } from "./observer.ts";
+
+/**
+ * Pause between two steps of the dashboard's demonstration. The write that it holds back goes
+ * through three of them, and must still be answered in time.
+ */
+export const demoStepMs = 1_300;
 
 /** What a dashboard needs to know. */
 export interface DashboardOptions extends Entry {

@@ -5,9 +5,11 @@
  */
 
 import type { FaultAction } from "../../lib/wire/events.ts";
-import { demoRetriesMax } from "../../lib/limits.ts";
 import type { Answer } from "./clients.ts";
 import type { Story } from "./item.ts";
+
+/** How often the demonstration asks a follower that should have caught up. */
+export const demoRetriesMax = 5;
 
 /** What the demonstration needs of the world. */
 export interface Stage {

@@ -4,16 +4,24 @@
  * @module
  */
 
-import {
-  browserBytesMax,
-  clockOffMs,
-  feedHoldMs,
-  feedItemsHeldMax,
-  feedPauseMs,
-} from "../../lib/limits.ts";
 import { Fifo } from "../../lib/fifo.ts";
 import type { Item, State } from "./item.ts";
 import { apply, emptyState, encode } from "../page/state.js";
+
+/** What waits for a browser that reads slowly; beyond that it loses items. */
+export const browserBytesMax = 1024 * 1024;
+
+/** Pause between two deliveries of the dashboard to its browsers. */
+export const feedPauseMs = 50;
+
+/** How long an event waits for events of other servers that were earlier. */
+export const feedHoldMs = 120;
+
+/** Events that wait for others; with more, all are delivered as they are. */
+export const feedItemsHeldMax = 10_000;
+
+/** How far an event's time may lie back; a server whose clock is further off has the wrong time. */
+export const clockOffMs = 2_000;
 
 /** The order of what has happened at several servers within the same millisecond. */
 const ranks: Readonly<Partial<Record<Item["kind"], number>>> = {

@@ -5,9 +5,9 @@
  */
 
 import { type Address, parseIp } from "../../lib/wire/address.ts";
-import { MensagemError, UnavailableError, UnknownOutcomeError } from "../../lib/wire/errors.ts";
+import { MensagemError } from "../../lib/mensagem.ts";
+import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
 import type { FaultAction } from "../../lib/wire/events.ts";
-import { browsersMax, commandBytesMax, commandsMax } from "../../lib/limits.ts";
 import type { Answer } from "./clients.ts";
 import page from "../page/page.html" with { type: "text" };
 import style from "../page/page.css" with { type: "text" };
@@ -21,6 +21,15 @@ import recordingScript from "../page/recording.js" with { type: "text" };
 import stateScript from "../page/state.js" with { type: "text" };
 import textsScript from "../page/texts.js" with { type: "text" };
 import viewsScript from "../page/views.js" with { type: "text" };
+
+/** Browsers that watch one dashboard at once. */
+export const browsersMax = 32;
+
+/** The body of a command that a browser sends to the dashboard. */
+export const commandBytesMax = 64 * 1024;
+
+/** Commands of browsers that are being carried out. */
+export const commandsMax = 64;
 
 /** What a browser may ask for. */
 export interface Commands {

@@ -7,7 +7,7 @@
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { DiallerProof, type Secret } from "../../lib/auth/proof.ts";
 import { Connection, type Receiver, type Tls } from "../../lib/net/connection.ts";
-import { UnavailableError, UnknownOutcomeError } from "../../lib/wire/errors.ts";
+import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
 import { requestTimeoutMs } from "../../lib/limits.ts";
 import {
   type AnyMensagem,

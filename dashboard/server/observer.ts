@@ -6,17 +6,20 @@
 
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import type { Counts, FaultAction } from "../../lib/wire/events.ts";
-import {
-  dialTimeoutMs,
-  observerSilenceMs,
-  redialFirstMs,
-  redialLongestMs,
-  resyncPauseMs,
-  statusPauseMs,
-} from "../../lib/limits.ts";
+import { dialTimeoutMs } from "../../lib/limits.ts";
+import { redialFirstMs, redialLongestMs } from "../../lib/replication/tuning.ts";
 import { type Events, Fault, Observe, Status } from "../../lib/mensagem.ts";
 import type { Item } from "./item.ts";
 import { type Entry, ServerLink } from "./link.ts";
+
+/** Pause between two questions of the dashboard for a server's status. */
+export const statusPauseMs = 1_000;
+
+/** A server that tells its observer nothing for this long is taken for unreachable. */
+export const observerSilenceMs = 4_000;
+
+/** A dashboard that has lost events asks a server for its table no more often than this. */
+export const resyncPauseMs = 2_000;
 
 /** The reason of an end that is followed by a connection at once. */
 const again = "the dashboard connects anew";

@@ -14,11 +14,11 @@ import {
 import { clientTexts, commandTexts, escapeControls } from "./console.ts";
 import {
   ClusterResetError,
-  MensagemError,
   StaleError,
   UnavailableError,
   UnknownOutcomeError,
-} from "../wire/errors.ts";
+} from "../client/errors.ts";
+import { MensagemError } from "../mensagem.ts";
 import { UsageError } from "./flags.ts";
 import type { KvClient } from "../client/kv_client.ts";
 import { valueBytesMax } from "../limits.ts";

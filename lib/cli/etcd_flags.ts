@@ -6,8 +6,16 @@
 
 import { serverTexts } from "./console.ts";
 import type { EtcdOptions } from "../etcd/client.ts";
-import { etcdPrefixBytesMax, etcdPrefixDefault, etcdUrlDefault } from "../limits.ts";
 import { askSecret, readPem, type Terminal, UsageError } from "./terminal.ts";
+
+/** Where etcd is looked for where nothing else is said. */
+export const etcdUrlDefault = "http://127.0.0.1:2379";
+
+/** What the keys of this store begin with in etcd where nothing else is said. */
+export const etcdPrefixDefault = "kv/";
+
+/** The longest such prefix, in bytes of UTF-8. */
+export const etcdPrefixBytesMax = 256;
 
 /** Their names. `engine` decides whether the others may be given. */
 export const etcdFlags = [

@@ -4,10 +4,12 @@
  * @module
  */
 
-import { SessionError } from "../wire/errors.ts";
+import { SessionError } from "../client/errors.ts";
 import { UsageError } from "./flags.ts";
-import { sessionBytesMax } from "../limits.ts";
 import { type ExportedSession, Session } from "../client/session.ts";
+
+/** The longest file that is read as a session, in bytes. */
+export const sessionBytesMax = 64 * 1024 * 1024;
 
 /**
  * A file that holds an exported session.

@@ -20,22 +20,10 @@ import { delay } from "@std/async/delay";
 import type { Address } from "../wire/address.ts";
 import { Secret } from "../auth/proof.ts";
 import type { Tls } from "../net/connection.ts";
-import {
-  ClusterResetError,
-  type ErrorCode,
-  StaleError,
-  UnavailableError,
-  UnknownOutcomeError,
-} from "../wire/errors.ts";
+import { ClusterResetError, StaleError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
+import type { ErrorCode } from "../mensagem.ts";
 import { checkKey, checkValue, Get, Put, type ServerStatus, Status } from "../mensagem.ts";
-import {
-  attemptLeastMs,
-  attemptMs,
-  requestTimeoutMs,
-  requestTimeoutMsMax,
-  retryFirstMs,
-  retryLongestMs,
-} from "../limits.ts";
+import { requestTimeoutMs } from "../limits.ts";
 import { type Patience, ServerConnection } from "./server_connection.ts";
 import { jittered, type PooledServer, ServerPool } from "./server_pool.ts";
 import { type ExportedSession, type ReplyTo, type Request, Session } from "./session.ts";
@@ -44,17 +32,34 @@ export { type Address, parseAddress } from "../wire/address.ts";
 export type { Tls } from "../net/connection.ts";
 export {
   ClusterResetError,
-  type ErrorCode,
-  MensagemError,
   type ServerErrorOptions,
   SessionError,
   type StaleAnswer,
   StaleError,
   UnavailableError,
   UnknownOutcomeError,
-} from "../wire/errors.ts";
+} from "./errors.ts";
+export { type ErrorCode, MensagemError } from "../mensagem.ts";
 export type { FollowerStatus, ServerStatus } from "../mensagem.ts";
 export type { ExportedSession } from "./session.ts";
+
+/** The longest time that a caller may give to a request: what a timer can count. */
+export const requestTimeoutMsMax = 2 ** 31 - 1;
+
+/**
+ * How long a client waits for one server before it asks another: at first, doubled in each round,
+ * and never more than half of the time that is left.
+ */
+export const attemptMs = 1_000;
+
+/** The shortest wait for one server. */
+export const attemptLeastMs = 20;
+
+/** First pause after a client has asked all servers in vain. It doubles with each round. */
+export const retryFirstMs = 20;
+
+/** Longest pause before a client asks all servers again. */
+export const retryLongestMs = 500;
 
 /** What a client may set. */
 export interface KvClientOptions {

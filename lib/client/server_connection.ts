@@ -7,16 +7,22 @@
 import { type Address, formatAddress } from "../wire/address.ts";
 import { DiallerProof, type Secret } from "../auth/proof.ts";
 import { Connection, type Receiver, type Tls } from "../net/connection.ts";
-import {
-  ClusterResetError,
-  type ErrorCode,
-  type FrameError,
-  UnavailableError,
-  UnknownOutcomeError,
-} from "../wire/errors.ts";
-import { abandonedMax, connectTimeoutMs, silentServerMs } from "../limits.ts";
+import { ClusterResetError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
+import type { ErrorCode, FrameError } from "../mensagem.ts";
 import { type AnyMensagem, Mensagem, Status } from "../mensagem.ts";
 import { answers, type Reply, type ReplyTo, type Request } from "./session.ts";
+
+/** A client gives up on a connection that cannot be used after this time. */
+export const connectTimeoutMs = 5_000;
+
+/**
+ * A connection on which nothing came for this time, though an answer was due, takes no more
+ * requests once one of them has timed out.
+ */
+export const silentServerMs = 250;
+
+/** Requests of one connection that were given up while their answers may still come. */
+export const abandonedMax = 1_024;
 
 /** How long a request may take, and who may give it up. Times are those of `performance.now()`. */
 export interface Patience {

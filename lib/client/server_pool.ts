@@ -5,8 +5,13 @@
  */
 
 import { type Address, formatAddress } from "../wire/address.ts";
-import { avoidFirstMs, avoidLongestMs } from "../limits.ts";
 import type { ServerConnection } from "./server_connection.ts";
+
+/** A server that failed is not drawn for this time. It doubles with each failure. */
+export const avoidFirstMs = 100;
+
+/** Longest time for which a server that failed is not drawn. */
+export const avoidLongestMs = 1_000;
 
 /** One server of the pool. */
 export interface PooledServer {

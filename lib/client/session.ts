@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SessionError } from "../wire/errors.ts";
+import { SessionError } from "./errors.ts";
 import { checkKey } from "../wire/validate.ts";
 import { timestampMax } from "../limits.ts";
 import type {

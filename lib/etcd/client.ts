@@ -17,8 +17,22 @@ import {
   parse,
   statusOf,
 } from "./protocol.ts";
-import { etcdGetsMax, etcdPutsMax, etcdTokenCharsMax, etcdWaitingMax } from "../limits.ts";
 import { Turns } from "./turns.ts";
+
+/** GETs at etcd at once; the others wait for their turn. Each takes a connection of its own. */
+export const etcdGetsMax = 64;
+
+/**
+ * PUTs at etcd at once. More than that: those that were on their way to a leader that died hang
+ * until their time runs out.
+ */
+export const etcdPutsMax = 256;
+
+/** Requests to etcd that wait for their turn. */
+export const etcdWaitingMax = 65_536;
+
+/** The password and user of etcd must fit into this much text, in UTF-16 units. */
+export const etcdTokenCharsMax = 4_096;
 
 /** Which etcd, and as whom. */
 export interface EtcdOptions {

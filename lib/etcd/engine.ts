@@ -14,12 +14,12 @@ import {
   notForUs,
   type StartEngine,
 } from "../replication/engine.ts";
-import type { ErrorCode } from "../wire/errors.ts";
+import type { ErrorCode } from "../mensagem.ts";
 import { EtcdClient, type EtcdOptions } from "./client.ts";
 import { EtcdMember, type EtcdPace } from "./member.ts";
 import { EtcdError, explain } from "./errors.ts";
 import type { EtcdEvent } from "./protocol.ts";
-import { etcdEventsHeldMax, etcdRecentKeysMax, eventTextCharsMax } from "../limits.ts";
+import { eventTextCharsMax } from "../limits.ts";
 import {
   type AnyMensagem,
   ErrorReply,
@@ -31,14 +31,15 @@ import {
   PutOk,
 } from "../mensagem.ts";
 import { type OwnWrite, OwnWrites } from "./own_writes.ts";
-import {
-  answerBy,
-  type Host,
-  type Link,
-  type Tuning,
-  type Watch,
-} from "../replication/environment.ts";
+import type { Host, Link, Watch } from "../replication/environment.ts";
+import { answerBy, type Tuning } from "../replication/tuning.ts";
 import type { Entry, Store } from "../replication/store.ts";
+
+/** Writes of a watch that wait for the answer to the PUT that may have caused them. */
+export const etcdEventsHeldMax = 10_000;
+
+/** The keys that a server on etcd remembers for its observers: those written last. */
+export const etcdRecentKeysMax = 1_000;
 
 /** Where a server says that the leader is while nobody knows. No server listens there. */
 const nowhere = "0.0.0.0:1";

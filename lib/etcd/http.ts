@@ -5,7 +5,12 @@
  */
 
 import { EtcdError } from "./errors.ts";
-import { etcdAnswerBytesMax, etcdLineCharsMax } from "../limits.ts";
+
+/** The longest answer of etcd, in bytes: a value in base64 and some room. */
+export const etcdAnswerBytesMax = 4 * 1024 * 1024;
+
+/** The longest line of a watch, in UTF-16 units: etcd splits what is longer than a request may be. */
+export const etcdLineCharsMax = 16 * 1024 * 1024;
 
 /** One request by HTTP. What is not read of its answer is given up in the end. */
 export class HttpRequest implements Disposable {

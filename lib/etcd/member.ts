@@ -8,7 +8,12 @@ import { formatAddress, parseIp, parsePort } from "../wire/address.ts";
 import type { EtcdClient } from "./client.ts";
 import { EtcdError, explain } from "./errors.ts";
 import type { EtcdEvent, EtcdStatus } from "./protocol.ts";
-import { etcdPollMs, etcdWatchIdleMs } from "../limits.ts";
+
+/** Pause between two looks at how an etcd member is. */
+export const etcdPollMs = 500;
+
+/** A watch on which nothing came for this long is opened anew: its connection may be dead. */
+export const etcdWatchIdleMs = 60_000;
 
 /** Who is told what the member says. */
 export interface EtcdListener {

@@ -4,9 +4,14 @@
  * @module
  */
 
-import { JournalError } from "../wire/errors.ts";
+import { JournalError } from "./errors.ts";
 import type { Folder, FolderFile } from "./folder.ts";
-import { journalReadBytes, quickSyncMs } from "../limits.ts";
+
+/** A disk whose last sync took less is waited for, in milliseconds. */
+export const quickSyncMs = 1;
+
+/** A journal is read in parts of this size, in bytes. */
+export const journalReadBytes = 256 * 1024;
 
 /** A directory, locked against other servers. */
 export class DiskFolder implements Folder {

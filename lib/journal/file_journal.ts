@@ -4,7 +4,7 @@
  * @module
  */
 
-import { JournalError } from "../wire/errors.ts";
+import { JournalError } from "./errors.ts";
 import {
   entriesOf,
   type JournalMessage,
@@ -23,15 +23,29 @@ import {
   unfinished,
 } from "./folder.ts";
 import { headerLine, recordOf, sealFrame } from "./record.ts";
-import {
-  journalBytesMin,
-  journalRoomBytes,
-  sealMs,
-  tableChunkChars,
-  tableChunkKeys,
-} from "../limits.ts";
 import { Join, type SnapshotEntry } from "../mensagem.ts";
 import type { Entry } from "../replication/store.ts";
+
+/**
+ * A journal is written anew as a table when it has grown by this much, in bytes, and by as much as
+ * the table has.
+ */
+export const journalBytesMin = 16 * 1024 * 1024;
+
+/**
+ * A segment of a journal is made longer by so many bytes at a time: a sync that has no new length to
+ * write is cheaper.
+ */
+export const journalRoomBytes = 1024 * 1024;
+
+/** A journal at rest is sealed within this time, in milliseconds. */
+export const sealMs = 50;
+
+/** The file of a table is written in parts of this size, in UTF-16 units. */
+export const tableChunkChars = 256 * 1024;
+
+/** A part is closed when this many keys were looked at, so that the event loop never waits long. */
+export const tableChunkKeys = 4_096;
 
 /** What differs from the limits, for tests. */
 export interface FileJournalOptions {

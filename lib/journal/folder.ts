@@ -10,11 +10,13 @@
  * @module
  */
 
-import { JournalError } from "../wire/errors.ts";
+import { JournalError } from "./errors.ts";
 import { Saved } from "../replication/journal.ts";
 import { formatVersion, headerLine, RecordReader, sealFrame, versionOf } from "./record.ts";
-import { loadReportMs } from "../limits.ts";
 import { type AnyMensagem, Mensagem } from "../mensagem.ts";
+
+/** Loading that takes longer is told, and told again after as long. */
+export const loadReportMs = 1_000;
 
 /** A file that is written at its end. */
 export interface FolderFile {

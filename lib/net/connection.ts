@@ -7,20 +7,30 @@
 
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../wire/address.ts";
-import type { FrameError } from "../wire/errors.ts";
+import type { FrameError } from "../mensagem.ts";
 import { FrameReader } from "../wire/line_reader.ts";
 import type { Link } from "../replication/environment.ts";
-import {
-  acceptPauseMs,
-  finishMs,
-  frameBytesMax,
-  halfFrameMs,
-  inFlightMax,
-  lingerMs,
-  stalledWriteMs,
-  unsentCharsMax,
-  unsentPauseChars,
-} from "../limits.ts";
+import { finishMs, frameBytesMax, inFlightMax, lingerMs } from "../limits.ts";
+
+/**
+ * Unsent answers of a client's connection at which its requests are no longer read, in UTF-16
+ * units.
+ */
+export const unsentPauseChars = 1024 * 1024;
+
+/** Unsent text at which any connection is cut off, in UTF-16 units. */
+export const unsentCharsMax = 64 * 1024 * 1024;
+
+/**
+ * A write that makes no progress for this long means that nobody reads: the connection is cut off.
+ */
+export const stalledWriteMs = 10_000;
+
+/** The rest of a frame must follow its first byte within this time. */
+export const halfFrameMs = 30_000;
+
+/** Pause after a connection could not be accepted. */
+export const acceptPauseMs = 100;
 
 /** Who takes what a connection receives. */
 export interface Receiver {

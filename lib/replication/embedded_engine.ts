@@ -8,7 +8,6 @@ import { answerGet, type Engine, type EngineWorld, notForUs } from "./engine.ts"
 import { Follower } from "./follower.ts";
 import type { Saved } from "./journal.ts";
 import { Leader } from "./leader.ts";
-import { faultDelayMsMax } from "../limits.ts";
 import {
   type AnyMensagem,
   ErrorReply,
@@ -20,6 +19,9 @@ import {
 } from "../mensagem.ts";
 import type { Host, Link, Replica, Watch } from "./environment.ts";
 import { Store } from "./store.ts";
+
+/** By how much a fault may make REPLICATIONs late. */
+export const faultDelayMsMax = 60_000;
 
 /** A table and a part in its replication. Nothing in here waits: what it is asked it does at once. */
 export class EmbeddedEngine implements Engine {

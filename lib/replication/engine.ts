@@ -18,7 +18,8 @@ import {
   type Put,
   TryOther,
 } from "../mensagem.ts";
-import type { Host, Link, Tuning, Watch } from "./environment.ts";
+import type { Host, Link, Watch } from "./environment.ts";
+import type { Tuning } from "./tuning.ts";
 import type { Reading, Store } from "./store.ts";
 
 /** The world that an engine is put into. */

@@ -20,23 +20,6 @@ import type {
 } from "../mensagem.ts";
 import type { FaultAction } from "../wire/events.ts";
 import type { Journal } from "./journal.ts";
-import {
-  clusterSizeDefault,
-  heartbeatMs,
-  keyBytesMax,
-  logBytesMax,
-  minInSyncDefault,
-  outstandingPutsMax,
-  putTimeoutMs,
-  redialFirstMs,
-  redialLongestMs,
-  silenceMs,
-  snapshotChunkChars,
-  snapshotChunkVisits,
-  snapshotEntriesPerTick,
-  valueBytesMax,
-  waitingCharsMax,
-} from "../limits.ts";
 
 /** One end of a connection, as the core sees it. Frames arrive whole, in order, or not at all. */
 export interface Link {
@@ -140,59 +123,6 @@ export interface Host {
   vitals(): Vitals;
 }
 
-/** What an operator may set. All servers of a cluster should agree. */
-export interface Tuning {
-  /** Servers in the cluster, the leader included. */
-  readonly clusterSize: number;
-  /** Servers that must hold a write before it is acknowledged, the leader included. */
-  readonly minInSync: number;
-  /** Every PUT is answered within this time. */
-  readonly putTimeoutMs: number;
-  /** Pause between two heartbeats. */
-  readonly heartbeatMs: number;
-  /** A server that is silent for longer is taken for dead. */
-  readonly silenceMs: number;
-  /** First and longest pause before a follower dials again. */
-  readonly redialFirstMs: number;
-  /** See {@linkcode Tuning.redialFirstMs}. */
-  readonly redialLongestMs: number;
-  /** The leader's log of recent writes, in bytes. */
-  readonly logBytesMax: number;
-  /** A snapshot chunk is closed at this much text, in UTF-16 units. */
-  readonly snapshotChunkChars: number;
-  /** A snapshot chunk is closed when so many keys were looked at. */
-  readonly snapshotChunkVisits: number;
-  /** Entries of a snapshot that leave in one tick, while PUTs go on. */
-  readonly snapshotEntriesPerTick: number;
-  /** PUTs without an answer, at the leader or at one follower. */
-  readonly outstandingPutsMax: number;
-  /** Text of PUTs that wait for servers to come back, in UTF-16 units. */
-  readonly waitingCharsMax: number;
-  /** The longest key that a client may PUT, in bytes of UTF-8. */
-  readonly keyBytesMax: number;
-  /** The longest value that a client may PUT, in bytes of UTF-8. */
-  readonly valueBytesMax: number;
-}
-
-/** The tuning that holds where nothing else is said. */
-export const tuningDefault: Tuning = {
-  clusterSize: clusterSizeDefault,
-  minInSync: minInSyncDefault,
-  putTimeoutMs,
-  heartbeatMs,
-  silenceMs,
-  redialFirstMs,
-  redialLongestMs,
-  logBytesMax,
-  snapshotChunkChars,
-  snapshotChunkVisits,
-  snapshotEntriesPerTick,
-  outstandingPutsMax,
-  waitingCharsMax,
-  keyBytesMax,
-  valueBytesMax,
-};
-
 /** A server's part in the replication: that of the leader or that of a follower. */
 export interface Replica {
   /**
@@ -229,19 +159,4 @@ export interface Replica {
   closed(link: Link): void;
   /** Time has passed. `now` is in milliseconds and never falls. */
   tick(now: number): void;
-}
-
-/**
- * When the leader must decide a PUT that it takes now, so that its answer arrives within the limit.
- */
-export function decideBy(now: number, timeoutMs: number): number {
-  return now + timeoutMs * 0.9;
-}
-
-/**
- * When a follower answers a PUT that it takes now, if the leader has not: later than the leader
- * decides.
- */
-export function answerBy(now: number, timeoutMs: number): number {
-  return now + timeoutMs * 0.97;
 }

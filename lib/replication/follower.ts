@@ -18,7 +18,8 @@ import {
   SnapshotOk,
 } from "../mensagem.ts";
 import { forgetting, Ledger, type Saved } from "./journal.ts";
-import { answerBy, type Host, type Link, type Replica, type Tuning } from "./environment.ts";
+import type { Host, Link, Replica } from "./environment.ts";
+import { answerBy, type Tuning } from "./tuning.ts";
 import { SnapshotSender } from "./snapshot.ts";
 import type { Store } from "./store.ts";
 

@@ -5,8 +5,10 @@
  */
 
 import { Fifo } from "../fifo.ts";
-import { heldCharsMax } from "../limits.ts";
 import type { Link } from "./environment.ts";
+
+/** REPLICATIONs that a fault holds on their way to one follower, in UTF-16 units. */
+export const heldCharsMax = 8 * 1024 * 1024;
 
 /**
  * Stands in the place of a link while there is a fault.

@@ -30,19 +30,31 @@ import {
 } from "../mensagem.ts";
 import { forgetting, type Gap, Ledger, type Saved } from "./journal.ts";
 import { HeldStream } from "./held_stream.ts";
-import { batchChars, groupCharsMax, groupPuts, recoverySkip, timestampMax } from "../limits.ts";
+import { timestampMax } from "../limits.ts";
 import { type PendingPut, PutWindow } from "./pending_puts.ts";
-import {
-  decideBy,
-  type Host,
-  type Link,
-  type Replica,
-  type Tuning,
-  type Watch,
-} from "./environment.ts";
+import type { Host, Link, Replica, Watch } from "./environment.ts";
+import { decideBy, type Tuning } from "./tuning.ts";
 import { SnapshotSender } from "./snapshot.ts";
 import type { Store } from "./store.ts";
 import { WriteLog } from "./write_log.ts";
+
+/**
+ * How far a recovered leader skips ahead on average; half as far, or half as far again, at the most.
+ * Half of it must be larger than the number of writes that a crashed leader can have stamped and
+ * that no surviving follower has heard of. How far exactly is drawn at random: of two leaders that
+ * go on from the same timestamp, because one of them was started with an old disk, neither can take
+ * what the other has written for its own.
+ */
+export const recoverySkip = 2 ** 32;
+
+/** For more PUTs than these, which share a sync, nobody waits. */
+export const groupPuts = 64;
+
+/** PUTs that wait for those before them, in UTF-16 units; with more they do no longer. */
+export const groupCharsMax = 1024 * 1024;
+
+/** REPLICATIONs of one turn leave in texts of about this size, in UTF-16 units. */
+export const batchChars = 32 * 1024;
 
 const heartbeat = new Heartbeat().encode();
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FrameError, MensagemError } from "../wire/errors.ts";
+import { FrameError, MensagemError } from "../mensagem.ts";
 import {
   type AnyMensagem,
   checkKey,
@@ -24,7 +24,8 @@ import { EmbeddedEngine } from "./embedded_engine.ts";
 import type { Engine, EngineWorld } from "./engine.ts";
 import type { Saved } from "./journal.ts";
 import { keyBytesMax, valueBytesMax } from "../limits.ts";
-import type { Host, Link, Tuning, Watch } from "./environment.ts";
+import type { Host, Link, Watch } from "./environment.ts";
+import type { Tuning } from "./tuning.ts";
 import type { Store } from "./store.ts";
 
 /** Where a node stands and whom it follows. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ErrorReply, type Put, PutOk } from "../mensagem.ts";
+import { ErrorReply, Mensagem, type Put, PutOk } from "../mensagem.ts";
 import { Fifo } from "../fifo.ts";
 import type { Host, Link } from "./environment.ts";
 
@@ -116,7 +116,7 @@ export class PutWindow {
       late.link.send(new ErrorReply("UNAVAILABLE", `not applied: ${why}`, late.id).encode());
     }
     for (let kept = this.#waiting.at(this.#detached); kept !== undefined;) {
-      kept.put = kept.put!.detached();
+      kept.put = detached(kept.put!);
       kept = this.#waiting.at(++this.#detached);
     }
     for (let late = this.#applied.at(this.#expired); late !== undefined;) {
@@ -131,4 +131,9 @@ export class PutWindow {
 
 function chars({ put }: PendingPut): number {
   return put!.key.length + put!.value.length;
+}
+
+/** The same request in memory of its own, so that it can be kept without the chunk it came in. */
+function detached(put: Put): Put {
+  return put.sharesChunk() ? Mensagem.decode(put.encode().slice(0, -1)) as Put : put;
 }

@@ -5,9 +5,12 @@
  */
 
 import { Snapshot, type SnapshotEntry } from "../mensagem.ts";
-import { type Link, type Tuning, tuningDefault } from "./environment.ts";
+import type { Link } from "./environment.ts";
+import { type Tuning, tuningDefault } from "./tuning.ts";
 import type { Entry, Store } from "./store.ts";
-import { snapshotChunksInFlight } from "../limits.ts";
+
+/** Snapshot chunks on their way to one server that it has not confirmed yet. */
+export const snapshotChunksInFlight = 2;
 
 /**
  * Sends all entries newer than a timestamp, while writing goes on.

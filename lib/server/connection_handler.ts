@@ -7,7 +7,7 @@
 import type { Channel } from "@std/async/channel";
 import { AcceptorProof, DiallerProof, type Role, type Secret } from "../auth/proof.ts";
 import type { Connection, Receiver } from "../net/connection.ts";
-import type { FrameError } from "../wire/errors.ts";
+import type { FrameError } from "../mensagem.ts";
 import {
   type Challenge,
   ErrorReply,

@@ -21,27 +21,43 @@ import { ErrorReply } from "../mensagem.ts";
 import { Node } from "../replication/node.ts";
 import { Observers } from "./observers.ts";
 import { Peer, type Secrets } from "./connection_handler.ts";
-import {
-  type Host,
-  type ServerPrints,
-  type Tuning,
-  tuningDefault,
-  type Watch,
-} from "../replication/environment.ts";
+import type { Host, ServerPrints, Watch } from "../replication/environment.ts";
+import { type Tuning, tuningDefault } from "../replication/tuning.ts";
 import { TlsAcceptor } from "../net/tls.ts";
-import {
-  connectionsMax,
-  connectionsPerIpMax,
-  dialTimeoutMs,
-  heldBytesMax,
-  lingerMs,
-  pauseMs,
-  refusedMax,
-  shutdownMs,
-  sweepMs,
-  tickMs,
-  tlsHandshakeMs,
-} from "../limits.ts";
+import { dialTimeoutMs, lingerMs } from "../limits.ts";
+
+/**
+ * So long a leader with a journal waits, in milliseconds, for those to ask again whom it has just
+ * answered: about as long as a quick disk takes for a sync.
+ */
+export const pauseMs = 0.2;
+
+/** Pause between two ticks of a server's clock. Deadlines are that coarse. */
+export const tickMs = 50;
+
+/** Connections to one server, all together. */
+export const connectionsMax = 16_384;
+
+/** Connections to one server from one IP address. */
+export const connectionsPerIpMax = 12_288;
+
+/** Connections over the limit that are still being told so. */
+export const refusedMax = 64;
+
+/**
+ * Half-sent frames and unsent answers of all clients' connections together, in bytes. Beyond it
+ * those that hold most are cut off.
+ */
+export const heldBytesMax = 512 * 1024 * 1024;
+
+/** When a server stops, how long it waits for the answers that it still owes. */
+export const shutdownMs = 1_000;
+
+/** Pause between two looks at the connections that do not move. */
+export const sweepMs = 1_000;
+
+/** Who connects with TLS must have shaken hands within this time. */
+export const tlsHandshakeMs = 5_000;
 
 /** What a server needs to know. */
 export interface KvServerOptions {

@@ -9,16 +9,25 @@ import { Fifo } from "../fifo.ts";
 import { ErrorReply, Events, type Observe } from "../mensagem.ts";
 import type { Link, ServerPrints, Watch } from "../replication/environment.ts";
 import type { Store } from "../replication/store.ts";
-import {
-  eventsMax,
-  eventsPauseMs,
-  eventsReserved,
-  eventTextCharsMax,
-  observersMax,
-  observerUnsentCharsMax,
-  tableEventsMax,
-  timedPutsMax,
-} from "../limits.ts";
+import { eventTextCharsMax, timedPutsMax } from "../limits.ts";
+
+/** Observers of one server. */
+export const observersMax = 16;
+
+/** Events in one EVENTS message, those of the table left out. */
+export const eventsMax = 256;
+
+/** So many of them are kept free for those that are rare and matter most. */
+export const eventsReserved = 56;
+
+/** Keys of the table that an observer is told when it comes. */
+export const tableEventsMax = 1_000;
+
+/** An observer with more unsent text than this, in UTF-16 units, loses events. */
+export const observerUnsentCharsMax = 256 * 1024;
+
+/** An observer hears something at least this often. */
+export const eventsPauseMs = 1_000;
 
 /** The connection of an observer. */
 export interface ObserverLink extends Link {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertNotEquals, assertRejects } from "@std/assert";
 import { AcceptorProof, DiallerProof, Secret } from "../../lib/auth/proof.ts";
-import { UnavailableError } from "../../lib/wire/errors.ts";
+import { UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { KvServer, type KvServerOptions } from "../../lib/server/kv_server.ts";
 import { Challenge, Proof } from "../../lib/mensagem.ts";

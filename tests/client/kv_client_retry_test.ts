@@ -19,7 +19,8 @@ import {
   UnavailableError,
   UnknownOutcomeError,
 } from "../../lib/client/kv_client.ts";
-import { abandonedMax, attemptMs, silentServerMs } from "../../lib/limits.ts";
+import { abandonedMax, silentServerMs } from "../../lib/client/server_connection.ts";
+import { attemptMs } from "../../lib/client/kv_client.ts";
 import {
   Cluster,
   deadAddress,

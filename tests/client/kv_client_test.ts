@@ -9,11 +9,11 @@ import {
 import { formatAddress } from "../../lib/wire/address.ts";
 import {
   ClusterResetError,
-  MensagemError,
   StaleError,
   UnavailableError,
   UnknownOutcomeError,
-} from "../../lib/wire/errors.ts";
+} from "../../lib/client/errors.ts";
+import { MensagemError } from "../../lib/mensagem.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import {

@@ -9,7 +9,8 @@ import { cellOf } from "../../dashboard/page/readings.js";
 import { apply, decode } from "../../dashboard/page/state.js";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
-import { dashboardServersMax, observerSilenceMs } from "../../lib/limits.ts";
+import { dashboardServersMax } from "../../dashboard/main.ts";
+import { observerSilenceMs } from "../../dashboard/server/observer.ts";
 import {
   anyPort,
   deadAddress,

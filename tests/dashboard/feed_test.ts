@@ -4,7 +4,7 @@ import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { Feed } from "../../dashboard/server/feed.ts";
 import type { Item, State } from "../../dashboard/server/item.ts";
 import { apply, decode, encode } from "../../dashboard/page/state.js";
-import { browserBytesMax, clockOffMs, feedItemsHeldMax } from "../../lib/limits.ts";
+import { browserBytesMax, clockOffMs, feedItemsHeldMax } from "../../dashboard/server/feed.ts";
 import { within } from "../support/helpers.ts";
 
 const [leader, follower] = ["127.0.0.1:10097", "127.0.0.1:10098"] as const;

@@ -2,8 +2,8 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type Commands, dashboardHandler } from "../../dashboard/server/http.ts";
-import { UnavailableError, UnknownOutcomeError } from "../../lib/wire/errors.ts";
-import { browsersMax, commandBytesMax, commandsMax } from "../../lib/limits.ts";
+import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
+import { browsersMax, commandBytesMax, commandsMax } from "../../dashboard/server/http.ts";
 
 const pure = { permissions: "none" } as const;
 const host = "127.0.0.1:10090";

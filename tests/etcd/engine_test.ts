@@ -4,7 +4,7 @@ import { EtcdEngine } from "../../lib/etcd/engine.ts";
 import { errorOf, EtcdError, explain } from "../../lib/etcd/errors.ts";
 import type { KvServerOptions } from "../../lib/server/kv_server.ts";
 import { Metrics, prometheusText } from "../../lib/metrics/metrics.ts";
-import type { Tuning } from "../../lib/replication/environment.ts";
+import type { Tuning } from "../../lib/replication/tuning.ts";
 import { etcdError, FakeEtcd, type Interfere } from "../support/fake_etcd.ts";
 import {
   anyPort,

@@ -1,7 +1,7 @@
 /** A journal in a directory in memory, of which every step can fail. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { JournalError } from "../../lib/wire/errors.ts";
+import { JournalError } from "../../lib/journal/errors.ts";
 import { FileJournal, type FileJournalOptions } from "../../lib/journal/file_journal.ts";
 import type { JournalMessage } from "../../lib/replication/journal.ts";
 import { headerLine, recordOf } from "../../lib/journal/record.ts";

@@ -1,14 +1,13 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Connection, connectionLimitsDefault, Listener } from "../../lib/net/connection.ts";
-import type { FrameError } from "../../lib/wire/errors.ts";
+import type { FrameError } from "../../lib/mensagem.ts";
+import { finishMs, frameBytesMax } from "../../lib/limits.ts";
 import {
-  finishMs,
-  frameBytesMax,
   halfFrameMs,
   stalledWriteMs,
   unsentCharsMax,
   unsentPauseChars,
-} from "../../lib/limits.ts";
+} from "../../lib/net/connection.ts";
 import { anyPort, deadAddress, eventually, Wire, within } from "../support/helpers.ts";
 
 /** The two ends of one TCP connection. */

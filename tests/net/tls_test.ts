@@ -17,7 +17,7 @@ import type { Address } from "../../lib/wire/address.ts";
 import { Secret } from "../../lib/auth/proof.ts";
 import type { Tls } from "../../lib/net/connection.ts";
 import { ServerConsole } from "../../lib/cli/console.ts";
-import { UnavailableError } from "../../lib/wire/errors.ts";
+import { UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient, type KvClientOptions } from "../../lib/client/kv_client.ts";
 import { KvServer, type KvServerOptions } from "../../lib/server/kv_server.ts";
 import { frameBytesMax, valueBytesMax } from "../../lib/limits.ts";

@@ -11,7 +11,7 @@ import {
   SnapshotOk,
   Sync,
 } from "../../lib/mensagem.ts";
-import { recoverySkip } from "../../lib/limits.ts";
+import { recoverySkip } from "../../lib/replication/leader.ts";
 import {
   ack,
   client,

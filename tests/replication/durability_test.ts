@@ -1,7 +1,7 @@
 /** The protocol core with a disk: what waits for it, and what a server does with what it finds. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { groupCharsMax, groupPuts, recoverySkip } from "../../lib/limits.ts";
+import { groupCharsMax, groupPuts, recoverySkip } from "../../lib/replication/leader.ts";
 import { Get, Join, JoinOk, Put, Snapshot, Sync } from "../../lib/mensagem.ts";
 import {
   ack,

@@ -13,7 +13,7 @@ import {
   SnapshotRequest,
   Sync,
 } from "../../lib/mensagem.ts";
-import type { Tuning } from "../../lib/replication/environment.ts";
+import type { Tuning } from "../../lib/replication/tuning.ts";
 import {
   client,
   type FakeLink,

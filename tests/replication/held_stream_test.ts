@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { faultDelayMsMax, heldCharsMax } from "../../lib/limits.ts";
+import { faultDelayMsMax } from "../../lib/replication/embedded_engine.ts";
+import { heldCharsMax } from "../../lib/replication/held_stream.ts";
 import {
   Fault,
   Get,

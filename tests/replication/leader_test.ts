@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { recoverySkip } from "../../lib/limits.ts";
+import { recoverySkip } from "../../lib/replication/leader.ts";
 import {
   Get,
   Heartbeat,

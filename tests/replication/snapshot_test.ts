@@ -1,14 +1,10 @@
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
-import {
-  frameBytesMax,
-  keyBytesMax,
-  snapshotChunkChars,
-  snapshotChunksInFlight,
-  snapshotChunkVisits,
-  valueBytesMax,
-} from "../../lib/limits.ts";
+import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
+import { snapshotChunkChars, snapshotChunkVisits } from "../../lib/replication/tuning.ts";
+import { snapshotChunksInFlight } from "../../lib/replication/snapshot.ts";
 import { Mensagem, Snapshot } from "../../lib/mensagem.ts";
-import { type Link, tuningDefault } from "../../lib/replication/environment.ts";
+import type { Link } from "../../lib/replication/environment.ts";
+import { tuningDefault } from "../../lib/replication/tuning.ts";
 import { SnapshotSender } from "../../lib/replication/snapshot.ts";
 import { Store } from "../../lib/replication/store.ts";
 import { type Random, seeded } from "../support/random.ts";

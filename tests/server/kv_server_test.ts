@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess, assertMatch, assertThrows } from "@std/assert";
-import { requestTimeoutMs, shutdownMs } from "../../lib/limits.ts";
-import { tuningDefault } from "../../lib/replication/environment.ts";
+import { requestTimeoutMs } from "../../lib/limits.ts";
+import { shutdownMs } from "../../lib/server/kv_server.ts";
+import { tuningDefault } from "../../lib/replication/tuning.ts";
 import {
   anyPort,
   Cluster,

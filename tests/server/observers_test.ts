@@ -7,11 +7,11 @@ import {
   eventsMax,
   eventsPauseMs,
   eventsReserved,
-  eventTextCharsMax,
   observersMax,
   observerUnsentCharsMax,
   tableEventsMax,
-} from "../../lib/limits.ts";
+} from "../../lib/server/observers.ts";
+import { eventTextCharsMax } from "../../lib/limits.ts";
 import { type Events, Mensagem, Observe } from "../../lib/mensagem.ts";
 import { type ObserverLink, Observers, type Recording } from "../../lib/server/observers.ts";
 import type { ServerPrints } from "../../lib/replication/environment.ts";

@@ -6,7 +6,7 @@
  * and once, up to the point where the connection breaks. Nothing holds across connections.
  */
 
-import type { FrameError } from "../../lib/wire/errors.ts";
+import type { FrameError } from "../../lib/mensagem.ts";
 import { FrameReader } from "../../lib/wire/line_reader.ts";
 import type { Link } from "../../lib/replication/environment.ts";
 import type { Random } from "../support/random.ts";

@@ -1,13 +1,10 @@
 /** Three real nodes, their simulated hosts, and simulated clients that follow a plan. */
 
-import type { FrameError } from "../../lib/wire/errors.ts";
+import type { FrameError } from "../../lib/mensagem.ts";
 import { Get, Mensagem, Put } from "../../lib/mensagem.ts";
 import { Node } from "../../lib/replication/node.ts";
-import {
-  type ServerPrints,
-  type Tuning,
-  tuningDefault,
-} from "../../lib/replication/environment.ts";
+import type { ServerPrints } from "../../lib/replication/environment.ts";
+import { type Tuning, tuningDefault } from "../../lib/replication/tuning.ts";
 import { Session } from "../../lib/client/session.ts";
 import { type Checker, makeCheckers, type Observation, type Table } from "./checkers.ts";
 import { Disk, type DiskJournal } from "./disk.ts";

@@ -10,15 +10,9 @@
 import { type Journal, type JournalMessage, Saved } from "../../lib/replication/journal.ts";
 import { Get, Join, Mensagem, Put, ReplicationOk } from "../../lib/mensagem.ts";
 import { Node } from "../../lib/replication/node.ts";
-import type {
-  Host,
-  Link,
-  ServerPrints,
-  Tuning,
-  Vitals,
-  Watch,
-} from "../../lib/replication/environment.ts";
-import { tuningDefault } from "../../lib/replication/environment.ts";
+import type { Host, Link, ServerPrints, Vitals, Watch } from "../../lib/replication/environment.ts";
+import type { Tuning } from "../../lib/replication/tuning.ts";
+import { tuningDefault } from "../../lib/replication/tuning.ts";
 import type { Random } from "./random.ts";
 
 /** Options of a test that needs nothing of the world. */

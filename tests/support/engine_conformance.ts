@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertGreater, assertNotEquals, assertRejects } from "@std/assert";
 import { formatAddress } from "../../lib/wire/address.ts";
-import { ClusterResetError } from "../../lib/wire/errors.ts";
+import { ClusterResetError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import { eventually, type Message, type TestServer, Wire } from "./helpers.ts";

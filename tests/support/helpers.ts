@@ -10,7 +10,7 @@ import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { ServerConsole } from "../../lib/cli/console.ts";
 import { KvServer, type KvServerOptions, type ServerLimits } from "../../lib/server/kv_server.ts";
-import type { Tuning } from "../../lib/replication/environment.ts";
+import type { Tuning } from "../../lib/replication/tuning.ts";
 import { Keyboard, type Screen } from "../../lib/cli/terminal.ts";
 
 /** How long a test waits for anything: far more than it takes on a busy machine. */

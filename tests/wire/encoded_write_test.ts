@@ -57,7 +57,7 @@ Deno.test(
 
       const put = Mensagem.decode(new Put(n, key, value).encode().slice(0, -1)) as Put;
       for (
-        const one of [put, put.detached(), put.forwarded(9, "127.0.0.1:1"), new Put(n, key, value)]
+        const one of [put, put.forwarded(9, "127.0.0.1:1"), new Put(n, key, value)]
       ) {
         const stamped = one.stamped(timestamp);
         assertEquals([stamped.key, stamped.write], [key, write]);

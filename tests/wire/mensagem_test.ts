@@ -5,7 +5,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { errorCodes, FrameError, MensagemError } from "../../lib/wire/errors.ts";
+import { errorCodes, FrameError, MensagemError } from "../../lib/mensagem.ts";
 import { faultActions, type ServerEvent } from "../../lib/wire/events.ts";
 import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import {

@@ -11,7 +11,8 @@
 
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { KvClient } from "../../../lib/client/kv_client.ts";
-import { putTimeoutMs, recoverySkip } from "../../../lib/limits.ts";
+import { putTimeoutMs } from "../../../lib/replication/tuning.ts";
+import { recoverySkip } from "../../../lib/replication/leader.ts";
 import { Cluster } from "../faults/cluster.ts";
 import { History } from "../faults/history.ts";
 import { Load } from "../faults/load.ts";

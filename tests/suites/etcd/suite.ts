@@ -15,7 +15,8 @@ import { formatAddress } from "../../../lib/wire/address.ts";
 import type { EtcdOptions } from "../../../lib/etcd/client.ts";
 import { EtcdEngine } from "../../../lib/etcd/engine.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
-import { putTimeoutMs, silenceMs, valueBytesMax } from "../../../lib/limits.ts";
+import { putTimeoutMs, silenceMs } from "../../../lib/replication/tuning.ts";
+import { valueBytesMax } from "../../../lib/limits.ts";
 import { History } from "../faults/history.ts";
 import { Load } from "../faults/load.ts";
 import {

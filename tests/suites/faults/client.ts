@@ -5,13 +5,8 @@
  */
 
 import type { Address } from "../../../lib/wire/address.ts";
-import {
-  FrameError,
-  MensagemError,
-  StaleError,
-  UnavailableError,
-  UnknownOutcomeError,
-} from "../../../lib/wire/errors.ts";
+import { FrameError, MensagemError } from "../../../lib/mensagem.ts";
+import { StaleError, UnavailableError, UnknownOutcomeError } from "../../../lib/client/errors.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { type AnyMensagem, Get, Mensagem, Put } from "../../../lib/mensagem.ts";
 import { Session } from "../../../lib/client/session.ts";

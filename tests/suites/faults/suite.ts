@@ -18,7 +18,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { logBytesMax, putTimeoutMs, silenceMs } from "../../../lib/limits.ts";
+import { logBytesMax, putTimeoutMs, silenceMs } from "../../../lib/replication/tuning.ts";
 import { anyPort, eventually, within } from "../../support/helpers.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { Cluster, nameOf } from "./cluster.ts";

@@ -6,7 +6,7 @@
 
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
-import { FrameError, MensagemError } from "../../../lib/wire/errors.ts";
+import { FrameError, MensagemError } from "../../../lib/mensagem.ts";
 import { FrameReader } from "../../../lib/wire/line_reader.ts";
 import { frameBytesMax } from "../../../lib/limits.ts";
 import { ErrorReply, Mensagem, Replication } from "../../../lib/mensagem.ts";

@@ -1,0 +1,83 @@
+/**
+ * Decodes the messages that come most often by regular expression: half the time of JSON.parse and
+ * the checks, or less.
+ *
+ * @module
+ */
+
+import { keyBytesMax, valueBytesMax } from "../limits.ts";
+import { Write } from "./encoded_write.ts";
+import { Get, Put, PutOk, Replication, ReplicationOk } from "./messages.ts";
+import { address } from "./validate.ts";
+
+// The usual spelling, with plain keys and values. Digits are few enough for a safe integer.
+const getLine =
+  /^\{"type":"GET","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","timestamp":(0|[1-9]\d{0,14})\}$/;
+const putLine =
+  /^\{"type":"PUT","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)"(?:,"client":"([^"\\]*)")?\}$/;
+const putOkLine =
+  /^\{"type":"PUT_OK","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","timestamp":(0|[1-9]\d{0,14})\}$/;
+const replicationLine =
+  /^\{"type":"REPLICATION","key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)","timestamp":(0|[1-9]\d{0,14})\}$/;
+const replicationOkLine = /^\{"type":"REPLICATION_OK","timestamp":(0|[1-9]\d{0,14})\}$/;
+const typeAt = '{"type":"'.length;
+const beforeId = '{"type":"PUT","id":'.length;
+const beforeWrite = '{"type":"REPLICATION",'.length;
+const aroundKeyAndValue = '"key":"","value":""'.length;
+
+/** The message in a line that is spelled as usual; `undefined` says nothing about the line. */
+export function decodeUsual(
+  line: string,
+): Get | Put | PutOk | Replication | ReplicationOk | undefined {
+  if (line.startsWith("G", typeAt)) return decodeGet(line);
+  if (line.startsWith("PUT_", typeAt)) return decodePutOk(line);
+  if (line.startsWith("P", typeAt)) return decodePut(line);
+  if (line.startsWith("R", typeAt)) return decodeReplication(line) ?? decodeReplicationOk(line);
+  return undefined;
+}
+
+function decodeGet(line: string): Get | undefined {
+  const match = getLine.exec(line);
+  if (match === null || match[2]!.length > keyBytesMax) return undefined;
+  return new Get(Number(match[1]), match[2]!, Number(match[3]));
+}
+
+function decodePut(line: string): Put | undefined {
+  const match = putLine.exec(line);
+  if (match === null) return undefined;
+  const [, digits, key, value, client] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string?,
+  ];
+  if (key.length > keyBytesMax || value.length > valueBytesMax) return undefined;
+  const id = Number(digits);
+  const start = beforeId + digits.length + 1;
+  const fields = line.slice(start, start + aroundKeyAndValue + key.length + value.length);
+  const from = client === undefined ? undefined : address({ id }, "client", client);
+  return new Put(id, key, value, from, fields);
+}
+
+function decodePutOk(line: string): PutOk | undefined {
+  const match = putOkLine.exec(line);
+  if (match === null || match[2]!.length > keyBytesMax) return undefined;
+  return new PutOk(Number(match[1]), match[2]!, Number(match[3]));
+}
+
+function decodeReplication(line: string): Replication | undefined {
+  const match = replicationLine.exec(line);
+  if (match === null) return undefined;
+  const [, key, value, timestamp] = match as unknown as [string, string, string, string];
+  if (key.length > keyBytesMax || value.length > valueBytesMax) return undefined;
+  const text = `${line.slice(beforeWrite)}\n`;
+  const write = Write.ofText(text, key.length, value.length, Number(timestamp));
+  // Not the key of the chunk. Cutting it out makes the text one of its own, and no part of the chunk.
+  return new Replication(write.plainKey, write);
+}
+
+function decodeReplicationOk(line: string): ReplicationOk | undefined {
+  const match = replicationOkLine.exec(line);
+  return match === null ? undefined : new ReplicationOk(Number(match[1]));
+}
