@@ -1,0 +1,160 @@
+/** The house rules of `tools/lint_plugin.ts`: each is broken once, and then the rule says so. */
+
+import { assertEquals } from "@std/assert";
+import plugin from "../../tools/lint_plugin.ts";
+
+const pure = { permissions: "none" } as const;
+
+/** What the plugin says of a file of the project with this text. */
+function complaints(path: string, text: string): string[] {
+  const { pathname } = new URL(`../../${path}`, import.meta.url);
+  return Deno.lint.runPlugin(plugin, pathname, text).map(({ message }) => message);
+}
+
+const broken: readonly [rule: string, path: string, text: string, complaint: string][] = [
+  [
+    "wire is below mensagem",
+    "lib/wire/parse.ts",
+    `import { Mensagem } from "../mensagem.ts"; Mensagem;`,
+    "wire may not import lib/mensagem.ts",
+  ],
+  [
+    "replication knows no server",
+    "lib/replication/leader.ts",
+    `import type { KvServer } from "../server/kv_server.ts"; export type X = KvServer;`,
+    "replication may not import lib/server/kv_server.ts",
+  ],
+  [
+    "the library knows no server, not even by re-export",
+    "lib/client/kv_client.ts",
+    `export { KvServer } from "../server/kv_server.ts";`,
+    "client may not import lib/server/kv_server.ts",
+  ],
+  [
+    "not by all of a module",
+    "lib/client/kv_client.ts",
+    `export * from "../replication/store.ts";`,
+    "client may not import lib/replication/store.ts",
+  ],
+  [
+    "nor later, when the program runs",
+    "lib/replication/node.ts",
+    `export const engine = () => import("../etcd/engine.ts");`,
+    "replication may not import lib/etcd/engine.ts",
+  ],
+  [
+    "what the library imports has no bare specifier",
+    "lib/net/dial.ts",
+    `import { delay } from "@std/async/delay"; delay;`,
+    `net may not import "@std/async/delay"`,
+  ],
+  [
+    "a tool does not import a role",
+    "tools/start.ts",
+    `import { main } from "../server.ts"; main;`,
+    "tools may not import server.ts",
+  ],
+  [
+    "a role does not import a tool",
+    "server.ts",
+    `import { main } from "./tools/start.ts"; main;`,
+    "roles may not import tools/start.ts",
+  ],
+  [
+    "a new folder is entered in the plugin",
+    "lib/utils/x.ts",
+    `import { a } from "../limits.ts"; a;`,
+    "lib/utils is not a part that tools/lint_plugin.ts knows",
+  ],
+  [
+    "replication reads no clock",
+    "lib/replication/leader.ts",
+    `export const now = Date.now();`,
+    "replication is pure: it may not use Date.now",
+  ],
+  [
+    "nor makes a date",
+    "lib/wire/parse.ts",
+    `export const now = new Date();`,
+    "wire is pure: it may not use Date",
+  ],
+  [
+    "nor the clock of the process",
+    "lib/replication/leader.ts",
+    `export const now = performance.now();`,
+    "replication is pure: it may not use performance.now",
+  ],
+  [
+    "nor sets a timer",
+    "lib/replication/follower.ts",
+    `setTimeout(() => {}, 1);`,
+    "replication is pure: it may not use setTimeout",
+  ],
+  [
+    "nor draws a number",
+    "lib/replication/recovery.ts",
+    `export const x = Math.random();`,
+    "replication is pure: it may not use Math.random",
+  ],
+  [
+    "nor touches Deno",
+    "lib/mensagem.ts",
+    `export const x = Deno.version;`,
+    "mensagem is pure: it may not use Deno.version",
+  ],
+  [
+    "nor draws by crypto",
+    "lib/replication/recovery.ts",
+    `export const x = crypto.randomUUID();`,
+    "replication is pure: it may not use crypto.randomUUID",
+  ],
+  [
+    "only lib/net connects",
+    "lib/client/kv_client.ts",
+    `export const x = () => Deno.connect({ port: 1 });`,
+    "only lib/net opens sockets, not Deno.connect",
+  ],
+  [
+    "only lib/net listens",
+    "lib/server/kv_server.ts",
+    `export const x = Deno.listen({ port: 1 });`,
+    "only lib/net opens sockets, not Deno.listen",
+  ],
+  [
+    "only lib/etcd uses fetch",
+    "lib/server/kv_server.ts",
+    `export const x = fetch("http://127.0.0.1");`,
+    "only lib/etcd uses fetch",
+  ],
+  [
+    "only lib/journal writes files",
+    "lib/server/kv_server.ts",
+    `Deno.writeTextFileSync("x", "y");`,
+    "only lib/journal touches files, not Deno.writeTextFileSync",
+  ],
+];
+
+for (const [rule, path, text, complaint] of broken) {
+  Deno.test(`lint: ${rule}`, pure, () => assertEquals(complaints(path, text), [complaint]));
+}
+
+const allowed: readonly [path: string, text: string][] = [
+  ["lib/mensagem.ts", `export * from "./wire/messages.ts";`],
+  ["lib/client/kv_client.ts", `import { Mensagem } from "../mensagem.ts"; Mensagem;`],
+  ["lib/server/kv_server.ts", `import { Channel } from "@std/async/channel"; Channel;`],
+  ["lib/net/tls.ts", `import tls from "node:tls"; tls.connect;`],
+  ["lib/net/dial.ts", `export const x = () => Deno.connect({ port: 1 });`],
+  ["lib/auth/secret.ts", `export const x = crypto.getRandomValues(new Uint8Array(16));`],
+  ["lib/journal/disk.ts", `export const x = () => Deno.open("x");`],
+  ["lib/cli/session_file.ts", `export const x = () => Deno.readTextFile("x");`],
+  ["lib/replication/store.ts", `export const x = (f: { fetch: number; Date: 1 }) => f.fetch;`],
+  ["server.ts", `import { KvServer } from "./lib/server/kv_server.ts"; KvServer;`],
+  ["dashboard/main.ts", `import { KvServer } from "../lib/server/kv_server.ts"; KvServer;`],
+  ["tests/x_test.ts", `import { main } from "../server.ts"; main(Deno.args, Date.now());`],
+];
+
+for (const [path, text] of allowed) {
+  Deno.test(`lint: ${path} may have ${text}`, pure, () => {
+    assertEquals(complaints(path, text), []);
+  });
+}

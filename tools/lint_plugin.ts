@@ -1,0 +1,142 @@
+/**
+ * The rules of the house that `deno lint` checks: which folder may import which, what a pure folder
+ * may not touch, and who may open sockets and files. CONTRIBUTING.md draws the folders.
+ *
+ * @module
+ */
+
+/** The parts of the project, and what the files of each may import besides their own part. */
+const imports: Readonly<Record<string, readonly string[]>> = {
+  limits: [],
+  fifo: [],
+  wire: ["limits", "fifo"],
+  mensagem: ["wire"],
+  auth: ["mensagem", "wire", "limits"],
+  net: ["mensagem", "wire", "limits", "fifo"],
+  replication: ["mensagem", "wire", "limits", "fifo"],
+  client: ["auth", "net", "mensagem", "wire", "limits", "fifo"],
+  journal: ["replication", "mensagem", "wire", "limits", "fifo"],
+  metrics: ["replication", "mensagem", "wire", "limits", "fifo"],
+  etcd: ["replication", "mensagem", "wire", "limits", "fifo"],
+  server: ["replication", "net", "auth", "mensagem", "wire", "limits", "fifo", "@std/async"],
+  cli: ["lib", "@std/async", "@std/cli"],
+  roles: ["lib", "@std/async"],
+  dashboard: ["lib", "@std/async"],
+  tools: ["lib", "@std/async"],
+  bench: ["lib", "@std/async"],
+};
+
+/** What a pure part may not touch. Messages and the time go in, messages and prints come out. */
+const impure = new Set([
+  ...["Deno", "Date", "performance", "fetch", "crypto", "WebSocket", "process", "navigator"],
+  ...["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "Math.random"],
+]);
+const pure = new Set(["limits", "fifo", "wire", "mensagem", "auth", "replication"]);
+
+const sockets = /^(Deno\.(connect|connectTls|listen|listenTls|startTls|listenDatagram)|WebSocket)$/;
+const files =
+  /^Deno\.(open|create|read(Text)?File|readDir|write(Text)?File|mkdir|remove|rename|copyFile|l?stat|truncate|link|symlink|makeTemp(Dir|File)|FsFile)(Sync)?$/;
+
+/** The part that a file belongs to: `lib/net/dial.ts` to "net"; `undefined` if no rule holds. */
+function partOf(path: string): string | undefined {
+  const [top, second] = path.split("/");
+  if (top === "lib") return second?.replace(/\.ts$/, "");
+  if (top !== undefined && Object.hasOwn(imports, top) && second !== undefined) return top;
+  return path === "server.ts" || path === "client.ts" ? "roles" : undefined;
+}
+
+/** The path of a linted file below the project, with `/`. */
+function projectPath(filename: string): string {
+  const root = new URL("../", import.meta.url).pathname;
+  const path = filename.replaceAll("\\", "/").replace(/^\/?([A-Za-z]:)/, "/$1");
+  return path.startsWith(root) ? path.slice(root.length) : path;
+}
+
+/** Why a file of a part may not import a specifier; `undefined` if it may. */
+function whyNotImport(path: string, part: string, specifier: string): string | undefined {
+  const allowed = imports[part];
+  if (allowed === undefined) return `lib/${part} is not a part that tools/lint_plugin.ts knows`;
+  if (!specifier.startsWith(".")) {
+    const mayNode = specifier.startsWith("node:") && !pure.has(part) && part !== "client";
+    const known = allowed.some((one) => one.startsWith("@") && specifier.startsWith(one));
+    return mayNode || known ? undefined : `${part} may not import "${specifier}"`;
+  }
+  const target = new URL(specifier, `file:///${path}`).pathname.slice(1);
+  const to = partOf(target);
+  if (to === undefined || to === part) return undefined;
+  const ok = allowed.includes(to) || (allowed.includes("lib") && target.startsWith("lib/"));
+  return ok ? undefined : `${part} may not import ${target}`;
+}
+
+/** The name that an identifier begins, as in `Deno.open`, with at most one member. */
+function nameOf(node: Deno.lint.Identifier): string {
+  const { parent } = node;
+  return parent.type === "MemberExpression" && parent.object === node &&
+      parent.property.type === "Identifier" && !parent.computed
+    ? `${node.name}.${parent.property.name}`
+    : node.name;
+}
+
+/** Whether an identifier is the name of a member, a field or an import, and refers to nothing. */
+function isMemberName(node: Deno.lint.Identifier): boolean {
+  const { parent } = node;
+  if (parent.type === "MemberExpression") return parent.property === node && !parent.computed;
+  return "key" in parent && parent.key === node && !("shorthand" in parent && parent.shorthand);
+}
+
+/** Why a file may not use a global; `undefined` if it may. */
+function whyNotUse(path: string, part: string, name: string): string | undefined {
+  const [object] = name.split(".");
+  const isImpure = impure.has(name) || impure.has(object!);
+  if (pure.has(part) && isImpure && !(part === "auth" && object === "crypto")) {
+    return `${part} is pure: it may not use ${name}`;
+  }
+  if (!path.startsWith("lib/")) return undefined;
+  if (sockets.test(name) && part !== "net") return `only lib/net opens sockets, not ${name}`;
+  if (object === "fetch" && part !== "etcd") return "only lib/etcd uses fetch";
+  const keepsFiles = part === "journal" || path === "lib/cli/session_file.ts" ||
+    path === "lib/cli/pem.ts";
+  return files.test(name) && !keepsFiles
+    ? `only lib/journal touches files, not ${name}`
+    : undefined;
+}
+
+const plugin: Deno.lint.Plugin = {
+  name: "house",
+  rules: {
+    "import-direction": {
+      create(context) {
+        const path = projectPath(context.filename);
+        const part = partOf(path);
+        if (part === undefined) return {};
+        const check = (source: Deno.lint.Expression | null) => {
+          if (source?.type !== "Literal" || typeof source.value !== "string") return;
+          const message = whyNotImport(path, part, source.value);
+          if (message !== undefined) context.report({ node: source, message });
+        };
+        return {
+          ImportDeclaration: ({ source }) => check(source),
+          ImportExpression: ({ source }) => check(source),
+          ExportNamedDeclaration: ({ source }) => check(source),
+          ExportAllDeclaration: ({ source }) => check(source),
+        };
+      },
+    },
+    "who-may-touch": {
+      create(context) {
+        const path = projectPath(context.filename);
+        const part = partOf(path);
+        if (part === undefined) return {};
+        return {
+          Identifier(node) {
+            if (isMemberName(node)) return;
+            const message = whyNotUse(path, part, nameOf(node));
+            if (message !== undefined) context.report({ node, message });
+          },
+        };
+      },
+    },
+  },
+};
+
+export default plugin;
