@@ -18,7 +18,7 @@
 
 import { delay } from "@std/async/delay";
 import type { Address } from "../wire/address.ts";
-import { Secret } from "../auth/proof.ts";
+import { Secret } from "../auth/secret.ts";
 import type { Tls } from "../net/connection.ts";
 import { ClusterResetError, StaleError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
 import type { ErrorCode } from "../mensagem.ts";
