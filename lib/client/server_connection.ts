@@ -7,7 +7,8 @@
 import { type Address, formatAddress } from "../wire/address.ts";
 import { DiallerHandshake } from "../auth/handshake.ts";
 import type { Secret } from "../auth/secret.ts";
-import { Connection, type Receiver, type Tls } from "../net/connection.ts";
+import type { Connection, Receiver } from "../net/connection.ts";
+import { dial, type Tls } from "../net/dial.ts";
 import { ClusterResetError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
 import type { ErrorCode, FrameError } from "../mensagem.ts";
 import { type AnyMensagem, Mensagem, Status } from "../mensagem.ts";
@@ -194,7 +195,7 @@ export class ServerConnection implements Receiver {
       const secret = await password;
       const { signal } = this.#ending;
       signal.throwIfAborted();
-      this.#connection = await Connection.dial(address, signal, tls);
+      this.#connection = await dial(address, signal, tls);
       if (secret === undefined) this.#check(this.#connection);
       else {
         this.#handshake = new DiallerHandshake(secret, "client");
