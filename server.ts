@@ -32,7 +32,6 @@ import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/server/k
 import { finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import { Metrics } from "./lib/metrics/metrics.ts";
 import { serveMetrics } from "./lib/metrics/http.ts";
-import { exportMetrics, otelMeter } from "./lib/metrics/otel.ts";
 import type { Secrets } from "./lib/server/connection_handler.ts";
 import { type Tuning, tuningDefault } from "./lib/replication/tuning.ts";
 import {
@@ -340,9 +339,8 @@ export async function main(
   if (monitoring?.port === listen.port) {
     throw new UsageError(`--metrics-port must not be the server's own port, ${listen.port}`);
   }
-  const meter = otelMeter();
   const prints = new ServerConsole(terminal.out, "", consolePauseMs);
-  const metrics = monitoring === undefined && meter === undefined ? undefined : new Metrics(prints);
+  const metrics = monitoring === undefined ? undefined : new Metrics(prints);
   const report = (line: string) => {
     if (!switches.quiet) terminal.err(`${escapeControls(line)}\n`);
   };
@@ -367,7 +365,6 @@ export async function main(
     const read = () => metrics?.read(server.node.status, ready()) ?? [];
     listening = monitoring ?? listen;
     await using _http = monitoring && serveMetrics(monitoring, { metrics: read, ready });
-    if (meter !== undefined) exportMetrics(meter, read);
     const where = leader === undefined
       ? `etcd at ${etcd!.url}, keys begin with ${JSON.stringify(etcd!.prefix)}`
       : `leader ${formatAddress(leader)}`;

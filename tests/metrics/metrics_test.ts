@@ -2,14 +2,6 @@ import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/asse
 import { timedPutsMax } from "../../lib/limits.ts";
 import { type Metric, Metrics, prometheusText } from "../../lib/metrics/metrics.ts";
 import { serveMetrics } from "../../lib/metrics/http.ts";
-import {
-  exportMetrics,
-  type Instrument,
-  type InstrumentOptions,
-  type Meter,
-  type Observation,
-  otelMeter,
-} from "../../lib/metrics/otel.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
 import type { ServerStatus } from "../../lib/mensagem.ts";
 import type { ServerPrints } from "../../lib/replication/environment.ts";
@@ -337,7 +329,6 @@ Deno.test("without --metrics-port nothing is between the server and its console"
   // The HTTP port would be the only other one: the server's own speaks no HTTP.
   const answer = await http(server.address.port, "GET /metrics HTTP/1.1\r\n\r\n");
   assertEquals(JSON.parse(answer.split("\n")[0]!).type, "ERROR");
-  assertEquals(otelMeter(), undefined);
 });
 
 Deno.test("who watches all the time is told, though nobody observes", async () => {
@@ -375,52 +366,4 @@ Deno.test("a port for metrics that is taken or wrong ends the server with one cl
   const wrong = await ends("70000", port);
   assertEquals(wrong.code, 2);
   assertMatch(wrong.errors, /70000/);
-});
-
-// OpenTelemetry
-
-/** A meter that is asked by the test. */
-class FakeMeter implements Meter {
-  readonly instruments: (Instrument & { name: string; kind: string; unit: string })[] = [];
-  callback: Observation | undefined;
-
-  createObservableCounter(name: string, { unit }: InstrumentOptions): Instrument {
-    return this.#create("counter", name, unit);
-  }
-
-  createObservableGauge(name: string, { unit }: InstrumentOptions): Instrument {
-    return this.#create("gauge", name, unit);
-  }
-
-  addBatchObservableCallback(callback: Observation): void {
-    this.callback = callback;
-  }
-
-  #create(kind: string, name: string, unit: string): Instrument {
-    const instrument = { name, kind, unit };
-    this.instruments.push(instrument);
-    return instrument;
-  }
-}
-
-Deno.test("OpenTelemetry gets all but the histogram, as it is at each export", pure, () => {
-  const metrics = new Metrics(keeper());
-  const meter = new FakeMeter();
-  let status: ServerStatus = { ...leaderStatus, followers: [] };
-  exportMetrics(meter, () => metrics.read(status, true));
-  status = leaderStatus;
-  metrics.get(someone, "k", 0, 0, null);
-  const observed: unknown[] = [];
-  meter.callback!({
-    observe: (instrument, value, attributes) => {
-      observed.push([(instrument as { name: string }).name, value, attributes]);
-    },
-  });
-  const expected = metrics.read(status, true).filter(({ kind }) => kind !== "histogram")
-    .flatMap(({ name, samples }) => samples.map(({ value, labels = {} }) => [name, value, labels]));
-  assertEquals(observed, expected);
-  assertEquals(
-    meter.instruments.find(({ name }) => name === "process_resident_memory_bytes"),
-    { name: "process_resident_memory_bytes", kind: "gauge", unit: "By" },
-  );
 });

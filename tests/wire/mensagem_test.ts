@@ -5,18 +5,19 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { errorCodes, FrameError, MensagemError } from "../../lib/mensagem.ts";
-import { faultActions, type ServerEvent } from "../../lib/wire/events.ts";
 import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import {
   type AnyMensagem,
   Challenge,
   checkKey,
   checkValue,
+  errorCodes,
   ErrorReply,
   Events,
   Fault,
+  faultActions,
   FaultOk,
+  FrameError,
   Get,
   GetOk,
   Heartbeat,
@@ -24,6 +25,7 @@ import {
   Join,
   JoinOk,
   Mensagem,
+  MensagemError,
   Observe,
   Proof,
   ProofOk,
@@ -31,6 +33,7 @@ import {
   PutOk,
   Replication,
   ReplicationOk,
+  type ServerEvent,
   Snapshot,
   SnapshotOk,
   SnapshotRequest,
