@@ -26,8 +26,7 @@ import { JournalError } from "./lib/journal/errors.ts";
 import type { EtcdOptions } from "./lib/etcd/client.ts";
 import { EtcdEngine } from "./lib/etcd/engine.ts";
 import { askEtcd, etcdFlags, etcdSwitches, etcdUsage } from "./lib/cli/etcd_flags.ts";
-import { FileJournal } from "./lib/journal/file_journal.ts";
-import { DiskFolder } from "./lib/journal/disk.ts";
+import { openJournal } from "./lib/journal/open_journal.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/server/kv_server.ts";
 import { finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import { Metrics } from "./lib/metrics/metrics.ts";
@@ -346,7 +345,7 @@ export async function main(
   };
   let listening = listen;
   try {
-    await using journal = await openJournal(values["data-dir"], listen.port, report);
+    await using journal = await openDirectory(values["data-dir"], listen.port, report);
     await using server = KvServer.start({
       listen,
       ...(leader === undefined ? {} : { leader }),
@@ -395,22 +394,15 @@ export async function main(
   return 0;
 }
 
-/** What a data directory holds; `undefined` where there is to be none. */
-async function openJournal(
+/** The journal in the data directory; `undefined` if the flag is not given. */
+function openDirectory(
   flag: string | undefined,
   port: number,
   report: (line: string) => void,
-): Promise<FileJournal | undefined> {
-  if (flag === undefined) return undefined;
-  const path = flag === "auto" ? `data/${port}` : flag;
-  const journal = await FileJournal.open(await DiskFolder.open(path), report);
-  const { store, timestamp, cluster } = journal.saved;
-  report(
-    cluster === ""
-      ? `${path} holds nothing yet`
-      : `${path} holds ${store.size} keys up to timestamp ${timestamp}, cluster ${cluster}`,
-  );
-  return journal;
+): ReturnType<typeof openJournal> | undefined {
+  return flag === undefined
+    ? undefined
+    : openJournal(flag === "auto" ? `data/${port}` : flag, report);
 }
 
 /** The certificates, so that the server can start with them. */
