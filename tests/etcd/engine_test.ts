@@ -3,7 +3,8 @@ import { EtcdClient, type EtcdOptions } from "../../lib/etcd/client.ts";
 import { EtcdEngine } from "../../lib/etcd/engine.ts";
 import { errorOf, EtcdError, explain } from "../../lib/etcd/errors.ts";
 import type { KvServerOptions } from "../../lib/server/kv_server.ts";
-import { Metrics, prometheusText } from "../../lib/metrics/metrics.ts";
+import { Metrics } from "../../lib/metrics/metrics.ts";
+import { prometheusText } from "../../lib/metrics/prometheus.ts";
 import type { Tuning } from "../../lib/replication/tuning.ts";
 import { etcdError, FakeEtcd, type Interfere } from "../support/fake_etcd.ts";
 import {
