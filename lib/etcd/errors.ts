@@ -77,7 +77,7 @@ const explanations: Readonly<Partial<Record<EtcdErrorKind, string>>> = {
     "etcd is out of space (alarm NOSPACE), until it is compacted, defragmented and disarmed",
   "too large": "the request is longer than etcd accepts (its flag --max-request-bytes)",
   "overloaded": "etcd is overloaded",
-  "denied": "etcd does not permit this (--etcd-user and its password)",
+  "denied": "etcd does not let this server do that",
   "other data": "etcd has other data than before, restart this server",
 };
 
