@@ -8,7 +8,8 @@
  */
 
 import { formatAddress } from "../lib/wire/address.ts";
-import { clientTexts, ServerConsole, tryOther } from "../lib/cli/console.ts";
+import { ServerConsole } from "../lib/cli/server_console.ts";
+import { clientTexts, tryOther } from "../lib/cli/texts.ts";
 import { demoTexts, type Step } from "./demo_texts.ts";
 import { UnavailableError, UnknownOutcomeError } from "../lib/client/errors.ts";
 import { KvServer } from "../lib/server/kv_server.ts";
@@ -17,14 +18,9 @@ import { putTimeoutMs } from "../lib/replication/tuning.ts";
 import { Fault, Get, Put } from "../lib/mensagem.ts";
 import { ServerConnection, within } from "../lib/client/server_connection.ts";
 import { Session } from "../lib/client/session.ts";
-import {
-  EndOfInput,
-  exitCode,
-  parseFlags,
-  processTerminal,
-  type Terminal,
-  UsageError,
-} from "../lib/cli/terminal.ts";
+import { exitCode } from "../lib/cli/exit_codes.ts";
+import { parseFlags, UsageError } from "../lib/cli/flags.ts";
+import { EndOfInput, processTerminal, type Terminal } from "../lib/cli/terminal.ts";
 
 const usage = `Shows how TRY_OTHER_SERVER_OR_LATER comes about, on three real servers.
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main } from "../../tools/demo.ts";
-import { exitCode } from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { FakeTerminal, linesOf, within } from "../support/helpers.ts";
 
 async function run(args: string[], terminal = new FakeTerminal("")) {

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
 import type { Address } from "../../../lib/wire/address.ts";
 import { Secret } from "../../../lib/auth/proof.ts";
-import { ServerConsole } from "../../../lib/cli/console.ts";
+import { ServerConsole } from "../../../lib/cli/server_console.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { KvServer, type KvServerOptions } from "../../../lib/server/kv_server.ts";
 import type { Secrets } from "../../../lib/server/connection_handler.ts";
