@@ -14,14 +14,9 @@ import { keysMax, valueBytesMin, Values } from "./values.ts";
 import { randomFrom } from "./workload.ts";
 import { type Address, formatAddress, parseAddress } from "../lib/wire/address.ts";
 import { inFlightMax, valueBytesMax } from "../lib/limits.ts";
-import {
-  exitCode,
-  numberFlag,
-  parseFlags,
-  processTerminal,
-  type Terminal,
-  UsageError,
-} from "../lib/cli/terminal.ts";
+import { exitCode } from "../lib/cli/exit_codes.ts";
+import { numberFlag, parseFlags, UsageError } from "../lib/cli/flags.ts";
+import { processTerminal, type Terminal } from "../lib/cli/terminal.ts";
 
 const numberFlags = {
   connections: { help: "connections", preset: 64, min: 1, max: 10_000, whole: true },

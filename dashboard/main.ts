@@ -1,58 +1,52 @@
 /**
- * The dashboard: a page that shows replication happen, and lets one play with it.
+ * The dashboard: a page that shows the replication live, with buttons to try it out.
  *
  * @module
  */
 
 import { type Address, formatAddress, isLoopback, parseAddress } from "../lib/wire/address.ts";
 import { Secret } from "../lib/auth/secret.ts";
-import { dashboardTexts, escapeControls, passwordText, ServerConsole } from "../lib/cli/console.ts";
+import { escapeControls } from "../lib/cli/escape.ts";
+import { exitCode } from "../lib/cli/exit_codes.ts";
+import { parseFlags, UsageError } from "../lib/cli/flags.ts";
+import { askIp, askPort, askSecret } from "../lib/cli/prompts.ts";
+import { ServerConsole } from "../lib/cli/server_console.ts";
+import { listenAt, StartError, untilSignal } from "../lib/cli/serving.ts";
+import { processTerminal, type Terminal } from "../lib/cli/terminal.ts";
+import { dashboardTexts, passwordText } from "../lib/cli/texts.ts";
+import { readClientTls, tlsFlags } from "../lib/cli/tls_flags.ts";
 import { Dashboard } from "./server/dashboard.ts";
 import { KvServer } from "../lib/server/kv_server.ts";
 import { ipDefault, portsDefault } from "../lib/limits.ts";
-import {
-  askIp,
-  askPort,
-  askSecret,
-  exitCode,
-  parseFlags,
-  processTerminal,
-  readTls,
-  type Terminal,
-  tlsFlags,
-  UsageError,
-} from "../lib/cli/terminal.ts";
-import { untilSignal, whyNotListening } from "../server.ts";
 
-/** Where the dashboard listens where nothing else is said. */
+/** The port of the dashboard, without `--port`. */
 export const dashboardPortDefault = 10_090;
 
-/** Servers that one dashboard shows: more would not fit its page. */
+/** Most servers that one dashboard shows: more do not fit on its page. */
 export const dashboardServersMax = 5;
 
 const serversDefault = portsDefault.map((port) => `${ipDefault}:${port}`).join(",");
 
-const usage = `A page that shows replication happen, and lets one play with it.
+const usage = `A page that shows the replication live, with buttons to try it out.
 
 deno task dashboard [FLAGS]
 
-  --start            starts the servers too, in this process, so that one command is enough. They
-                     take fault commands
-  --servers=A,B,…    the servers, the leader's first with --start
+  --start            start the servers too, in this process, with --allow-faults
+  --servers=A,B,…    the servers, each as ip:port, with --start the leader first
                      (${serversDefault})
   --ip=IP            address to listen on (${ipDefault})
   --port=PORT        port to listen on (${dashboardPortDefault})
-  --password-stdin   the password of clients: the first line of the input
-  --tls-ca=FILE      the CA of the servers' certificates, in PEM: what goes to them is encrypted
-  --tls-cert=FILE    a certificate of the dashboard's own, where one is wanted, in PEM
+  --password-stdin   the password of clients is the first line of the input
+  --tls-ca=FILE      the CA of the servers' certificates, in PEM: encrypts the connections to them
+  --tls-cert=FILE    a certificate of the dashboard, in PEM, for servers that want one
   --tls-key=FILE     its private key
   --help             this text
 
   deno task dashboard --start
 
-shows three servers at http://${ipDefault}:${dashboardPortDefault}/. It stops on Ctrl-C. Servers that were started with
-"deno task server" are observed without --start; their fault buttons work where they were started
-with --allow-faults. What is read from files needs --allow-read on a "deno run" line of your own.
+shows three servers at http://${ipDefault}:${dashboardPortDefault}/. Ctrl-C stops it. Without --start it observes the servers of
+"deno task server"; their fault buttons work if they were started with --allow-faults. For
+certificates add --allow-read to a "deno run" line of your own.
 `;
 
 /** Runs the dashboard until `stopped` resolves. Returns the exit code. */
@@ -70,7 +64,7 @@ export async function main(
     terminal.out(usage);
     return 0;
   }
-  const servers = readServers(values.servers ?? serversDefault);
+  const servers = parseServers(values.servers ?? serversDefault);
   const listen = {
     hostname: await askIp(terminal, "", ipDefault, values.ip ?? ipDefault),
     port: await askPort(
@@ -80,43 +74,36 @@ export async function main(
       values.port ?? `${dashboardPortDefault}`,
     ),
   };
-  const tls = readTls("client", values);
-  const fromInput = switches["password-stdin"];
-  const password = await askSecret(terminal, passwordText, fromInput, "KV_PASSWORD");
+  const tls = readClientTls(values);
+  const question = switches["password-stdin"] ? passwordText : undefined;
+  const password = await askSecret(terminal, { question, variable: "KV_PASSWORD" });
   if (switches.start && (tls !== undefined || password !== undefined)) {
     throw new UsageError("--start starts servers without password and TLS: leave those flags out");
   }
-  let listening = listen;
   let quiet = false;
   try {
     await using running = new AsyncDisposableStack();
     if (switches.start) {
       for (const server of servers) {
-        listening = server;
-        running.use(startServer(server, servers, terminal, () => quiet));
+        running.use(listenAt(server, () => startServer(server, servers, terminal, () => quiet)));
       }
     }
-    listening = listen;
-    running.use(
-      new Dashboard({
-        listen,
-        servers,
-        password: password === undefined ? undefined : await Secret.from(password),
-        tls,
-      }),
-    );
+    const secret = password === undefined ? undefined : await Secret.from(password);
+    const options = { listen, servers, password: secret, tls };
+    running.use(listenAt(listen, () => new Dashboard(options)));
     terminal.err(`${dashboardTexts.ready(`http://${formatAddress(listen)}/`)}\n`);
     if (!isLoopback(listen.hostname)) terminal.err(`${dashboardTexts.open(listen.hostname)}\n`);
     await stopped;
-    quiet = true; // that they lose each other now is no news
+    quiet = true; // while they stop, the servers would report that they lose each other
   } catch (error) {
-    terminal.err(`${whyNotListening(error, listening)}\n`);
+    if (!(error instanceof StartError)) throw error;
+    terminal.err(`${error.message}\n`);
     return 1;
   }
   return 0;
 }
 
-/** The first of the servers leads. */
+/** Starts one of the servers, of which the first is the leader. */
 function startServer(
   listen: Address,
   servers: readonly Address[],
@@ -136,21 +123,23 @@ function startServer(
   });
 }
 
-function readServers(text: string): Address[] {
+function parseServers(text: string): Address[] {
   const servers = text.split(",").map((one) => {
     const address = parseAddress(one.trim());
     if (address === undefined) {
-      throw new UsageError(`--servers must be "ip:port,ip:port,…", not ${JSON.stringify(text)}`);
+      throw new UsageError(
+        `--servers must be a list such as ${serversDefault}, not ${JSON.stringify(text)}`,
+      );
     }
     return address;
   });
   if (servers.length > dashboardServersMax) {
     throw new UsageError(
-      `--servers may name ${dashboardServersMax} servers, not ${servers.length}`,
+      `--servers may name at most ${dashboardServersMax} servers, not ${servers.length}`,
     );
   }
   if (new Set(servers.map(formatAddress)).size < servers.length) {
-    throw new UsageError(`--servers names one of them twice: ${JSON.stringify(text)}`);
+    throw new UsageError(`--servers names a server twice: ${JSON.stringify(text)}`);
   }
   return servers;
 }

@@ -1,30 +1,23 @@
 /**
- * How TRY_OTHER_SERVER_OR_LATER comes about, step by step, on three real servers.
+ * How a GET comes to be answered with TRY_OTHER_SERVER_OR_LATER, step by step, on three servers.
  *
- * Nothing is faked: the leader's REPLICATIONs towards one follower are held for a while, as
- * `--allow-faults` permits, and the rest is the protocol.
+ * The servers are real. The leader holds the REPLICATIONs to one follower for a while, which
+ * `--allow-faults` permits; everything else is the protocol.
  *
  * @module
  */
 
-import { formatAddress } from "../lib/wire/address.ts";
-import { clientTexts, ServerConsole, tryOther } from "../lib/cli/console.ts";
-import { demoTexts, type Step } from "./demo_texts.ts";
+import { exitCode } from "../lib/cli/exit_codes.ts";
+import { parseFlags, UsageError } from "../lib/cli/flags.ts";
+import { ServerConsole } from "../lib/cli/server_console.ts";
+import { EndOfInput, processTerminal, type Terminal } from "../lib/cli/terminal.ts";
+import { tryOther } from "../lib/cli/texts.ts";
 import { UnavailableError, UnknownOutcomeError } from "../lib/client/errors.ts";
-import { KvServer } from "../lib/server/kv_server.ts";
 import { ipDefault, requestTimeoutMs } from "../lib/limits.ts";
-import { putTimeoutMs } from "../lib/replication/tuning.ts";
-import { Fault, Get, Put } from "../lib/mensagem.ts";
-import { ServerConnection, within } from "../lib/client/server_connection.ts";
-import { Session } from "../lib/client/session.ts";
-import {
-  EndOfInput,
-  exitCode,
-  parseFlags,
-  processTerminal,
-  type Terminal,
-  UsageError,
-} from "../lib/cli/terminal.ts";
+import { tuningDefault } from "../lib/replication/tuning.ts";
+import { KvServer } from "../lib/server/kv_server.ts";
+import { DemoClient, demoKey } from "./demo_client.ts";
+import { type DemoTexts, demoTexts, type Step } from "./demo_texts.ts";
 
 const usage = `Shows how TRY_OTHER_SERVER_OR_LATER comes about, on three real servers.
 
@@ -33,92 +26,26 @@ deno task demo [FLAGS]
   --lang=pt|en  language of the narration (pt)
   --help        this text
 
-On a terminal each step waits for Enter. The exit code is 1 where a step does not give what the
+On a terminal each step waits for Enter. The exit code is 1 if a step does not give what the
 narration says.
 
   deno task demo --lang=en < /dev/null
 `;
 
-const key = "cor";
+/** Pause between two looks at a table. */
 const pollMs = 5;
-/** Stands for an answer that has not come. */
-const waiting = "…";
 
-/** A person who reads at a terminal may take so long, and the PUT that is held must not run out. */
+/** Time limit of requests on a terminal: the PUT that is held waits until the reader goes on. */
 const readingMs = 3_600_000;
+
+/** Stands for an answer that has not come. */
+const noAnswer = "…";
 
 /** A step gave something else than the narration says. */
 class WrongStep extends Error {
   constructor(readonly expected: string, readonly got: string) {
     super(`expected ${expected}, got ${got}`);
     this.name = "WrongStep";
-  }
-}
-
-/** A client with a letter for a name, which chooses its servers. */
-class Client implements AsyncDisposable {
-  readonly #letter: string;
-  readonly #terminal: Terminal;
-  readonly #timeoutMs: number;
-  readonly #session = new Session();
-  readonly #connections = new Map<KvServer, ServerConnection>();
-
-  constructor(letter: string, terminal: Terminal, timeoutMs: number) {
-    this.#letter = letter;
-    this.#terminal = terminal;
-    this.#timeoutMs = timeoutMs;
-  }
-
-  /** PUT, shown once it is answered. Returns "PUT_OK" and the timestamp. */
-  async put(server: KvServer, value: string): Promise<string> {
-    const { timestamp } = await this.#at(server).request(
-      (id) => new Put(id, key, value),
-      within(this.#timeoutMs),
-    );
-    this.#say(clientTexts.putOk(key, value, timestamp, formatAddress(server.address)));
-    return `PUT_OK ${timestamp}`;
-  }
-
-  /** GET, shown. Returns the value, or that it was refused, and the server's timestamp. */
-  async get(server: KvServer): Promise<string> {
-    const seen = this.#session.timestamp(key);
-    const reply = await this.#at(server).request(
-      (id) => new Get(id, key, seen),
-      within(this.#timeoutMs),
-    );
-    this.#session.learn(reply);
-    const value = reply.type === "GET_OK" ? reply.value : undefined;
-    const own = reply.timestamp;
-    this.#say(clientTexts.get(key, value, formatAddress(server.address), seen, own));
-    return `${value === undefined ? tryOther : value} ${own}`;
-  }
-
-  /** Tells the leader to hold the REPLICATIONs towards a follower, or to let them go. */
-  async fault(leader: KvServer, held: KvServer, action: "pause" | "resume"): Promise<void> {
-    const follower = formatAddress(held.address);
-    await this.#at(leader).request(
-      (id) => new Fault(id, follower, action),
-      within(this.#timeoutMs),
-    );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const connections = [...this.#connections.values()];
-    for (const connection of connections) connection.close();
-    await Promise.all(connections.map(({ ended }) => ended));
-  }
-
-  #at(server: KvServer): ServerConnection {
-    let connection = this.#connections.get(server);
-    if (connection === undefined) {
-      connection = new ServerConnection(server.address);
-      this.#connections.set(server, connection);
-    }
-    return connection;
-  }
-
-  #say(line: string): void {
-    this.#terminal.out(`[${this.#letter}] ${line}\n`);
   }
 }
 
@@ -135,7 +62,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   }
   const texts = demoTexts[lang];
   try {
-    await play(terminal, lang);
+    await play(terminal, texts);
   } catch (error) {
     if (error instanceof WrongStep) {
       terminal.err(`${texts.wrong(error.expected, error.got)}\n`);
@@ -148,21 +75,20 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   return 0;
 }
 
-async function play(terminal: Terminal, lang: keyof typeof demoTexts): Promise<void> {
-  const texts = demoTexts[lang];
+async function play(terminal: Terminal, texts: DemoTexts): Promise<void> {
   const { interactive } = terminal.keyboard;
-  const timeoutMs = interactive ? readingMs : putTimeoutMs;
+  const putTimeoutMs = interactive ? readingMs : tuningDefault.putTimeoutMs;
+  const clientTimeoutMs = interactive ? readingMs : requestTimeoutMs;
   await using open = new AsyncDisposableStack();
-  const leader = open.use(start(terminal, timeoutMs));
-  const quick = open.use(start(terminal, timeoutMs, leader));
-  const held = open.use(start(terminal, timeoutMs, leader));
+  const leader = open.use(start(terminal, putTimeoutMs));
+  const quick = open.use(start(terminal, putTimeoutMs, leader));
+  const held = open.use(start(terminal, putTimeoutMs, leader));
   await Promise.all([leader, quick, held].map(({ ready }) => ready));
   const [a, b, c] = [..."ABC"].map((letter) =>
-    open.use(new Client(letter, terminal, interactive ? readingMs : requestTimeoutMs))
-  ) as [Client, Client, Client];
+    open.use(new DemoClient(letter, terminal, clientTimeoutMs))
+  ) as [DemoClient, DemoClient, DemoClient];
 
-  const narration = texts.steps(quick.address.port, held.address.port);
-  const step = narrator(terminal, narration, texts.next);
+  const step = narrator(terminal, texts, texts.steps(quick.address.port, held.address.port));
   terminal.out(
     `${texts.servers(leader.address.port, quick.address.port, held.address.port)}\n`,
   );
@@ -174,13 +100,13 @@ async function play(terminal: Terminal, lang: keyof typeof demoTexts): Promise<v
   await a.fault(leader, held, "pause");
 
   await step("heldWrite");
-  let answer = waiting;
+  let answer = noAnswer;
   const answered = a.put(leader, "verde").then((ok) => answer = ok, (error) => {
     throw new WrongStep("PUT_OK 2", error.message);
   });
-  answered.catch(() => {}); // told where it is waited for
-  await until(() => holds(quick) === 2);
-  check("1", `${holds(held)}`);
+  answered.catch(() => {}); // handled in the step "resume"
+  await until(() => timestampAt(quick) === 2);
+  check("1", `${timestampAt(held)}`);
 
   await step("newRead");
   check("verde 2", await b.get(quick));
@@ -190,7 +116,7 @@ async function play(terminal: Terminal, lang: keyof typeof demoTexts): Promise<v
 
   await step("firstRead");
   check("azul 1", await c.get(held));
-  check(waiting, answer);
+  check(noAnswer, answer);
 
   await step("resume");
   await a.fault(leader, held, "resume");
@@ -200,26 +126,26 @@ async function play(terminal: Terminal, lang: keyof typeof demoTexts): Promise<v
   check("verde 2", await b.get(held));
 }
 
-/** A server on a free port, which stands before each of its lines. */
-function start(terminal: Terminal, timeoutMs: number, leader?: KvServer): KvServer {
-  let mark = "";
+/** Starts a server on a free port. Its lines begin with the port. Without `leader` it leads. */
+function start(terminal: Terminal, putTimeoutMs: number, leader?: KvServer): KvServer {
+  let mark = ""; // not known before the server listens
   const server = KvServer.start({
     listen: { hostname: ipDefault, port: 0 },
     ...(leader === undefined ? {} : { leader: leader.address }),
     prints: new ServerConsole((lines) => terminal.out(lines.replaceAll(/^(?=.)/gm, mark))),
     report: () => {},
     allowFaults: leader === undefined,
-    tuning: { putTimeoutMs: timeoutMs },
+    tuning: { putTimeoutMs },
   });
   mark = `[${server.address.port}] `;
   return server;
 }
 
-/** Announces one step after the other, on a terminal when the reader wants it. */
+/** Returns a function that announces a step. On a terminal it waits for Enter first. */
 function narrator(
   { keyboard, out }: Terminal,
+  { next }: DemoTexts,
   narration: Readonly<Record<Step, string>>,
-  next: string,
 ): (step: Step) => Promise<void> {
   let waits = keyboard.interactive;
   let number = 0;
@@ -230,7 +156,7 @@ function narrator(
         await keyboard.ask(next);
       } catch (error) {
         if (!(error instanceof EndOfInput)) throw error;
-        waits = false; // the reader has seen enough: the rest runs through
+        waits = false; // the remaining steps follow without a pause
       }
     }
     out(`${++number}. ${narration[step]}\n`);
@@ -241,16 +167,16 @@ function check(expected: string, got: string): void {
   if (got !== expected) throw new WrongStep(expected, got);
 }
 
-/** The timestamp that a server has for the key. */
-function holds(server: KvServer): number {
-  return server.node.store.get(key)?.timestamp ?? 0;
+/** The timestamp of the key in a server's table. */
+function timestampAt(server: KvServer): number {
+  return server.node.store.get(demoKey)?.timestamp ?? 0;
 }
 
-/** Waits until the condition holds, as long as a PUT may take. */
+/** Waits until the condition is true, at most as long as a PUT may take. */
 async function until(condition: () => boolean): Promise<void> {
-  const end = performance.now() + putTimeoutMs;
+  const end = performance.now() + tuningDefault.putTimeoutMs;
   while (!condition()) {
-    if (performance.now() > end) throw new WrongStep("REPLICATION", waiting);
+    if (performance.now() > end) throw new WrongStep("REPLICATION", noAnswer);
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }

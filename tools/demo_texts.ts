@@ -1,24 +1,24 @@
 /**
- * What the demonstration narrates, in two languages.
+ * The narration of the demonstration, in two languages.
  *
  * @module
  */
 
-/** The narration in one language. Servers are named by their ports. */
+/** The narration in one language. It names servers by their ports. */
 export interface DemoTexts {
-  /** Which server is which. */
+  /** Introduces the servers. */
   readonly servers: (leader: number, quick: number, held: number) => string;
-  /** What each step shows, in the order in which they are played. */
+  /** Describes each step, in the order in which they are played. */
   readonly steps: (quick: number, held: number) => Readonly<Record<Step, string>>;
-  /** Asks for Enter before the next step. */
+  /** The question before each step: Enter goes on. */
   readonly next: string;
-  /** Every step gave what was said. */
+  /** The last line, if every step gave what the narration says. */
   readonly end: string;
-  /** A step gave something else. */
+  /** The error, if a step gave something else. */
   readonly wrong: (expected: string, got: string) => string;
 }
 
-/** The steps, by what happens in them. */
+/** The names of the steps. */
 export type Step =
   | "write"
   | "pause"
@@ -61,23 +61,23 @@ const en: DemoTexts = {
   steps: (quick, held) => ({
     write: `Client A writes azul. PUT_OK comes only when all three servers have the value.`,
     pause: `A fault on purpose: the leader's REPLICATIONs to ${held} are held.\n` +
-      `All else goes on as ever, and ${held} still counts among those that must confirm.`,
+      `Everything else goes on, and ${held} is still one of the servers that must confirm.`,
     heldWrite:
-      `Client A writes verde. The leader and ${quick} have the new value, ${held} has not.\n` +
+      `Client A writes verde. The leader and ${quick} have the new value, ${held} does not.\n` +
       `So A waits: there is no PUT_OK yet.`,
     newRead: `Client B reads at ${quick}: it gets verde, and with it timestamp 2.\n` +
-      `From here on it must not get anything older.`,
+      `From now on it must not get anything older.`,
     refusedRead:
-      `B reads at ${held} and sends the timestamp 2 that it has seen. ${held} has but 1:\n` +
+      `B reads at ${held} and sends timestamp 2, which it has seen. ${held} has only 1:\n` +
       `azul would take B back in time, so the answer is TRY_OTHER_SERVER_OR_LATER.`,
-    firstRead: `Client C has never read (timestamp 0). To it azul is no step back:\n` +
+    firstRead: `Client C has read nothing yet (timestamp 0). For C azul is not a step back:\n` +
       `the same server answers with the old value.`,
-    resume: `The fault ends. The REPLICATION that was held reaches ${held}, which confirms it,\n` +
+    resume: `The fault ends. The held REPLICATION reaches ${held}, which confirms it,\n` +
       `and only now A gets its PUT_OK.`,
     lastRead: `B reads at ${held} again: now it gets verde.`,
   }),
   next: "Enter goes on ",
-  end: "Every step gave what was said.",
+  end: "Every step gave what the narration says.",
   wrong: (expected, got) => `This step should give ${expected}, but gave ${got}.`,
 };
 

@@ -1,25 +1,23 @@
 /**
  * The whole system in one terminal: three servers and the client.
  *
- * The servers are the same as in three terminals, with their own tables and TCP between them; only
- * the process is one.
+ * The servers are those of three terminals, each with its own table, connected by TCP. Only the
+ * process is one.
  *
  * @module
  */
 
-import { menu } from "../client.ts";
-import { parsePort } from "../lib/wire/address.ts";
-import { escapeControls, ServerConsole, startTexts } from "../lib/cli/console.ts";
-import { KvServer } from "../lib/server/kv_server.ts";
+import { escapeControls } from "../lib/cli/escape.ts";
+import { exitCode } from "../lib/cli/exit_codes.ts";
+import { parseFlags, UsageError } from "../lib/cli/flags.ts";
+import { menu } from "../lib/cli/menu.ts";
+import { ServerConsole } from "../lib/cli/server_console.ts";
+import { listenAt, StartError } from "../lib/cli/serving.ts";
+import { processTerminal, type Terminal } from "../lib/cli/terminal.ts";
+import { startTexts } from "../lib/cli/texts.ts";
 import { ipDefault, portsDefault } from "../lib/limits.ts";
-import {
-  exitCode,
-  parseFlags,
-  processTerminal,
-  type Terminal,
-  UsageError,
-} from "../lib/cli/terminal.ts";
-import { whyNotListening } from "../server.ts";
+import { KvServer } from "../lib/server/kv_server.ts";
+import { parsePort } from "../lib/wire/address.ts";
 
 const usage = `Three servers and the client in one terminal.
 
@@ -39,43 +37,41 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     terminal.out(usage);
     return 0;
   }
-  const ports = values.ports === undefined ? portsDefault : readPorts(values.ports);
+  const ports = values.ports === undefined ? portsDefault : parsePorts(values.ports);
   const addresses = ports.map((port) => ({ hostname: ipDefault, port }));
+  const leader = addresses[0]!;
 
   let quiet = switches.quiet;
   await using servers = new AsyncDisposableStack();
-  const started: KvServer[] = [];
-  for (const listen of addresses) {
-    const mark = `[${listen.port}] `;
-    try {
-      const server = KvServer.start({
-        listen,
-        leader: addresses[0]!,
-        prints: new ServerConsole(terminal.out, mark),
-        report: (line) => {
-          if (!quiet) terminal.err(`${mark}${escapeControls(line)}\n`);
-        },
-      });
-      started.push(servers.use(server));
-    } catch (error) {
-      terminal.err(`${whyNotListening(error, listen)}\n`);
-      return 1;
-    }
+  try {
+    const started = addresses.map((listen) => {
+      const mark = `[${listen.port}] `;
+      const prints = new ServerConsole(terminal.out, mark);
+      const report = (line: string) => {
+        if (!quiet) terminal.err(`${mark}${escapeControls(line)}\n`);
+      };
+      const start = () => KvServer.start({ listen, leader, prints, report });
+      return servers.use(listenAt(listen, start));
+    });
+    await Promise.all(started.map((server) => server.ready));
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    terminal.err(`${error.message}\n`);
+    return 1;
   }
-  await Promise.all(started.map((server) => server.ready));
   if (!quiet) terminal.err(`${startTexts.ready(ports)}\n`);
   await menu(terminal, addresses);
-  quiet = true; // that they lose each other now is no news
+  quiet = true; // while they stop, the servers would report that they lose each other
   return 0;
 }
 
-function readPorts(text: string): number[] {
+function parsePorts(text: string): number[] {
   const ports = text.split(",").map((port) => parsePort(port.trim()));
   const valid = ports.filter((port) => port !== undefined);
-  if (ports.length !== 3 || valid.length !== 3) {
-    throw new UsageError(`--ports must be three ports, such as 10097,10098,10099, not "${text}"`);
-  }
-  return valid;
+  if (ports.length === 3 && valid.length === 3) return valid;
+  throw new UsageError(
+    `--ports must be three ports, such as 10097,10098,10099, not ${JSON.stringify(text)}`,
+  );
 }
 
 if (import.meta.main) {

@@ -5,13 +5,9 @@
  * @module
  */
 
-import {
-  exitCode,
-  numberFlag,
-  parseFlags,
-  processTerminal,
-  type Terminal,
-} from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { numberFlag, parseFlags } from "../../lib/cli/flags.ts";
+import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
 import { grouped } from "../drawing.ts";
 import {
   bytesIn,

@@ -4,13 +4,9 @@
  * @module
  */
 
-import {
-  exitCode,
-  numberFlag,
-  parseFlags,
-  processTerminal,
-  type Terminal,
-} from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { numberFlag, parseFlags } from "../../lib/cli/flags.ts";
+import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
 import { keysMax } from "../values.ts";
 import { type Finding, lineOf } from "./finding.ts";
 import {

@@ -1,6 +1,6 @@
 /** What it costs to make 64 lines of a server's console in one go; nobody writes them. */
 
-import { ServerConsole } from "../../lib/cli/console.ts";
+import { ServerConsole } from "../../lib/cli/server_console.ts";
 
 const lines = 64;
 const client = "127.0.0.1:54321";

@@ -6,14 +6,9 @@
 
 // deno-lint-ignore no-external-import -- it is of the runtime itself
 import { cpus } from "node:os";
-import {
-  exitCode,
-  numberFlag,
-  parseFlags,
-  processTerminal,
-  type Terminal,
-  UsageError,
-} from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { numberFlag, parseFlags, UsageError } from "../../lib/cli/flags.ts";
+import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
 import { grouped } from "../drawing.ts";
 import { Client, type Outcome } from "./client.ts";
 import {

@@ -1,46 +1,34 @@
 /**
- * The one-shot commands of the client: one request, its answer on standard output, an exit code.
+ * The one-shot commands of the client: a request, its answer on standard output, an exit code.
  *
  * @module
  */
 
 import { delay } from "@std/async/delay";
-import {
-  type ClusterStatus,
-  clusterStatus,
-  type ServerDown,
-  type ServerUp,
-} from "../client/cluster_status.ts";
-import { clientTexts, commandTexts, escapeControls } from "./console.ts";
+import { type ClusterStatus, clusterStatus } from "../client/cluster_status.ts";
 import {
   ClusterResetError,
   StaleError,
   UnavailableError,
   UnknownOutcomeError,
 } from "../client/errors.ts";
-import { MensagemError } from "../mensagem.ts";
-import { UsageError } from "./flags.ts";
 import type { KvClient } from "../client/kv_client.ts";
 import { valueBytesMax } from "../limits.ts";
+import { MensagemError } from "../mensagem.ts";
+import { escapeControls } from "./escape.ts";
+import { exitCodes } from "./exit_codes.ts";
+import { UsageError } from "./flags.ts";
+import { statusTable } from "./status_table.ts";
 import type { Screen } from "./terminal.ts";
+import { clientTexts, commandTexts } from "./texts.ts";
 
-/** What a command ends with. */
-export const exitCodes = {
-  ok: 0,
-  notFound: 1,
-  usage: 2,
-  stale: 3,
-  unavailable: 4,
-  unknownOutcome: 5,
-} as const;
-
-/** What to do. */
+/** A command and its operands. */
 export type Command =
-  /** `value` is `undefined` where all of the input is the value. */
+  /** `value` is `undefined` if the whole input is the value. */
   | { readonly name: "put"; readonly key: string; readonly value: string | undefined }
   | { readonly name: "get"; readonly key: string }
   | { readonly name: "status" }
-  /** So many looks, with a pause in between. */
+  /** Shows the status `count` times, with a pause in between. */
   | { readonly name: "watch-status"; readonly count: number; readonly pauseMs: number };
 
 const usages: Readonly<Record<Command["name"], string>> = {
@@ -51,10 +39,11 @@ const usages: Readonly<Record<Command["name"], string>> = {
 };
 
 /**
- * The command that the words name. Of the operands the last `afterDashes` came after `--`: there a
- * `-` is a value like others.
+ * Parses the operands of the client as a command.
  *
- * @throws {UsageError} where they name none.
+ * @param afterDashes How many operands came after `--`. There `-` is a value, not the input.
+ * @param watch The settings of `watch-status`.
+ * @throws {UsageError} if the command is unknown, or has the wrong number of operands.
  */
 export function readCommand(
   operands: readonly string[],
@@ -81,7 +70,7 @@ export function readCommand(
   }
 }
 
-/** Carries a command out. Returns the exit code; what went wrong is on standard error. */
+/** Runs a command. Returns its exit code; failures are on standard error. */
 export async function runCommand(
   screen: Screen,
   client: KvClient,
@@ -95,7 +84,7 @@ export async function runCommand(
     case "status":
       return showStatus(screen, clusterStatus(await client.status()), json);
     case "watch-status":
-      return await watch(screen, client, command, json);
+      return await watchStatus(screen, client, command, json);
   }
 }
 
@@ -117,7 +106,7 @@ async function request(
     const { value, server, timestamp } = await client.get(key);
     if (json) writeJson(screen, { key, value, timestamp, server });
     else if (value === null) screen.err(`${commandTexts.notFound(key)}\n`);
-    // Nothing is added for a program: what goes into a pipe is the value itself.
+    // A pipe gets the value and nothing else, so that another program can read it.
     else screen.out(screen.outIsTerminal ? `${escapeControls(value)}\n` : value);
     return value === null ? exitCodes.notFound : exitCodes.ok;
   } catch (error) {
@@ -129,7 +118,7 @@ async function request(
   }
 }
 
-/** What a failure is called for programs, in words, and as an exit code. */
+/** A failed request: its name for programs, its text for people, its exit code. */
 function explain(
   choice: string,
   key: string,
@@ -159,16 +148,16 @@ function explain(
   throw error;
 }
 
-/** Shows how the cluster is again and again; the exit code is that of the last look. */
-async function watch(
+/** Shows the status again and again. The exit code is that of the last time. */
+async function watchStatus(
   screen: Screen,
   client: KvClient,
   { count, pauseMs }: { readonly count: number; readonly pauseMs: number },
   json: boolean,
 ): Promise<number> {
   let code: number = exitCodes.ok;
-  for (let look = 0; look < count && !screen.outClosed; look++) {
-    if (look > 0) await delay(pauseMs);
+  for (let shown = 0; shown < count && !screen.outClosed; shown++) {
+    if (shown > 0) await delay(pauseMs);
     const status = clusterStatus(await client.status());
     if (screen.outIsTerminal && !json) screen.out("\x1b[H\x1b[2J");
     code = showStatus(screen, status, json);
@@ -182,57 +171,7 @@ function showStatus(screen: Screen, status: ClusterStatus, json: boolean): numbe
   return status.ok ? exitCodes.ok : exitCodes.unavailable;
 }
 
-/** One line of JSON, control characters spelled out. */
+/** Writes a value as one line of JSON, control characters spelled out. */
 export function writeJson(screen: Screen, value: unknown): void {
   screen.out(`${escapeControls(JSON.stringify(value))}\n`);
-}
-
-const green = 32;
-const red = 31;
-const yellow = 33;
-
-/** A piece of text, and its colour on a terminal. */
-type Cell = readonly [text: string, color?: number];
-
-/** How a cluster is, a line for each server. */
-export function statusTable({ servers }: ClusterStatus, colors: boolean): string {
-  const rows = servers.map((server) => server.reachable ? rowOf(server) : rowOfDown(server));
-  const table: Cell[][] = [commandTexts.columns.map((title): Cell => [title]), ...rows];
-  // The reason in a row of a server that is down has all the rest of the line.
-  const full = table.filter((row) => row.length === commandTexts.columns.length);
-  const widths = commandTexts.columns.map((_, column) =>
-    Math.max(...full.map((row) => row[column]![0].length))
-  );
-  widths[0] = Math.max(...table.map((row) => row[0]![0].length));
-  const paint = ([text, color]: Cell, width: number, last: boolean) => {
-    const padded = last ? text : text.padEnd(width);
-    return colors && color !== undefined ? `\x1b[${color}m${padded}\x1b[0m` : padded;
-  };
-  return table.map((row) =>
-    `${row.map((cell, n) => paint(cell, widths[n]!, n === row.length - 1)).join("  ")}\n`
-  ).join("");
-}
-
-function rowOf(up: ServerUp): Cell[] {
-  const { inSync, lag } = up;
-  const synced: Cell = inSync === null
-    ? [commandTexts.unknown, yellow]
-    : inSync
-    ? [commandTexts.yes, green]
-    : [commandTexts.no, yellow];
-  return [
-    [up.server],
-    [up.role === "leader" ? commandTexts.leader : commandTexts.follower],
-    synced,
-    [`${up.timestamp}`],
-    lag === null ? [commandTexts.unknown, yellow] : lag === 0 ? ["0"] : [`${lag}`, yellow],
-    [`${up.keys}`],
-    [`${up.connections}`],
-    [commandTexts.duration(up.uptimeMs)],
-    [commandTexts.memory(up.memoryBytes)],
-  ];
-}
-
-function rowOfDown({ server, reason }: ServerDown): Cell[] {
-  return [[server], [`${commandTexts.down} (${escapeControls(reason)})`, red]];
 }

@@ -1,23 +1,26 @@
 /**
- * The flags of a server that stands on etcd.
+ * The flags of a server whose data is in etcd.
  *
  * @module
  */
 
-import { serverTexts } from "./console.ts";
 import type { EtcdOptions } from "../etcd/client.ts";
-import { askSecret, readPem, type Terminal, UsageError } from "./terminal.ts";
+import { UsageError } from "./flags.ts";
+import { askSecret } from "./prompts.ts";
+import type { Terminal } from "./terminal.ts";
+import { serverTexts } from "./texts.ts";
+import { readPem } from "./tls_flags.ts";
 
-/** Where etcd is looked for where nothing else is said. */
+/** The etcd member to ask, without `--etcd`. */
 export const etcdUrlDefault = "http://127.0.0.1:2379";
 
-/** What the keys of this store begin with in etcd where nothing else is said. */
+/** The prefix of this store's keys in etcd, without `--etcd-prefix`. */
 export const etcdPrefixDefault = "kv/";
 
-/** The longest such prefix, in bytes of UTF-8. */
+/** Longest prefix, in bytes of UTF-8. */
 export const etcdPrefixBytesMax = 256;
 
-/** Their names. `engine` decides whether the others may be given. */
+/** The flags with a value. `engine` decides whether the others may be given. */
 export const etcdFlags = [
   "engine",
   "etcd",
@@ -28,23 +31,10 @@ export const etcdFlags = [
   "etcd-key",
 ] as const;
 
-/** The switches among them. */
+/** The flags without a value. */
 export const etcdSwitches = ["etcd-password-stdin"] as const;
 
-/** What `--help` says of them. */
-export const etcdUsage =
-  `  --engine=ENGINE             embedded, or etcd: the data is in etcd, which has a leader of its own
-                              and changes it by itself (embedded)
-  --etcd=URL                  the etcd member to ask (${etcdUrlDefault})
-  --etcd-prefix=TEXT          what the keys begin with in etcd; all servers need the same one (${etcdPrefixDefault})
-  --etcd-user=NAME            who to be at etcd; or the environment variable KV_ETCD_USER
-  --etcd-password-stdin       its password: the next line of the input; or KV_ETCD_PASSWORD
-  --etcd-ca=FILE              the CA that has signed etcd's certificate, in PEM
-  --etcd-cert=FILE            this server's certificate for etcd, in PEM
-  --etcd-key=FILE             its private key
-`;
-
-/** What means nothing where the data is in etcd. */
+/** The flags that only the embedded engine takes. */
 const embeddedOnly = [
   "data-dir",
   "leader-ip",
@@ -56,91 +46,116 @@ const embeddedOnly = [
   "allow-faults",
 ];
 
-/** What a role has read of its arguments. */
+/** All flags of a server, as parsed. */
 export interface GivenFlags {
-  /** Of all flags, by name. */
+  /** The texts of the flags, by name. */
   readonly values: Readonly<Record<string, string | undefined>>;
-  /** Of all switches, by name. */
+  /** Whether each switch is given, by name. */
   readonly switches: Readonly<Record<string, boolean>>;
 }
 
+/** The settings for etcd, before files and passwords are read. */
+export interface EtcdFlags {
+  /** The address of the member, as `http://host:port` or `https://host:port`. */
+  readonly url: string;
+  /** The prefix of the keys. */
+  readonly prefix: string;
+  /** The user; `undefined` if the environment may name one. */
+  readonly user: string | undefined;
+  /** Whether the input has the password. */
+  readonly passwordFromInput: boolean;
+  /** The paths of the CA, this server's certificate and its key. */
+  readonly tlsPaths: {
+    readonly ca: string | undefined;
+    readonly cert: string | undefined;
+    readonly key: string | undefined;
+  };
+}
+
 /**
- * Which etcd, and as whom; `undefined` where the engine is the embedded one. The password is asked
- * for where the flags say so.
+ * Checks the flags of the engine.
  *
- * @throws {UsageError} where flags are wrong or do not belong together.
+ * @returns `undefined` if the engine is the embedded one.
+ * @throws {UsageError} if a flag is wrong, or does not belong to the engine.
  */
-export async function askEtcd(
-  terminal: Terminal,
-  { values, switches }: GivenFlags,
-): Promise<EtcdOptions | undefined> {
+export function parseEtcdFlags({ values, switches }: GivenFlags): EtcdFlags | undefined {
   const { engine = "embedded" } = values;
   const given = (name: string) => values[name] !== undefined || switches[name] === true;
   if (engine === "embedded") {
-    const lost = [...etcdFlags, ...etcdSwitches].find((name) => name !== "engine" && given(name));
-    if (lost === undefined) return undefined;
-    throw new UsageError(`--${lost} means nothing without --engine=etcd`);
+    const stray = [...etcdFlags, ...etcdSwitches].find((name) => name !== "engine" && given(name));
+    if (stray === undefined) return undefined;
+    throw new UsageError(`--${stray} means nothing without --engine=etcd`);
   }
   if (engine !== "etcd") {
     throw new UsageError(`--engine must be embedded or etcd, not ${JSON.stringify(engine)}`);
   }
-  const lost = embeddedOnly.find(given);
-  if (lost !== undefined) {
-    throw new UsageError(`--${lost} means nothing with --engine=etcd: etcd sees to it`);
+  const stray = embeddedOnly.find(given);
+  if (stray !== undefined) {
+    throw new UsageError(
+      `--${stray} means nothing with --engine=etcd: etcd does it in its own way`,
+    );
   }
-  const url = urlOf(values.etcd ?? etcdUrlDefault);
-  const tls = tlsOf(url, values);
-  const login = await askLogin(terminal, values["etcd-user"], given("etcd-password-stdin"));
-  return { url, prefix: prefixOf(values["etcd-prefix"] ?? etcdPrefixDefault), login, tls };
-}
-
-function urlOf(text: string): string {
-  const url = URL.parse(text);
-  const whole = url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" &&
-    url.search === "" && url.hash === "" && url.username === "" && url.password === "";
-  if (!whole) {
-    throw new UsageError(`--etcd must be http://host:port or https://host:port, not "${text}"`);
+  const url = parseUrl(values.etcd ?? etcdUrlDefault);
+  const { "etcd-ca": ca, "etcd-cert": cert, "etcd-key": key } = values;
+  const tlsFlag = ["etcd-ca", "etcd-cert", "etcd-key"].find(given);
+  if (tlsFlag !== undefined && !url.startsWith("https:")) {
+    throw new UsageError(`--${tlsFlag} means nothing unless --etcd begins with https:`);
   }
-  return url.origin;
-}
-
-function prefixOf(text: string): string {
-  const bytes = new TextEncoder().encode(text).length;
-  if (bytes > etcdPrefixBytesMax) {
-    throw new UsageError(`--etcd-prefix must be at most ${etcdPrefixBytesMax} bytes long`);
-  }
-  return text;
-}
-
-function tlsOf(url: string, values: GivenFlags["values"]): EtcdOptions["tls"] {
-  const names = ["etcd-ca", "etcd-cert", "etcd-key"] as const;
-  const given = names.find((name) => values[name] !== undefined);
-  if (given === undefined) return undefined;
-  if (!url.startsWith("https:")) {
-    throw new UsageError(`--${given} means nothing where --etcd does not begin with https:`);
-  }
-  if ((values["etcd-cert"] === undefined) !== (values["etcd-key"] === undefined)) {
+  if ((cert === undefined) !== (key === undefined)) {
     throw new UsageError("--etcd-cert and --etcd-key belong together");
   }
-  const hint = "--help says how to allow it";
-  const [ca, cert, key] = names.map((name) =>
-    values[name] === undefined ? undefined : readPem(name, values[name], hint)
+  return {
+    url,
+    prefix: parsePrefix(values["etcd-prefix"] ?? etcdPrefixDefault),
+    user: values["etcd-user"],
+    passwordFromInput: given("etcd-password-stdin"),
+    tlsPaths: { ca, cert, key },
+  };
+}
+
+function parseUrl(text: string): string {
+  const url = URL.parse(text);
+  const valid = url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" &&
+    url.search === "" && url.hash === "" && url.username === "" && url.password === "";
+  if (valid) return url.origin;
+  throw new UsageError(
+    `--etcd must be http://host:port or https://host:port, not ${JSON.stringify(text)}`,
   );
-  return { ca, cert, key };
+}
+
+function parsePrefix(text: string): string {
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes <= etcdPrefixBytesMax) return text;
+  throw new UsageError(
+    `--etcd-prefix must be at most ${etcdPrefixBytesMax} bytes long, not ${bytes}`,
+  );
+}
+
+/**
+ * Reads the files and the login that the settings name.
+ *
+ * @throws {UsageError} if a file cannot be read, or the login is not complete.
+ */
+export async function askEtcd(terminal: Terminal, flags: EtcdFlags): Promise<EtcdOptions> {
+  const { url, prefix, tlsPaths } = flags;
+  const pem = (flag: string, path: string | undefined) =>
+    path === undefined ? undefined : readPem(flag, path, "see --help for how to allow it");
+  const ca = pem("etcd-ca", tlsPaths.ca);
+  const cert = pem("etcd-cert", tlsPaths.cert);
+  const key = pem("etcd-key", tlsPaths.key);
+  return { url, prefix, login: await askLogin(terminal, flags), tls: { ca, cert, key } };
 }
 
 async function askLogin(
   terminal: Terminal,
-  flag: string | undefined,
-  fromInput: boolean,
+  flags: EtcdFlags,
 ): Promise<EtcdOptions["login"]> {
-  const user = flag ?? await askSecret(terminal, "", false, "KV_ETCD_USER");
-  const password = await askSecret(
-    terminal,
-    serverTexts.etcdPassword,
-    fromInput,
-    "KV_ETCD_PASSWORD",
-  );
+  const user = flags.user ??
+    await askSecret(terminal, { question: undefined, variable: "KV_ETCD_USER" });
+  const password = await askSecret(terminal, {
+    question: flags.passwordFromInput ? serverTexts.etcdPassword : undefined,
+    variable: "KV_ETCD_PASSWORD",
+  });
   if (user === undefined && password === undefined) return undefined;
   if (user === undefined || password === undefined) {
     throw new UsageError(

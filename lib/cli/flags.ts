@@ -1,5 +1,5 @@
 /**
- * The words after a role's name.
+ * Command lines: flags with values, switches, and operands.
  *
  * @module
  */
@@ -8,34 +8,34 @@ import { parseArgs } from "@std/cli/parse-args";
 
 /** The arguments or the input are wrong: exit code 2. */
 export class UsageError extends Error {
-  /** Says what is wrong. */
+  /** Creates the error. */
   constructor(message: string) {
     super(message);
     this.name = "UsageError";
   }
 }
 
-/** The flags of a role, all of them text, and its switches. */
+/** The flags and switches of a program. */
 export interface Flags<Name extends string, Switch extends string> {
-  /** `undefined` where the flag is not given. */
+  /** The texts of the flags; `undefined` if a flag is not given. */
   readonly values: Readonly<Record<Name, string | undefined>>;
-  /** True where the switch is given. */
+  /** Whether each switch is given. */
   readonly switches: Readonly<Record<Switch, boolean>>;
 }
 
-/** Flags, and the words among and after them. */
+/** Flags, switches and operands. */
 export interface CommandLine<Name extends string, Switch extends string>
   extends Flags<Name, Switch> {
-  /** What belongs to no flag, in its order. */
+  /** The arguments that belong to no flag, in their order. */
   readonly operands: readonly string[];
-  /** How many of the operands, the last ones, came after `--`. */
+  /** How many of the operands came after `--`. They are the last ones. */
   readonly afterDashes: number;
 }
 
 /**
- * Reads `--name=value`, `--name value` and `--switch`.
+ * Parses `--name=value`, `--name value` and `--switch`.
  *
- * @throws {UsageError} where there is anything else.
+ * @throws {UsageError} if there is any other argument.
  */
 export function parseFlags<Name extends string, Switch extends string>(
   args: readonly string[],
@@ -49,10 +49,10 @@ export function parseFlags<Name extends string, Switch extends string>(
 }
 
 /**
- * The same, with operands: words that do not begin with a dash, `-` alone, and everything that
- * comes after `--`.
+ * Parses flags and operands. Operands are arguments without a leading dash, a lone `-`, and all
+ * arguments after `--`.
  *
- * @throws {UsageError} where there is a flag that is not known.
+ * @throws {UsageError} if a flag is unknown, or lacks its value.
  */
 export function parseCommandLine<Name extends string, Switch extends string>(
   args: readonly string[],
@@ -62,7 +62,7 @@ export function parseCommandLine<Name extends string, Switch extends string>(
   const dashes = args.indexOf("--");
   const before = dashes < 0 ? args : args.slice(0, dashes);
   const after = dashes < 0 ? [] : args.slice(dashes + 1);
-  // parseArgs would take a "true" or "false" after a switch for its value.
+  // Taken out here: parseArgs would read a "true" or "false" after a switch as its value.
   const given = new Set<string>(
     before.filter((arg) => switches.some((name) => arg === `--${name}`)),
   );
@@ -71,7 +71,7 @@ export function parseCommandLine<Name extends string, Switch extends string>(
     string: [...names] as string[],
     unknown: (arg, key) => {
       if (key !== undefined) refuse(arg);
-      operands.push(arg); // not by parseArgs, which makes numbers of them
+      operands.push(arg); // kept here: parseArgs would make numbers of some
       return false;
     },
   });
@@ -92,16 +92,27 @@ function refuse(arg: string): never {
   throw new UsageError(`unknown argument ${JSON.stringify(arg)}: see --help`);
 }
 
+/** Which numbers a flag takes. */
+export interface NumberRange {
+  /** Smallest value. */
+  readonly min: number;
+  /** Largest value. */
+  readonly max: number;
+  /** Whether it must be a whole number. */
+  readonly whole: boolean;
+}
+
 /**
- * A number from a flag.
+ * Parses the number of a flag.
  *
- * @throws {UsageError} where it is none, or not within the limits.
+ * @returns `preset` if the flag is not given.
+ * @throws {UsageError} if it is not a number within the range.
  */
 export function numberFlag(
   name: string,
   text: string | undefined,
   preset: number,
-  { min, max, whole }: { min: number; max: number; whole: boolean },
+  { min, max, whole }: NumberRange,
 ): number {
   if (text === undefined) return preset;
   const n = text.trim() === "" ? NaN : Number(text);

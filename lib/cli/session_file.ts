@@ -1,29 +1,29 @@
 /**
- * A client's session in a file, so that one process reads nothing older than the one before it.
+ * A client's session in a file, which one command hands on to the next.
  *
  * @module
  */
 
 import { SessionError } from "../client/errors.ts";
-import { UsageError } from "./flags.ts";
 import { type ExportedSession, Session } from "../client/session.ts";
+import { UsageError } from "./flags.ts";
 
-/** The longest file that is read as a session, in bytes. */
+/** Longest session file that is read, in bytes. */
 export const sessionBytesMax = 64 * 1024 * 1024;
 
 /**
  * A file that holds an exported session.
  *
- * - It is replaced in one step: who reads it sees all of the old or all of the new.
- * - Nothing in it ever falls: what another process has stored meanwhile is kept.
+ * - It is replaced in one step: a reader gets the whole old session or the whole new one.
+ * - No timestamp in it ever falls: a write merges with what another process has stored.
  */
 export class SessionFile {
   readonly #path: string;
 
   /**
-   * Nobody is asked for permissions.
+   * Checks the permissions, without a prompt.
    *
-   * @throws {UsageError} where this process may not read and write beside `path`.
+   * @throws {UsageError} if this process may not read and write the file and the two beside it.
    */
   constructor(path: string) {
     if (path === "") throw new UsageError("--session must name a file");
@@ -33,16 +33,17 @@ export class SessionFile {
         if (Deno.permissions.querySync({ name, path: needed }).state === "granted") continue;
         throw new UsageError(
           `--session=${path}: no permission to ${name} ${needed}; "deno task client:session" may ` +
-            `use the folder .session, and --help says how to use others`,
+            `use the folder .session; for other files see --help`,
         );
       }
     }
   }
 
   /**
-   * What the file holds, `undefined` where there is none.
+   * Reads the session.
    *
-   * @throws {UsageError} where it holds something else, or cannot be read.
+   * @returns `undefined` if there is no file.
+   * @throws {UsageError} if the file is not a session, or cannot be read.
    */
   async read(): Promise<ExportedSession | undefined> {
     try {
@@ -58,9 +59,9 @@ export class SessionFile {
   }
 
   /**
-   * Stores what was seen, together with what the file holds by now.
+   * Stores a session, merged with the one that the file holds by now.
    *
-   * @throws {UsageError} where the file has become one of another cluster, or none.
+   * @throws {UsageError} if the file now holds a session of another cluster, or something else.
    */
   async write(seen: ExportedSession): Promise<void> {
     const folder = this.#path.replace(/[^/\\]*$/, "");

@@ -70,7 +70,7 @@ export class EtcdEngine implements Engine {
    * ```ts
    * import { EtcdEngine } from "./engine.ts";
    * import { KvServer } from "../server/kv_server.ts";
-   * import { ServerConsole } from "../cli/console.ts";
+   * import { ServerConsole } from "../cli/server_console.ts";
    *
    * await using server = KvServer.start({
    *   listen: { hostname: "127.0.0.1", port: 10097 },

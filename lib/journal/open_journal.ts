@@ -7,6 +7,8 @@
 import { DiskFolder } from "./disk.ts";
 import { FileJournal } from "./file_journal.ts";
 
+export { JournalError } from "./errors.ts";
+
 /**
  * Opens the journal in a directory and reports what it holds. Makes the directory if it is missing.
  *

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { main, menu as runMenu } from "../../client.ts";
+import { main } from "../../client.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { keyBytesMax, requestTimeoutMs } from "../../lib/limits.ts";
-import { exitCode } from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { menu as runMenu } from "../../lib/cli/menu.ts";
 import {
   deadAddress,
   FakeServer,

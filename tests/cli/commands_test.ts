@@ -4,11 +4,11 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { main } from "../../client.ts";
 import { formatAddress } from "../../lib/wire/address.ts";
 import { clusterStatus } from "../../lib/client/cluster_status.ts";
-import { statusTable } from "../../lib/cli/commands.ts";
-import { commandTexts } from "../../lib/cli/console.ts";
+import { statusTable } from "../../lib/cli/status_table.ts";
+import { commandTexts } from "../../lib/cli/texts.ts";
 import type { StatusResult } from "../../lib/client/kv_client.ts";
 import { valueBytesMax } from "../../lib/limits.ts";
-import { exitCode } from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
 import {
   Cluster,
   deadAddress,

@@ -1,16 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import {
-  askIp,
-  askPort,
-  encodeLines,
-  EndOfInput,
-  exitCode,
-  Keyboard,
-  numberFlag,
-  parseFlags,
-  type Terminal,
-  UsageError,
-} from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { numberFlag, parseFlags, UsageError } from "../../lib/cli/flags.ts";
+import { askIp, askPort } from "../../lib/cli/prompts.ts";
+import { encodeLines, EndOfInput, Keyboard, type Terminal } from "../../lib/cli/terminal.ts";
 import { seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;

@@ -6,7 +6,7 @@ import { serveMetrics } from "../../lib/metrics/http.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
 import type { ServerStatus } from "../../lib/mensagem.ts";
 import type { ServerPrints } from "../../lib/replication/environment.ts";
-import { exitCode } from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { main } from "../../server.ts";
 import { seeded } from "../support/random.ts";
 import { anyPort, eventually, FakeTerminal, freePorts, Wire, within } from "../support/helpers.ts";

@@ -16,12 +16,12 @@ import { main as clientMain } from "../../client.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { Secret } from "../../lib/auth/secret.ts";
 import type { Tls } from "../../lib/net/dial.ts";
-import { ServerConsole } from "../../lib/cli/console.ts";
+import { ServerConsole } from "../../lib/cli/server_console.ts";
 import { UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient, type KvClientOptions } from "../../lib/client/kv_client.ts";
 import { KvServer, type KvServerOptions } from "../../lib/server/kv_server.ts";
 import { frameBytesMax, valueBytesMax } from "../../lib/limits.ts";
-import { exitCode } from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { TlsAcceptor } from "../../lib/net/tls.ts";
 import { main as serverMain } from "../../server.ts";
 import {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { Secret } from "../../lib/auth/secret.ts";
-import { ServerConsole } from "../../lib/cli/console.ts";
+import { ServerConsole } from "../../lib/cli/server_console.ts";
 import type { ServerEvent } from "../../lib/wire/events.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
 import { type EventSink, eventsMax, eventsReserved } from "../../lib/server/event_recorder.ts";

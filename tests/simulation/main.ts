@@ -4,14 +4,10 @@
  * @module
  */
 
-import { escapeControls } from "../../lib/cli/console.ts";
-import {
-  exitCode,
-  numberFlag,
-  parseFlags,
-  processTerminal,
-  type Terminal,
-} from "../../lib/cli/terminal.ts";
+import { escapeControls } from "../../lib/cli/escape.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { numberFlag, parseFlags } from "../../lib/cli/flags.ts";
+import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
 import { describe, makeDurablePlan, makePlan, type Plan } from "./plan.ts";
 import { only, shrink } from "./shrink.ts";
 import { simulate } from "./world.ts";

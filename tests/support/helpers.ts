@@ -8,7 +8,7 @@
 import { assert } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
-import { ServerConsole } from "../../lib/cli/console.ts";
+import { ServerConsole } from "../../lib/cli/server_console.ts";
 import { KvServer, type KvServerOptions, type ServerLimits } from "../../lib/server/kv_server.ts";
 import type { Tuning } from "../../lib/replication/tuning.ts";
 import { Keyboard, type Screen } from "../../lib/cli/terminal.ts";

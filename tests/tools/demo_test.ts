@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main } from "../../tools/demo.ts";
-import { exitCode } from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { FakeTerminal, linesOf, within } from "../support/helpers.ts";
 
 async function run(args: string[], terminal = new FakeTerminal("")) {
@@ -60,7 +60,7 @@ Deno.test("--lang=en narrates in English; the lines of the assignment stay as th
   assertEquals(code, 0);
   assertSaid(screen);
   assertStringIncludes(screen, "\n1. Client A writes azul.");
-  assert(screen.endsWith("\nEvery step gave what was said.\n"));
+  assert(screen.endsWith("\nEvery step gave what the narration says.\n"));
 });
 
 Deno.test("on a terminal each step waits for Enter", async () => {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { exitCode } from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { main } from "../../tools/start.ts";
 import { anyPort, FakeTerminal, freePorts, linesOf, Wire, within } from "../support/helpers.ts";
 

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
 import type { Address } from "../../../lib/wire/address.ts";
 import { Secret, type Secrets } from "../../../lib/auth/secret.ts";
-import { ServerConsole } from "../../../lib/cli/console.ts";
+import { ServerConsole } from "../../../lib/cli/server_console.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { KvServer, type KvServerOptions } from "../../../lib/server/kv_server.ts";
 import { anyPort, eventually, linesOf, type Message, Wire, within } from "../../support/helpers.ts";

@@ -12,7 +12,7 @@ import { History } from "../../../bench/history.ts";
 import { load, ratePerSecond } from "../../../bench/load.ts";
 import { Values } from "../../../bench/values.ts";
 import { formatAddress } from "../../../lib/wire/address.ts";
-import { UsageError } from "../../../lib/cli/terminal.ts";
+import { UsageError } from "../../../lib/cli/flags.ts";
 import {
   Cluster,
   deadAddress,

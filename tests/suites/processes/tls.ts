@@ -9,7 +9,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatAddress } from "../../../lib/wire/address.ts";
-import { ServerConsole } from "../../../lib/cli/console.ts";
+import { ServerConsole } from "../../../lib/cli/server_console.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { TlsAcceptor } from "../../../lib/net/tls.ts";
 import { KvServer } from "../../../lib/server/kv_server.ts";

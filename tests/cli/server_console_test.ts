@@ -1,12 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
-import {
-  addressTexts,
-  clientTexts,
-  escapeControls,
-  ServerConsole,
-  serverTexts,
-  startTexts,
-} from "../../lib/cli/console.ts";
+import { escapeControls } from "../../lib/cli/escape.ts";
+import { ServerConsole } from "../../lib/cli/server_console.ts";
+import { addressTexts, clientTexts, serverTexts, startTexts } from "../../lib/cli/texts.ts";
 import { seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;

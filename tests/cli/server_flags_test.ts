@@ -1,0 +1,88 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { UsageError } from "../../lib/cli/flags.ts";
+import {
+  limitFlags,
+  parseServerFlags,
+  type ServerFlags,
+  tuningFlags,
+} from "../../lib/cli/server_flags.ts";
+import { tuningDefault } from "../../lib/replication/tuning.ts";
+import { serverLimitsDefault } from "../../lib/server/kv_server.ts";
+
+const pure = { permissions: "none" } as const;
+
+function parse(...args: string[]): ServerFlags {
+  const flags = parseServerFlags(args);
+  assert(flags.help === undefined);
+  return flags;
+}
+
+function pick(settings: object, names: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => name in names));
+}
+
+Deno.test("without flags all numbers are the defaults, and nothing else is set", pure, () => {
+  const { tuning, limits, addresses, ...others } = parse();
+  assertEquals<object>(tuning, pick(tuningDefault, tuningFlags));
+  assertEquals<object>(limits, pick(serverLimitsDefault, limitFlags));
+  assert(Object.values(addresses).every((address) => address === undefined));
+  assertEquals([others.dataDir, others.etcd, others.quiet, others.allowFaults], [
+    ...[undefined, undefined, false, false],
+  ]);
+});
+
+const settings = [
+  ...Object.entries(tuningFlags).map(([setting, flag]) => ["tuning", setting, flag] as const),
+  ...Object.entries(limitFlags).map(([setting, flag]) => ["limits", setting, flag] as const),
+];
+
+for (const [group, setting, flag] of settings) {
+  Deno.test(`--${flag.name} takes its range, in its unit, and nothing beyond`, pure, () => {
+    const unit = "unit" in flag ? flag.unit : 1;
+    // Some of the extremes need others to go with them.
+    const company = {
+      "cluster-size": ["--min-in-sync=1"],
+      "min-in-sync": ["--cluster-size=99"],
+      "log-size": ["--max-unsent=256"],
+      "max-unsent": ["--log-size=1"],
+    }[flag.name as string] ?? [];
+    for (const value of [flag.min, flag.max]) {
+      const parsed = parse(`--${flag.name}=${value}`, ...company);
+      assertEquals(new Map(Object.entries(parsed[group])).get(setting), value * unit);
+    }
+    for (const value of [flag.min / 2 - 1, flag.max + 1]) {
+      const message = `--${flag.name} must be a`;
+      assertThrows(() => parse(`--${flag.name}=${value}`, ...company), UsageError, message);
+    }
+  });
+}
+
+Deno.test("the default of --min-in-sync follows a smaller cluster, a flag does not", pure, () => {
+  assertEquals(parse("--cluster-size=1").tuning.minInSync, 1);
+  assertThrows(() => parse("--cluster-size=1", "--min-in-sync=2"), UsageError, "is more than");
+});
+
+Deno.test("--max-unsent must have room for the log twice", pure, () => {
+  assertEquals(parse("--log-size=8", "--max-unsent=16").limits.unsentCharsMax, 16 * 1024 * 1024);
+  assertThrows(
+    () => parse("--log-size=8.5", "--max-unsent=16"),
+    UsageError,
+    "--max-unsent must be at least twice --log-size",
+  );
+});
+
+Deno.test("help is given whatever else is wrong, an unknown page is not", pure, () => {
+  assertEquals(parseServerFlags(["--port=x", "--help"]), { help: "operator" });
+  assertEquals(parseServerFlags(["--cluster-size=0", "--help=limits"]), { help: "limits" });
+  assertThrows(() => parseServerFlags(["--help=x"]), UsageError, 'unknown argument "--help=x"');
+});
+
+Deno.test("the settings of etcd", pure, () => {
+  const flags = ["--engine=etcd", "--etcd=https://10.0.0.1:2379", "--etcd-ca=a", "--etcd-user=u"];
+  assertEquals(parse(...flags, "--etcd-prefix=p/", "--etcd-password-stdin").etcd, {
+    ...{ url: "https://10.0.0.1:2379", prefix: "p/", user: "u", passwordFromInput: true },
+    tlsPaths: { ca: "a", cert: undefined, key: undefined },
+  });
+  assertEquals(parse("--engine=etcd").etcd?.url, "http://127.0.0.1:2379");
+  assertEquals(parse("--engine=embedded").etcd, undefined);
+});
