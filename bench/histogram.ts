@@ -54,10 +54,13 @@ export class Histogram {
   rows(): Row[] {
     const rows: Row[] = [];
     let below = 0;
-    for (let fromUs = 0, toUs = 2; below < this.count; fromUs = toUs, toUs = nextBound(toUs)) {
+    let fromUs = 0;
+    while (below < this.count) {
+      const toUs = boundAfter(fromUs);
       const count = this.#countBelow(toUs) - below;
       if (count > 0 || rows.length > 0) rows.push({ fromUs, toUs, count });
       below += count;
+      fromUs = toUs;
     }
     return rows;
   }
@@ -80,8 +83,9 @@ export class Histogram {
   }
 }
 
-/** The bound after this one in 2, 3, 4, 6, 8, 12, 16, … */
-function nextBound(us: number): number {
+/** The bound after this one in 0, 2, 3, 4, 6, 8, 12, 16, … */
+function boundAfter(us: number): number {
+  if (us === 0) return 2;
   const power = 2 ** Math.floor(Math.log2(us));
   return us === power ? power * 1.5 : power * 2;
 }

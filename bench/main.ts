@@ -9,7 +9,7 @@ import { cyan, grouped, plain } from "./drawing.ts";
 import { History, Violation } from "./history.ts";
 import { fill, load, type LoadResult } from "./load.ts";
 import { jsonOf, progressLine, textOf } from "./report.ts";
-import { OwnServers, statusOf } from "./servers.ts";
+import { ServerCluster, statusOf } from "./server_cluster.ts";
 import { keysMax, valueBytesMin, Values } from "./values.ts";
 import { randomFrom } from "./workload.ts";
 import { type Address, formatAddress, parseAddress } from "../lib/wire/address.ts";
@@ -151,7 +151,7 @@ export async function main(
   let result: LoadResult;
   try {
     progress("starting");
-    await using own = settings.servers === undefined ? await OwnServers.start() : undefined;
+    await using own = settings.servers === undefined ? await ServerCluster.start() : undefined;
     result = await run(settings, own?.addresses ?? settings.servers!, signal, progress);
   } catch (error) {
     progress("");

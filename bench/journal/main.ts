@@ -13,17 +13,17 @@ import {
   type Terminal,
 } from "../../lib/cli/terminal.ts";
 import { grouped } from "../drawing.ts";
+import { openJournal, openSqlite } from "./keepers.ts";
 import {
   bytesIn,
-  Cluster,
   fillKeys,
   keyBytes,
   measureCompaction,
   measureLoading,
   measureMemory,
+  measurePuts,
   measureWrites,
-  openJournal,
-  openSqlite,
+  startServers,
   valueBytes,
 } from "./measures.ts";
 
@@ -156,15 +156,16 @@ async function servers(
   figures: Figures,
   say: Say,
 ): Promise<string> {
-  await using memory = await Cluster.start();
-  await using durable = await Cluster.start(`${folder}/servers`);
+  await using stack = new AsyncDisposableStack();
+  const memory = await startServers(stack);
+  const durable = await startServers(stack, `${folder}/servers`);
   const rows: Row[] = [];
   for (const clients of clientCounts) {
     const [inMemory, onDisk]: [number[], number[]] = [[], []];
     for (let round = 1; round <= rounds; round++) {
       say(`three servers, ${clients} clients, round ${round}`);
-      inMemory.push(await memory.measure(clients, ms));
-      onDisk.push(await durable.measure(clients, ms));
+      inMemory.push(await measurePuts(memory, clients, ms));
+      onDisk.push(await measurePuts(durable, clients, ms));
     }
     const [without, having] = [medianOf(inMemory), medianOf(onDisk)];
     figures[`servers.memory.${clients}`] = without;

@@ -5,11 +5,11 @@
  */
 
 import { delay } from "@std/async/delay";
-import { History } from "../history.ts";
-import { fill, load } from "../load.ts";
-import { OwnServers, statusOf } from "../servers.ts";
+import { type FilledCluster, startFilled } from "../filled_cluster.ts";
+import { describeErrors, load } from "../load.ts";
+import { ServerCluster, statusOf } from "../server_cluster.ts";
 import { Values } from "../values.ts";
-import { type Keeper, openJournal, openSqlite } from "./keepers.ts";
+import { type Keeper, openJournal } from "./keepers.ts";
 
 /** Of bytes. */
 export const valueBytes = 100;
@@ -18,6 +18,8 @@ export const keyBytes = 16;
 const fewKeys = 1_000;
 const warmUpMs = 500;
 const probeMs = 1;
+/** How long it may take to load many keys. */
+const loadMsMax = 120_000;
 /** As many writes at once as there are when a table is filled. */
 const fillGroup = 10_000;
 
@@ -162,50 +164,39 @@ export async function measureCompaction(dir: string): Promise<Compaction> {
 export async function measureMemory(full: string, empty: string, keys: number): Promise<number> {
   const bytes = async (dir: string) => {
     // A leader opens alone, so one server is enough to look at.
-    await using server = await OwnServers.one(dir);
+    await using server = await ServerCluster.start({ size: 1, dataDir: dir, openMsMax: loadMsMax });
     return (await statusOf(server.addresses[0]!)).memoryBytes;
   };
   const without = await bytes(empty);
   return (await bytes(full) - without) / keys;
 }
 
-/** Three servers and the client that writes to them. */
-export class Cluster implements AsyncDisposable {
-  readonly #servers: OwnServers;
-  readonly #history: History;
-
-  private constructor(servers: OwnServers) {
-    this.#servers = servers;
-    this.#history = new History(new Values(Date.now(), fewKeys, valueBytes));
-  }
-
-  /** In memory, or writing down what they hold below `dir`. */
-  static async start(dir?: string): Promise<Cluster> {
-    const cluster = new Cluster(await OwnServers.start(undefined, dir));
-    await fill(cluster.#servers.addresses[0]!, cluster.#history);
-    return cluster;
-  }
-
-  /** PUTs per second over so many connections to the leader. */
-  async measure(connections: number, ms: number): Promise<number> {
-    const leader = this.#servers.addresses[0]!;
-    const { puts, elapsedMs, violation, errors } = await load(this.#history, {
-      connections: Array.from({ length: connections }, () => leader),
-      inFlight: 1,
-      putRatio: 1,
-      seed: 1,
-      warmUpMs,
-      durationMs: ms,
-    });
-    if (violation !== undefined || errors.size > 0) {
-      throw new Error(violation ?? [...errors.keys()].join(", "));
-    }
-    return puts.count / (elapsedMs / 1000);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#servers[Symbol.asyncDispose]();
-  }
+/** Starts three servers, with data directories below `dataFolder` if it is given, and writes their keys. */
+export async function startServers(
+  stack: AsyncDisposableStack,
+  dataFolder?: string,
+): Promise<FilledCluster> {
+  const values = new Values(Date.now(), fewKeys, valueBytes);
+  return await startFilled(stack, values, dataFolder === undefined ? {} : { dataFolder });
 }
 
-export { openJournal, openSqlite };
+/** PUTs per second over connections to the leader, each with one PUT at a time. */
+export async function measurePuts(
+  { servers, history }: FilledCluster,
+  connections: number,
+  ms: number,
+): Promise<number> {
+  const leader = servers.addresses[0]!;
+  const { puts, elapsedMs, violation, errors } = await load(history, {
+    connections: Array.from({ length: connections }, () => leader),
+    inFlight: 1,
+    putRatio: 1,
+    seed: 1,
+    warmUpMs,
+    durationMs: ms,
+  });
+  if (violation !== undefined || errors.size > 0) {
+    throw new Error(violation ?? describeErrors(errors));
+  }
+  return puts.count / (elapsedMs / 1000);
+}

@@ -14,7 +14,6 @@ import {
 import { keysMax } from "../values.ts";
 import { type Finding, lineOf } from "./finding.ts";
 import {
-  type Filled,
   filled,
   measureLarge,
   measureMemory,
@@ -86,7 +85,7 @@ async function main(
   if (wanted.has("start")) show(await measureStart(limits));
   if (wanted.has("large")) show(await measureLarge(limits));
   if (["memory", "rates", "snapshot"].some((kind) => wanted.has(kind))) {
-    const many: Filled = await filled(stack, keys, limits);
+    const many = await filled(stack, keys, limits);
     if (wanted.has("memory")) show(await measureMemory(many, limits));
     if (wanted.has("rates")) {
       await using others = new AsyncDisposableStack();

@@ -9,13 +9,14 @@ import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { Status } from "../../lib/mensagem.ts";
 import { ServerConnection, within } from "../../lib/client/server_connection.ts";
 import { drawCurve } from "../drawing.ts";
-import { History } from "../history.ts";
-import { fill, load, ratePerSecond } from "../load.ts";
-import { listens, OwnServers, statusOf, waitUntil } from "../servers.ts";
+import { type FilledCluster, startFilled } from "../filled_cluster.ts";
+import { load, ratePerSecond } from "../load.ts";
+import { Process } from "../process.ts";
+import { ServerCluster, statusOf } from "../server_cluster.ts";
 import { Values } from "../values.ts";
+import { eventually } from "../waiting.ts";
 import type { Finding } from "./finding.ts";
 
-const project = new URL("../../", import.meta.url);
 const connections = 64;
 const keyBytes = 16;
 const valueBytes = 100;
@@ -40,38 +41,27 @@ export interface Bounds {
   readonly seconds: number;
 }
 
-/** Servers and the client that has written their keys. */
-export interface Filled {
-  /** Where the keys are. */
-  readonly servers: OwnServers;
-  /** Who wrote them. */
-  readonly history: History;
-}
-
-/** Three servers with so many keys. They end with `stack`. */
+/** Starts three servers and writes all keys. */
 export async function filled(
   stack: AsyncDisposableStack,
   keys: number,
   { signal }: Bounds,
-  bytes = valueBytes,
-): Promise<Filled> {
-  const servers = stack.use(await OwnServers.start());
-  const history = new History(new Values(Date.now(), keys, bytes));
-  await fill(servers.addresses[0]!, history, signal);
-  signal.throwIfAborted();
-  return { servers, history };
+  bytes: number = valueBytes,
+): Promise<FilledCluster> {
+  return await startFilled(stack, new Values(Date.now(), keys, bytes), { signal });
 }
 
 /** From the command to the first connection that is accepted. */
 export async function measureStart({ signal }: Bounds): Promise<Finding[]> {
-  await using servers = await OwnServers.start();
+  await using servers = await ServerCluster.start();
   const times: number[] = [];
   while (times.length < starts) {
     signal.throwIfAborted();
     await servers.processes[2]!.stop();
-    servers.restart(2);
-    times.push(await waitUntil("the server listens", () => listens(servers.addresses[2]!)));
-    await servers.open();
+    const fromMs = performance.now();
+    await servers.restart(2).serving();
+    times.push(performance.now() - fromMs);
+    await servers.inSync();
   }
   const median = times.toSorted((a, b) => a - b)[times.length >> 1]!;
   return [{ what: `start, median of ${starts}`, figure: median, unit: "ms", atMost: 150 }];
@@ -82,7 +72,7 @@ export async function measureStart({ signal }: Bounds): Promise<Finding[]> {
  * written, and when the engine has had time to collect what is garbage.
  */
 export async function measureMemory(
-  { servers, history }: Filled,
+  { servers, history }: FilledCluster,
   { signal }: Bounds,
 ): Promise<Finding[]> {
   const { keys } = history.values;
@@ -100,8 +90,8 @@ export async function measureMemory(
 
 /** Rates with many keys and with few, in turns. */
 export async function measureRates(
-  many: Filled,
-  few: Filled,
+  many: FilledCluster,
+  few: FilledCluster,
   { signal, seconds }: Bounds,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -156,19 +146,24 @@ export async function measureLarge(bounds: Bounds): Promise<Finding[]> {
  * `servers`, so whoever filled them would not recognise their values afterwards.
  */
 export async function measureSnapshot(
-  { servers, history }: Filled,
+  { servers, history }: FilledCluster,
   { signal, seconds }: Bounds,
 ): Promise<Finding[]> {
   const leader = servers.addresses[0]!;
   const usual = await underLoad(leader, signal, () => delay(seconds * 1000, { signal }));
 
   await servers.processes[2]!.stop();
-  await waitUntil("the leader misses it", async () => (await statusOf(leader)).inSync.length === 2);
+  await eventually(
+    "the follower has left",
+    async () => (await statusOf(leader)).inSync.length === 2,
+  );
   let snapshotMs = 0;
   let memory: Finding[] = [];
   const during = await underLoad(leader, signal, async () => {
+    const fromMs = performance.now();
     const process = servers.restart(2);
-    snapshotMs = await servers.open(snapshotMsMax);
+    await servers.inSync(snapshotMsMax);
+    snapshotMs = performance.now() - fromMs;
     memory = memoryOf("the new follower", await process.residentBytes(), history.values.keys);
   });
   const pause = "longest wait of a request to the leader every ms";
@@ -251,7 +246,7 @@ function fifth(curve: readonly number[], which: number): number {
   return part.reduce((sum, one) => sum + one, 0) / part.length;
 }
 
-function toLeader(servers: OwnServers): Address[] {
+function toLeader(servers: ServerCluster): Address[] {
   return Array.from({ length: connections }, () => servers.addresses[0]!);
 }
 
@@ -262,28 +257,19 @@ async function underLoad(
   work: () => Promise<unknown>,
 ): Promise<{ rate: number; pauseMs: number }> {
   const before = (await statusOf(leader)).timestamp;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      "--allow-net",
-      "bench/main.ts",
-      `--servers=${formatAddress(leader)}`,
-    ]
-      .concat(["--put-ratio=1", `--connections=${connections}`, "--keys=1000", "--json"])
-      .concat(["--warm-up=0", "--duration=3600"]),
-    cwd: project,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-    detached: true,
-  }).spawn();
-  const output = child.output();
+  const client = Process.deno([
+    ...["run", "--no-prompt", "--allow-net", "bench/main.ts", `--servers=${formatAddress(leader)}`],
+    ...["--put-ratio=1", `--connections=${connections}`, "--keys=1000", "--json"],
+    ...["--warm-up=0", "--duration=3600"],
+  ], { group: true, out: "keep" });
   const done = new AbortController();
   let pauseMs = 0;
   try {
-    // 1,000 of them fill its table.
-    await waitUntil("PUTs come", async () => (await statusOf(leader)).timestamp > before + 2_000);
+    // The first 1,000 fill its table.
+    await eventually(
+      "the load has begun",
+      async () => (await statusOf(leader)).timestamp > before + 2_000,
+    );
     signal.throwIfAborted();
     const probing = probe(leader, done.signal);
     try {
@@ -293,10 +279,9 @@ async function underLoad(
       pauseMs = await probing;
     }
   } finally {
-    child.kill("SIGTERM");
-    await output;
+    await client.stop();
   }
-  const { violation, rate } = JSON.parse(new TextDecoder().decode((await output).stdout));
+  const { violation, rate } = JSON.parse(client.screen);
   if (violation !== null) throw new Error(violation);
   return { rate, pauseMs };
 }

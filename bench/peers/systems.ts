@@ -5,7 +5,11 @@
  */
 
 import { Get, Put } from "../../lib/mensagem.ts";
-import { freePorts, listens, OwnProcess, OwnServers, statusOf, waitUntil } from "../servers.ts";
+import { freePorts } from "../free_ports.ts";
+import { Process, type ProcessOptions } from "../process.ts";
+import { ServerCluster, statusOf } from "../server_cluster.ts";
+import { ServerProcess } from "../server_process.ts";
+import { eventually } from "../waiting.ts";
 import type { Exchange } from "./client.ts";
 import { HttpReplies, LineReplies } from "./replies.ts";
 
@@ -38,6 +42,10 @@ export type Start = (stack: AsyncDisposableStack, folder: string) => Promise<Sys
 export const keys = 10_000;
 /** What is written. */
 export const value = "x".repeat(100);
+/** How long a system may take to start. */
+export const startMsMax = 20_000;
+/** How the programs of others are started: they write their own logs, if any. */
+export const others: ProcessOptions = { group: true, err: "discard" };
 const encoder = new TextEncoder();
 
 const echoScript = new URL("echo.ts", import.meta.url).pathname;
@@ -77,8 +85,8 @@ async function deno(
   output?: string,
 ): Promise<void> {
   const all = ["run", "--no-prompt", "--allow-net", script, ...args.map(String)];
-  const process = stack.use(new OwnProcess(Deno.execPath(), all, output));
-  await reachable(process, port, script);
+  const out = output === undefined ? "discard" : { file: output };
+  await stack.use(Process.deno(all, { group: true, out })).listensOn(port);
 }
 
 /** What was printed goes to one file for each port, which begins anew after each measurement. */
@@ -100,14 +108,6 @@ class Consoles {
     // They are appended to, so an emptied file just begins anew.
     for (const file of this.#files) await Deno.truncate(file);
   };
-}
-
-/** Resolves when a process listens. */
-export async function reachable(process: OwnProcess, port: number, name: string): Promise<void> {
-  await waitUntil(`${name} listens`, async () => {
-    if (process.ended) throw new Error(`${name} has ended by itself`);
-    return await listens({ hostname: "127.0.0.1", port });
-  });
 }
 
 /** The bare echo, and the JSON echo without and with the lines of GETs. */
@@ -175,19 +175,19 @@ export async function startRedis(stack: AsyncDisposableStack, folder: string): P
   const ports = freePorts(3);
   for (const [index, port] of ports.entries()) {
     const replica = index === 0 ? [] : ["--replicaof", "127.0.0.1", `${ports[0]}`];
-    const process = new OwnProcess("redis-server", [
+    const process = new Process("redis-server", [
       ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder],
       ...["--save", "", "--appendonly", "no", "--daemonize", "no"],
       ...["--repl-diskless-sync-delay", "0", "--dbfilename", `redis${index}.rdb`],
       ...replica,
-    ], "/dev/null");
-    await reachable(stack.use(process), port, "redis-server");
+    ], others);
+    await stack.use(process).listensOn(port);
   }
   const [port] = ports as [number];
-  await waitUntil("Redis has two replicas", async () => {
+  await eventually("Redis has two replicas", async () => {
     const reply = await askOnce(port, "*3\r\n$4\r\nWAIT\r\n$1\r\n2\r\n$3\r\n100\r\n");
     return reply.startsWith(":2");
-  });
+  }, startMsMax);
   const get = forEachKey((key) => `*2\r\n$3\r\nGET\r\n$16\r\n${key}\r\n`);
   const set = forEachKey((key) =>
     `*3\r\n$3\r\nSET\r\n$16\r\n${key}\r\n$${value.length}\r\n${value}\r\n` +
@@ -215,21 +215,21 @@ async function etcdPorts(stack: AsyncDisposableStack, folder: string): Promise<n
   const cluster = [0, 1, 2].map((member) => `m${member}=${url(member + 3)}`).join(",");
   const members = [0, 1, 2].map((member) =>
     stack.use(
-      new OwnProcess("etcd", [
+      new Process("etcd", [
         ...["--name", `m${member}`, "--data-dir", `${folder}/etcd${ports[member]}`],
         ...["--listen-client-urls", url(member), "--advertise-client-urls", url(member)],
         ...["--listen-peer-urls", url(member + 3)],
         ...["--initial-advertise-peer-urls", url(member + 3), "--initial-cluster", cluster],
         ...["--log-level", "error"],
-      ], "/dev/null"),
+      ], others),
     )
   );
   for (const [member, process] of members.entries()) {
-    await reachable(process, ports[member]!, "etcd");
+    await process.listensOn(ports[member]!);
   }
   // What is asked first may find no leader; the leader answers fastest.
   let leader: number | undefined;
-  await waitUntil("etcd has a leader", async () => {
+  await eventually("etcd has a leader", async () => {
     for (const one of ports.slice(0, 3)) {
       const body = "{}";
       const status = await askOnce(
@@ -240,7 +240,7 @@ async function etcdPorts(stack: AsyncDisposableStack, folder: string): Promise<n
       if (member !== undefined && status.includes(`"leader":"${member}"`)) leader = one;
     }
     return leader !== undefined;
-  });
+  }, startMsMax);
   return [leader!, ...ports.slice(0, 3).filter((port) => port !== leader)];
 }
 
@@ -274,7 +274,10 @@ export async function startEtcd(stack: AsyncDisposableStack, folder: string): Pr
 
 /** The three servers of this project, with their console lines going to files. */
 export async function startOurs(stack: AsyncDisposableStack, folder: string): Promise<System> {
-  const { system, follower } = ours("these servers", stack.use(await OwnServers.start(folder)));
+  const { system, follower } = ours(
+    "these servers",
+    stack.use(await ServerCluster.start({ consoleFolder: folder })),
+  );
   const exchange = mensagens(follower, "PUT");
   const target = { name: "these, via a follower", kind: "PUT", exchange, pipelines: true } as const;
   return { ...system, targets: [...system.targets, target] };
@@ -289,7 +292,10 @@ export async function startOursDurable(
   await Deno.mkdir(consoles);
   const data = await Deno.makeTempDir({ prefix: "kv-bench-" });
   stack.defer(() => Deno.remove(data, { recursive: true }));
-  return ours("durable", stack.use(await OwnServers.start(consoles, data))).system;
+  return ours(
+    "durable",
+    stack.use(await ServerCluster.start({ consoleFolder: consoles, dataFolder: data })),
+  ).system;
 }
 
 /** The same servers without the lines of the assignment. */
@@ -298,9 +304,9 @@ export async function startOursSilent(stack: AsyncDisposableStack): Promise<Syst
   for (const port of [leader, ...followers]) {
     await deno(stack, silentScript, port, [port, leader]);
   }
-  await waitUntil("the silent servers take PUTs", async () => {
+  await eventually("the silent servers take PUTs", async () => {
     return (await statusOf({ hostname: "127.0.0.1", port: leader })).inSync.length === 3;
-  });
+  }, startMsMax);
   const name = "these without lines";
   const put = mensagens(leader, "PUT");
   return {
@@ -312,7 +318,7 @@ export async function startOursSilent(stack: AsyncDisposableStack): Promise<Syst
   };
 }
 
-function ours(name: string, servers: OwnServers): { system: System; follower: number } {
+function ours(name: string, servers: ServerCluster): { system: System; follower: number } {
   const [leader, follower] = servers.addresses.map(({ port }) => port) as [number, number];
   const put = mensagens(leader, "PUT");
   const system: System = {
@@ -340,17 +346,20 @@ export async function startOursOnEtcd(
   const ports = freePorts(members.length);
   const consoles = new Consoles(folder);
   for (const [index, port] of ports.entries()) {
-    const process = new OwnProcess(Deno.execPath(), [
-      ...["run", "--no-prompt", "--allow-net", "server.ts", "--engine=etcd", "--quiet"],
-      ...[`--etcd=http://127.0.0.1:${members[index]}`, "--ip=127.0.0.1", `--port=${port}`],
-    ], consoles.file(port));
-    await reachable(stack.use(process), port, "a server on etcd");
+    const process = new ServerProcess({
+      group: true,
+      out: { file: consoles.file(port) },
+      port,
+      leaderPort: null,
+      flags: ["--engine=etcd", `--etcd=http://127.0.0.1:${members[index]}`, "--quiet"],
+    });
+    await stack.use(process).serving();
   }
   const [leader, other] = ports as [number, number];
-  await waitUntil("the servers have found their etcd", async () => {
+  await eventually("the servers have found their etcd", async () => {
     const all = await Promise.all(ports.map((port) => statusOf({ hostname: "127.0.0.1", port })));
     return all.every(({ cluster }) => cluster !== "");
-  });
+  }, startMsMax);
   const put = mensagens(leader, "PUT");
   return {
     targets: [

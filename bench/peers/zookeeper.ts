@@ -7,10 +7,12 @@
  * @module
  */
 
-import { freePorts, OwnProcess, waitUntil } from "../servers.ts";
+import { freePorts } from "../free_ports.ts";
+import { Process } from "../process.ts";
+import { eventually } from "../waiting.ts";
 import type { Exchange } from "./client.ts";
 import { PacketReplies } from "./replies.ts";
-import { askOnce, forEachKey, reachable, type System, value } from "./systems.ts";
+import { askOnce, forEachKey, others, startMsMax, type System, value } from "./systems.ts";
 
 /** Where Debian's package has the program. */
 export const zooKeeperClasses = "/usr/share/java/zookeeper.jar";
@@ -67,19 +69,19 @@ export async function startZooKeeper(stack: AsyncDisposableStack, folder: string
       ...members,
     ];
     await Deno.writeTextFile(`${dir}/zoo.cfg`, `${config.join("\n")}\n`);
-    const process = new OwnProcess("java", [
+    const process = new Process("java", [
       ...["-Dlog4j.rootLogger=OFF", "-cp", zooKeeperClasses],
       ...["org.apache.zookeeper.server.quorum.QuorumPeerMain", `${dir}/zoo.cfg`],
-    ], "/dev/null");
-    await reachable(stack.use(process), port, "ZooKeeper");
+    ], others);
+    await stack.use(process).listensOn(port);
   }
   let leader: number | undefined;
-  await waitUntil("ZooKeeper has a leader", async () => {
+  await eventually("ZooKeeper has a leader", async () => {
     for (const port of clientPorts) {
       if ((await askOnce(port, "srvr")).includes("Mode: leader")) leader = port;
     }
     return leader !== undefined;
-  });
+  }, startMsMax);
   const exchange = (request: (key: string, id: number) => Uint8Array<ArrayBuffer>): Exchange => ({
     port: leader!,
     hello,

@@ -6,7 +6,7 @@
 
 import { delay } from "@std/async/delay";
 import type { Random } from "../../support/random.ts";
-import type { Cluster, FollowerIndex, ServerIndex } from "./cluster.ts";
+import type { FaultyCluster, FollowerIndex, ServerIndex } from "./faulty_cluster.ts";
 import type { Load } from "./load.ts";
 import type { Direction } from "./proxy.ts";
 
@@ -101,7 +101,7 @@ function makeLinkFault(random: Random, link: FollowerIndex, atMs: number, forMs:
 }
 
 /** Plays a round: each fault begins and ends at its time. Resolves when all of them are over. */
-export async function play(round: Round, cluster: Cluster, load: Load): Promise<void> {
+export async function play(round: Round, cluster: FaultyCluster, load: Load): Promise<void> {
   await Promise.all(round.map(async (fault) => {
     await delay(fault.atMs);
     await begin(fault, cluster, load);
@@ -111,7 +111,7 @@ export async function play(round: Round, cluster: Cluster, load: Load): Promise<
   }));
 }
 
-async function begin(fault: Fault, cluster: Cluster, load: Load): Promise<void> {
+async function begin(fault: Fault, cluster: FaultyCluster, load: Load): Promise<void> {
   switch (fault.kind) {
     case "kill":
       await cluster.kill(fault.server);
@@ -139,7 +139,7 @@ async function begin(fault: Fault, cluster: Cluster, load: Load): Promise<void> 
   }
 }
 
-async function end(fault: Fault, cluster: Cluster): Promise<void> {
+async function end(fault: Fault, cluster: FaultyCluster): Promise<void> {
   switch (fault.kind) {
     case "kill":
       await cluster.start(fault.server);

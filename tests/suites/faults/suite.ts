@@ -19,9 +19,10 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { logBytesMax, putTimeoutMs, silenceMs } from "../../../lib/replication/tuning.ts";
-import { anyPort, eventually, within } from "../../support/helpers.ts";
+import { anyPort } from "../../support/ports.ts";
 import { givenSeed, Random } from "../../support/random.ts";
-import { Cluster, nameOf } from "./cluster.ts";
+import { eventually, within } from "../../support/waiting.ts";
+import { FaultyCluster, nameOf } from "./faulty_cluster.ts";
 import { type Figures, History } from "./history.ts";
 import { Load, type LoadOptions } from "./load.ts";
 import { Proxy } from "./proxy.ts";
@@ -48,7 +49,7 @@ const total = { acknowledged: 0, failed: 0, unknown: 0, lost: 0, stale: 0, longe
 
 /** What a test of this suite works with. */
 interface Scene {
-  readonly cluster: Cluster;
+  readonly cluster: FaultyCluster;
   readonly load: Load;
   readonly history: History;
 }
@@ -68,7 +69,7 @@ async function run(
   options: Partial<LoadOptions>,
 ): Promise<void> {
   const history = new History();
-  await using cluster = await Cluster.start(history);
+  await using cluster = await FaultyCluster.start(history);
   try {
     await using load = await Load.start(cluster, history, new Random(seed), options);
     await faults({ cluster, load, history });

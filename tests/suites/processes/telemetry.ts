@@ -7,18 +7,17 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { eventually, freePorts, Wire, within } from "../../support/helpers.ts";
+import { ServerProcess } from "../../../bench/server_process.ts";
+import { eventually } from "../../support/waiting.ts";
+import { Wire } from "../../support/wire_client.ts";
 
-const project = new URL("../../../", import.meta.url);
-const processMs = 20_000;
-
-/** One data point as OTLP has it in JSON. */
+/** A data point of OTLP in JSON. */
 interface Point {
   readonly asInt?: string;
   readonly asDouble?: number;
 }
 
-/** As much of an export of metrics as is looked at. */
+/** The fields of an export that the tests read. */
 interface Export {
   readonly resourceMetrics: readonly {
     readonly scopeMetrics: readonly {
@@ -32,7 +31,7 @@ interface Export {
   }[];
 }
 
-/** Runs a server until `seen` has seen enough of its exports; returns all of them, by path. */
+/** Runs a server until `seen` is true of its exports; returns all of them by path. */
 async function exportsOf(
   env: Record<string, string>,
   seen: (exports: ReadonlyMap<string, string[]>) => unknown,
@@ -46,38 +45,27 @@ async function exportsOf(
       return Response.json({});
     },
   );
-  const [port] = freePorts(1) as [number];
-  const address = { hostname: "127.0.0.1", port };
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-prompt", "--allow-net", "server.ts", "--ip=127.0.0.1", `--port=${port}`],
-      ...["--leader-ip=127.0.0.1", `--leader-port=${port}`, "--cluster-size=1"],
-    ],
-    cwd: project,
+  const server = await ServerProcess.start({
+    flags: ["--cluster-size=1"],
     env: {
       ...env,
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.addr.port}`,
       OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
       OTEL_METRIC_EXPORT_INTERVAL: "100",
     },
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
+  });
   try {
-    const connect = () => Wire.connect(address).catch(() => undefined);
-    using client = await eventually("the server listens", connect);
+    using client = await Wire.connect(server.address);
     const get = await client.ask({ type: "GET", id: 1, key: "k", timestamp: 0 });
     assertEquals(get.value, null);
     await eventually("it has exported enough", () => seen(exports) || undefined);
   } finally {
-    child.kill("SIGTERM");
-    assertEquals((await within("the server ends", child.status, processMs)).code, 0);
+    assertEquals(await server.stop(), 0);
   }
   return exports;
 }
 
-/** The newest value of a server's metric. The export at the very end of a process has none. */
+/** The newest value of a server's metric. The last export of a process has none. */
 function newest(exports: ReadonlyMap<string, string[]>, name: string): number | undefined {
   const points = (exports.get("/v1/metrics") ?? [])
     .flatMap((text) => (JSON.parse(text) as Export).resourceMetrics)
@@ -99,7 +87,7 @@ Deno.test("with OTEL_DENO=true a server's metrics reach the collector", async ()
   assert(newest(exports, "process_resident_memory_bytes")! > 1024 * 1024);
 });
 
-Deno.test("without OTEL_DENO a server exports nothing, whatever the other variables say", async () => {
+Deno.test("without OTEL_DENO a server exports nothing, even with the other variables set", async () => {
   const startedAt = performance.now();
   const exports = await exportsOf({}, () => performance.now() - startedAt > 500);
   assertEquals([...exports.keys()], []);
