@@ -1,5 +1,5 @@
 /**
- * A page of the dashboard in a real Chromium, with three servers behind it.
+ * A page of the dashboard in a real Chromium, with three servers.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { type BrowserContextOptions, chromium, type Locator, type Page } from "p
 import { Dashboard } from "../../../dashboard/server/dashboard.ts";
 import { formatAddress } from "../../../lib/wire/address.ts";
 import { KvServer } from "../../../lib/server/kv_server.ts";
-import { anyPort } from "../../support/helpers.ts";
+import { anyPort } from "../../support/ports.ts";
 
 const executablePath = "/usr/bin/chromium";
 
@@ -24,7 +24,7 @@ const chromiumFlags = [
   "--disable-sync",
 ];
 
-/** Fails with what to do where there is no Chromium. */
+/** @throws {Error} with the command to install Chromium, if it is missing. */
 export async function requireChromium(): Promise<void> {
   try {
     await Deno.stat(executablePath);
@@ -36,13 +36,13 @@ export async function requireChromium(): Promise<void> {
   }
 }
 
-/** The page, and what is behind it. */
+/** The page with its dashboard and servers. */
 export class Scene implements AsyncDisposable {
   /** "ip:port" of the servers, the leader first. */
   readonly servers: readonly string[];
   readonly #stack: AsyncDisposableStack;
   readonly #running: readonly KvServer[];
-  /** What the page has complained of. */
+  /** Errors, warnings, and requests to other hosts. */
   readonly complaints: string[] = [];
 
   private constructor(
@@ -56,7 +56,7 @@ export class Scene implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Opens the page, and waits until it shows three servers, on these ports or on free ones. */
+  /** Starts three servers, on these ports or on free ones, and opens the page. Resolves when it shows them. */
   static async open(
     options: BrowserContextOptions = {},
     ports: readonly [number, number, number] = [0, 0, 0],
@@ -95,7 +95,7 @@ export class Scene implements AsyncDisposable {
     return scene;
   }
 
-  /** Stops one of the servers. */
+  /** Stops a server. */
   async stop(index: number): Promise<void> {
     await this.#running[index]!.close();
   }
@@ -105,14 +105,14 @@ export class Scene implements AsyncDisposable {
     return this.page.locator(`td[data-key="${key}"][data-server="${this.servers[server]}"]`);
   }
 
-  /** Waits until the cells of a key say this, one for each server. */
+  /** Waits until the cells of a key contain these texts, one for each server. */
   async cellsSay(key: string, ...texts: readonly string[]): Promise<void> {
     for (const [server, text] of texts.entries()) {
       await this.cell(key, server).getByText(text).waitFor();
     }
   }
 
-  /** What the cells of a key are, one for each server. */
+  /** The states of the cells of a key, one for each server. */
   async cellsAre(key: string): Promise<(string | null)[]> {
     const servers = this.servers.keys();
     return await Promise.all(
@@ -120,7 +120,7 @@ export class Scene implements AsyncDisposable {
     );
   }
 
-  /** Fills the form in and sends it, to the leader. */
+  /** Fills in the form for a PUT at the leader, and sends it. */
   async put(key: string, value: string): Promise<void> {
     await this.page.locator("#key").fill(key);
     await this.page.locator("#value").fill(value);

@@ -1,8 +1,8 @@
 /**
- * The dashboard as people use it: in a headless Chromium.
+ * The dashboard in a headless Chromium.
  *
  * Not named like a test, because it needs more than the network: `deno task test:dashboard` runs
- * it, and with `-- --screenshots` at the end it makes the pictures of the README anew.
+ * it. With `-- --screenshots` it makes the pictures for the documents.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import type { Page } from "playwright-core";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { parseAddress } from "../../../lib/wire/address.ts";
 import { portsDefault } from "../../../lib/limits.ts";
-import { eventually } from "../../support/helpers.ts";
+import { eventually } from "../../support/waiting.ts";
 import { Scene } from "./browser.ts";
 
 const screenshots = Deno.args.includes("--screenshots");
 
-/** A picture of the moment of the refusal. */
+/** Takes a picture of the moment of the refusal. */
 async function picture(page: Page, name: string): Promise<void> {
   if (!screenshots) return;
   for (const step of ["#back", "#back", "#forward", "#forward"]) await page.locator(step).click();
@@ -26,14 +26,14 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `docs/images/${name}.png`, fullPage: true });
 }
 
-/** Plays the demonstration up to the refusal, and stops the time there. */
+/** Plays the demonstration up to the refusal, and pauses there. */
 async function showRefusal({ page }: Scene): Promise<void> {
   await page.locator("#demo").click();
   await page.locator('#story [data-step="refused"]').waitFor();
   await page.locator("#play").click();
 }
 
-Deno.test("the page loads without complaints, from nowhere else", async () => {
+Deno.test("the page loads without errors, and only from the dashboard", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   assertEquals(await page.title(), "Replicação ao vivo");
@@ -41,7 +41,7 @@ Deno.test("the page loads without complaints, from nowhere else", async () => {
   assertStringIncludes((await page.locator("#diagram").getAttribute("aria-label"))!, "líder");
 });
 
-Deno.test("a PUT arrives on all three servers, and the client has seen it", async () => {
+Deno.test("a PUT is shown on all three servers and as seen by the client", async () => {
   await using scene = await Scene.open();
   await scene.put("cor", "azul");
   await scene.cellsSay("cor", "azul", "azul", "azul");
@@ -56,21 +56,21 @@ Deno.test("a PUT arrives on all three servers, and the client has seen it", asyn
   await page.locator("#answer").getByText("azul de").waitFor();
 });
 
-Deno.test("what comes from elsewhere stays text", async () => {
+Deno.test("keys and values are shown as text, not as HTML", async () => {
   await using scene = await Scene.open();
   const value = '<img src="x" onerror="alert(1)">\u202e';
   await scene.put("<b>chave</b>", value);
   await scene.cellsSay("<b>chave</b>", '<img src="x" onerror="alert(1)">\\u{202e}');
 });
 
-Deno.test("a held replication shows as a stale cell, by buttons and keyboard alone", async () => {
+Deno.test("a held replication is shown as a stale cell, with the keyboard alone", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   const press = async (key: string, times = 1) => {
     for (let n = 0; n < times; n++) await page.keyboard.press(key);
   };
   const focused = () => page.evaluate("document.activeElement.id") as Promise<string>;
-  /** Goes on with Tab until the element has the focus, which must then show. */
+  /** Presses Tab until the element has the focus, which must be visible. */
   const tabTo = async (selector: string) => {
     for (let n = 0; n < 60; n++) {
       await press("Tab");
@@ -103,7 +103,7 @@ Deno.test("a held replication shows as a stale cell, by buttons and keyboard alo
   await page.locator("#answer").getByText("PUT_OK").waitFor();
 });
 
-Deno.test("one button shows TRY_OTHER, step by step, and the reason in words", async () => {
+Deno.test("one button shows TRY_OTHER step by step, with the reason in words", async () => {
   await using scene = await Scene.open({}, screenshots ? portsDefault : undefined);
   const { page } = scene;
   for (const [key, value] of [["cidade", "Santo André"], ["cor", "azul"], ["turma", "A2"]]) {
@@ -125,7 +125,7 @@ Deno.test("one button shows TRY_OTHER, step by step, and the reason in words", a
   assertEquals(await scene.cellsAre("cor"), ["current", "current", "current"]);
 });
 
-Deno.test("playback goes back and forth over what was recorded", async () => {
+Deno.test("playback goes back and forth through the record", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   const moment = () => page.locator("#moment").textContent();
@@ -137,7 +137,7 @@ Deno.test("playback goes back and forth over what was recorded", async () => {
   await page.locator("#play").click();
   await page.locator('#live[aria-pressed="false"]').waitFor();
   const last = await moment();
-  /** Steps until the leader's cell holds the value. Returns what each step was. */
+  /** Steps until the leader's cell holds the value. Returns the text of each step. */
   const stepUntil = async (button: string, value: string) => {
     const moments: (string | null)[] = [];
     for (let n = 0; n < 40; n++) {
@@ -156,7 +156,7 @@ Deno.test("playback goes back and forth over what was recorded", async () => {
   const forth = await stepUntil("#forward", "verde");
   assertEquals(forth.at(-1), back.at(-2), "back and forth lead to the same place");
 
-  // Writes go on being recorded while the page stands still.
+  // Writes are recorded while the page is paused.
   await scene.put("cor", "roxo");
   await page.locator("#answer").getByText("timestamp 3").waitFor();
   assertEquals((await scene.cell("cor", 0).textContent())?.startsWith("verde"), true);
@@ -170,7 +170,7 @@ Deno.test("playback goes back and forth over what was recorded", async () => {
   await scene.cellsSay("cor", "roxo", "roxo", "roxo");
 });
 
-Deno.test("a server that is gone is shown as unreachable", async () => {
+Deno.test("a stopped server is shown as unreachable", async () => {
   await using scene = await Scene.open();
   await scene.put("cor", "azul");
   await scene.cellsSay("cor", "azul", "azul", "azul");
@@ -179,7 +179,7 @@ Deno.test("a server that is gone is shown as unreachable", async () => {
   await scene.cellsSay("cor", "azul", "azul", "não se sabe");
 });
 
-Deno.test("with too many messages to draw it draws a sample, says so, and stays right", async () => {
+Deno.test("with too many messages the page draws a sample, says so, and its table stays right", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   await using client = new KvClient([parseAddress(scene.servers[0]!)!]);
@@ -197,7 +197,7 @@ Deno.test("with too many messages to draw it draws a sample, says so, and stays 
   );
 });
 
-Deno.test("the page speaks English too, and remembers language and theme", async () => {
+Deno.test("the page can be in English, and remembers language and theme", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   await page.getByRole("button", { name: "English" }).click();
@@ -213,7 +213,7 @@ Deno.test("the page speaks English too, and remembers language and theme", async
   assertNotEquals(await background(), dark);
 });
 
-Deno.test("who wants no motion gets none", async () => {
+Deno.test("with reduced motion messages do not move", async () => {
   await using scene = await Scene.open({ reducedMotion: "reduce" });
   const { page } = scene;
   await page.evaluate(`

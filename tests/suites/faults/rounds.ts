@@ -1,5 +1,5 @@
 /**
- * Rounds of faults that a seed determines.
+ * Random rounds of faults. The same seed gives the same rounds.
  *
  * @module
  */
@@ -15,7 +15,7 @@ type Fault =
   & { readonly atMs: number }
   & (
     | { readonly kind: "kill"; readonly server: ServerIndex; readonly forMs: number }
-    /** The leader and one follower at the same moment, so that one copy is left. */
+    /** Kills the leader and one follower at the same moment, so that one table is left. */
     | { readonly kind: "leave one"; readonly survivor: FollowerIndex; readonly forMs: number }
     | { readonly kind: "stop"; readonly server: ServerIndex; readonly forMs: number }
     | {
@@ -40,15 +40,16 @@ type Fault =
     | { readonly kind: "break clients" }
   );
 
-/** Faults that overlap. */
+/** The faults of a round, which may overlap. */
 export type Round = readonly Fault[];
 
 const startMsMax = 500;
 
 /**
- * A round. What it destroys is bounded by G3: a copy of every acknowledged write is always left. So the memory of
- * one server is lost, or that of both followers, or that of the leader and one follower while the other is in sync
- * and nothing is done to it.
+ * Makes a random round.
+ *
+ * A copy of every acknowledged write must be left (G3). So it kills one server, or both followers, or the leader and
+ * one follower while the other one is in sync and has no fault.
  */
 export function makeRound(random: Random): Round {
   const faults: Fault[] = [];
@@ -100,7 +101,7 @@ function makeLinkFault(random: Random, link: FollowerIndex, atMs: number, forMs:
   }
 }
 
-/** Plays a round: each fault begins and ends at its time. Resolves when all of them are over. */
+/** Plays a round: each fault begins and ends at its time. Resolves after the last one. */
 export async function play(round: Round, cluster: FaultyCluster, load: Load): Promise<void> {
   await Promise.all(round.map(async (fault) => {
     await delay(fault.atMs);

@@ -32,14 +32,14 @@ async function startServers(): Promise<ServerCluster> {
   return await ServerCluster.start({ process: { out: "keep", group: false, flags: [] } });
 }
 
-Deno.test("three server tasks and two client tasks, fed through their keyboards, character by character", async () => {
+Deno.test("three server tasks and two client tasks: every character of their consoles", async () => {
   const ports = freePorts(3);
   const [leader] = ports;
   await using stack = new AsyncDisposableStack();
   const servers = ports.map(() => stack.use(startTask("server")));
   for (const [index, port] of ports.entries()) {
     await servers[index]!.type(`\n${port}\n127.0.0.1\n${leader}\n`);
-    if (index === 1) await servers[index]!.endInput(); // as from a file; the others wait on
+    if (index === 1) await servers[index]!.endInput(); // as from a file; the other inputs stay open
   }
   await servers[0]!.reports("(3 of 3 in sync)\nopen");
   const clients = ["A", "B"].map(() => new ClientConsole(stack.use(startTask("client"))));
@@ -54,7 +54,7 @@ Deno.test("three server tasks and two client tasks, fed through their keyboards,
     const ts = index + 1;
     transcript.put("A", await a.put("cor", value, ts), "cor", value, ts);
     transcript.get("A", await a.get("cor", value, ts, ts), "cor", ts, ts, value);
-    const seen = index; // what B saw the last time
+    const seen = index; // what B saw before
     transcript.get("B", await b.get("cor", value, seen, ts), "cor", seen, ts, value);
   }
   transcript.put("B", await b.put("nome", "Zé", 6), "nome", "Zé", 6);
@@ -97,7 +97,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-Deno.test("a follower dies by SIGKILL: PUTs go on; back on its port at once it prints what it missed", async () => {
+Deno.test("a follower dies by SIGKILL: PUTs go on; restarted on its port it prints the missed writes", async () => {
   await using cluster = await startServers();
   const { addresses, processes: servers } = cluster;
   await using client = new KvClient(addresses.slice(0, 2));
@@ -121,7 +121,7 @@ Deno.test("a follower dies by SIGKILL: PUTs go on; back on its port at once it p
   assertEquals(linesOf(restarted.screen).slice(0, 2), expected);
 });
 
-Deno.test("the leader dies by SIGKILL in the middle of writing: restarted empty, it has every acknowledged PUT", async () => {
+Deno.test("the leader dies by SIGKILL during writes: restarted empty, it recovers every acknowledged PUT", async () => {
   await using cluster = await startServers();
   const { addresses, processes: servers } = cluster;
   await using client = new KvClient(addresses);
@@ -160,7 +160,7 @@ Deno.test("the leader dies by SIGKILL in the middle of writing: restarted empty,
   assertEquals(linesOf(leader.screen).filter((line) => line.startsWith("REPLICATION")), []);
 });
 
-Deno.test("deno task start < script: the whole system in one go, code 0", async () => {
+Deno.test("deno task start < script: servers and client in one process, code 0", async () => {
   const ports = freePorts(3);
   await using start = startTask("start", `--ports=${ports}`);
   await start.type(`INIT${"\n".repeat(7)}PUT\ncor\nazul\nGET\ncor\n`);
@@ -183,7 +183,7 @@ Deno.test("deno task start < script: the whole system in one go, code 0", async 
   }
 });
 
-Deno.test("a client without servers says so for each request and ends with code 0", async () => {
+Deno.test("a client whose servers are down reports each request and ends with code 0", async () => {
   const [port] = freePorts(1);
   await using client = startTask("client");
   await client.type(`1${`\n\n${port}`.repeat(3)}\n2\ncor\nazul\n`);
@@ -199,12 +199,12 @@ Deno.test("a bad IP in a pipe: one line and exit code 2", async () => {
   for (const task of ["server", "client"] as const) {
     await using bad = startTask(task);
     await bad.type(task === "client" ? "INIT\n999.1.1.1\n" : "999.1.1.1\n");
-    assertEquals(await bad.end(), 2); // though the pipe is still open
+    assertEquals(await bad.end(), 2); // although the pipe is still open
     assertEquals(linesOf(bad.errors).at(-1), "IP inválido: 999.1.1.1");
   }
 });
 
-Deno.test("the end of the input amid a server's questions: one line and exit code 2", async () => {
+Deno.test("the end of the input during a server's questions: one line and exit code 2", async () => {
   await using server = await startCommand("server");
   await server.type("\n");
   await server.endInput();
@@ -247,7 +247,7 @@ Deno.test("--quiet: standard error stays empty from start to end", async () => {
   );
 });
 
-Deno.test("whatever serves clients asks the system for few events at a time", async () => {
+Deno.test("tasks that run servers set DENO_TOKIO_MAX_IO_EVENTS_PER_TICK", async () => {
   const scripts = ["server.ts", "tools/start.ts", "dashboard/main.ts"];
   const serving = Object.entries(await taskCommands())
     .filter(([, { args }]) => args.some((arg) => scripts.includes(arg)));
@@ -257,14 +257,14 @@ Deno.test("whatever serves clients asks the system for few events at a time", as
   }
 });
 
-Deno.test("without its permission a server fails with an error and asks nobody", async () => {
+Deno.test("without its permission a server fails with an error and does not prompt", async () => {
   const [port] = freePorts(1);
   const flags = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
   await using server = Process.deno(
     ["run", "--no-prompt", "server.ts", ...flags, `--leader-port=${port}`],
     { keyboard: true, out: "keep" },
   );
-  assertEquals(await server.end(), 1); // with the keyboard still there to be asked
+  assertEquals(await server.end(), 1); // although it could prompt on its keyboard
   assertStringIncludes(server.errors, "Requires net access");
   assertEquals(server.screen, "");
   for (const task of ["server", "client", "start"] as const) {
