@@ -1,5 +1,5 @@
 /**
- * What the servers cost as their work grows.
+ * Measurements of the limits of the servers.
  *
  * @module
  */
@@ -28,16 +28,16 @@ const largeBytes = 1024 * 1024;
 const largeKeys = 16;
 const probeMs = 1;
 const probeTimeoutMs = 10_000;
-/** V8 gives memory back some seconds after its process has nothing more to do. */
+/** V8 returns memory to the system some seconds after the last work. */
 const restMs = 15_000;
-/** A snapshot that takes longer has failed. */
+/** The time limit for a snapshot. */
 const snapshotMsMax = 120_000;
 
-/** Ends it early. */
+/** The bounds of a measurement. */
 export interface Bounds {
-  /** Is aborted where the program is asked to stop. */
+  /** Ends the measurement early. */
   readonly signal: AbortSignal;
-  /** How long each load takes, in seconds. */
+  /** The duration of each load, in seconds. */
   readonly seconds: number;
 }
 
@@ -51,7 +51,7 @@ export async function filled(
   return await startFilled(stack, new Values(Date.now(), keys, bytes), { signal });
 }
 
-/** From the command to the first connection that is accepted. */
+/** The time from the command to the first accepted connection. */
 export async function measureStart({ signal }: Bounds): Promise<Finding[]> {
   await using servers = await ServerCluster.start();
   const times: number[] = [];
@@ -68,8 +68,8 @@ export async function measureStart({ signal }: Bounds): Promise<Finding[]> {
 }
 
 /**
- * What a server holds in memory, and what its keys and values are worth: right after they were
- * written, and when the engine has had time to collect what is garbage.
+ * The memory of each server, in all and for each key: right after the writes, and when V8 has had
+ * time to collect garbage.
  */
 export async function measureMemory(
   { servers, history }: FilledCluster,
@@ -77,7 +77,7 @@ export async function measureMemory(
 ): Promise<Finding[]> {
   const { keys } = history.values;
   const findings: Finding[] = [];
-  for (const when of ["right after they were written", `after ${restMs / 1000} s of rest`]) {
+  for (const when of ["right after the writes", `after ${restMs / 1000} s of rest`]) {
     if (findings.length > 0) await delay(restMs, { signal });
     for (const [index, process] of servers.processes.entries()) {
       const bytes = await process.residentBytes();
@@ -88,7 +88,7 @@ export async function measureMemory(
   return findings;
 }
 
-/** Rates with many keys and with few, in turns. */
+/** The rates with many keys and with few, in turns. */
 export async function measureRates(
   many: FilledCluster,
   few: FilledCluster,
@@ -123,7 +123,7 @@ export async function measureRates(
   return findings;
 }
 
-/** How fast large values come back. */
+/** The rate of GETs of large values. */
 export async function measureLarge(bounds: Bounds): Promise<Finding[]> {
   await using stack = new AsyncDisposableStack();
   const { servers, history } = await filled(stack, largeKeys, bounds, largeBytes);
@@ -142,8 +142,8 @@ export async function measureLarge(bounds: Bounds): Promise<Finding[]> {
 }
 
 /**
- * A follower begins anew and gets everything, while PUTs go on. Other programs write the keys of
- * `servers`, so whoever filled them would not recognise their values afterwards.
+ * The catch-up of an empty follower while PUTs go on. Another process writes keys of `servers`, so
+ * their history is not valid afterwards.
  */
 export async function measureSnapshot(
   { servers, history }: FilledCluster,
@@ -166,10 +166,10 @@ export async function measureSnapshot(
     snapshotMs = performance.now() - fromMs;
     memory = memoryOf("the new follower", await process.residentBytes(), history.values.keys);
   });
-  const pause = "longest wait of a request to the leader every ms";
+  const pause = "longest wait of one request per ms to the leader";
   return [
     {
-      what: `snapshot of ${history.values.keys} keys under load, from command to in sync`,
+      what: `snapshot of ${history.values.keys} keys under load, from the command to in sync`,
       figure: snapshotMs / 1000,
       unit: "s",
       atMost: 15,
@@ -184,7 +184,7 @@ export async function measureSnapshot(
 }
 
 /**
- * The memory of all servers under a load on constant data. Each look at it is told to `report`.
+ * The memory of all servers during a load on constant data. Each measurement goes to `report`.
  */
 export async function measureSoak(
   minutes: number,
@@ -250,7 +250,7 @@ function toLeader(servers: ServerCluster): Address[] {
   return Array.from({ length: connections }, () => servers.addresses[0]!);
 }
 
-/** PUTs from a process of their own while `work` runs, and how long the leader let a request wait. */
+/** Runs `work` during PUTs of another process. Returns their rate and the longest wait of a request. */
 async function underLoad(
   leader: Address,
   signal: AbortSignal,
@@ -286,7 +286,7 @@ async function underLoad(
   return { rate, pauseMs };
 }
 
-/** Asks again and again until the signal; returns the longest that an answer took, in milliseconds. */
+/** Sends requests until the signal. Returns the longest time of an answer, in milliseconds. */
 async function probe(server: Address, signal: AbortSignal): Promise<number> {
   const connection = new ServerConnection(server);
   let longest = 0;

@@ -1,5 +1,5 @@
 /**
- * The systems that are compared, each started as processes of its own.
+ * The systems that are compared, as processes.
  *
  * @module
  */
@@ -13,38 +13,38 @@ import { eventually } from "../waiting.ts";
 import type { Exchange } from "./client.ts";
 import { HttpReplies, LineReplies } from "./replies.ts";
 
-/** What is measured of a system. */
+/** A measured operation of a system. */
 export interface Target {
-  /** As it stands in the table. */
+  /** The name in the table. */
   readonly name: string;
-  /** Which table: reads of one server, or writes that all three hold. */
+  /** The table: reads from one server, or writes that all three hold. */
   readonly kind: "GET" | "PUT";
-  /** What is asked. */
+  /** The requests and replies. */
   readonly exchange: Exchange;
-  /** False where a connection answers one request before it reads the next. */
+  /** Whether a connection may have several requests in flight. */
   readonly pipelines: boolean;
 }
 
-/** A system at work. */
+/** A running system. */
 export interface System {
-  /** What is measured of it. */
+  /** The measured operations. */
   readonly targets: readonly Target[];
-  /** Writes each key once. */
+  /** Requests that write each key once; `undefined` if there is no table. */
   readonly filling: Exchange | undefined;
   /** Is called after each measurement. */
   readonly afterwards?: () => Promise<void>;
 }
 
-/** Starts a system. Its processes end with `stack`, its files are in `folder`. */
+/** Starts a system. Its processes end with `stack`; its files are in `folder`. */
 export type Start = (stack: AsyncDisposableStack, folder: string) => Promise<System>;
 
-/** How many keys there are. */
+/** The number of keys. */
 export const keys = 10_000;
-/** What is written. */
+/** The value of each write. */
 export const value = "x".repeat(100);
 /** How long a system may take to start. */
 export const startMsMax = 20_000;
-/** How the programs of others are started: they write their own logs, if any. */
+/** How programs of other projects are started: their output is discarded. */
 export const others: ProcessOptions = { group: true, err: "discard" };
 const encoder = new TextEncoder();
 
@@ -56,11 +56,11 @@ function keyOf(n: number): string {
   return `key:${`${n}`.padStart(12, "0")}`;
 }
 
-/** A request for each key, far from its neighbours', so that they come in no order. */
+/** A request for each key, in an order that is not that of the keys. */
 export function forEachKey(
   request: (key: string, id: number) => string | Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer>[] {
-  const stride = 7_919; // a prime, so it meets them all
+  const stride = 7_919; // a prime, so it reaches all keys
   return Array.from({ length: keys }, (_, n) => {
     const index = n * stride % keys;
     const made = request(keyOf(index), index);
@@ -68,7 +68,7 @@ export function forEachKey(
   });
 }
 
-/** Exchanges of the project's own wire. */
+/** The exchange of the servers of this project. */
 function mensagens(port: number, kind: "GET" | "PUT"): Exchange {
   const requests = forEachKey((key, id) =>
     (kind === "GET" ? new Get(id, key, 0) : new Put(id, key, value)).encode()
@@ -89,7 +89,7 @@ async function deno(
   await stack.use(Process.deno(all, { group: true, out })).listensOn(port);
 }
 
-/** What was printed goes to one file for each port, which begins anew after each measurement. */
+/** The files of console lines, one for each port. They are emptied after each measurement. */
 class Consoles {
   readonly #folder: string;
   readonly #files: string[] = [];
@@ -105,7 +105,7 @@ class Consoles {
   }
 
   readonly empty = async (): Promise<void> => {
-    // They are appended to, so an emptied file just begins anew.
+    // The servers append, so they write to the start of an emptied file.
     for (const file of this.#files) await Deno.truncate(file);
   };
 }
@@ -170,7 +170,7 @@ async function replication(
   };
 }
 
-/** Redis with two replicas, and nothing on disk. */
+/** Redis with two replicas, without a disk. */
 export async function startRedis(stack: AsyncDisposableStack, folder: string): Promise<System> {
   const ports = freePorts(3);
   for (const [index, port] of ports.entries()) {
@@ -208,7 +208,7 @@ export async function startRedis(stack: AsyncDisposableStack, folder: string): P
   };
 }
 
-/** Three members of etcd, and the port of the one that leads first. */
+/** Starts three members of etcd. Returns their ports, the leader's first. */
 async function etcdPorts(stack: AsyncDisposableStack, folder: string): Promise<number[]> {
   const ports = freePorts(6);
   const url = (index: number) => `http://127.0.0.1:${ports[index]}`;
@@ -227,7 +227,7 @@ async function etcdPorts(stack: AsyncDisposableStack, folder: string): Promise<n
   for (const [member, process] of members.entries()) {
     await process.listensOn(ports[member]!);
   }
-  // What is asked first may find no leader; the leader answers fastest.
+  // The leader answers fastest, so it is measured.
   let leader: number | undefined;
   await eventually("etcd has a leader", async () => {
     for (const one of ports.slice(0, 3)) {
@@ -244,7 +244,7 @@ async function etcdPorts(stack: AsyncDisposableStack, folder: string): Promise<n
   return [leader!, ...ports.slice(0, 3).filter((port) => port !== leader)];
 }
 
-/** etcd with three members. Its gateway speaks JSON over HTTP; nobody here speaks gRPC. */
+/** etcd with three members, over its JSON gateway. */
 export async function startEtcd(stack: AsyncDisposableStack, folder: string): Promise<System> {
   const [port] = await etcdPorts(stack, folder);
   const post = (path: string, body: Record<string, unknown>) => {
@@ -272,7 +272,7 @@ export async function startEtcd(stack: AsyncDisposableStack, folder: string): Pr
   };
 }
 
-/** The three servers of this project, with their console lines going to files. */
+/** Three servers of this project, whose console lines go to files. */
 export async function startOurs(stack: AsyncDisposableStack, folder: string): Promise<System> {
   const { system, follower } = ours(
     "these servers",
@@ -283,7 +283,7 @@ export async function startOurs(stack: AsyncDisposableStack, folder: string): Pr
   return { ...system, targets: [...system.targets, target] };
 }
 
-/** The same servers with data directories, on whatever disk the system's temporary folder is. */
+/** The same servers with data directories in the system's temporary folder. */
 export async function startOursDurable(
   stack: AsyncDisposableStack,
   folder: string,
@@ -298,7 +298,7 @@ export async function startOursDurable(
   ).system;
 }
 
-/** The same servers without the lines of the assignment. */
+/** The same servers without console lines. */
 export async function startOursSilent(stack: AsyncDisposableStack): Promise<System> {
   const [leader, ...followers] = freePorts(3) as [number, number, number];
   for (const port of [leader, ...followers]) {
@@ -327,7 +327,7 @@ function ours(name: string, servers: ServerCluster): { system: System; follower:
       { name, kind: "PUT", exchange: put, pipelines: true },
     ],
     filling: put,
-    // They are appended to, so an emptied file just begins anew.
+    // The servers append, so they write to the start of an emptied file.
     afterwards: async () => {
       for (const index of servers.addresses.keys()) {
         await Deno.truncate(servers.consoleFile(index)!);
@@ -337,7 +337,7 @@ function ours(name: string, servers: ServerCluster): { system: System; follower:
   return { system, follower };
 }
 
-/** The same servers, with their data in etcd. The first of them stands on the member that leads. */
+/** The same servers with etcd as their engine. The first one is connected to etcd's leader. */
 export async function startOursOnEtcd(
   stack: AsyncDisposableStack,
   folder: string,
@@ -377,7 +377,7 @@ export async function startOursOnEtcd(
   };
 }
 
-/** Sends a text on a connection of its own, and returns the first chunk that comes back. */
+/** Sends a text on a new connection. Returns the first chunk of the reply. */
 export async function askOnce(port: number, text: string): Promise<string> {
   const conn = await Deno.connect({ hostname: "127.0.0.1", port });
   try {

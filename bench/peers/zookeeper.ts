@@ -1,8 +1,8 @@
 /**
- * ZooKeeper with three servers, asked in its own protocol.
+ * ZooKeeper with three servers, over its own protocol.
  *
- * Packets are a length and then fields, all numbers big-endian; strings and buffers have their length
- * before them, lists their count. A connection begins with a packet that opens a session.
+ * A packet is a length and fields. Numbers are big-endian; the length precedes a string or a buffer, the
+ * count precedes a list. The first packet of a connection opens a session.
  *
  * @module
  */
@@ -14,20 +14,20 @@ import type { Exchange } from "./client.ts";
 import { PacketReplies } from "./replies.ts";
 import { askOnce, forEachKey, others, startMsMax, type System, value } from "./systems.ts";
 
-/** Where Debian's package has the program. */
+/** The program in Debian's package. */
 export const zooKeeperClasses = "/usr/share/java/zookeeper.jar";
 const sessionMs = 30_000;
-/** The kinds of requests. */
+/** The types of requests. */
 const [create, getData, setData] = [1, 4, 5] as const;
-/** All may do everything with a node. */
+/** Every client has all permissions for a node. */
 const permissions = 31;
 const anyVersion = -1;
-/** The error of a create for a node that exists. */
+/** The error of a create if the node exists. */
 const nodeExists = -110;
 
 const encoder = new TextEncoder();
 
-/** A field: a number of four bytes, a text with its length, or a yes or no in one byte. */
+/** A field: a number in four bytes, a text with its length, or a boolean in one byte. */
 type Field = number | string | boolean;
 
 function packet(...fields: readonly Field[]): Uint8Array<ArrayBuffer> {
@@ -46,10 +46,10 @@ function four(number: number): number[] {
   return [...bytes];
 }
 
-/** Protocol 0, no transaction seen (8 bytes), a time limit, no session yet (8 bytes), no password. */
+/** Protocol 0, no transaction seen (8 bytes), a timeout, no session yet (8 bytes), no password. */
 const hello = packet(0, 0, 0, sessionMs, 0, 0, "\0".repeat(16));
 
-/** Three servers, whose log is never synced. */
+/** Three servers with a log that is not synced. */
 export async function startZooKeeper(stack: AsyncDisposableStack, folder: string): Promise<System> {
   const ports = freePorts(9);
   const clientPorts = ports.slice(0, 3);
