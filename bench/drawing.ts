@@ -1,5 +1,5 @@
 /**
- * Pictures made of characters.
+ * Drawings made of characters.
  *
  * @module
  */
@@ -7,31 +7,31 @@
 import type { Histogram } from "./histogram.ts";
 
 const barChars = 40;
-/** From empty to full, in eighths. */
+/** Bars from empty to full, in eighths. */
 const blocks = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"] as const;
 const levels = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] as const;
 
-/** Gives a text a colour. */
+/** Colours a text. */
 export type Paint = (text: string) => string;
 
-/** For bars on a terminal. */
+/** The colour of bars on a terminal. */
 export const cyan: Paint = (text: string): string => `\x1b[36m${text}\x1b[39m`;
-/** Where no colours are wanted. */
+/** No colour. */
 export const plain: Paint = (text: string): string => text;
 
-/** A duration in microseconds with the unit that suits it. */
+/** A duration in microseconds as text, in µs, ms or s. */
 export function duration(us: number): string {
   if (us < 1000) return `${Math.round(us)} µs`;
   if (us < 1_000_000) return `${(us / 1000).toFixed(us < 10_000 ? 2 : 1)} ms`;
   return `${(us / 1_000_000).toFixed(2)} s`;
 }
 
-/** A whole number with its digits in groups. */
+/** A whole number with commas between thousands. */
 export function grouped(n: number): string {
   return Math.round(n).toLocaleString("en-US");
 }
 
-/** A row for each range of latencies, with a bar as long as it has requests. */
+/** A row for each range of latencies, with a bar for the number of requests. */
 export function drawHistogram(histogram: Histogram, paint: Paint): string {
   const rows = histogram.rows();
   const most = Math.max(...rows.map(({ count }) => count));
@@ -41,7 +41,7 @@ export function drawHistogram(histogram: Histogram, paint: Paint): string {
   }).join("");
 }
 
-/** One character for each value, as high as the value between `0` and the greatest. */
+/** A curve: one character for each value, between 0 and the greatest. */
 export function drawCurve(values: readonly number[]): string {
   const top = Math.max(...values);
   return values.map((value) =>
@@ -49,7 +49,7 @@ export function drawCurve(values: readonly number[]): string {
   ).join("");
 }
 
-/** A bar that stands for a share of 0 to 1. What is not nothing is to be seen. */
+/** A bar for a share of 0 to 1. A share above 0 is always visible. */
 function bar(share: number): string {
   const eighths = share === 0 ? 0 : Math.max(1, Math.round(share * barChars * 8));
   return "█".repeat(Math.floor(eighths / 8)) + blocks[eighths % 8]!;

@@ -1,105 +1,91 @@
 /**
- * How often which latency was seen.
+ * The distribution of latencies.
  *
  * @module
  */
 
-/** Each power of two is cut into this many buckets: what is read off is at most 1/64 too high. */
-const stepBits = 6;
-const steps = 2 ** stepBits;
-/** The last bucket takes whatever is longer: 2 ** 40 µs are 12 days. */
-const exponentMax = 40;
+// deno-lint-ignore no-external-import -- it is of the runtime itself
+import { createHistogram } from "node:perf_hooks";
 
-/** A row of a drawing: how many latencies were in a range. */
+/** The longest latency that is recorded, in microseconds (12 days). Longer ones count as this. */
+const latencyUsMax = 2 ** 40;
+/** A percentile is at most one part in 100 too high. */
+const figures = 2;
+
+/** A row of a drawing: how many latencies are in a range. */
 export interface Row {
   /** The lower bound, in microseconds. */
   readonly fromUs: number;
-  /** The upper bound, in microseconds; not in the range itself. */
+  /** The upper bound, in microseconds, which is not part of the range. */
   readonly toUs: number;
-  /** How many. */
+  /** How many latencies. */
   readonly count: number;
 }
 
-/**
- * Latencies, sorted into buckets whose width grows with the latency.
- *
- * - A record costs no memory, however many there are.
- * - Every percentile is exact up to one part in 64; the maximum is exact.
- * - The platform's own (`createHistogram`) tells percentiles but no counts, so it cannot be drawn.
- */
+/** A histogram of latencies: the platform's own, with an exact maximum and counts for a drawing. */
 export class Histogram {
-  readonly #counts = new Float64Array(steps * (exponentMax - stepBits + 1));
-  #count = 0;
+  readonly #recorded = createHistogram({ lowest: 1, highest: latencyUsMax, figures });
   #maxUs = 0;
 
-  /** How many were recorded. */
+  /** How many latencies were recorded. */
   get count(): number {
-    return this.#count;
+    return this.#recorded.count;
   }
 
-  /** The longest, in microseconds. */
+  /** The longest latency, in microseconds; 0 if there is none. */
   get maxUs(): number {
     return this.#maxUs;
   }
 
-  /** Takes note of a latency in microseconds. One below zero, from a clock that jumped, counts as zero. */
+  /** Records a latency in microseconds. One below 1 counts as 1. */
   record(us: number): void {
-    this.#counts[bucketOf(us)]!++;
-    this.#count++;
+    const whole = us < 1 ? 1 : us < latencyUsMax ? Math.floor(us) : latencyUsMax;
+    this.#recorded.record(whole);
     if (us > this.#maxUs) this.#maxUs = us;
   }
 
-  /** Takes over all that another one has recorded. */
-  add(other: Histogram): void {
-    for (const [bucket, count] of other.#counts.entries()) this.#counts[bucket]! += count;
-    this.#count += other.#count;
-    this.#maxUs = Math.max(this.#maxUs, other.#maxUs);
-  }
-
-  /**
-   * The latency in microseconds that this share (0 to 1) of all did not exceed, rounded up to the
-   * end of its bucket; 0 where there is none.
-   */
+  /** The latency in microseconds that this share (0 to 1) of all does not exceed; 0 if there is none. */
   percentileUs(share: number): number {
-    const rank = Math.max(1, Math.ceil(share * this.#count));
-    let below = 0;
-    for (const [bucket, count] of this.#counts.entries()) {
-      below += count;
-      if (below >= rank) return Math.min(endOf(bucket), this.#maxUs);
-    }
-    return 0;
+    const rank = Math.max(1, Math.ceil(share * this.count));
+    return this.count === 0 ? 0 : Math.min(this.#atRank(rank), this.#maxUs);
   }
 
-  /** The counts in ranges of a half of each power of two, from the first to the last that has any. */
+  /** The counts in ranges of half a power of two each, from the first to the last that is not empty. */
   rows(): Row[] {
-    const perRow = steps / 2;
     const rows: Row[] = [];
-    for (let from = 0; from < this.#counts.length; from += perRow) {
-      const counts = this.#counts.subarray(from, from + perRow);
-      const count = counts.reduce((sum, one) => sum + one, 0);
-      rows.push({ fromUs: startOf(from), toUs: startOf(from + perRow), count });
+    let below = 0;
+    let fromUs = 0;
+    while (below < this.count) {
+      const toUs = boundAfter(fromUs);
+      const count = this.#countBelow(toUs) - below;
+      if (count > 0 || rows.length > 0) rows.push({ fromUs, toUs, count });
+      below += count;
+      fromUs = toUs;
     }
-    const first = rows.findIndex(({ count }) => count > 0);
-    return first < 0 ? [] : rows.slice(first, rows.findLastIndex(({ count }) => count > 0) + 1);
+    return rows;
+  }
+
+  /** The latency with this rank, counted from 1 for the shortest. */
+  #atRank(rank: number): number {
+    // Half a rank less, so that rounding cannot reach the next one.
+    return this.#recorded.percentile(Math.max(Number.MIN_VALUE, (rank - 0.5) / this.count * 100));
+  }
+
+  /** How many latencies are below a bound. The platform has no counts, so it searches the ranks. */
+  #countBelow(us: number): number {
+    let [low, high] = [0, this.count];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if (this.#atRank(middle) < us) low = middle;
+      else high = middle - 1;
+    }
+    return low;
   }
 }
 
-/** Below the first full power of two a bucket is one microsecond wide. */
-function bucketOf(us: number): number {
-  const whole = Math.max(0, Math.floor(us));
-  if (whole < steps) return whole;
-  const exponent = Math.min(Math.floor(Math.log2(whole)), exponentMax - 1);
-  const step = Math.min(Math.floor(whole / 2 ** (exponent - stepBits)) - steps, steps - 1);
-  return (exponent - stepBits + 1) * steps + step;
-}
-
-function startOf(bucket: number): number {
-  if (bucket < steps) return bucket;
-  const exponent = Math.floor(bucket / steps) - 1;
-  return (steps + bucket % steps) * 2 ** exponent;
-}
-
-/** The highest whole number of a bucket, and what is less than one above it. */
-function endOf(bucket: number): number {
-  return startOf(bucket + 1);
+/** The bound after this one in 0, 2, 3, 4, 6, 8, 12, 16, … */
+function boundAfter(us: number): number {
+  if (us === 0) return 2;
+  const power = 2 ** Math.floor(Math.log2(us));
+  return us === power ? power * 1.5 : power * 2;
 }

@@ -1,5 +1,5 @@
 /**
- * What a client has asked and seen, and whether an answer can be true.
+ * The requests and answers of a client, and the check of each answer.
  *
  * @module
  */
@@ -7,9 +7,9 @@
 import { type AnyMensagem, Get, type GetOk, Put, type PutOk } from "../lib/mensagem.ts";
 import type { Values } from "./values.ts";
 
-/** A server gave an answer that breaks its promises. */
+/** A wrong answer of a server. */
 export class Violation extends Error {
-  /** Says which promise. */
+  /** A violation; `message` says of which guarantee. */
   constructor(message: string) {
     super(message);
     this.name = "Violation";
@@ -18,38 +18,38 @@ export class Violation extends Error {
 
 /** A request without an answer. */
 export interface Asked {
-  /** What was sent. */
+  /** The message. */
   readonly request: Get | Put;
   /** The key's index. */
   readonly key: number;
-  /** A GET's answer must be at least that new, a PUT's newer, as timestamps. */
+  /** The timestamp of a GET's answer must be at least this, that of a PUT's must be higher. */
   readonly floor: number;
-  /** The number of the value that a PUT writes, 0 for a GET. */
+  /** The number of the value of a PUT; 0 for a GET. */
   readonly number: number;
-  /** When it was due, in milliseconds: its latency counts from here. */
+  /** When it was due, in milliseconds. Its latency counts from here. */
   readonly dueMs: number;
   /** When it was sent, in milliseconds. */
   readonly sentMs: number;
 }
 
 /**
- * The memory of one client with many connections: it carries what it saw on one of them to all.
+ * The history of one client with many connections. What it saw on one connection holds for all.
  *
- * It costs 16 bytes for each key, however much is asked.
+ * It takes 16 bytes for each key, regardless of the number of requests.
  */
 export class History {
-  /** The values that it writes and recognises. */
+  /** The keys and values of the client. */
   readonly values: Values;
-  /** By key: the highest timestamp that was seen. None of them ever falls. */
+  /** By key: the highest timestamp seen. It never falls. */
   readonly #seen: Float64Array;
   /** By key: the number of the value at that timestamp. */
   readonly #numbers: Uint32Array;
-  /** By key: how many values were sent. Their numbers are 1 to this. */
+  /** By key: how many values were sent. They are numbered from 1. */
   readonly #sent: Uint32Array;
-  /** The highest timestamp of all: a PUT that is sent now must get a higher one. */
+  /** The highest timestamp of all keys: a PUT that is sent now must get a higher one. */
   #highest = 0;
 
-  /** A client that has seen nothing. */
+  /** The history of a client that has seen nothing. */
   constructor(values: Values) {
     this.values = values;
     this.#seen = new Float64Array(values.keys);
@@ -57,7 +57,7 @@ export class History {
     this.#sent = new Uint32Array(values.keys);
   }
 
-  /** Makes a GET that carries the newest timestamp that was seen for the key. */
+  /** Makes a GET with the highest timestamp seen for the key. */
   get(id: number, key: number, dueMs: number, sentMs: number): Asked {
     const floor = this.#seen[key]!;
     return {
@@ -70,7 +70,7 @@ export class History {
     };
   }
 
-  /** Makes a PUT of a value that was never written before. */
+  /** Makes a PUT of a new value. */
   put(id: number, key: number, dueMs: number, sentMs: number): Asked {
     const number = ++this.#sent[key]!;
     const request = new Put(id, this.values.key(key), this.values.value(key, number));
@@ -78,10 +78,9 @@ export class History {
   }
 
   /**
-   * Takes note of an answer that is no ERROR. Returns false where it is
-   * TRY_OTHER_SERVER_OR_LATER, which shows nothing.
+   * Checks and records an answer other than ERROR. Returns `false` for TRY_OTHER_SERVER_OR_LATER.
    *
-   * @throws {Violation} where a server that keeps its promises cannot have given it.
+   * @throws {Violation} if it breaks a guarantee.
    */
   answered(asked: Asked, reply: AnyMensagem): boolean {
     const { request, floor } = asked;
@@ -128,7 +127,7 @@ export class History {
     this.#learn(key, timestamp, number, what);
   }
 
-  /** One key and timestamp means one value, whoever says so. */
+  /** Records a value. A key and a timestamp have one value at all servers. */
   #learn(key: number, timestamp: number, number: number, what: string): void {
     const seen = this.#seen[key]!;
     if (timestamp === seen && this.#numbers[key] !== number) {

@@ -1,5 +1,5 @@
 /**
- * A load on a cluster: many connections for some time, and what came of it.
+ * A load on a cluster: many connections for a given time, and the result.
  *
  * @module
  */
@@ -19,83 +19,83 @@ import {
   type Work,
 } from "./workload.ts";
 
-/** A request without an answer for this long ends its connection. */
+/** A connection is closed if a request has no answer after this time. */
 const answerMsMax = 10_000;
-/** When the time is up, so long is waited for what was asked before. */
+/** How long to wait for the last answers at the end. */
 const drainMsMax = 10_000;
-/** Pause before a connection that was lost is made again. */
+/** The pause before a lost connection is made again. */
 const redialMs = 100;
-/** Pause between two looks at what waits too long. */
+/** The interval of the check for missing answers. */
 const sweepMs = 200;
-/** How fine the times of an open loop are. */
+/** The resolution of the times of an open loop. */
 const openLoopTickMs = 1;
 const fillConnections = 8;
 const fillInFlight = 64;
 
-/** What to do, and for how long. */
+/** The load and its duration. */
 export interface LoadOptions {
-  /** Where each connection goes; there are as many as addresses. */
+  /** The server of each connection. */
   readonly connections: readonly Address[];
   /** Requests without an answer on each connection. */
   readonly inFlight: number;
   /** The share of PUTs, 0 to 1; the others are GETs. */
   readonly putRatio: number;
-  /** Draws keys and kinds. */
+  /** The seed of keys and kinds of requests. */
   readonly seed: number;
-  /** What is answered before does not count, in milliseconds. */
+  /** The time before the measurement, in milliseconds. */
   readonly warmUpMs: number;
-  /** How long it counts, in milliseconds. */
+  /** The time of the measurement, in milliseconds. */
   readonly durationMs: number;
-  /** Requests per second, all together; left out, each waits for the one before. */
+  /** Requests per second of all connections (open loop). Without it each waits for an answer (closed loop). */
   readonly rate?: number;
-  /** The first failure ends it. */
+  /** Whether the first failure ends the load. */
   readonly strict?: boolean;
-  /** Ends it early, with what came of it until then. */
+  /** Ends the load early, with the figures so far. */
   readonly signal?: AbortSignal;
-  /** Is told now and then how far it is. */
+  /** Is called regularly with the progress. */
   readonly progress?: (progress: Progress) => void;
   /** A clock in milliseconds. */
   readonly now?: () => number;
 }
 
-/** How far a load is. */
+/** The progress of a load. */
 export interface Progress {
-  /** Counted answers. */
+  /** Answers so far. */
   readonly answers: number;
-  /** Since the warm-up, in milliseconds; negative during it. */
+  /** The time since the warm-up, in milliseconds; negative during it. */
   readonly elapsedMs: number;
-  /** How long it counts, in milliseconds. */
+  /** The time of the measurement, in milliseconds. */
   readonly durationMs: number;
 }
 
-/** What came of a load. */
+/** The result of a load. */
 export interface LoadResult {
-  /** How long it counted, in milliseconds. */
+  /** The time of the measurement, in milliseconds. */
   readonly elapsedMs: number;
   /** Latencies of answered GETs. */
   readonly gets: Histogram;
   /** Latencies of acknowledged PUTs. */
   readonly puts: Histogram;
-  /** GETs that were answered with TRY_OTHER_SERVER_OR_LATER; they are among `gets`. */
+  /** GETs that were answered with TRY_OTHER_SERVER_OR_LATER; they count in `gets` too. */
   readonly tryOther: number;
-  /** By kind: requests that failed, and connections. */
+  /** Failed requests and connections, by error. */
   readonly errors: ReadonlyMap<string, number>;
-  /** With a rate: requests that were due and never sent, because earlier ones had no answer. */
+  /** With a rate: requests that were due but never sent, because earlier ones had no answer. */
   readonly unsent: number;
-  /** The broken promise that ended it. */
+  /** The wrong answer that ended the load. */
   readonly violation?: string;
 }
 
-/** Answers per second, of all kinds. */
+/** Answers per second. */
 export function ratePerSecond({ gets, puts, elapsedMs }: LoadResult): number {
   return elapsedMs === 0 ? 0 : (gets.count + puts.count) / (elapsedMs / 1000);
 }
 
 /**
- * Writes each key once, so that every GET that follows finds a value of this run.
+ * Writes each key once, so that every later GET finds a value of this run.
  *
- * @throws {Error} where a single PUT fails: what the servers hold for its key would be unknown.
- * @throws {Violation} where an answer cannot be true.
+ * @throws {Error} if a PUT fails: the value of its key would be unknown.
+ * @throws {Violation} if an answer is wrong.
  */
 export async function fill(
   server: Address,
@@ -123,25 +123,25 @@ export async function fill(
 /**
  * Puts a load on servers.
  *
- * @throws {Error} where one of them cannot be reached at the start.
+ * @throws {Error} if one of them cannot be reached at the start.
  */
 export async function load(history: History, options: LoadOptions): Promise<LoadResult> {
   const work = mixed(history.values.keys, options.putRatio, randomFrom(options.seed));
   return await new Run(history, options, work).result();
 }
 
-/** Failures as a person reads them. */
+/** The errors as text. */
 export function describeErrors(errors: ReadonlyMap<string, number>): string {
   return Array.from(errors, ([what, count]) => `${what} ${count}`).join(", ");
 }
 
-/** One load, from the first connection to the last answer. */
+/** A load, from the first connection to the last answer. */
 class Run implements Counter {
   readonly #history: History;
   readonly #options: LoadOptions;
   readonly #work: Work;
   readonly #now: () => number;
-  /** Requests that are due from here on count, up to #endMs. */
+  /** Requests that are due from here to #endMs are measured. */
   #fromMs = 0;
   #endMs = Infinity;
   readonly #connections = new Set<LoadConnection>();
@@ -204,7 +204,7 @@ class Run implements Counter {
     };
   }
 
-  /** Makes all connections; what is returned puts the load on them. */
+  /** Makes all connections. Returns a function for each that runs its part of the load. */
   async #connect(paces: readonly Pace[]): Promise<(() => Promise<void>)[]> {
     const { connections, inFlight } = this.#options;
     const dials = connections.map((address, index) => {
@@ -226,7 +226,7 @@ class Run implements Counter {
     );
   }
 
-  /** Keeps one connection at work until the time is up. */
+  /** Runs the load on one connection, and on new ones after it is lost, until the time is up. */
   async #serve(first: LoadConnection, dial: () => Promise<LoadConnection>): Promise<void> {
     let connection: LoadConnection | undefined = first;
     while (true) {
@@ -257,7 +257,7 @@ class Run implements Counter {
     return this.#over.signal.aborted;
   }
 
-  /** Asks no more, and waits for what was asked: not at all where it makes no difference any more. */
+  /** Sends no more requests. Connections end after their last answers, or at once after a violation. */
   #stop(): void {
     if (this.#stopped) return;
     this.#over.abort();
@@ -265,7 +265,7 @@ class Run implements Counter {
     for (const connection of this.#connections) {
       if (this.#violation !== undefined) connection.close();
       else {
-        connection.ask(); // what fell due since the last look
+        connection.ask(); // requests that became due since the last check
         connection.finish();
       }
     }

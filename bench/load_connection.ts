@@ -1,5 +1,5 @@
 /**
- * One connection of a load: it asks, and looks at every answer.
+ * One connection of a load.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import { type AnyMensagem, Mensagem } from "../lib/mensagem.ts";
 import { type Asked, type History, Violation } from "./history.ts";
 import type { Pace, Work } from "./workload.ts";
 
-/** Who counts what becomes of the requests. Times are in milliseconds. */
+/** Counts the outcomes of requests. Times are in milliseconds. */
 export interface Counter {
-  /** An answer has come; with `false` it was TRY_OTHER_SERVER_OR_LATER. */
+  /** Counts an answer; `shown` is `false` for TRY_OTHER_SERVER_OR_LATER. */
   answered(asked: Asked, shown: boolean, nowMs: number): void;
-  /** It was refused, or will never be answered; `undefined` stands for the connection itself. */
+  /** Counts a refused or lost request; `undefined` stands for a lost connection. */
   failed(asked: Asked | undefined, what: string): void;
 }
 
-/** What a connection asks, and of whom it takes the time. */
+/** The requests of a connection, and its clock. */
 export interface Asking {
-  /** What to ask. */
+  /** The source of requests. */
   readonly work: Work;
-  /** When. */
+  /** When requests are due. */
   readonly pace: Pace;
-  /** How many requests may be without an answer. */
+  /** The most requests without an answer. */
   readonly inFlight: number;
   /** A clock in milliseconds. */
   readonly now: () => number;
@@ -34,12 +34,11 @@ export interface Asking {
 const encoder = new TextEncoder();
 
 /**
- * A socket with requests on their way.
+ * A socket with requests in flight.
  *
- * - What is asked in one turn leaves in one write; writing never waits for reading.
- * - Bytes are read into one reused buffer, and each answer is decoded and compared with what the
- *   client has seen.
- * - It is not the class `Connection` that servers use: what is measured should not measure itself.
+ * - Requests of one turn of the event loop leave in one write; writing never waits for reading.
+ * - Bytes are read into one reused buffer. Each answer is decoded and checked by the history.
+ * - It is not the class `Connection` of the servers, so that the load does not depend on what it measures.
  */
 export class LoadConnection {
   readonly #conn: Deno.TcpConn;
@@ -47,14 +46,14 @@ export class LoadConnection {
   readonly #asking: Asking;
   readonly #counter: Counter;
   readonly #reader = new FrameReader();
-  /** By id, oldest first. */
+  /** Requests without an answer by id, oldest first. */
   readonly #asked = new Map<number, Asked>();
   #id = 0;
   #unsent = "";
   #writeBuffer = new Uint8Array(16 * 1024);
   #writing: Promise<void> | undefined;
   #open = true;
-  /** No more requests: it closes once all are answered. */
+  /** Whether it sends no more requests, and closes after the last answer. */
   #finishing = false;
 
   private constructor(conn: Deno.TcpConn, history: History, asking: Asking, counter: Counter) {
@@ -68,7 +67,7 @@ export class LoadConnection {
   /**
    * Connects to a server.
    *
-   * @throws {Error} where it cannot be reached.
+   * @throws {Error} if it cannot be reached.
    */
   static async dial(
     { hostname, port }: Address,
@@ -79,12 +78,12 @@ export class LoadConnection {
     return new LoadConnection(await Deno.connect({ hostname, port }), history, asking, counter);
   }
 
-  /** True once it asks no more, because there is nothing more to ask. */
+  /** Whether it sends no more requests. */
   get finished(): boolean {
     return this.#finishing;
   }
 
-  /** Asks as much as is due and there is room for. To be called whenever something may be due. */
+  /** Sends the requests that are due, up to the limit in flight. Call it whenever one may be due. */
   ask(): void {
     const { work, pace, inFlight, now } = this.#asking;
     if (this.#finishing || !this.#open) return;
@@ -103,30 +102,30 @@ export class LoadConnection {
     this.#send();
   }
 
-  /** Asks no more; {@linkcode LoadConnection.run} ends when all is answered. */
+  /** Sends no more requests. {@linkcode LoadConnection.run} ends after the last answer. */
   finish(): void {
     this.#finishing = true;
     this.#send();
     if (this.#asked.size === 0) this.close();
   }
 
-  /** Ends the connection at once. What is not answered has failed. */
+  /** Closes the connection. Requests without an answer have failed. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#conn.close();
   }
 
-  /** How long the oldest request has been waiting, in milliseconds. */
+  /** The age of the oldest request without an answer, in milliseconds. */
   waitedMs(nowMs: number): number {
     const [oldest] = this.#asked.values();
     return oldest === undefined ? 0 : nowMs - oldest.sentMs;
   }
 
   /**
-   * Asks, and reads until the connection ends. To be called once.
+   * Sends requests and reads answers until the connection ends. Call it once.
    *
-   * @throws {Violation} where an answer cannot be true.
+   * @throws {Violation} if an answer is wrong.
    */
   async run(): Promise<void> {
     try {
@@ -140,7 +139,7 @@ export class LoadConnection {
         this.ask();
       }
     } catch (error) {
-      // A connection that breaks is counted below; anything else is this program's own fault.
+      // A lost connection is counted below; any other error is a fault of this program.
       if (!isLost(error)) throw error;
     } finally {
       this.close();
@@ -157,7 +156,7 @@ export class LoadConnection {
     if (reply.type === "ERROR") {
       this.#counter.failed(asked, reply.code);
     } else if (asked === undefined) {
-      throw this.#broken(`${line.slice(0, 200)} answers nothing that was asked`);
+      throw this.#broken(`${line.slice(0, 200)} answers no request`);
     } else {
       const shown = this.#history.answered(asked, reply);
       this.#counter.answered(asked, shown, this.#asking.now());
@@ -203,7 +202,7 @@ export class LoadConnection {
   }
 }
 
-/** True for the errors with which a connection ends. */
+/** Whether an error means that the connection is lost. */
 function isLost(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.ConnectionAborted ||

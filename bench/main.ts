@@ -1,6 +1,6 @@
 /**
- * A load generator: requests to the servers over the wire, how fast they are answered, and whether
- * the answers keep what is promised.
+ * A load generator: it sends requests to the servers, measures rate and latencies, and checks every
+ * answer.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { cyan, grouped, plain } from "./drawing.ts";
 import { History, Violation } from "./history.ts";
 import { fill, load, type LoadResult } from "./load.ts";
 import { jsonOf, progressLine, textOf } from "./report.ts";
-import { OwnServers, statusOf } from "./servers.ts";
+import { ServerCluster, statusOf } from "./server_cluster.ts";
 import { keysMax, valueBytesMin, Values } from "./values.ts";
 import { randomFrom } from "./workload.ts";
 import { type Address, formatAddress, parseAddress } from "../lib/wire/address.ts";
@@ -27,10 +27,16 @@ const numberFlags = {
     max: inFlightMax,
     whole: true,
   },
-  duration: { help: "seconds that count", preset: 10, min: 0.1, max: 86_400, whole: false },
-  "warm-up": { help: "seconds before them", preset: 1, min: 0, max: 3_600, whole: false },
+  duration: { help: "seconds that are measured", preset: 10, min: 0.1, max: 86_400, whole: false },
+  "warm-up": { help: "seconds before these", preset: 1, min: 0, max: 3_600, whole: false },
   "put-ratio": { help: "share of PUTs, 0 to 1", preset: 0.1, min: 0, max: 1, whole: false },
-  keys: { help: "keys, all written before", preset: 10_000, min: 1, max: keysMax, whole: true },
+  keys: {
+    help: "keys, each written once before the load",
+    preset: 10_000,
+    min: 1,
+    max: keysMax,
+    whole: true,
+  },
   "value-bytes": {
     help: "length of each value",
     preset: 100,
@@ -44,7 +50,7 @@ const seedMax = 2 ** 32 - 1;
 const rateMax = 10_000_000;
 const vias = ["leader", "follower", "random"] as const;
 
-const usage = `A load on the servers; every answer is checked.
+const usage = `Puts a load on servers and checks every answer.
 
 deno task bench [FLAGS]
 
@@ -53,41 +59,41 @@ ${
     .map(([name, { help, preset }]) => `  ${`--${name}=N`.padEnd(20)}${help} (${preset})\n`)
     .join("")
 }  --via=WHERE         where connections go: leader, follower, random (leader)
-  --rate=N            requests per second, all together, at fixed times whatever the servers do;
-                      latency then counts from those times. Without it each request of a connection
-                      waits for an answer
-  --servers=A,B,C     servers that run already, as ip:port; nobody else may write their keys
-                      key:000000000000, key:000000000001, … meanwhile
-  --seed=N            draws the same keys again
-  --json              one object in JSON instead of text
+  --rate=N            requests per second of all connections, at fixed times (open loop); latency
+                      counts from those times. Without it each connection sends its next request
+                      after an answer (closed loop)
+  --servers=A,B,C     running servers, as ip:port. No other client may write the keys
+                      key:000000000000, key:000000000001, … during the load
+  --seed=N            the seed of keys and kinds of requests
+  --json              JSON instead of text
   --help              this text
 
-Without --servers it starts three of its own and stops them in the end; their console lines are
-written to the null device. The connections are one client: what it saw on one of them, none of the
-others may contradict. Ctrl-C ends the load early, with what came of it until then.
-Exit code: 0, 1 where an answer broke a promise or none came, 2 where a flag is wrong.
+Without --servers it starts three servers and stops them at the end; their console lines go to the
+null device. All connections are one client: what it saw on one of them holds for all. Ctrl-C ends
+the load early and prints the figures so far.
+Exit code: 0; 1 after a wrong answer or without any answer; 2 after a wrong flag.
 `;
 
-/** What the flags say. */
+/** The values of the flags. */
 export interface Settings {
-  /** By flag; seconds are seconds. */
+  /** The numeric flags by name. */
   readonly numbers: Readonly<Record<keyof typeof numberFlags, number>>;
-  /** Where connections go. */
+  /** The servers that connections go to. */
   readonly via: typeof vias[number];
-  /** Requests per second, where they come at fixed times. */
+  /** Requests per second in an open loop; `undefined` for a closed loop. */
   readonly rate: number | undefined;
-  /** Servers that run already. */
+  /** Running servers; `undefined` to start some. */
   readonly servers: readonly Address[] | undefined;
-  /** Draws the keys. */
+  /** The seed of keys and kinds of requests. */
   readonly seed: number;
-  /** JSON instead of text. */
+  /** Whether the result is JSON. */
   readonly json: boolean;
 }
 
 /**
- * Reads the flags; `undefined` where they ask for help.
+ * Reads the flags; `undefined` if they ask for help.
  *
- * @throws {UsageError} where one is wrong.
+ * @throws {UsageError} if a flag is wrong.
  */
 export function readSettings(args: readonly string[]): Settings | undefined {
   const names = Object.keys(numberFlags) as (keyof typeof numberFlags)[];
@@ -128,7 +134,7 @@ function readServers(text: string): Address[] {
   });
 }
 
-/** Puts a load on servers until it is over or `signal` ends it. Returns the exit code. */
+/** Runs the program; `signal` ends the load early. Returns the exit code. */
 export async function main(
   args: readonly string[],
   terminal: Terminal,
@@ -146,7 +152,7 @@ export async function main(
   let result: LoadResult;
   try {
     progress("starting");
-    await using own = settings.servers === undefined ? await OwnServers.start() : undefined;
+    await using own = settings.servers === undefined ? await ServerCluster.start() : undefined;
     result = await run(settings, own?.addresses ?? settings.servers!, signal, progress);
   } catch (error) {
     progress("");
@@ -167,7 +173,7 @@ export async function main(
   return result.violation === undefined && answers > 0 ? 0 : 1;
 }
 
-/** Fills the table, then puts the load on it. */
+/** Fills the table, then runs the load. */
 async function run(
   { numbers, via, rate, seed }: Settings,
   servers: readonly Address[],
@@ -177,9 +183,9 @@ async function run(
   const leader = await leaderOf(servers);
   const followers = servers.filter((server) => formatAddress(server) !== formatAddress(leader));
   const targets = via === "leader" ? [leader] : via === "follower" ? followers : servers;
-  if (targets.length === 0) throw new Error("there is no follower among --servers");
+  if (targets.length === 0) throw new Error("--via=follower needs a follower among --servers");
 
-  // Values of an earlier run with the same seed must not be taken for ones of this.
+  // Values of an earlier run with the same seed must be recognised as wrong.
   const values = new Values(Date.now(), numbers.keys, numbers["value-bytes"]);
   const history = new History(values);
   progress(`writing ${grouped(numbers.keys)} keys`);
@@ -187,7 +193,7 @@ async function run(
   const random = randomFrom(seed);
   return await load(history, {
     connections: Array.from({ length: numbers.connections }, (_, index) => {
-      // Followers take turns; at random is at random.
+      // Followers take turns.
       const target = via === "random" ? Math.floor(random() * targets.length) : index;
       return targets[target % targets.length]!;
     }),
@@ -203,8 +209,8 @@ async function run(
 }
 
 /**
- * The server that leads by its own account. On another engine than the embedded one the others name
- * no server, and it may be none of those that were given: then any of them takes PUTs.
+ * The server that reports itself as the leader. With another engine than the embedded one it may not
+ * be among the servers; then all of them take PUTs.
  */
 async function leaderOf(servers: readonly Address[]): Promise<Address> {
   const all = await Promise.all(servers.map(statusOf));
@@ -224,7 +230,7 @@ function describeSettings({ numbers, via, rate, seed }: Settings): string {
   } % PUT, ${grouped(keys)} keys, ${grouped(numbers["value-bytes"])} bytes each, seed ${seed}\n`;
 }
 
-/** Aborted at Ctrl-C or a request to terminate. */
+/** A signal that is aborted by SIGINT and SIGTERM. */
 function abortedBySignals(): AbortSignal {
   const controller = new AbortController();
   // Windows has no SIGTERM to listen for.

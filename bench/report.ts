@@ -1,5 +1,5 @@
 /**
- * What came of a load, as text and as JSON.
+ * The result of a load, as text and as JSON.
  *
  * @module
  */
@@ -12,17 +12,17 @@ import { describeErrors, type LoadResult, type Progress, ratePerSecond } from ".
 export interface Latencies {
   /** How many. */
   readonly count: number;
-  /** Half of them took no longer. */
+  /** The median. */
   readonly p50Us: number;
-  /** 99 of 100 took no longer. */
+  /** The 99th percentile. */
   readonly p99Us: number;
-  /** 999 of 1,000 took no longer. */
+  /** The 99.9th percentile. */
   readonly p999Us: number;
-  /** The longest. */
+  /** The maximum. */
   readonly maxUs: number;
 }
 
-/** The figures of a histogram. */
+/** The latencies in a histogram. */
 export function latenciesOf(histogram: Histogram): Latencies {
   return {
     count: histogram.count,
@@ -48,12 +48,12 @@ export function jsonOf(result: LoadResult): Record<string, unknown> {
   };
 }
 
-/** A result as a person reads it. */
+/** A result as text. */
 export function textOf(result: LoadResult, openLoop: boolean, paint: Paint): string {
   const { elapsedMs, gets, puts, tryOther, errors, unsent, violation } = result;
   const lines = [
     `${grouped(ratePerSecond(result))} requests/s for ${(elapsedMs / 1000).toFixed(1)} s, latency ${
-      openLoop ? "from the time when each was due" : "from the sending of each"
+      openLoop ? "from the time each was due" : "from the sending of each"
     }`,
   ];
   for (const [name, histogram] of [["GET", gets], ["PUT", puts]] as const) {
@@ -70,16 +70,18 @@ export function textOf(result: LoadResult, openLoop: boolean, paint: Paint): str
   lines.push("");
   if (tryOther > 0) lines.push(`TRY_OTHER_SERVER_OR_LATER: ${grouped(tryOther)} GETs`);
   if (errors.size > 0) lines.push(`errors: ${describeErrors(errors)}`);
-  if (unsent > 0) lines.push(`due and never sent: ${grouped(unsent)}; the latencies lack these`);
+  if (unsent > 0) {
+    lines.push(`due but never sent: ${grouped(unsent)}, which are not in the latencies`);
+  }
   lines.push(
     violation === undefined
-      ? "every answer checked: none older than seen, only values that were written"
+      ? "every answer checked: no older timestamp, no value that was not written"
       : `VIOLATION: ${violation}`,
   );
   return `${lines.join("\n")}\n`;
 }
 
-/** The line that shows how far a load is. */
+/** The progress as a line. */
 export function progressLine({ answers, elapsedMs, durationMs }: Progress): string {
   if (elapsedMs < 0) return "warming up";
   const share = Math.min(1, elapsedMs / durationMs);

@@ -1,13 +1,13 @@
 /**
- * Keys and values of which any that comes back can be recognised, without keeping a single one.
+ * Keys and values that can be recognised without keeping them in memory.
  *
  * @module
  */
 
-/** The shortest value that has room for what it has to say, in bytes. */
+/** The least length of a value, in bytes. */
 export const valueBytesMin = 32;
 
-/** How many keys there may be: what is remembered of each costs memory. */
+/** The most keys, because the history keeps memory for each. */
 export const keysMax = 10_000_000;
 
 const keyDigits = 12;
@@ -15,23 +15,23 @@ const keyDigits = 12;
 /**
  * The keys of a run, and for each the values with numbers 1, 2, 3, …
  *
- * A value says which run, key and number it belongs to, and is filled up to its length, so a value of
- * another run, of another key, or with one byte changed is not taken for one of these.
+ * A value contains its run, key and number and is filled up to its length. So a value of another run
+ * or key, or with one byte changed, is not recognised.
  */
 export class Values {
-  /** How many keys there are: 0 up to, not including, this. */
+  /** The number of keys. */
   readonly keys: number;
   readonly #run: string;
   readonly #filling: string;
 
-  /** `run` distinguishes this run's values from others'; `valueBytes` is the length of each. */
+  /** `run` distinguishes the values from those of other runs; `valueBytes` is the length of each. */
   constructor(run: number, keys: number, valueBytes: number) {
     this.keys = keys;
     this.#run = run.toString(36);
     this.#filling = "x".repeat(valueBytes);
   }
 
-  /** The key's text: 16 bytes. */
+  /** The text of a key, 16 bytes. */
   key(index: number): string {
     return `key:${index.toString().padStart(keyDigits, "0")}`;
   }
@@ -42,7 +42,7 @@ export class Values {
     return start + this.#filling.slice(start.length);
   }
 
-  /** The number of a value of this key, `undefined` where the text is no such value. */
+  /** The number of a value of this key; `undefined` if the text is not one of its values. */
   numberOf(key: number, text: string): number | undefined {
     const start = this.#start(key);
     const number = parseInt(text.slice(start.length, text.indexOf(".", start.length)), 36);

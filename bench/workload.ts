@@ -1,18 +1,18 @@
 /**
- * What is asked, and when.
+ * The requests of a load, and when they are due.
  *
  * @module
  */
 
-/** One request to be made. */
+/** A request to make. */
 export interface Task {
-  /** True for a PUT. */
+  /** Whether it is a PUT. */
   readonly put: boolean;
   /** The key's index. */
   readonly key: number;
 }
 
-/** Where requests come from: `undefined` once there are no more. */
+/** A source of requests; `undefined` if there are no more. */
 export type Work = () => Task | undefined;
 
 /** A PUT for each key, once. */
@@ -21,12 +21,12 @@ export function eachKeyOnce(keys: number): Work {
   return () => next < keys ? { put: true, key: next++ } : undefined;
 }
 
-/** PUTs with this share (0 to 1) and GETs, of keys drawn at random, for ever. */
+/** Endless PUTs, with this share (0 to 1), and GETs of random keys. */
 export function mixed(keys: number, putRatio: number, random: () => number): Work {
   return () => ({ put: random() < putRatio, key: Math.floor(random() * keys) });
 }
 
-/** Draws numbers from 0 up to, not including, 1: the same ones for the same seed. */
+/** A generator of numbers from 0 up to, not including, 1: the same ones for the same seed. */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -41,20 +41,20 @@ export function randomFrom(seed: number): () => number {
 
 /** When the next request is due. */
 export interface Pace {
-  /** When the next request was due, in milliseconds; `undefined` where none is due yet. */
+  /** When the next request was due, in milliseconds; `undefined` if none is due yet. */
   take(nowMs: number): number | undefined;
-  /** How many were due up to that time and not taken. */
+  /** How many requests were due up to that time and not taken. */
   late(nowMs: number): number;
 }
 
-/** The next request is due as soon as there is room for it. */
+/** The next request is due after an answer. */
 export const closedLoop: Pace = { take: (nowMs) => nowMs, late: () => 0 };
 
 /**
- * Requests are due at fixed times, whatever the servers do.
+ * Requests are due at fixed times.
  *
- * While a server stands still a closed loop asks nothing, and so hardly notices. Here the requests of
- * that time are due all the same, and their latency counts from there (coordinated omission).
+ * During a stall of a server a closed loop sends nothing, so its latencies hide the stall (coordinated
+ * omission). In an open loop the requests of that time are due, and their latencies count from then.
  */
 export class OpenLoop implements Pace {
   readonly #fromMs: number;

@@ -1,6 +1,5 @@
 /**
- * What it costs to keep writes on a disk: the journal beside SQLite, and servers with data directories
- * beside servers without.
+ * The cost of the journal: beside SQLite, and servers with data directories beside servers without.
  *
  * @module
  */
@@ -9,42 +8,42 @@ import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { numberFlag, parseFlags } from "../../lib/cli/flags.ts";
 import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
 import { grouped } from "../drawing.ts";
+import { openJournal, openSqlite } from "./disk_stores.ts";
 import {
   bytesIn,
-  Cluster,
   fillKeys,
   keyBytes,
   measureCompaction,
   measureLoading,
   measureMemory,
+  measurePuts,
   measureWrites,
-  openJournal,
-  openSqlite,
+  startServers,
   valueBytes,
 } from "./measures.ts";
 
-const usage = `What it costs to keep writes on a disk.
+const usage = `The cost of the journal.
 
 deno task bench:journal [FLAGS]
 
   --writes        the journal beside SQLite: writes per second
   --servers       servers with data directories beside servers without: PUTs per second
   --keys          loading, memory, disk and compaction with many keys
-  --count=N       what "many" is (1000000)
-  --rounds=N      measurements of each rate in turns, of which the median counts (5)
-  --seconds=N     seconds for each of them (1)
-  --dir=DIR       below which the data goes, so on which disk (the system's temporary folder)
-  --json          one object in JSON instead of tables
+  --count=N       the number of keys (1000000)
+  --rounds=N      rounds of measurements in turns, of which the median counts (5)
+  --seconds=N     seconds of each measurement (1)
+  --dir=DIR       the folder of the data, which decides the disk (the system's temporary folder)
+  --json          JSON instead of tables
   --help          this text
 
-Without any of the first three it measures all of them. Data is removed in the end.
+Without any of the first three it measures all of them. The data is removed at the end.
 `;
 
 const kinds = ["writes", "servers", "keys"] as const;
 const clientCounts = [1, 8, 64] as const;
 const MB = 1_000_000;
 
-/** A row of a table: what it is, and a figure for each column. */
+/** A row of a table: its name and a figure for each column. */
 interface Row {
   readonly what: string;
   readonly figures: readonly string[];
@@ -110,13 +109,13 @@ async function writes(
   figures: Figures,
   say: Say,
 ): Promise<string> {
-  const keepers = { journal: openJournal, SQLite: openSqlite } as const;
+  const stores = { journal: openJournal, SQLite: openSqlite } as const;
   const rows: Row[] = [];
   for (const clients of clientCounts) {
     const rates: Record<string, number[]> = { journal: [], SQLite: [] };
     const pauses: Record<string, number[]> = { journal: [], SQLite: [] };
     for (let round = 1; round <= rounds; round++) {
-      for (const [name, open] of Object.entries(keepers)) {
+      for (const [name, open] of Object.entries(stores)) {
         say(`${clients} clients, ${name}, round ${round}`);
         const dir = `${folder}/${name}-${clients}-${round}`;
         const { perSecond, longestPauseMs } = await measureWrites(open, dir, clients, ms);
@@ -139,7 +138,7 @@ async function writes(
       ],
     });
   }
-  return `Writes per second that are on the disk, one process:\n\n` + tableOf(
+  return `Writes per second on the disk, one process:\n\n` + tableOf(
     ["clients", "journal", "SQLite (WAL, FULL)", "ratio", "pause, ms", "pause with SQLite, ms"],
     rows,
   );
@@ -152,15 +151,16 @@ async function servers(
   figures: Figures,
   say: Say,
 ): Promise<string> {
-  await using memory = await Cluster.start();
-  await using durable = await Cluster.start(`${folder}/servers`);
+  await using stack = new AsyncDisposableStack();
+  const memory = await startServers(stack);
+  const durable = await startServers(stack, `${folder}/servers`);
   const rows: Row[] = [];
   for (const clients of clientCounts) {
     const [inMemory, onDisk]: [number[], number[]] = [[], []];
     for (let round = 1; round <= rounds; round++) {
       say(`three servers, ${clients} clients, round ${round}`);
-      inMemory.push(await memory.measure(clients, ms));
-      onDisk.push(await durable.measure(clients, ms));
+      inMemory.push(await measurePuts(memory, clients, ms));
+      onDisk.push(await measurePuts(durable, clients, ms));
     }
     const [without, having] = [medianOf(inMemory), medianOf(onDisk)];
     figures[`servers.memory.${clients}`] = without;
@@ -169,7 +169,7 @@ async function servers(
     rows.push({ what: `${clients}`, figures: [grouped(without), grouped(having), ratio] });
   }
   return "PUTs per second to three servers (target at 64 clients: 60 %):\n\n" +
-    tableOf(["clients", "in memory", "with data directories", "of it"], rows);
+    tableOf(["clients", "in memory", "with data directories", "share"], rows);
 }
 
 async function keys(folder: string, count: number, figures: Figures, say: Say): Promise<string> {
@@ -193,7 +193,7 @@ async function keys(folder: string, count: number, figures: Figures, say: Say): 
   figures["keys.table.bytes"] = bytesIn(journal) / count;
   figures["keys.table.loadMs"] = await measureLoading(openJournal, journal, count);
   const whole = (name: string) => grouped(figures[name]!);
-  return `${grouped(count)} keys:\n\n` + tableOf(["", "as written", "compacted", "SQLite"], [
+  return `${grouped(count)} keys:\n\n` + tableOf(["", "journal", "compacted", "SQLite"], [
     {
       what: "loading, ms",
       figures: [
@@ -210,7 +210,7 @@ async function keys(folder: string, count: number, figures: Figures, say: Say): 
     `Memory of a server for each key: ${whole("keys.memoryBytes")} bytes. Compaction took ` +
     `${
       whole("compaction.ms")
-    } ms beside a client that writes; nothing else had its turn for at most ` +
+    } ms beside a client that writes. The longest pause of the event loop was ` +
     `${compaction.longestPauseMs.toFixed(1)} ms, the slowest write took ` +
     `${compaction.slowestWriteMs.toFixed(1)} ms, and the directory had at most ` +
     `${grouped(compaction.bytesMax / MB)} MB, ${

@@ -1,53 +1,55 @@
 /**
- * What it costs to keep writes on a disk.
+ * Measurements of the journal.
  *
  * @module
  */
 
 import { delay } from "@std/async/delay";
-import { History } from "../history.ts";
-import { fill, load } from "../load.ts";
-import { OwnServers, statusOf } from "../servers.ts";
+import { type FilledCluster, startFilled } from "../filled_cluster.ts";
+import { describeErrors, load } from "../load.ts";
+import { ServerCluster, statusOf } from "../server_cluster.ts";
 import { Values } from "../values.ts";
-import { type Keeper, openJournal, openSqlite } from "./keepers.ts";
+import { type DiskStore, openJournal } from "./disk_stores.ts";
 
-/** Of bytes. */
+/** The length of each value. */
 export const valueBytes = 100;
-/** As those of the other benchmarks. */
+/** The length of each key, as in the other benchmarks. */
 export const keyBytes = 16;
 const fewKeys = 1_000;
 const warmUpMs = 500;
 const probeMs = 1;
-/** As many writes at once as there are when a table is filled. */
+/** How long it may take to load many keys. */
+const loadMsMax = 120_000;
+/** The writes that are made at once to fill a table. */
 const fillGroup = 10_000;
 
-/** The key and the value of a number. */
+/** The key and the value with this number. */
 function pair(index: number): [key: string, value: string] {
   return [`key:${index.toString().padStart(12, "0")}`, "x".repeat(valueBytes)];
 }
 
-/** What came of some clients that each write again as soon as they may. */
+/** The result of clients that each have one write in flight. */
 export interface WriteRate {
   /** Writes per second. */
   readonly perSecond: number;
-  /** The longest time for which nothing else had its turn, in milliseconds. */
+  /** The longest pause of the event loop, in milliseconds. */
   readonly longestPauseMs: number;
 }
 
-/** Writes that are on the disk per second, with so many clients in this process. */
+/** Writes on the disk per second, with `clients` clients in this process. */
 export async function measureWrites(
-  open: (dir: string) => Keeper | Promise<Keeper>,
+  open: (dir: string) => DiskStore | Promise<DiskStore>,
   dir: string,
   clients: number,
   ms: number,
 ): Promise<WriteRate> {
-  await using keeper = await open(dir);
+  await using disk = await open(dir);
   let timestamp = 0;
   let done = 0;
   let over = false;
   const run = async () => {
     while (!over) {
-      await keeper.put(...pair(timestamp % fewKeys), ++timestamp);
+      await disk.put(...pair(timestamp % fewKeys), ++timestamp);
       done++;
     }
   };
@@ -63,7 +65,7 @@ export async function measureWrites(
   return { perSecond, longestPauseMs };
 }
 
-/** Notices how long nothing else had its turn. */
+/** Measures pauses of the event loop. */
 class Probe {
   #lastMs = performance.now();
   #longestMs = 0;
@@ -82,62 +84,62 @@ class Probe {
   }
 }
 
-/** Writes so many keys. Returns bytes on the disk for each. */
+/** Writes keys. */
 export async function fillKeys(
-  open: (dir: string) => Keeper | Promise<Keeper>,
+  open: (dir: string) => DiskStore | Promise<DiskStore>,
   dir: string,
   keys: number,
 ): Promise<void> {
-  await using keeper = await open(dir);
+  await using disk = await open(dir);
   for (let start = 0; start < keys; start += fillGroup) {
     const group = Math.min(fillGroup, keys - start);
     await Promise.all(
-      Array.from({ length: group }, (_, i) => keeper.put(...pair(start + i), start + i + 1)),
+      Array.from({ length: group }, (_, i) => disk.put(...pair(start + i), start + i + 1)),
     );
   }
 }
 
-/** All files of a directory together, in bytes. */
+/** The size of all files of a directory, in bytes. */
 export function bytesIn(dir: string): number {
   let sum = 0;
   for (const { name } of Deno.readDirSync(dir)) sum += Deno.statSync(`${dir}/${name}`).size;
   return sum;
 }
 
-/** Milliseconds from opening a directory to a table in memory. */
+/** The milliseconds from opening a directory to a table in memory. */
 export async function measureLoading(
-  open: (dir: string) => Keeper | Promise<Keeper>,
+  open: (dir: string) => DiskStore | Promise<DiskStore>,
   dir: string,
   keys: number,
 ): Promise<number> {
   const sinceMs = performance.now();
-  await using keeper = await open(dir);
+  await using disk = await open(dir);
   const ms = performance.now() - sinceMs;
-  if (keeper.store.size !== keys) throw new Error(`${keeper.store.size} keys of ${keys} came back`);
+  if (disk.store.size !== keys) throw new Error(`${disk.store.size} keys of ${keys} came back`);
   return ms;
 }
 
-/** What a compaction is like for who writes meanwhile. */
+/** The effect of a compaction on writes. */
 export interface Compaction {
-  /** From the first write to the new table's name. */
+  /** The time from its first write to the renamed table, in milliseconds. */
   readonly ms: number;
-  /** The longest time for which nothing else had its turn, in milliseconds. */
+  /** The longest pause of the event loop, in milliseconds. */
   readonly longestPauseMs: number;
-  /** The longest that a write waited for the disk, in milliseconds. */
+  /** The longest time of a write, in milliseconds. */
   readonly slowestWriteMs: number;
-  /** The most that the directory had, in bytes. */
+  /** The largest size of the directory, in bytes. */
   readonly bytesMax: number;
 }
 
-/** Overwrites keys until the journal is compacted, one at a time while that goes on. */
+/** Overwrites keys until a compaction begins, then one at a time until it ends. */
 export async function measureCompaction(dir: string): Promise<Compaction> {
-  await using keeper = await openJournal(dir);
-  let { timestamp } = keeper.journal.saved;
-  const keys = keeper.store.size;
+  await using disk = await openJournal(dir);
+  let { timestamp } = disk.journal.saved;
+  const keys = disk.store.size;
   const begun = () => [...Deno.readDirSync(dir)].some(({ name }) => /^table-\d+\.new$/.test(name));
   while (!begun()) {
     await Promise.all(
-      Array.from({ length: fillGroup }, (_, i) => keeper.put(...pair(i % keys), ++timestamp)),
+      Array.from({ length: fillGroup }, (_, i) => disk.put(...pair(i % keys), ++timestamp)),
     );
   }
   const probe = new Probe();
@@ -146,7 +148,7 @@ export async function measureCompaction(dir: string): Promise<Compaction> {
   let bytesMax = 0;
   do {
     const from = performance.now();
-    await keeper.put(...pair(timestamp % keys), ++timestamp);
+    await disk.put(...pair(timestamp % keys), ++timestamp);
     slowestWriteMs = Math.max(slowestWriteMs, performance.now() - from);
     bytesMax = Math.max(bytesMax, bytesIn(dir));
   } while (begun());
@@ -158,54 +160,43 @@ export async function measureCompaction(dir: string): Promise<Compaction> {
   };
 }
 
-/** What a server process holds in memory for each key, beyond one without keys, in bytes. */
+/** The memory of a server process for each key, without that of an empty one, in bytes. */
 export async function measureMemory(full: string, empty: string, keys: number): Promise<number> {
   const bytes = async (dir: string) => {
-    // A leader opens alone, so one server is enough to look at.
-    await using server = await OwnServers.one(dir);
+    // A leader of a cluster of one opens alone.
+    await using server = await ServerCluster.start({ size: 1, dataDir: dir, openMsMax: loadMsMax });
     return (await statusOf(server.addresses[0]!)).memoryBytes;
   };
   const without = await bytes(empty);
   return (await bytes(full) - without) / keys;
 }
 
-/** Three servers and the client that writes to them. */
-export class Cluster implements AsyncDisposable {
-  readonly #servers: OwnServers;
-  readonly #history: History;
-
-  private constructor(servers: OwnServers) {
-    this.#servers = servers;
-    this.#history = new History(new Values(Date.now(), fewKeys, valueBytes));
-  }
-
-  /** In memory, or writing down what they hold below `dir`. */
-  static async start(dir?: string): Promise<Cluster> {
-    const cluster = new Cluster(await OwnServers.start(undefined, dir));
-    await fill(cluster.#servers.addresses[0]!, cluster.#history);
-    return cluster;
-  }
-
-  /** PUTs per second over so many connections to the leader. */
-  async measure(connections: number, ms: number): Promise<number> {
-    const leader = this.#servers.addresses[0]!;
-    const { puts, elapsedMs, violation, errors } = await load(this.#history, {
-      connections: Array.from({ length: connections }, () => leader),
-      inFlight: 1,
-      putRatio: 1,
-      seed: 1,
-      warmUpMs,
-      durationMs: ms,
-    });
-    if (violation !== undefined || errors.size > 0) {
-      throw new Error(violation ?? [...errors.keys()].join(", "));
-    }
-    return puts.count / (elapsedMs / 1000);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#servers[Symbol.asyncDispose]();
-  }
+/** Starts three servers, with data directories below `dataFolder` if it is given, and writes their keys. */
+export async function startServers(
+  stack: AsyncDisposableStack,
+  dataFolder?: string,
+): Promise<FilledCluster> {
+  const values = new Values(Date.now(), fewKeys, valueBytes);
+  return await startFilled(stack, values, dataFolder === undefined ? {} : { dataFolder });
 }
 
-export { openJournal, openSqlite };
+/** PUTs per second over connections to the leader, each with one PUT at a time. */
+export async function measurePuts(
+  { servers, history }: FilledCluster,
+  connections: number,
+  ms: number,
+): Promise<number> {
+  const leader = servers.addresses[0]!;
+  const { puts, elapsedMs, violation, errors } = await load(history, {
+    connections: Array.from({ length: connections }, () => leader),
+    inFlight: 1,
+    putRatio: 1,
+    seed: 1,
+    warmUpMs,
+    durationMs: ms,
+  });
+  if (violation !== undefined || errors.size > 0) {
+    throw new Error(violation ?? describeErrors(errors));
+  }
+  return puts.count / (elapsedMs / 1000);
+}

@@ -1,31 +1,31 @@
 /**
- * A figure beside the target that it should meet.
+ * A figure and its target.
  *
  * @module
  */
 
 import { grouped } from "../drawing.ts";
 
-/** What was measured. */
+/** A measured figure. */
 export interface Finding {
-  /** Of what. */
+  /** What was measured. */
   readonly what: string;
-  /** How much. */
+  /** The value. */
   readonly figure: number;
-  /** In which unit, "" where it is a ratio. */
+  /** The unit; "" for a ratio. */
   readonly unit: string;
-  /** The figure should be at most this. */
+  /** The target: at most this. */
   readonly atMost?: number;
-  /** The figure should be at least this. */
+  /** The target: at least this. */
   readonly atLeast?: number;
 }
 
-/** True where the figure is where it should be, and where nothing is asked of it. */
+/** Whether the figure meets its target, or has none. */
 export function meets({ figure, atMost = Infinity, atLeast = -Infinity }: Finding): boolean {
   return figure <= atMost && figure >= atLeast;
 }
 
-/** One line for a person. */
+/** The figure and its target as a line. */
 export function lineOf(finding: Finding): string {
   const { what, figure, unit, atMost, atLeast } = finding;
   const show = (n: number) => `${n < 10 ? n.toFixed(2) : grouped(n)}${unit && ` ${unit}`}`;

@@ -1,5 +1,5 @@
 /**
- * How far the servers go: memory, many keys, large values, catching up, starting, and a long run.
+ * The limits of the servers: memory, many keys, large values, snapshots, start time, and a long run.
  *
  * @module
  */
@@ -10,7 +10,6 @@ import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
 import { keysMax } from "../values.ts";
 import { type Finding, lineOf } from "./finding.ts";
 import {
-  type Filled,
   filled,
   measureLarge,
   measureMemory,
@@ -23,28 +22,28 @@ import {
 const kinds = ["start", "large", "memory", "rates", "snapshot"] as const;
 const fewKeys = 1_000;
 
-const usage = `How far the servers go, each figure beside its target.
+const usage = `The limits of the servers, each figure beside its target.
 
 deno task bench:limits [FLAGS]
 
-  --start         from command to serving
-  --large         GET of values of 1 MiB
+  --start         time from the command to a server that listens
+  --large         rate of GETs of values of 1 MiB
   --memory        memory for each key
-  --rates         rate with many keys against the rate with 1,000
-  --snapshot      a new follower gets all keys while PUTs go on
-  --soak          only this: memory under a load on constant data
-  --keys=N        what "many" and "all" are (1000000)
-  --seconds=N     seconds for each load (3)
-  --minutes=N     how long the soak takes (10)
-  --interval=N    seconds between two looks at the memory (10)
-  --json          one object in JSON instead of text
+  --rates         rates with many keys beside rates with 1,000
+  --snapshot      catch-up of a new follower by snapshot during PUTs
+  --soak          memory during a long load on constant data, and nothing else
+  --keys=N        the number of keys (1000000)
+  --seconds=N     seconds of each load (3)
+  --minutes=N     minutes of the soak (10)
+  --interval=N    seconds between two measurements of memory (10)
+  --json          JSON instead of text
   --help          this text
 
-Without any of the first five it measures all five. The servers are its own; their console lines are
-written to the null device. Memory is what "ps" calls RSS.
+Without any of the first five it measures all five. It starts the servers; their console lines go to
+the null device. Memory is the RSS that "ps" reports.
 `;
 
-/** Returns the exit code; a missed target is no failure. */
+/** Returns the exit code. A missed target is not a failure. */
 async function main(
   args: readonly string[],
   terminal: Terminal,
@@ -82,7 +81,7 @@ async function main(
   if (wanted.has("start")) show(await measureStart(limits));
   if (wanted.has("large")) show(await measureLarge(limits));
   if (["memory", "rates", "snapshot"].some((kind) => wanted.has(kind))) {
-    const many: Filled = await filled(stack, keys, limits);
+    const many = await filled(stack, keys, limits);
     if (wanted.has("memory")) show(await measureMemory(many, limits));
     if (wanted.has("rates")) {
       await using others = new AsyncDisposableStack();

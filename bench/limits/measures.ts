@@ -1,5 +1,5 @@
 /**
- * What the servers cost as their work grows.
+ * Measurements of the limits of the servers.
  *
  * @module
  */
@@ -9,13 +9,14 @@ import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { Status } from "../../lib/mensagem.ts";
 import { ServerConnection, within } from "../../lib/client/server_connection.ts";
 import { drawCurve } from "../drawing.ts";
-import { History } from "../history.ts";
-import { fill, load, ratePerSecond } from "../load.ts";
-import { listens, OwnServers, statusOf, waitUntil } from "../servers.ts";
+import { type FilledCluster, startFilled } from "../filled_cluster.ts";
+import { load, ratePerSecond } from "../load.ts";
+import { Process } from "../process.ts";
+import { ServerCluster, statusOf } from "../server_cluster.ts";
 import { Values } from "../values.ts";
+import { eventually } from "../waiting.ts";
 import type { Finding } from "./finding.ts";
 
-const project = new URL("../../", import.meta.url);
 const connections = 64;
 const keyBytes = 16;
 const valueBytes = 100;
@@ -27,67 +28,56 @@ const largeBytes = 1024 * 1024;
 const largeKeys = 16;
 const probeMs = 1;
 const probeTimeoutMs = 10_000;
-/** V8 gives memory back some seconds after its process has nothing more to do. */
+/** V8 returns memory to the system some seconds after the last work. */
 const restMs = 15_000;
-/** A snapshot that takes longer has failed. */
+/** The time limit for a snapshot. */
 const snapshotMsMax = 120_000;
 
-/** Ends it early. */
+/** The bounds of a measurement. */
 export interface Bounds {
-  /** Is aborted where the program is asked to stop. */
+  /** Ends the measurement early. */
   readonly signal: AbortSignal;
-  /** How long each load takes, in seconds. */
+  /** The duration of each load, in seconds. */
   readonly seconds: number;
 }
 
-/** Servers and the client that has written their keys. */
-export interface Filled {
-  /** Where the keys are. */
-  readonly servers: OwnServers;
-  /** Who wrote them. */
-  readonly history: History;
-}
-
-/** Three servers with so many keys. They end with `stack`. */
+/** Starts three servers and writes all keys. */
 export async function filled(
   stack: AsyncDisposableStack,
   keys: number,
   { signal }: Bounds,
-  bytes = valueBytes,
-): Promise<Filled> {
-  const servers = stack.use(await OwnServers.start());
-  const history = new History(new Values(Date.now(), keys, bytes));
-  await fill(servers.addresses[0]!, history, signal);
-  signal.throwIfAborted();
-  return { servers, history };
+  bytes: number = valueBytes,
+): Promise<FilledCluster> {
+  return await startFilled(stack, new Values(Date.now(), keys, bytes), { signal });
 }
 
-/** From the command to the first connection that is accepted. */
+/** The time from the command to the first accepted connection. */
 export async function measureStart({ signal }: Bounds): Promise<Finding[]> {
-  await using servers = await OwnServers.start();
+  await using servers = await ServerCluster.start();
   const times: number[] = [];
   while (times.length < starts) {
     signal.throwIfAborted();
     await servers.processes[2]!.stop();
-    servers.restart(2);
-    times.push(await waitUntil("the server listens", () => listens(servers.addresses[2]!)));
-    await servers.open();
+    const fromMs = performance.now();
+    await servers.restart(2).serving();
+    times.push(performance.now() - fromMs);
+    await servers.inSync();
   }
   const median = times.toSorted((a, b) => a - b)[times.length >> 1]!;
   return [{ what: `start, median of ${starts}`, figure: median, unit: "ms", atMost: 150 }];
 }
 
 /**
- * What a server holds in memory, and what its keys and values are worth: right after they were
- * written, and when the engine has had time to collect what is garbage.
+ * The memory of each server, in all and for each key: right after the writes, and when V8 has had
+ * time to collect garbage.
  */
 export async function measureMemory(
-  { servers, history }: Filled,
+  { servers, history }: FilledCluster,
   { signal }: Bounds,
 ): Promise<Finding[]> {
   const { keys } = history.values;
   const findings: Finding[] = [];
-  for (const when of ["right after they were written", `after ${restMs / 1000} s of rest`]) {
+  for (const when of ["right after the writes", `after ${restMs / 1000} s of rest`]) {
     if (findings.length > 0) await delay(restMs, { signal });
     for (const [index, process] of servers.processes.entries()) {
       const bytes = await process.residentBytes();
@@ -98,10 +88,10 @@ export async function measureMemory(
   return findings;
 }
 
-/** Rates with many keys and with few, in turns. */
+/** The rates with many keys and with few, in turns. */
 export async function measureRates(
-  many: Filled,
-  few: Filled,
+  many: FilledCluster,
+  few: FilledCluster,
   { signal, seconds }: Bounds,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -133,7 +123,7 @@ export async function measureRates(
   return findings;
 }
 
-/** How fast large values come back. */
+/** The rate of GETs of large values. */
 export async function measureLarge(bounds: Bounds): Promise<Finding[]> {
   await using stack = new AsyncDisposableStack();
   const { servers, history } = await filled(stack, largeKeys, bounds, largeBytes);
@@ -152,29 +142,34 @@ export async function measureLarge(bounds: Bounds): Promise<Finding[]> {
 }
 
 /**
- * A follower begins anew and gets everything, while PUTs go on. Other programs write the keys of
- * `servers`, so whoever filled them would not recognise their values afterwards.
+ * The catch-up of an empty follower while PUTs go on. Another process writes keys of `servers`, so
+ * their history is not valid afterwards.
  */
 export async function measureSnapshot(
-  { servers, history }: Filled,
+  { servers, history }: FilledCluster,
   { signal, seconds }: Bounds,
 ): Promise<Finding[]> {
   const leader = servers.addresses[0]!;
   const usual = await underLoad(leader, signal, () => delay(seconds * 1000, { signal }));
 
   await servers.processes[2]!.stop();
-  await waitUntil("the leader misses it", async () => (await statusOf(leader)).inSync.length === 2);
+  await eventually(
+    "the follower has left",
+    async () => (await statusOf(leader)).inSync.length === 2,
+  );
   let snapshotMs = 0;
   let memory: Finding[] = [];
   const during = await underLoad(leader, signal, async () => {
+    const fromMs = performance.now();
     const process = servers.restart(2);
-    snapshotMs = await servers.open(snapshotMsMax);
+    await servers.inSync(snapshotMsMax);
+    snapshotMs = performance.now() - fromMs;
     memory = memoryOf("the new follower", await process.residentBytes(), history.values.keys);
   });
-  const pause = "longest wait of a request to the leader every ms";
+  const pause = "longest wait of one request per ms to the leader";
   return [
     {
-      what: `snapshot of ${history.values.keys} keys under load, from command to in sync`,
+      what: `snapshot of ${history.values.keys} keys under load, from the command to in sync`,
       figure: snapshotMs / 1000,
       unit: "s",
       atMost: 15,
@@ -189,7 +184,7 @@ export async function measureSnapshot(
 }
 
 /**
- * The memory of all servers under a load on constant data. Each look at it is told to `report`.
+ * The memory of all servers during a load on constant data. Each measurement goes to `report`.
  */
 export async function measureSoak(
   minutes: number,
@@ -251,39 +246,30 @@ function fifth(curve: readonly number[], which: number): number {
   return part.reduce((sum, one) => sum + one, 0) / part.length;
 }
 
-function toLeader(servers: OwnServers): Address[] {
+function toLeader(servers: ServerCluster): Address[] {
   return Array.from({ length: connections }, () => servers.addresses[0]!);
 }
 
-/** PUTs from a process of their own while `work` runs, and how long the leader let a request wait. */
+/** Runs `work` during PUTs of another process. Returns their rate and the longest wait of a request. */
 async function underLoad(
   leader: Address,
   signal: AbortSignal,
   work: () => Promise<unknown>,
 ): Promise<{ rate: number; pauseMs: number }> {
   const before = (await statusOf(leader)).timestamp;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      "--allow-net",
-      "bench/main.ts",
-      `--servers=${formatAddress(leader)}`,
-    ]
-      .concat(["--put-ratio=1", `--connections=${connections}`, "--keys=1000", "--json"])
-      .concat(["--warm-up=0", "--duration=3600"]),
-    cwd: project,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-    detached: true,
-  }).spawn();
-  const output = child.output();
+  const client = Process.deno([
+    ...["run", "--no-prompt", "--allow-net", "bench/main.ts", `--servers=${formatAddress(leader)}`],
+    ...["--put-ratio=1", `--connections=${connections}`, "--keys=1000", "--json"],
+    ...["--warm-up=0", "--duration=3600"],
+  ], { group: true, out: "keep" });
   const done = new AbortController();
   let pauseMs = 0;
   try {
-    // 1,000 of them fill its table.
-    await waitUntil("PUTs come", async () => (await statusOf(leader)).timestamp > before + 2_000);
+    // The first 1,000 fill its table.
+    await eventually(
+      "the load has begun",
+      async () => (await statusOf(leader)).timestamp > before + 2_000,
+    );
     signal.throwIfAborted();
     const probing = probe(leader, done.signal);
     try {
@@ -293,15 +279,14 @@ async function underLoad(
       pauseMs = await probing;
     }
   } finally {
-    child.kill("SIGTERM");
-    await output;
+    await client.stop();
   }
-  const { violation, rate } = JSON.parse(new TextDecoder().decode((await output).stdout));
+  const { violation, rate } = JSON.parse(client.screen);
   if (violation !== null) throw new Error(violation);
   return { rate, pauseMs };
 }
 
-/** Asks again and again until the signal; returns the longest that an answer took, in milliseconds. */
+/** Sends requests until the signal. Returns the longest time of an answer, in milliseconds. */
 async function probe(server: Address, signal: AbortSignal): Promise<number> {
   const connection = new ServerConnection(server);
   let longest = 0;

@@ -1,4 +1,4 @@
-/** What it costs to make a frame of a message, and a message of a line. */
+/** The cost of encoding a message into a frame, and of decoding a line. */
 
 import {
   type AnyMensagem,
@@ -13,7 +13,7 @@ import {
 
 const key = "key:000000001234";
 
-/** The messages that every request costs. */
+/** The messages with a value. */
 function messages(value: string): AnyMensagem[] {
   return [
     new Put(1_234, key, value),

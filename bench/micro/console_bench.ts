@@ -1,4 +1,4 @@
-/** What it costs to make 64 lines of a server's console in one go; nobody writes them. */
+/** The cost of making 64 lines of a server's console. They are not written. */
 
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 

@@ -1,4 +1,4 @@
-/** What it costs to cut bytes into lines. */
+/** The cost of splitting bytes into lines. */
 
 import { FrameReader } from "../../lib/wire/line_reader.ts";
 import { Put } from "../../lib/mensagem.ts";
@@ -8,7 +8,7 @@ const put = encoder.encode(new Put(1, "key:000000001234", "x".repeat(100)).encod
 const large = encoder.encode(new Put(1, "key:000000001234", "x".repeat(1024 * 1024)).encode());
 const pieceBytes = 64 * 1024;
 
-/** Reads bytes as a socket would hand them out. */
+/** Reads bytes in pieces, as from a socket. */
 function read(reader: FrameReader, bytes: Uint8Array): number {
   let lines = 0;
   for (let from = 0; from < bytes.length;) {
@@ -24,7 +24,7 @@ function read(reader: FrameReader, bytes: Uint8Array): number {
 for (const count of [1, 16]) {
   const chunk = encoder.encode(new TextDecoder().decode(put).repeat(count));
   const reader = new FrameReader();
-  while (reader.space.length < chunk.length) read(reader, chunk); // it grows with what comes
+  while (reader.space.length < chunk.length) read(reader, chunk); // its buffer grows with its input
   Deno.bench(`a chunk of ${count} messages of ${put.length} bytes`, { group: "frame" }, () => {
     read(reader, chunk);
   });

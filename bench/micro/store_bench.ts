@@ -1,9 +1,9 @@
-/** What it costs to write and read a table, small and large. */
+/** The cost of writing and reading a small and a large table. */
 
 import { Store } from "../../lib/replication/store.ts";
 
 const value = "x".repeat(100);
-const stride = 7_919; // a prime, so it meets all keys, far from each other
+const stride = 7_919; // a prime, so it reaches all keys, in a distant order
 
 for (const size of [1_000, 1_000_000]) {
   const keys = Array.from({ length: size }, (_, n) => `key:${`${n}`.padStart(12, "0")}`);

@@ -1,22 +1,21 @@
 /**
- * The lines of the assignment with as little as possible around them, for the programs that say how
- * fast it can get.
+ * A minimal console for the bare programs.
  *
  * @module
  */
 
 const encoder = new TextEncoder();
-/** As much is gathered at most, in UTF-16 units, and for so long. */
+/** How much is buffered at most, in UTF-16 units, and for how long. */
 const charsMax = 64 * 1024;
 const pauseMs = 50;
 
-/** Standard output. Nothing is checked or escaped; lines are gathered, and written together. */
+/** Buffered standard output, without escapes. */
 export class BareConsole {
   readonly #bytes = new Uint8Array(4 * charsMax);
   #lines = "";
   #timed = false;
 
-  /** Prints a line, which ends with LF. */
+  /** Prints a line, which must end with LF. */
   print(line: string): void {
     this.#lines += line;
     if (this.#lines.length > charsMax) this.#write();

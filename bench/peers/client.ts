@@ -1,9 +1,8 @@
 /**
- * A lean load client for any of the peers.
+ * A lean load client for all systems.
  *
- * It calls the system's own sockets and `epoll` (Linux). A client on `conn.read` costs as much as the
- * servers that it measures, and has pauses of its own from about 150 busy connections on: half of
- * each figure would be its own.
+ * It calls the sockets and `epoll` of Linux itself. A client on `conn.read` costs as much as a server,
+ * and pauses with about 150 busy connections or more: it would halve each figure.
  *
  * @module
  */
@@ -13,52 +12,52 @@ import { setImmediate } from "node:timers/promises";
 import { Histogram } from "../histogram.ts";
 import type { Replies } from "./replies.ts";
 
-/** What is asked of a peer. */
+/** The requests to a system and their replies. */
 export interface Exchange {
-  /** Where it listens on this machine. */
+  /** The port on 127.0.0.1. */
   readonly port: number;
-  /** What a connection begins with, before the first request. */
+  /** The bytes before the first request of a connection. */
   readonly hello?: Uint8Array<ArrayBuffer>;
-  /** The requests; each connection takes them in turn, from a place of its own. */
+  /** The requests. Each connection takes them in turn, from a start of its own. */
   readonly requests: readonly Uint8Array<ArrayBuffer>[];
-  /** Counts the replies on a new connection. */
+  /** Makes the counter of replies for a connection. */
   readonly replies: () => Replies;
 }
 
-/** How many ask, and for how long. */
+/** The load and its duration. */
 export interface Effort {
-  /** Connections. */
+  /** The number of connections. */
   readonly connections: number;
-  /** Requests without an answer on each. */
+  /** The requests in flight on each. */
   readonly inFlight: number;
-  /** What is answered before does not count, in milliseconds. */
+  /** The time before the measurement, in milliseconds. */
   readonly warmUpMs: number;
-  /** How long it counts, in milliseconds. */
+  /** The time of the measurement, in milliseconds. */
   readonly durationMs: number;
-  /** So many replies end it earlier. */
+  /** The number of replies that ends it early. */
   readonly repliesMax?: number;
   /** Ends it early, with an error. */
   readonly signal: AbortSignal;
 }
 
-/** What came of it. */
+/** The result of a measurement. */
 export interface Outcome {
   /** Replies per second. */
   readonly rate: number;
-  /** From sending to reply, in microseconds. */
+  /** The latencies from sending to reply. */
   readonly latencies: Histogram;
 }
 
 const bytesMax = 256 * 1024;
 const eventsMax = 256;
-/** No reply on any connection for this long: the peer hangs. */
+/** The longest wait for a reply on any connection. */
 const silenceMsMax = 5_000;
-/** Signals and processes get their turn that often. */
+/** The interval at which the event loop handles signals and processes. */
 const turnMs = 100;
-// What the system's headers call AF_INET, SOCK_STREAM, IPPROTO_TCP, …
+// AF_INET, SOCK_STREAM, IPPROTO_TCP, … in the headers of the system.
 const [afInet, sockStream, ipprotoTcp, tcpNodelay] = [2, 1, 6, 1];
 const [epollCtlAdd, epollIn, msgDontwait] = [1, 1, 0x40];
-/** The size of an event, and where its data is: packed on x86-64. */
+/** The size of an event and the offset of its data. It is packed on x86-64. */
 const [eventBytes, dataAt] = Deno.build.arch === "x86_64" ? [12, 4] : [16, 8];
 
 const symbols = {
@@ -77,15 +76,15 @@ const symbols = {
 interface Wire {
   readonly file: number;
   readonly replies: Replies;
-  /** When the requests without an answer were sent, in milliseconds: a ring, oldest at #answered. */
+  /** The send times of requests in flight, in milliseconds: a ring, the oldest at `answered`. */
   readonly sentMs: Float64Array;
   sent: number;
   answered: number;
-  /** Which request is next. */
+  /** The index of the next request. */
   next: number;
 }
 
-/** The client. It is the only one who uses the event loop while it measures. */
+/** The client. It blocks the event loop during a measurement. */
 export class Client implements Disposable {
   readonly #libc = Deno.dlopen("libc.so.6", symbols);
   readonly #received = new Uint8Array(bytesMax);
@@ -96,9 +95,9 @@ export class Client implements Disposable {
   }
 
   /**
-   * Asks for some time, each answer at once followed by the next request.
+   * Sends requests for some time, the next one after each reply.
    *
-   * @throws {Error} where a peer hangs up, says something wrong or nothing for seconds.
+   * @throws {Error} if a system closes a connection, sends a wrong reply, or none for seconds.
    */
   async measure(exchange: Exchange, effort: Effort): Promise<Outcome> {
     const { epoll_create1, close } = this.#libc.symbols;
@@ -107,7 +106,7 @@ export class Client implements Disposable {
     try {
       for (let n = 0; n < effort.connections; n++) {
         const wire = this.#connect(epoll, exchange, effort.inFlight);
-        // Places far from each other, so that no key is asked for by all at once.
+        // Distant starts, so that the connections do not request the same keys.
         wire.next = Math.floor(n * exchange.requests.length / effort.connections);
         wires.set(wire.file, wire);
       }
@@ -175,7 +174,7 @@ export class Client implements Disposable {
     return { file, replies: replies(), sentMs, sent: 0, answered: 0, next: 0 };
   }
 
-  /** Sends so many requests in one write. They are small: the socket always has room for them. */
+  /** Sends requests in one write. They are small, so the socket always has room. */
   #ask(wire: Wire, requests: Exchange["requests"], count: number, nowMs: number): void {
     let bytes = 0;
     for (let n = 0; n < count; n++) {
@@ -195,7 +194,7 @@ export class Client implements Disposable {
   #receive(wire: Wire): number {
     const { recv } = this.#libc.symbols;
     const count = Number(recv(wire.file, this.#received, BigInt(bytesMax), msgDontwait));
-    if (count <= 0) throw new Error("the peer has closed the connection");
+    if (count <= 0) throw new Error("the system has closed the connection");
     return wire.replies.count(this.#received.subarray(0, count));
   }
 }

@@ -1,7 +1,9 @@
 /**
- * How fast a server in Deno can get: `echo.ts bare PORT` sends every chunk back as it is, `echo.ts
- * json PORT` parses each line, looks up a key and makes a reply, all replies of a chunk in one write,
- * and `echo.ts lines PORT` prints the line of each GET besides.
+ * The upper bound of a server in Deno.
+ *
+ * - `echo.ts bare PORT` sends every chunk back.
+ * - `echo.ts json PORT` parses each line, looks up a key and replies, with one write for each chunk.
+ * - `echo.ts lines PORT` prints the line of each GET too.
  *
  * @module
  */
@@ -9,7 +11,7 @@
 import { BareConsole } from "./bare_console.ts";
 import { LinePeer } from "./line_peer.ts";
 
-/** Keys and values as the measuring program asks for them. */
+/** The table with the keys that are requested. */
 function table(): Map<string, string> {
   const value = "x".repeat(100);
   return new Map(
@@ -25,7 +27,7 @@ async function echoChunks(conn: Deno.TcpConn): Promise<void> {
       for (let sent = 0; sent < count;) sent += await conn.write(bytes.subarray(sent, count));
     }
   } catch {
-    // The other end has gone.
+    // The other end has closed the connection.
   }
   conn.close();
 }

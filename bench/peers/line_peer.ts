@@ -1,6 +1,5 @@
 /**
- * Lines over TCP with as little as possible around them, for the programs that say how fast it can
- * get.
+ * Minimal lines over TCP for the bare programs.
  *
  * @module
  */
@@ -9,7 +8,7 @@ const LF = 10;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** One connection. What is sent in one turn of the event loop leaves in one write. */
+/** One connection. The texts of one turn of the event loop leave in one write. */
 export class LinePeer {
   /** "ip:port" of the other end. */
   readonly name: string;
@@ -27,7 +26,7 @@ export class LinePeer {
     conn.setNoDelay(true);
   }
 
-  /** Sends a text, together with all others of this turn. */
+  /** Sends a text, together with the others of this turn. */
   send(text: string): void {
     this.#unsent += text;
     if (this.#writing) return;
@@ -35,7 +34,7 @@ export class LinePeer {
     queueMicrotask(() => this.#write());
   }
 
-  /** Hands out the whole lines of each chunk, until the connection ends. */
+  /** Calls `take` with the complete lines of each chunk, until the connection ends. */
   async run(take: (lines: string[]) => void): Promise<void> {
     let length = 0;
     while (true) {
@@ -71,7 +70,7 @@ export class LinePeer {
         }
       }
     } catch {
-      this.#unsent = ""; // the other end has gone
+      this.#unsent = ""; // the other end has closed the connection
     }
     this.#writing = false;
   }

@@ -1,5 +1,5 @@
 /**
- * The servers beside others that do the same, all in one run on one machine, in turns.
+ * The servers beside other systems, in turns, in one run on one machine.
  *
  * @module
  */
@@ -29,35 +29,35 @@ import {
 import { type Column, type Figures, medianOf, tables } from "./tables.ts";
 import { startZooKeeper, zooKeeperClasses } from "./zookeeper.ts";
 
-const usage = `Compares the servers with others, in turns, with the same client for all.
+const usage = `Compares the servers with other systems, in turns, with the same client for all.
 
 deno task bench:peers [FLAGS]
 
-  --rounds=N    measurements of each figure, of which the median counts (5)
-  --seconds=N   seconds for each of them (1)
-  --only=A,B,…  these systems alone: echoes, replication, replication-lines, redis, etcd, zookeeper,
+  --rounds=N    rounds of measurements, of which the median counts (5)
+  --seconds=N   seconds of each measurement (1)
+  --only=A,B,…  only these systems: echoes, replication, replication-lines, redis, etcd, zookeeper,
                 these, silent, durable, on-etcd (all)
-  --json        one object in JSON instead of tables
+  --json        JSON instead of tables
   --help        this text
 
-It needs Linux. redis-server, etcd and ZooKeeper (Debian's package) take part where they are installed.
-Data and console lines go to a temporary folder, in memory where there is /dev/shm, which is removed in
-the end; what is durable goes to the disk that has the system's temporary folder.
+It needs Linux. redis-server, etcd and ZooKeeper (Debian's package) take part if they are installed.
+Data and console lines go to a temporary folder in /dev/shm (memory) if that exists, which is removed
+at the end. Data directories go to the system's temporary folder (disk).
 `;
 
-/** The columns of both tables: connections, and requests in flight on each. */
+/** The columns of both tables: the connections, and the requests in flight on each. */
 const columns: Readonly<Record<"GET" | "PUT", readonly Column[]>> = {
   GET: [[1, 1], [8, 1], [64, 1], [256, 1], [64, 16]],
   PUT: [[1, 1], [8, 1], [64, 1], [256, 1], [8, 16]],
 };
 
-/** Where a connection takes one request at a time, there are more connections instead, up to this. */
+/** The most connections that replace requests in flight, if a connection takes one request at a time. */
 const connectionsMax = 512;
 const warmUpMs = 300;
 const fillConnections = 32;
 const fillMsMax = 60_000;
 
-/** By the names that `--only` knows. */
+/** The systems by the names that `--only` takes. */
 const starts: Readonly<Record<string, { program?: string; file?: string; start: Start }>> = {
   "echoes": { start: startEchoes },
   "replication": { start: startReplication },
@@ -91,7 +91,9 @@ async function main(
   const seconds = numberFlag("seconds", values.seconds, 1, { min: 0.1, max: 60, whole: false });
   const chosen = values.only?.split(",") ?? Object.keys(starts);
   const unknown = chosen.find((name) => !(name in starts));
-  if (unknown !== undefined) throw new UsageError(`--only knows no ${JSON.stringify(unknown)}`);
+  if (unknown !== undefined) {
+    throw new UsageError(`--only: no system ${JSON.stringify(unknown)}; see --help`);
+  }
 
   await using stack = new AsyncDisposableStack();
   const folder = temporaryFolder();
@@ -143,9 +145,10 @@ async function main(
 }
 
 /**
- * Each figure once in each round, so that what disturbs the machine disturbs all. The same column of
- * all systems comes together, and they come in another order each time: some go on working for a moment
- * after they were measured, and would always disturb the same.
+ * Measures each figure once in each round, so that a disturbance of the machine affects all systems.
+ *
+ * A round measures one column of all systems after the other. The systems come in random order, because
+ * some of them go on working for a moment after their measurement.
  */
 async function measureAll(
   systems: readonly System[],
@@ -179,7 +182,7 @@ async function measureAll(
           index + 1
         } of ${plan.length}: ${target.name}, ${target.kind}, ${connections} × ${inFlight}`,
       );
-      if (target.name.startsWith("Redis SET") && inFlight > 1) continue; // WAIT holds up what follows
+      if (target.name.startsWith("Redis SET") && inFlight > 1) continue; // WAIT blocks the requests behind it
       const effort = { warmUpMs, durationMs: seconds * 1000, signal };
       const shape = target.pipelines
         ? { connections, inFlight }
@@ -203,39 +206,38 @@ async function measureAll(
   }));
 }
 
-/** The place of a column among all of both tables. */
+/** The position of a column among those of both tables. */
 function order({ kind }: Target, column: Column): number {
   return (kind === "GET" ? 0 : columns.GET.length) + columns[kind].indexOf(column);
 }
 
-/** What has to be said with the figures. */
+/** The notes below the tables. */
 function remarks(systems: readonly System[]): string[] {
   const names = systems.flatMap(({ targets }) => targets.map(({ name }) => name));
   const all = [
     {
       of: "Redis",
       text:
-        "The closest peer is Redis: it keeps nothing on disk, and SET + WAIT 2 answers when both " +
+        "Redis is the closest peer: it keeps nothing on disk, and SET + WAIT 2 answers when both " +
         "replicas have confirmed, one request of a connection after the other.",
     },
     {
       of: "etcd",
       text:
-        "etcd runs majority consensus with a log (here in memory where there is /dev/shm) and " +
-        "changes leaders by itself. It is asked through its JSON gateway over HTTP with connections " +
-        "kept alive, because the client speaks no gRPC, which costs it a part of its rate. Where " +
-        `others have 16 requests in flight it has as many connections instead, ${connectionsMax} at most.`,
+        "etcd runs majority consensus with a log (in memory if /dev/shm exists) and elects its " +
+        "leaders. The client has no gRPC, so it uses the JSON gateway over HTTP with keep-alive, which " +
+        "costs etcd a part of its rate. In place of 16 requests in flight it has as many connections, " +
+        `${connectionsMax} at most.`,
     },
     {
       of: "ZooKeeper",
       text:
-        "ZooKeeper runs majority consensus with a log (without syncs, in memory where there is " +
-        "/dev/shm) and changes leaders by itself.",
+        "ZooKeeper runs majority consensus with a log (without syncs, in memory if /dev/shm exists) " +
+        "and elects its leaders.",
     },
     {
       of: "durable",
-      text:
-        "Durable means these servers with --data-dir: each write is synced to the disk by all three.",
+      text: "Durable: these servers with --data-dir. All three sync each write to the disk.",
     },
     {
       of: "these",
@@ -244,18 +246,18 @@ function remarks(systems: readonly System[]): string[] {
     {
       of: "bare replication with lines",
       text:
-        "With lines means that the bare programs print the lines of the assignment too, unchecked; " +
-        "without lines, that the servers do not.",
+        "With lines: the bare programs print the lines of the assignment too, without escapes. " +
+        "Without lines: the servers do not print them.",
     },
     {
       of: "these",
       text:
-        "The servers run with DENO_TOKIO_MAX_IO_EVENTS_PER_TICK=64, as in their tasks, the bare " +
-        "programs as Deno is.",
+        "The servers run with DENO_TOKIO_MAX_IO_EVENTS_PER_TICK=64, as in their tasks; the bare " +
+        "programs run with Deno's default.",
     },
     {
       of: "on etcd",
-      text: "On etcd means these servers with --engine=etcd, each at a member of its own.",
+      text: "On etcd: these servers with --engine=etcd, each connected to its own member.",
     },
   ];
   return all.filter(({ of }) => names.some((name) => name.startsWith(of))).map(({ text }) => text);

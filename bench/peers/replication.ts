@@ -1,9 +1,9 @@
 /**
- * How fast a replicated PUT can get in Deno with nothing else around it: a leader numbers writes and
- * sends them to two followers, and answers when both have confirmed.
+ * The upper bound of a replicated PUT in Deno: a leader numbers writes, sends them to two followers,
+ * and answers when both have confirmed.
  *
  * `replication.ts follower PORT`, then `replication.ts leader PORT FOLLOWER_PORT FOLLOWER_PORT`. With
- * `lines` as one argument more each prints the lines of the assignment.
+ * the further argument `lines` they print the lines of the assignment.
  *
  * @module
  */
@@ -46,7 +46,7 @@ async function follow(): Promise<void> {
 async function lead(): Promise<void> {
   let number = 0;
   let answered = 0;
-  /** Writes `answered + 1` to `number`, oldest first from `first` on. */
+  /** The writes from `answered + 1` to `number`, the oldest at `first`. */
   let pending: Pending[] = [];
   let first = 0;
   const confirmed = followerPorts.map(() => 0);
@@ -57,7 +57,7 @@ async function lead(): Promise<void> {
   );
   for (const [index, follower] of followers.entries()) {
     follower.run((lines) => {
-      confirmed[index] = JSON.parse(lines.at(-1)!).confirmed; // one confirms all before it
+      confirmed[index] = JSON.parse(lines.at(-1)!).confirmed; // it confirms all before it too
       for (const both = Math.min(...confirmed); answered < both; answered++) {
         const { client, id, key } = pending[first++]!;
         output?.print(

@@ -1,5 +1,5 @@
 /**
- * Counts replies in a stream of bytes, in the protocols of the peers.
+ * Counters of replies in streams of bytes, for each protocol.
  *
  * @module
  */
@@ -8,25 +8,25 @@ const LF = 10;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("latin1");
 
-/** Counts the replies that one connection has got. */
+/** Counts the replies on one connection. */
 export interface Replies {
   /**
-   * How many replies end in this chunk.
+   * The number of replies that end in this chunk.
    *
-   * @throws {Error} where one is not what was asked for.
+   * @throws {Error} if one is wrong.
    */
   count(chunk: Uint8Array): number;
 }
 
-/** Replies of a fixed number of lines, each of which must begin in its own way. */
+/** Replies with a fixed number of lines, each with a given start. */
 export class LineReplies implements Replies {
   readonly #starts: readonly Uint8Array[];
-  /** Which line of its reply comes next. */
+  /** The index of the next line in its reply. */
   #line = 0;
-  /** The chunk before ended within a line, which was looked at then. */
+  /** Whether the last chunk ended within a line, whose start is checked. */
   #within = false;
 
-  /** `starts` are the beginnings of a reply's lines. */
+  /** `starts` are the starts of the lines of a reply. */
   constructor(starts: readonly string[]) {
     this.#starts = starts.map((start) => encoder.encode(start));
   }
@@ -55,12 +55,12 @@ export class LineReplies implements Replies {
     for (let at = 0; at < length; at++) {
       if (chunk[from + at] === start[at]) continue;
       const text = decoder.decode(chunk.subarray(from, from + 200));
-      throw new Error(`not a reply to what was asked: ${JSON.stringify(text)}`);
+      throw new Error(`wrong reply: ${JSON.stringify(text)}`);
     }
   }
 }
 
-/** Replies of HTTP/1.1 with a Content-Length. */
+/** Replies in HTTP/1.1 with a Content-Length. */
 export class HttpReplies implements Replies {
   #text = "";
 
@@ -73,7 +73,7 @@ export class HttpReplies implements Replies {
       const length = /\r\ncontent-length: *(\d+)/i.exec(this.#text.slice(0, head + 2))?.[1];
       if (!this.#text.startsWith("HTTP/1.1 200") || length === undefined) {
         throw new Error(
-          `not a reply to what was asked: ${JSON.stringify(this.#text.slice(0, 300))}`,
+          `wrong reply: ${JSON.stringify(this.#text.slice(0, 300))}`,
         );
       }
       const end = head + 4 + Number(length);
@@ -87,18 +87,18 @@ export class HttpReplies implements Replies {
 const headBytes = 20;
 
 /**
- * Replies of ZooKeeper: a length of four bytes, and in as many bytes after it the request's number (4),
- * a transaction's (8), an error (4), and the rest. The first is the session's, and does not count.
+ * Replies of ZooKeeper: the length (4 bytes), then the number of the request (4), of the transaction
+ * (8), an error (4) and the rest. The first one opens the session and does not count.
  */
 export class PacketReplies implements Replies {
   readonly #errors: readonly number[];
   readonly #head = new Uint8Array(headBytes);
   readonly #view = new DataView(this.#head.buffer);
-  /** Bytes of the packet that have come, its length included. */
+  /** The received bytes of the packet, including its length. */
   #bytes = 0;
   #opened = false;
 
-  /** `errors` are those that a reply may have; 0 is none. */
+  /** `errors` are the allowed errors; 0 is none. */
   constructor(errors: readonly number[]) {
     this.#errors = errors;
   }
@@ -106,7 +106,7 @@ export class PacketReplies implements Replies {
   count(chunk: Uint8Array): number {
     let replies = 0;
     for (let from = 0; from < chunk.length;) {
-      // Nobody knows how long it is before its head is there.
+      // The length is known when the head is complete.
       const end = this.#bytes < headBytes ? headBytes : 4 + this.#view.getInt32(0);
       const part = chunk.subarray(from, from + end - this.#bytes);
       if (this.#bytes < headBytes) this.#head.set(part, this.#bytes);
@@ -120,7 +120,7 @@ export class PacketReplies implements Replies {
       }
       const error = this.#view.getInt32(headBytes - 4);
       if (!this.#errors.includes(error)) {
-        throw new Error(`not a reply to what was asked: error ${error}`);
+        throw new Error(`wrong reply: error ${error}`);
       }
       replies++;
     }

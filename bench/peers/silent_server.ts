@@ -1,6 +1,5 @@
 /**
- * A server that prints no line of the assignment, to see what the lines cost: `silent_server.ts PORT
- * LEADER_PORT`.
+ * A server without console lines, to measure their cost: `silent_server.ts PORT LEADER_PORT`.
  *
  * @module
  */

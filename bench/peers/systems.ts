@@ -1,43 +1,51 @@
 /**
- * The systems that are compared, each started as processes of its own.
+ * The systems that are compared, as processes.
  *
  * @module
  */
 
 import { Get, Put } from "../../lib/mensagem.ts";
-import { freePorts, listens, OwnProcess, OwnServers, statusOf, waitUntil } from "../servers.ts";
+import { freePorts } from "../free_ports.ts";
+import { Process, type ProcessOptions } from "../process.ts";
+import { ServerCluster, statusOf } from "../server_cluster.ts";
+import { ServerProcess } from "../server_process.ts";
+import { eventually } from "../waiting.ts";
 import type { Exchange } from "./client.ts";
 import { HttpReplies, LineReplies } from "./replies.ts";
 
-/** What is measured of a system. */
+/** A measured operation of a system. */
 export interface Target {
-  /** As it stands in the table. */
+  /** The name in the table. */
   readonly name: string;
-  /** Which table: reads of one server, or writes that all three hold. */
+  /** The table: reads from one server, or writes that all three hold. */
   readonly kind: "GET" | "PUT";
-  /** What is asked. */
+  /** The requests and replies. */
   readonly exchange: Exchange;
-  /** False where a connection answers one request before it reads the next. */
+  /** Whether a connection may have several requests in flight. */
   readonly pipelines: boolean;
 }
 
-/** A system at work. */
+/** A running system. */
 export interface System {
-  /** What is measured of it. */
+  /** The measured operations. */
   readonly targets: readonly Target[];
-  /** Writes each key once. */
+  /** Requests that write each key once; `undefined` if there is no table. */
   readonly filling: Exchange | undefined;
   /** Is called after each measurement. */
   readonly afterwards?: () => Promise<void>;
 }
 
-/** Starts a system. Its processes end with `stack`, its files are in `folder`. */
+/** Starts a system. Its processes end with `stack`; its files are in `folder`. */
 export type Start = (stack: AsyncDisposableStack, folder: string) => Promise<System>;
 
-/** How many keys there are. */
+/** The number of keys. */
 export const keys = 10_000;
-/** What is written. */
+/** The value of each write. */
 export const value = "x".repeat(100);
+/** How long a system may take to start. */
+export const startMsMax = 20_000;
+/** How programs of other projects are started: their output is discarded. */
+export const others: ProcessOptions = { group: true, err: "discard" };
 const encoder = new TextEncoder();
 
 const echoScript = new URL("echo.ts", import.meta.url).pathname;
@@ -48,11 +56,11 @@ function keyOf(n: number): string {
   return `key:${`${n}`.padStart(12, "0")}`;
 }
 
-/** A request for each key, far from its neighbours', so that they come in no order. */
+/** A request for each key, in an order that is not that of the keys. */
 export function forEachKey(
   request: (key: string, id: number) => string | Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer>[] {
-  const stride = 7_919; // a prime, so it meets them all
+  const stride = 7_919; // a prime, so it reaches all keys
   return Array.from({ length: keys }, (_, n) => {
     const index = n * stride % keys;
     const made = request(keyOf(index), index);
@@ -60,7 +68,7 @@ export function forEachKey(
   });
 }
 
-/** Exchanges of the project's own wire. */
+/** The exchange of the servers of this project. */
 function mensagens(port: number, kind: "GET" | "PUT"): Exchange {
   const requests = forEachKey((key, id) =>
     (kind === "GET" ? new Get(id, key, 0) : new Put(id, key, value)).encode()
@@ -77,11 +85,11 @@ async function deno(
   output?: string,
 ): Promise<void> {
   const all = ["run", "--no-prompt", "--allow-net", script, ...args.map(String)];
-  const process = stack.use(new OwnProcess(Deno.execPath(), all, output));
-  await reachable(process, port, script);
+  const out = output === undefined ? "discard" : { file: output };
+  await stack.use(Process.deno(all, { group: true, out })).listensOn(port);
 }
 
-/** What was printed goes to one file for each port, which begins anew after each measurement. */
+/** The files of console lines, one for each port. They are emptied after each measurement. */
 class Consoles {
   readonly #folder: string;
   readonly #files: string[] = [];
@@ -97,17 +105,9 @@ class Consoles {
   }
 
   readonly empty = async (): Promise<void> => {
-    // They are appended to, so an emptied file just begins anew.
+    // The servers append, so they write to the start of an emptied file.
     for (const file of this.#files) await Deno.truncate(file);
   };
-}
-
-/** Resolves when a process listens. */
-export async function reachable(process: OwnProcess, port: number, name: string): Promise<void> {
-  await waitUntil(`${name} listens`, async () => {
-    if (process.ended) throw new Error(`${name} has ended by itself`);
-    return await listens({ hostname: "127.0.0.1", port });
-  });
 }
 
 /** The bare echo, and the JSON echo without and with the lines of GETs. */
@@ -170,24 +170,24 @@ async function replication(
   };
 }
 
-/** Redis with two replicas, and nothing on disk. */
+/** Redis with two replicas, without a disk. */
 export async function startRedis(stack: AsyncDisposableStack, folder: string): Promise<System> {
   const ports = freePorts(3);
   for (const [index, port] of ports.entries()) {
     const replica = index === 0 ? [] : ["--replicaof", "127.0.0.1", `${ports[0]}`];
-    const process = new OwnProcess("redis-server", [
+    const process = new Process("redis-server", [
       ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder],
       ...["--save", "", "--appendonly", "no", "--daemonize", "no"],
       ...["--repl-diskless-sync-delay", "0", "--dbfilename", `redis${index}.rdb`],
       ...replica,
-    ], "/dev/null");
-    await reachable(stack.use(process), port, "redis-server");
+    ], others);
+    await stack.use(process).listensOn(port);
   }
   const [port] = ports as [number];
-  await waitUntil("Redis has two replicas", async () => {
+  await eventually("Redis has two replicas", async () => {
     const reply = await askOnce(port, "*3\r\n$4\r\nWAIT\r\n$1\r\n2\r\n$3\r\n100\r\n");
     return reply.startsWith(":2");
-  });
+  }, startMsMax);
   const get = forEachKey((key) => `*2\r\n$3\r\nGET\r\n$16\r\n${key}\r\n`);
   const set = forEachKey((key) =>
     `*3\r\n$3\r\nSET\r\n$16\r\n${key}\r\n$${value.length}\r\n${value}\r\n` +
@@ -208,28 +208,28 @@ export async function startRedis(stack: AsyncDisposableStack, folder: string): P
   };
 }
 
-/** Three members of etcd, and the port of the one that leads first. */
+/** Starts three members of etcd. Returns their ports, the leader's first. */
 async function etcdPorts(stack: AsyncDisposableStack, folder: string): Promise<number[]> {
   const ports = freePorts(6);
   const url = (index: number) => `http://127.0.0.1:${ports[index]}`;
   const cluster = [0, 1, 2].map((member) => `m${member}=${url(member + 3)}`).join(",");
   const members = [0, 1, 2].map((member) =>
     stack.use(
-      new OwnProcess("etcd", [
+      new Process("etcd", [
         ...["--name", `m${member}`, "--data-dir", `${folder}/etcd${ports[member]}`],
         ...["--listen-client-urls", url(member), "--advertise-client-urls", url(member)],
         ...["--listen-peer-urls", url(member + 3)],
         ...["--initial-advertise-peer-urls", url(member + 3), "--initial-cluster", cluster],
         ...["--log-level", "error"],
-      ], "/dev/null"),
+      ], others),
     )
   );
   for (const [member, process] of members.entries()) {
-    await reachable(process, ports[member]!, "etcd");
+    await process.listensOn(ports[member]!);
   }
-  // What is asked first may find no leader; the leader answers fastest.
+  // The leader answers fastest, so it is measured.
   let leader: number | undefined;
-  await waitUntil("etcd has a leader", async () => {
+  await eventually("etcd has a leader", async () => {
     for (const one of ports.slice(0, 3)) {
       const body = "{}";
       const status = await askOnce(
@@ -240,11 +240,11 @@ async function etcdPorts(stack: AsyncDisposableStack, folder: string): Promise<n
       if (member !== undefined && status.includes(`"leader":"${member}"`)) leader = one;
     }
     return leader !== undefined;
-  });
+  }, startMsMax);
   return [leader!, ...ports.slice(0, 3).filter((port) => port !== leader)];
 }
 
-/** etcd with three members. Its gateway speaks JSON over HTTP; nobody here speaks gRPC. */
+/** etcd with three members, over its JSON gateway. */
 export async function startEtcd(stack: AsyncDisposableStack, folder: string): Promise<System> {
   const [port] = await etcdPorts(stack, folder);
   const post = (path: string, body: Record<string, unknown>) => {
@@ -272,15 +272,18 @@ export async function startEtcd(stack: AsyncDisposableStack, folder: string): Pr
   };
 }
 
-/** The three servers of this project, with their console lines going to files. */
+/** Three servers of this project, whose console lines go to files. */
 export async function startOurs(stack: AsyncDisposableStack, folder: string): Promise<System> {
-  const { system, follower } = ours("these servers", stack.use(await OwnServers.start(folder)));
+  const { system, follower } = ours(
+    "these servers",
+    stack.use(await ServerCluster.start({ consoleFolder: folder })),
+  );
   const exchange = mensagens(follower, "PUT");
   const target = { name: "these, via a follower", kind: "PUT", exchange, pipelines: true } as const;
   return { ...system, targets: [...system.targets, target] };
 }
 
-/** The same servers with data directories, on whatever disk the system's temporary folder is. */
+/** The same servers with data directories in the system's temporary folder. */
 export async function startOursDurable(
   stack: AsyncDisposableStack,
   folder: string,
@@ -289,18 +292,21 @@ export async function startOursDurable(
   await Deno.mkdir(consoles);
   const data = await Deno.makeTempDir({ prefix: "kv-bench-" });
   stack.defer(() => Deno.remove(data, { recursive: true }));
-  return ours("durable", stack.use(await OwnServers.start(consoles, data))).system;
+  return ours(
+    "durable",
+    stack.use(await ServerCluster.start({ consoleFolder: consoles, dataFolder: data })),
+  ).system;
 }
 
-/** The same servers without the lines of the assignment. */
+/** The same servers without console lines. */
 export async function startOursSilent(stack: AsyncDisposableStack): Promise<System> {
   const [leader, ...followers] = freePorts(3) as [number, number, number];
   for (const port of [leader, ...followers]) {
     await deno(stack, silentScript, port, [port, leader]);
   }
-  await waitUntil("the silent servers take PUTs", async () => {
+  await eventually("the silent servers take PUTs", async () => {
     return (await statusOf({ hostname: "127.0.0.1", port: leader })).inSync.length === 3;
-  });
+  }, startMsMax);
   const name = "these without lines";
   const put = mensagens(leader, "PUT");
   return {
@@ -312,7 +318,7 @@ export async function startOursSilent(stack: AsyncDisposableStack): Promise<Syst
   };
 }
 
-function ours(name: string, servers: OwnServers): { system: System; follower: number } {
+function ours(name: string, servers: ServerCluster): { system: System; follower: number } {
   const [leader, follower] = servers.addresses.map(({ port }) => port) as [number, number];
   const put = mensagens(leader, "PUT");
   const system: System = {
@@ -321,7 +327,7 @@ function ours(name: string, servers: OwnServers): { system: System; follower: nu
       { name, kind: "PUT", exchange: put, pipelines: true },
     ],
     filling: put,
-    // They are appended to, so an emptied file just begins anew.
+    // The servers append, so they write to the start of an emptied file.
     afterwards: async () => {
       for (const index of servers.addresses.keys()) {
         await Deno.truncate(servers.consoleFile(index)!);
@@ -331,7 +337,7 @@ function ours(name: string, servers: OwnServers): { system: System; follower: nu
   return { system, follower };
 }
 
-/** The same servers, with their data in etcd. The first of them stands on the member that leads. */
+/** The same servers with etcd as their engine. The first one is connected to etcd's leader. */
 export async function startOursOnEtcd(
   stack: AsyncDisposableStack,
   folder: string,
@@ -340,17 +346,20 @@ export async function startOursOnEtcd(
   const ports = freePorts(members.length);
   const consoles = new Consoles(folder);
   for (const [index, port] of ports.entries()) {
-    const process = new OwnProcess(Deno.execPath(), [
-      ...["run", "--no-prompt", "--allow-net", "server.ts", "--engine=etcd", "--quiet"],
-      ...[`--etcd=http://127.0.0.1:${members[index]}`, "--ip=127.0.0.1", `--port=${port}`],
-    ], consoles.file(port));
-    await reachable(stack.use(process), port, "a server on etcd");
+    const process = new ServerProcess({
+      group: true,
+      out: { file: consoles.file(port) },
+      port,
+      leaderPort: null,
+      flags: ["--engine=etcd", `--etcd=http://127.0.0.1:${members[index]}`, "--quiet"],
+    });
+    await stack.use(process).serving();
   }
   const [leader, other] = ports as [number, number];
-  await waitUntil("the servers have found their etcd", async () => {
+  await eventually("the servers have found their etcd", async () => {
     const all = await Promise.all(ports.map((port) => statusOf({ hostname: "127.0.0.1", port })));
     return all.every(({ cluster }) => cluster !== "");
-  });
+  }, startMsMax);
   const put = mensagens(leader, "PUT");
   return {
     targets: [
@@ -368,7 +377,7 @@ export async function startOursOnEtcd(
   };
 }
 
-/** Sends a text on a connection of its own, and returns the first chunk that comes back. */
+/** Sends a text on a new connection. Returns the first chunk of the reply. */
 export async function askOnce(port: number, text: string): Promise<string> {
   const conn = await Deno.connect({ hostname: "127.0.0.1", port });
   try {

@@ -1,31 +1,31 @@
 /**
- * Figures as tables in Markdown, with the targets beside the ratios.
+ * The figures as Markdown tables, with targets beside the ratios.
  *
  * @module
  */
 
 import { duration, grouped } from "../drawing.ts";
 
-/** Connections, and requests in flight on each. */
+/** The connections, and the requests in flight on each. */
 export type Column = readonly [connections: number, inFlight: number];
 
-/** What was measured of a system in one column. */
+/** The figures of a system in one column. */
 export interface Figures {
-  /** As it stands in the table. */
+  /** The name in the table. */
   readonly name: string;
-  /** Which table. */
+  /** The table. */
   readonly kind: "GET" | "PUT";
-  /** Which column. */
+  /** The column. */
   readonly column: Column;
   /** Replies per second. */
   readonly rate: number;
-  /** Half of the replies took no longer, in microseconds. */
+  /** The median latency, in microseconds. */
   readonly p50Us: number;
-  /** 99 of 100 replies took no longer, in microseconds. */
+  /** The 99th percentile of latencies, in microseconds. */
   readonly p99Us: number;
 }
 
-/** A ratio of two systems, and by column what it should be at least, or at most. */
+/** A ratio of two systems, and its target in each column. */
 interface Ratio {
   readonly kind: "GET" | "PUT";
   readonly of: string;
@@ -140,14 +140,14 @@ function inEachColumn(target: string, last: string): Readonly<Record<string, str
   return Object.fromEntries(["1", "8", "64", "256", last].map((column) => [column, target]));
 }
 
-/** The middle one, or the mean of the two in the middle. */
+/** The median: the middle value, or the mean of the two in the middle. */
 export function medianOf(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Rates, 99th percentiles and ratios, each for GET and PUT. */
+/** The tables of rates, 99th percentiles and ratios, for GET and PUT. */
 export function tables(figures: readonly Figures[]): string {
   const texts: string[] = [];
   for (const kind of ["GET", "PUT"] as const) {
@@ -183,7 +183,7 @@ function p99Of({ name, column, p99Us }: Figures): string {
   return duration(p99Us) + target;
 }
 
-/** One row, or none where one of the two was not measured. */
+/** One row; none if one of the two was not measured. */
 function ratioRow(
   { of, to, what, targets }: Ratio,
   figures: readonly Figures[],

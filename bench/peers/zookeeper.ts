@@ -1,31 +1,33 @@
 /**
- * ZooKeeper with three servers, asked in its own protocol.
+ * ZooKeeper with three servers, over its own protocol.
  *
- * Packets are a length and then fields, all numbers big-endian; strings and buffers have their length
- * before them, lists their count. A connection begins with a packet that opens a session.
+ * A packet is a length and fields. Numbers are big-endian; the length precedes a string or a buffer, the
+ * count precedes a list. The first packet of a connection opens a session.
  *
  * @module
  */
 
-import { freePorts, OwnProcess, waitUntil } from "../servers.ts";
+import { freePorts } from "../free_ports.ts";
+import { Process } from "../process.ts";
+import { eventually } from "../waiting.ts";
 import type { Exchange } from "./client.ts";
 import { PacketReplies } from "./replies.ts";
-import { askOnce, forEachKey, reachable, type System, value } from "./systems.ts";
+import { askOnce, forEachKey, others, startMsMax, type System, value } from "./systems.ts";
 
-/** Where Debian's package has the program. */
+/** The program in Debian's package. */
 export const zooKeeperClasses = "/usr/share/java/zookeeper.jar";
 const sessionMs = 30_000;
-/** The kinds of requests. */
+/** The types of requests. */
 const [create, getData, setData] = [1, 4, 5] as const;
-/** All may do everything with a node. */
+/** Every client has all permissions for a node. */
 const permissions = 31;
 const anyVersion = -1;
-/** The error of a create for a node that exists. */
+/** The error of a create if the node exists. */
 const nodeExists = -110;
 
 const encoder = new TextEncoder();
 
-/** A field: a number of four bytes, a text with its length, or a yes or no in one byte. */
+/** A field: a number in four bytes, a text with its length, or a boolean in one byte. */
 type Field = number | string | boolean;
 
 function packet(...fields: readonly Field[]): Uint8Array<ArrayBuffer> {
@@ -44,10 +46,10 @@ function four(number: number): number[] {
   return [...bytes];
 }
 
-/** Protocol 0, no transaction seen (8 bytes), a time limit, no session yet (8 bytes), no password. */
+/** Protocol 0, no transaction seen (8 bytes), a timeout, no session yet (8 bytes), no password. */
 const hello = packet(0, 0, 0, sessionMs, 0, 0, "\0".repeat(16));
 
-/** Three servers, whose log is never synced. */
+/** Three servers with a log that is not synced. */
 export async function startZooKeeper(stack: AsyncDisposableStack, folder: string): Promise<System> {
   const ports = freePorts(9);
   const clientPorts = ports.slice(0, 3);
@@ -67,19 +69,19 @@ export async function startZooKeeper(stack: AsyncDisposableStack, folder: string
       ...members,
     ];
     await Deno.writeTextFile(`${dir}/zoo.cfg`, `${config.join("\n")}\n`);
-    const process = new OwnProcess("java", [
+    const process = new Process("java", [
       ...["-Dlog4j.rootLogger=OFF", "-cp", zooKeeperClasses],
       ...["org.apache.zookeeper.server.quorum.QuorumPeerMain", `${dir}/zoo.cfg`],
-    ], "/dev/null");
-    await reachable(stack.use(process), port, "ZooKeeper");
+    ], others);
+    await stack.use(process).listensOn(port);
   }
   let leader: number | undefined;
-  await waitUntil("ZooKeeper has a leader", async () => {
+  await eventually("ZooKeeper has a leader", async () => {
     for (const port of clientPorts) {
       if ((await askOnce(port, "srvr")).includes("Mode: leader")) leader = port;
     }
     return leader !== undefined;
-  });
+  }, startMsMax);
   const exchange = (request: (key: string, id: number) => Uint8Array<ArrayBuffer>): Exchange => ({
     port: leader!,
     hello,

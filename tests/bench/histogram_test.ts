@@ -1,4 +1,4 @@
-/** The histogram of the load generator against a sorted array. */
+/** The histogram of the load generator, compared with a sorted array, and its drawings. */
 
 import { assert, assertAlmostEquals, assertEquals, assertLessOrEqual } from "@std/assert";
 import { drawCurve, drawHistogram, duration, plain } from "../../bench/drawing.ts";
@@ -7,13 +7,13 @@ import { seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;
 
-/** The share of a sorted list, exactly. */
+/** The exact percentile of a sorted list. */
 function percentileOf(sorted: readonly number[], share: number): number {
   return sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1]!;
 }
 
 Deno.test(
-  "percentiles are those of a sorted array, at most one part in 64 or one microsecond higher",
+  "percentiles are those of a sorted array of whole microseconds, at most one part in 100 higher",
   pure,
   seeded((random) => {
     for (let round = 0; round < 300; round++) {
@@ -27,17 +27,17 @@ Deno.test(
       assertEquals(histogram.count, latencies.length);
       assertEquals(histogram.maxUs, latencies.at(-1));
       for (const share of [0, 0.001, 0.5, 0.9, 0.99, 0.999, 1]) {
-        const exact = percentileOf(latencies, share);
+        const exact = Math.floor(percentileOf(latencies, share));
         const read = histogram.percentileUs(share);
         assert(read >= exact, `${share}: ${read} < ${exact}`);
-        assertLessOrEqual(read, Math.max(exact + 1, exact * (1 + 1 / 64)));
+        assertLessOrEqual(read, Math.max(1, exact * 1.01));
       }
     }
   }),
 );
 
 Deno.test(
-  "the rows hold every latency in its range, and begin and end with one that counts",
+  "the rows count every latency in its range; the first and the last are not empty",
   pure,
   () => {
     const histogram = new Histogram();
@@ -47,7 +47,7 @@ Deno.test(
     for (const { fromUs, toUs, count } of rows) {
       assertEquals(count, latencies.filter((us) => us >= fromUs && us < toUs).length, `${fromUs}`);
     }
-    assertEquals(rows[0], { fromUs: 32, toUs: 64, count: 2 });
+    assertEquals(rows[0], { fromUs: 32, toUs: 48, count: 1 });
     assertEquals(rows.at(-1)!.count, 1);
     for (const [index, { fromUs }] of rows.entries()) {
       if (index > 0) assertEquals(fromUs, rows[index - 1]!.toUs);
@@ -63,7 +63,7 @@ Deno.test("an empty histogram has no rows, and every percentile is 0", pure, () 
 });
 
 Deno.test(
-  "a latency below zero counts as zero, one beyond the last bucket is still the maximum",
+  "a latency below zero is recorded as the shortest, one beyond the limit is still the maximum",
   pure,
   () => {
     const histogram = new Histogram();
@@ -72,22 +72,11 @@ Deno.test(
     histogram.record(2 ** 50);
     assertEquals(histogram.maxUs, 2 ** 50);
     assertEquals(histogram.count, 2);
-    assertAlmostEquals(histogram.percentileUs(1), 2 ** 40);
+    assertAlmostEquals(histogram.percentileUs(1), 2 ** 40, 2 ** 40 / 100);
   },
 );
 
-Deno.test("one histogram takes over another", pure, () => {
-  const [a, b, both] = [new Histogram(), new Histogram(), new Histogram()];
-  for (let us = 1; us < 5_000; us += 7) {
-    (us % 2 === 0 ? a : b).record(us);
-    both.record(us);
-  }
-  a.add(b);
-  assertEquals(a.rows(), both.rows());
-  assertEquals([a.count, a.maxUs], [both.count, both.maxUs]);
-});
-
-Deno.test("a bar is as long as its share, and never nothing for something", pure, () => {
+Deno.test("a bar is as long as its share, and never empty for a count above 0", pure, () => {
   const histogram = new Histogram();
   for (let n = 0; n < 1_000; n++) histogram.record(100);
   histogram.record(40);
@@ -97,12 +86,12 @@ Deno.test("a bar is as long as its share, and never nothing for something", pure
   assert(full!.includes(`<${"█".repeat(40)}>`), full);
 });
 
-Deno.test("a curve is drawn from zero to its greatest value", pure, () => {
+Deno.test("a curve is drawn from 0 to its greatest value", pure, () => {
   assertEquals(drawCurve([0, 50, 100, 100]), "▁▅██");
   assertEquals(drawCurve([0, 0]), "▁▁");
 });
 
-Deno.test("durations have the unit that suits them", pure, () => {
+Deno.test("a duration is shown in µs, ms or s", pure, () => {
   assertEquals([7, 1_234, 45_600, 2_500_000].map(duration), [
     "7 µs",
     "1.23 ms",

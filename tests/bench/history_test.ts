@@ -1,4 +1,4 @@
-/** The checks of the load generator: which answers can be true. */
+/** The checks of the load generator: which answers are wrong. */
 
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { type Asked, History, Violation } from "../../bench/history.ts";
@@ -19,7 +19,7 @@ function valueOf({ request }: Asked): string {
   return (request as Put).value;
 }
 
-/** A client for which key 0 was written, as value 1 with timestamp 5. */
+/** The history of a client that has written key 0: value 1 with timestamp 5. */
 function afterOnePut(): { history: History; values: Values; written: string } {
   const values = new Values(1, 10, 64);
   const history = new History(values);
@@ -57,7 +57,7 @@ Deno.test("a value with one character changed, missing or added is not recognise
   }
 });
 
-Deno.test("no two writes have the same value", pure, () => {
+Deno.test("every write has a value of its own", pure, () => {
   const history = new History(new Values(1, 2, 64));
   const texts = [0, 1, 0, 1, 0].map((key, id) => valueOf(history.put(id, key, 0, 0)));
   assertEquals(new Set(texts).size, texts.length);
@@ -65,7 +65,7 @@ Deno.test("no two writes have the same value", pure, () => {
 });
 
 Deno.test(
-  "a GET carries the newest timestamp that was seen for its key, by PUT_OK or GET_OK",
+  "a GET has the highest timestamp seen for its key, by PUT_OK or GET_OK",
   pure,
   () => {
     const { history, values } = afterOnePut();
@@ -77,7 +77,7 @@ Deno.test(
   },
 );
 
-Deno.test("true answers are taken: value, absent key, TRY_OTHER_SERVER_OR_LATER", pure, () => {
+Deno.test("right answers are accepted: value, absent key, TRY_OTHER_SERVER_OR_LATER", pure, () => {
   const { history, values, written } = afterOnePut();
   const key = values.key(0);
   assertEquals(history.answered(history.get(2, 0, 0, 0), new GetOk(2, key, written, 5)), true);
@@ -92,14 +92,18 @@ Deno.test("an answer that is older than the GET's timestamp is a violation", pur
   refuses(history, history.get(2, 0, 0, 0), older, "timestamp 4, older than 5, which was seen");
 });
 
-Deno.test("an answer may be older than what another one showed meanwhile", pure, () => {
-  const { history, values, written } = afterOnePut();
-  const early = history.get(2, 0, 0, 0);
-  const put = history.put(3, 0, 0, 0);
-  history.answered(put, new PutOk(3, values.key(0), 6));
-  assertEquals(history.answered(early, new GetOk(2, values.key(0), written, 5)), true);
-  assertEquals(history.get(4, 0, 0, 0).floor, 6); // and lowers nothing
-});
+Deno.test(
+  "an answer may be older than another one that came after its request was sent",
+  pure,
+  () => {
+    const { history, values, written } = afterOnePut();
+    const early = history.get(2, 0, 0, 0);
+    const put = history.put(3, 0, 0, 0);
+    history.answered(put, new PutOk(3, values.key(0), 6));
+    assertEquals(history.answered(early, new GetOk(2, values.key(0), written, 5)), true);
+    assertEquals(history.get(4, 0, 0, 0).floor, 6); // the highest timestamp stays
+  },
+);
 
 Deno.test(
   "NULL for a key that was seen is a violation, and so is NULL with a timestamp",
@@ -113,7 +117,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a value that was never written is a violation: foreign, of another key, or not sent yet",
+  "a value that was never written is a violation: unknown, of another key, or not sent yet",
   pure,
   () => {
     const { history, values } = afterOnePut();
@@ -133,14 +137,14 @@ Deno.test("another value with the same key and timestamp is a violation", pure, 
 });
 
 Deno.test(
-  "PUT_OK's timestamp must be above all that were seen before the PUT was sent",
+  "the timestamp of a PUT_OK must be above all that were seen before the PUT was sent",
   pure,
   () => {
     const { history, values } = afterOnePut();
     const [first, second] = [history.put(2, 1, 0, 0), history.put(3, 2, 0, 0)];
     refuses(history, first, new PutOk(2, values.key(1), 5), "though 5 was seen before it was sent");
     history.answered(first, new PutOk(2, values.key(1), 7));
-    // The two were on their way at once: their order is the leader's.
+    // Both were in flight at once, so their order is the leader's.
     history.answered(second, new PutOk(3, values.key(2), 6));
     const third = history.put(4, 3, 0, 0);
     refuses(history, third, new PutOk(4, values.key(3), 7), "though 7 was seen before it was sent");
@@ -153,7 +157,7 @@ Deno.test("TRY_OTHER_SERVER_OR_LATER of a server that is not behind is a violati
   refuses(history, history.get(2, 0, 0, 0), reply, "though 5 was asked for");
 });
 
-Deno.test("an answer of another kind, or for another key, is a violation", pure, () => {
+Deno.test("an answer of another type, or for another key, is a violation", pure, () => {
   const { history, values, written } = afterOnePut();
   const key = values.key(0);
   const status = new Heartbeat();

@@ -1,4 +1,4 @@
-/** Figures beside others' and beside targets: replies counted in any chunks, medians, tables. */
+/** The counters of replies, and figures in tables and beside targets. */
 
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { lineOf, meets } from "../../bench/limits/finding.ts";
@@ -16,7 +16,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const http = (body: string) =>
   `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
-/** Packets of ZooKeeper as text: a session's, and a reply for each error. All bytes are below 128. */
+/** Packets of ZooKeeper as text: the session, and a reply for each error. All bytes are below 128. */
 const packets = (...errors: number[]) =>
   [0, ...errors].map((error) => `\0\0\0\x14${"\0".repeat(15)}${String.fromCharCode(error)}rest`)
     .join("");
@@ -30,7 +30,7 @@ const streams: Readonly<Record<string, [() => Replies, string, number]>> = {
 
 for (const [name, [start, text, count]] of Object.entries(streams)) {
   Deno.test(
-    `replies are counted once, wherever the chunks are cut: ${name}`,
+    `replies are counted once, however the chunks are cut: ${name}`,
     pure,
     seeded((random) => {
       for (let round = 0; round < 200; round++) {
@@ -62,33 +62,37 @@ Deno.test("the median of an odd and of an even number of values", pure, () => {
   assertEquals(medianOf([10, 2, 4, 1]), 3);
 });
 
-Deno.test("ratios stand beside their targets; what was not measured leaves no row", pure, () => {
-  const figures: Figures[] = ([
-    ["these servers", "GET", 90],
-    ["JSON echo", "GET", 100],
-    ["these servers", "PUT", 33],
-    ["Redis SET + WAIT 2", "PUT", 10],
-  ] as const).flatMap(([name, kind, rate]) => [
-    { name, kind, column: [64, 1], rate, p50Us: 1, p99Us: 2 * rate },
-    ...(name.startsWith("Redis")
-      ? []
-      : [{ name, kind, column: [8, 16] as const, rate, p50Us: 1, p99Us: 1 }]),
-  ]);
-  const text = tables(figures);
-  assertStringIncludes(text, "| these servers / JSON echo | 0.90 (0.95) | 0.90 |");
-  assertStringIncludes(
-    text,
-    "| these servers / Redis SET + WAIT 2 | 3.30 (1.1) | 3.30 (3 × its best) |",
-  );
-  assertStringIncludes(
-    text,
-    "| p99: these servers / Redis SET + WAIT 2 | 3.30 (at most 1.25) |  |",
-  );
-  assertEquals(text.includes("etcd"), false);
-});
+Deno.test(
+  "ratios are beside their targets; a system that was not measured has no row",
+  pure,
+  () => {
+    const figures: Figures[] = ([
+      ["these servers", "GET", 90],
+      ["JSON echo", "GET", 100],
+      ["these servers", "PUT", 33],
+      ["Redis SET + WAIT 2", "PUT", 10],
+    ] as const).flatMap(([name, kind, rate]) => [
+      { name, kind, column: [64, 1], rate, p50Us: 1, p99Us: 2 * rate },
+      ...(name.startsWith("Redis")
+        ? []
+        : [{ name, kind, column: [8, 16] as const, rate, p50Us: 1, p99Us: 1 }]),
+    ]);
+    const text = tables(figures);
+    assertStringIncludes(text, "| these servers / JSON echo | 0.90 (0.95) | 0.90 |");
+    assertStringIncludes(
+      text,
+      "| these servers / Redis SET + WAIT 2 | 3.30 (1.1) | 3.30 (3 × its best) |",
+    );
+    assertStringIncludes(
+      text,
+      "| p99: these servers / Redis SET + WAIT 2 | 3.30 (at most 1.25) |  |",
+    );
+    assertEquals(text.includes("etcd"), false);
+  },
+);
 
 Deno.test(
-  "a figure meets its target or is said to miss it; without one it stands alone",
+  "a figure meets or misses its target; without a target it is alone",
   pure,
   () => {
     const memory = { what: "memory", figure: 500, unit: "MB" };

@@ -1,4 +1,4 @@
-/** What the load generator asks, and when. */
+/** The requests of the load generator, and when they are due. */
 
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { Histogram } from "../../bench/histogram.ts";
@@ -13,7 +13,7 @@ import {
 
 const pure = { permissions: "none" } as const;
 
-Deno.test("filling puts each key once and then ends", pure, () => {
+Deno.test("the filling writes each key once and then ends", pure, () => {
   const work = eachKeyOnce(3);
   assertEquals([work(), work(), work(), work(), work()], [
     { put: true, key: 0 },
@@ -24,7 +24,7 @@ Deno.test("filling puts each key once and then ends", pure, () => {
   ]);
 });
 
-Deno.test("the same seed asks the same, another one does not", pure, () => {
+Deno.test("the same seed gives the same requests, another one does not", pure, () => {
   const draw = (seed: number) => {
     const work = mixed(1_000, 0.5, randomFrom(seed));
     return Array.from({ length: 100 }, work);
@@ -33,7 +33,7 @@ Deno.test("the same seed asks the same, another one does not", pure, () => {
   assert(JSON.stringify(draw(7)) !== JSON.stringify(draw(8)));
 });
 
-Deno.test("keys are drawn evenly, and PUTs with their share", pure, () => {
+Deno.test("keys are evenly distributed, and PUTs have their share", pure, () => {
   for (const putRatio of [0, 0.1, 1]) {
     const work = mixed(10, putRatio, randomFrom(1));
     const keys = new Array<number>(10).fill(0);
@@ -49,8 +49,8 @@ Deno.test("keys are drawn evenly, and PUTs with their share", pure, () => {
 });
 
 /**
- * A server with one connection that answers each request after 1 ms, and stands still from 100 ms to
- * 1,100 ms. The clock is a number. Returns the latencies that are recorded in 3 s.
+ * The latencies of 3 s on a simulated clock, with a server that answers after 1 ms and stalls from
+ * 100 ms to 1,100 ms. There is one connection.
  */
 function latenciesWith(pace: Pace): Histogram {
   const histogram = new Histogram();
@@ -72,14 +72,14 @@ function latenciesWith(pace: Pace): Histogram {
 }
 
 Deno.test(
-  "a stall counts once in a closed loop, and for every request that was due in an open one",
+  "a stall counts once in a closed loop, and for every due request in an open one",
   pure,
   () => {
     const closed = latenciesWith(closedLoop);
-    assert(closed.percentileUs(0.99) < 2_000, "the stall hides");
+    assert(closed.percentileUs(0.99) < 2_000, "the stall is hidden");
     assert(closed.maxUs >= 1_000_000);
 
-    // It answers twice as fast as it is asked, so it needs as long as it stood still to catch up.
+    // It answers twice as fast as requests come, so catching up takes as long as the stall.
     const open = latenciesWith(new OpenLoop(0, 2));
     assertAlmostEquals(open.count, 1_500, 2);
     assertAlmostEquals(open.percentileUs(0.3), 1_000, 1_000);

@@ -1,12 +1,12 @@
 /**
- * Numbers drawn from a seed, so that a random test that failed can be run again.
+ * Random numbers from a seed, so that a failed random test can be repeated.
  *
  * @module
  */
 
-/** Draws the same for the same seed. */
+/** A pseudo-random generator: the same seed gives the same numbers (mulberry32). */
 export class Random {
-  /** What it started from. */
+  /** The seed that it started from. */
   readonly seed: number;
   #state: number;
 
@@ -16,7 +16,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** A number from 0 up to, not including, 1 (mulberry32). */
+  /** A number from 0 up to, not including, 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -40,12 +40,12 @@ export class Random {
     return this.next() < probability;
   }
 
-  /** One element of a list that is not empty. */
+  /** One element of a list, which must not be empty. */
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)]!;
   }
 
-  /** Text of `pieces` pieces, each of them likely to break something. */
+  /** A text of `pieces` pieces that are likely to break parsers, escapes and consoles. */
   text(pieces: number): string {
     return Array.from({ length: pieces }, () => this.pick(oddPieces)).join("");
   }
@@ -59,8 +59,8 @@ const oddPieces = [
 ];
 
 /**
- * The body of a test that draws at random. Each run draws a new seed; a failure names it, and
- * `deno test --allow-net FILE -- --seed=N` takes it back.
+ * The body of a random test. Each run draws a new seed, and a failure names it:
+ * `deno test --allow-net FILE -- --seed=N` repeats that run.
  */
 export function seeded(run: (random: Random) => void | Promise<void>): () => Promise<void> {
   return async () => {
@@ -68,12 +68,12 @@ export function seeded(run: (random: Random) => void | Promise<void>): () => Pro
     try {
       await run(new Random(seed));
     } catch (cause) {
-      throw new Error(`Failed with seed ${seed}: run it again with -- --seed=${seed}`, { cause });
+      throw new Error(`Failed with seed ${seed}: repeat it with -- --seed=${seed}`, { cause });
     }
   };
 }
 
-/** The number in `--seed=N`, `undefined` where there is none. */
+/** The number in `--seed=N`; `undefined` if there is no such argument. */
 export function givenSeed(args: readonly string[]): number | undefined {
   const flag = args.find((arg) => /^--seed=\d+$/.test(arg));
   return flag === undefined ? undefined : Number(flag.slice("--seed=".length)) >>> 0;

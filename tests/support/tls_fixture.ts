@@ -1,6 +1,5 @@
 /**
- * Certificates for tests, and nothing else: their keys are no secrets. They are valid from 2020 to
- * 2120.
+ * Certificates for tests only: their keys are not secret. They are valid from 2020 to 2120.
  *
  * Made with OpenSSL 3.0 by this script for bash:
  *
@@ -54,7 +53,7 @@ K26rUpirvwDWS5JHjet9Z3gTnnP8pSn96g86BizeQA==
 -----END CERTIFICATE-----
 `;
 
-/** A certificate like that of the CA, and with its key, but of X.509 version 1. */
+/** A certificate with the name and the key of the CA, in X.509 version 1. */
 export const version1 = `-----BEGIN CERTIFICATE-----
 MIIBFjCBvQIUTT+oxZEJHaLD0aCz2ohKRU78a0EwCgYIKoZIzj0EAwIwDTELMAkG
 A1UEAwwCY2EwIBcNMjYxMTIzMDgyNjMxWhgPMjEyNjEwMzAwODI2MzFaMA0xCzAJ
@@ -88,7 +87,7 @@ kPWe4ZO3TCu/zSIjFpJPW2dbK3KrRTBbRDP/3M1rxZVx9F5Ak0sl/SSZ
 `,
 };
 
-/** A server whose certificate is of the other CA. */
+/** A server whose certificate is signed by the other CA. */
 export const stranger = {
   ca: ca,
   cert: `-----BEGIN CERTIFICATE-----

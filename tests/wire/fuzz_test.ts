@@ -1,5 +1,5 @@
 /**
- * A short fuzz run with every run of the tests. `deno task test:fuzz` runs much longer.
+ * A small part of the fuzz suite (`deno task test:fuzz`) in each run of the tests.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { inputsPerRun, serving } from "../suites/fuzz/serving.ts";
 
 const command = "test --allow-net tests/wire/fuzz_test.ts";
 
-fuzz("3,000 random lines are decoded or refused as the contract says", 3_000, command, decoding);
-fuzz("990 random streams give the same lines wherever they are cut", 990, command, reading);
+fuzz("3,000 lines are decoded or refused as the contract says", 3_000, command, decoding);
+fuzz("990 streams give the same lines however they are cut", 990, command, reading);
 fuzz(
-  "10 random streams with a frame of the largest size give the right lines",
+  "10 streams with a frame of the maximum length give the right lines",
   10,
   command,
   readingLong,
@@ -21,9 +21,9 @@ fuzz(
 
 for (
   const [kind, inputs, name] of [
-    ["alone", 600, "600 random sessions do no harm to one server"],
-    ["cluster", 200, "200 random sessions do no harm to a cluster"],
-    ["guarded", 200, "200 random sessions without the secret do no harm to a cluster that has one"],
+    ["alone", 600, "600 clients with bad input at a server do no harm"],
+    ["cluster", 200, "200 clients with bad input at a cluster do no harm"],
+    ["guarded", 200, "200 clients without the secret at a cluster that lacks a server do no harm"],
   ] as const
 ) {
   fuzz(name, inputs / inputsPerRun, command, () => serving(kind, () => {}));

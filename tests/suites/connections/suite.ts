@@ -1,63 +1,30 @@
 /**
- * What many idle connections cost one server process, and that its limits hold.
+ * The cost of many idle connections for one server process, and its limits.
+ *
+ * Not named like a test, because it needs more than the network: `deno task test:connections` runs it.
  *
  * @module
  */
 
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { KvClient } from "../../../lib/client/kv_client.ts";
+import { ServerProcess } from "../../../bench/server_process.ts";
 import { type Address, formatAddress } from "../../../lib/wire/address.ts";
-import { eventually, freePorts, type Message, Wire } from "../../support/helpers.ts";
+import { eventually } from "../../support/waiting.ts";
+import { type Message, Wire } from "../../support/wire_client.ts";
 
-const project = new URL("../../../", import.meta.url);
 const idleConnections = 10_000;
 const batchConnections = 500;
 const measuredRequests = 2_000;
-/** What an idle connection may cost at the most; 10 to 15 KiB were measured. */
+/** The most memory that an idle connection may cost; 10 to 15 KiB were measured. */
 const idleConnectionBytesMax = 40 * 1024;
 
-/** A server that is a cluster of its own, in a process of its own. */
-async function serve(
-  ...flags: string[]
-): Promise<{ address: Address; pid: number } & AsyncDisposable> {
-  const address = { hostname: "127.0.0.1", port: freePorts(1)[0]! };
-  const { hostname: ip, port } = address;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-net", "server.ts", `--ip=${ip}`, `--port=${port}`].concat(
-      [`--leader-ip=${ip}`, `--leader-port=${port}`, "--cluster-size=1", "--quiet"],
-      flags,
-    ),
-    cwd: project,
-    stdin: "null",
-    stdout: "null",
-    stderr: "inherit",
-  }).spawn();
-  await eventually("the server listens", async () => {
-    try {
-      using _wire = await Wire.connect(address);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  return {
-    address,
-    pid: child.pid,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await child.status;
-    },
-  };
+/** Starts a leader that is the whole cluster. */
+async function serve(...flags: string[]): Promise<ServerProcess> {
+  return await ServerProcess.start({ flags: ["--cluster-size=1", "--quiet", ...flags] });
 }
 
-/** What a process holds in memory, as the system counts it. */
-async function residentBytes(pid: number): Promise<number> {
-  const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", `${pid}`] })
-    .output();
-  return Number(new TextDecoder().decode(stdout)) * 1024;
-}
-
-/** PUTs and GETs per second of one client that works alone. */
+/** PUTs and GETs per second of one client with one request at a time. */
 async function rate(address: Address): Promise<number> {
   await using client = new KvClient([address]);
   const from = performance.now();
@@ -69,7 +36,7 @@ async function rate(address: Address): Promise<number> {
   return Math.round(measuredRequests / ((performance.now() - from) / 1000));
 }
 
-/** Connections that say nothing, a batch at a time: half of a batch waits at the system anyway. */
+/** Opens idle connections, a batch at a time, because the system lets only some of them wait for the server. */
 async function open(address: Address, count: number): Promise<Wire[]> {
   const wires: Wire[] = [];
   while (wires.length < count) {
@@ -81,10 +48,10 @@ async function open(address: Address, count: number): Promise<Wire[]> {
   return wires;
 }
 
-Deno.test(`${idleConnections} idle connections on one server, and one that works`, async () => {
+Deno.test(`${idleConnections} idle connections on one server slow down one active connection little`, async () => {
   await using server = await serve();
   await rate(server.address); // warm
-  const [rateBefore, bytesBefore] = [await rate(server.address), await residentBytes(server.pid)];
+  const [rateBefore, bytesBefore] = [await rate(server.address), await server.residentBytes()];
   const from = performance.now();
   const wires = await open(server.address, idleConnections);
   try {
@@ -93,7 +60,7 @@ Deno.test(`${idleConnections} idle connections on one server, and one that works
     assertEquals(status.type, "STATUS_OK");
     const ms = Math.round(performance.now() - from);
     const rateDuring = await rate(server.address);
-    const bytesEach = (await residentBytes(server.pid) - bytesBefore) / idleConnections;
+    const bytesEach = (await server.residentBytes() - bytesBefore) / idleConnections;
     // deno-lint-ignore no-console
     console.log(
       `${idleConnections} idle connections made in ${ms} ms; ${
@@ -109,11 +76,11 @@ Deno.test(`${idleConnections} idle connections on one server, and one that works
   }
 });
 
-Deno.test("connections over the limits are refused with OVERLOADED, and nobody else notices", async () => {
+Deno.test("connections over the limits are refused with OVERLOADED; the others are served", async () => {
   for (const flag of ["--max-connections=8", "--max-connections-per-ip=8"]) {
     await using server = await serve(flag);
     const { address } = server;
-    const wires = await eventually("the connection of the start is gone", async () => {
+    const wires = await eventually("the connections of the start are gone", async () => {
       const opened = await open(address, 8);
       const statuses = await Promise.all(
         opened.map((wire) => wire.ask({ type: "STATUS", id: 1 }).catch(() => undefined)),
@@ -141,22 +108,22 @@ Deno.test("a client that asks without reading costs a bounded amount of memory",
   await using server = await serve("--write-timeout=1");
   await using client = new KvClient([server.address]);
   await client.put("big", "x".repeat(1024 * 1024));
-  const before = await residentBytes(server.pid);
+  const before = await server.residentBytes();
   using greedy = await Wire.connect(server.address);
   const get = { type: "GET", id: 1, key: "big", timestamp: 0 };
-  await greedy.send(...Array.from({ length: 500 }, () => get)); // half a GiB, if it were all made
+  await greedy.send(...Array.from({ length: 500 }, () => get)); // half a GiB, if all answers were made
   assertEquals((await client.get("big")).value?.length, 1024 * 1024, "others are served meanwhile");
-  const grown = await residentBytes(server.pid) - before;
+  const grown = await server.residentBytes() - before;
   assert(grown < 100 * 1024 * 1024, `${grown} bytes for one client that does not read`);
 });
 
-/** A server that waits for a follower which never comes: a PUT has no answer until its time is up. */
+/** Flags of a leader whose follower never comes: a PUT has no answer until its timeout. */
 const waiting = ["--cluster-size=2", "--put-timeout=2"];
 const put = { type: "PUT", id: 1, key: "k", value: "v" };
 const get = { type: "GET", id: 2, key: "k", timestamp: 0 };
 const MiB = 1024 * 1024;
 
-/** The types and ids of answers, in their order. */
+/** The types and ids of answers, in order. */
 function typesOf(answers: Message[]): unknown[] {
   return answers.map(({ type, code, id }) => [code ?? type, id]);
 }
@@ -166,7 +133,7 @@ Deno.test("--max-in-flight: beyond it a connection is not read until one request
   using busy = await Wire.connect(server.address);
   using other = await Wire.connect(server.address);
   await busy.send(...[1, 2, 3].map((id) => ({ ...put, id })), { ...get, id: 4 });
-  const before = await residentBytes(server.pid);
+  const before = await server.residentBytes();
   const filler = "x".repeat(MiB);
   const more = Array.from({ length: 200 }, (_, n) => ({ ...get, id: 5 + n, filler }));
   let sent = 0;
@@ -179,13 +146,13 @@ Deno.test("--max-in-flight: beyond it a connection is not read until one request
   assertEquals(typesOf([await other.ask(get)]), [["TRY_OTHER_SERVER_OR_LATER", 2]]);
   const first = await busy.messages(4);
   assertEquals(typesOf(first).slice(0, 3), [1, 2, 3].map((id) => ["UNAVAILABLE", id]));
-  assertEquals(first[3]!.id, 4, "it came after the answers that it had to wait for");
-  assert(sent < more.length, "the rest could not even be sent");
-  const grown = await residentBytes(server.pid) - before;
+  assertEquals(first[3]!.id, 4, "it waited for these answers");
+  assert(sent < more.length, "the rest could not be sent");
+  const grown = await server.residentBytes() - before;
   assert(grown < 100 * MiB, `${grown} bytes for a client that was not read`);
   const answers = await busy.messages(more.length);
   await sending;
-  assertEquals(answers.map(({ id }) => id), more.map(({ id }) => id), "then all is answered");
+  assertEquals(answers.map(({ id }) => id), more.map(({ id }) => id), "then all are answered");
 });
 
 Deno.test("--max-outstanding-puts: one more is OVERLOADED at once, and GETs are answered", async () => {
@@ -200,14 +167,14 @@ Deno.test("--max-outstanding-puts: one more is OVERLOADED at once, and GETs are 
   assertEquals(typesOf([await wire.message()]), [["UNAVAILABLE", 5]], "there is room again");
 });
 
-Deno.test("--max-waiting: text of PUTs that wait for servers is bounded too", async () => {
+Deno.test("--max-waiting: the text of PUTs that wait for servers is bounded", async () => {
   await using server = await serve(...waiting, "--max-waiting=1");
   using wire = await Wire.connect(server.address);
   await wire.send(...[1, 2].map((id) => ({ ...put, id, value: "v".repeat(MiB) })));
   assertEquals(typesOf([await wire.message()]), [["OVERLOADED", 2]]);
 });
 
-Deno.test("--frame-timeout: who leaves a frame half sent is cut off, who says nothing is not", async () => {
+Deno.test("--frame-timeout: a client that sends half a frame is cut off, an idle one is not", async () => {
   await using server = await serve("--frame-timeout=1");
   using idle = await Wire.connect(server.address);
   using half = await Wire.connect(server.address);
@@ -219,7 +186,7 @@ Deno.test("--frame-timeout: who leaves a frame half sent is cut off, who says no
   assertEquals(typesOf([await idle.ask(get)]), [["GET_OK", 2]]);
 });
 
-Deno.test("--write-timeout: who asks and never reads is cut off", async () => {
+Deno.test("--write-timeout: a client that never reads its answers is cut off", async () => {
   await using server = await serve("--write-timeout=1");
   using greedy = await Wire.connect(server.address);
   await greedy.ask({ ...put, value: "x".repeat(MiB) });
@@ -239,21 +206,21 @@ Deno.test("--max-buffered: many half-sent frames cost a bounded amount of memory
   await using server = await serve("--max-buffered=64");
   await using client = new KvClient([server.address]);
   await client.put("k", "v");
-  const before = await residentBytes(server.pid);
+  const before = await server.residentBytes();
   const half = "x".repeat(6 * MiB);
   let most = 0;
   let cut = 0;
   await using wires = new AsyncDisposableStack();
-  for (let n = 0; n < 200; n++) { // 1.2 GiB, if all were kept
+  for (let n = 0; n < 200; n++) { // 1.2 GiB, if the server kept all
     const wire = wires.use(await Wire.connect(server.address));
     await wire.write(half).catch(() => cut++);
     assertEquals((await client.get("k")).value, "v");
-    most = Math.max(most, await residentBytes(server.pid) - before);
+    most = Math.max(most, await server.residentBytes() - before);
   }
   assert(most < 400 * MiB, `${most} bytes for half-sent frames, ${cut} of them cut while sending`);
 });
 
-Deno.test("--max-frame, --max-key and --max-value: more is TOO_LARGE", async () => {
+Deno.test("--max-frame, --max-key and --max-value: anything larger is TOO_LARGE", async () => {
   await using server = await serve("--max-frame=65536", "--max-key=3", "--max-value=5");
   using wire = await Wire.connect(server.address);
   assertEquals(typesOf([await wire.ask({ ...put, key: "kkkk" })]), [["TOO_LARGE", 1]]);

@@ -9,7 +9,7 @@ import { type BrowserContextOptions, chromium, type Locator, type Page } from "p
 import { Dashboard } from "../../../dashboard/server/dashboard.ts";
 import { formatAddress } from "../../../lib/wire/address.ts";
 import { KvServer } from "../../../lib/server/kv_server.ts";
-import { anyPort } from "../../support/helpers.ts";
+import { anyPort } from "../../support/ports.ts";
 
 const executablePath = "/usr/bin/chromium";
 
@@ -95,7 +95,7 @@ export class Scene implements AsyncDisposable {
     return scene;
   }
 
-  /** Stops one of the servers. */
+  /** Stops a server. */
   async stop(index: number): Promise<void> {
     await this.#running[index]!.close();
   }

@@ -13,7 +13,7 @@ import type { Page } from "playwright-core";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { parseAddress } from "../../../lib/wire/address.ts";
 import { portsDefault } from "../../../lib/limits.ts";
-import { eventually } from "../../support/helpers.ts";
+import { eventually } from "../../support/waiting.ts";
 import { Scene } from "./browser.ts";
 
 const screenshots = Deno.args.includes("--screenshots");

@@ -4,16 +4,15 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
-import { freePorts, patienceMs, within } from "../../support/helpers.ts";
+import { Process } from "../../../bench/process.ts";
+import { freePorts } from "../../support/ports.ts";
+import { eventually, waitMsMax, within } from "../../support/waiting.ts";
 
-/** A process starts slowly where many do. */
-const startMs = 20_000;
+/** A process starts slowly if many start at once. */
+const startMsMax = 20_000;
 const startsMax = 3;
-const pollMs = 20;
-const outputCharsMax = 4_000;
 
-/** The program; `undefined` where it is not installed. */
+/** The path of etcd; `undefined` if it is not installed. */
 export const etcdProgram: string | undefined = find("etcd");
 function find(program: string): string | undefined {
   try {
@@ -26,15 +25,15 @@ function find(program: string): string | undefined {
   }
 }
 
-/** How members are started, besides addresses and folders. */
+/** How members are started. */
 export interface EtcdSetup {
-  /** Further flags for each of them. */
+  /** Further flags of each member. */
   readonly flags?: readonly string[];
-  /** Files in PEM, where clients must speak TLS; the members among themselves do not. */
+  /** PEM files for TLS with clients. The members speak TCP with each other. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
 }
 
-/** Three members that have found each other. */
+/** A cluster of three members. */
 export class RealEtcd implements AsyncDisposable {
   readonly members: readonly RealMember[];
   readonly #folder: string;
@@ -63,9 +62,9 @@ export class RealEtcd implements AsyncDisposable {
     });
   }
 
-  /** Starts them. Resolves when each of them says who leads. */
+  /** Starts three members. Resolves when each of them knows the leader. */
   static async start(setup: EtcdSetup = {}): Promise<RealEtcd> {
-    // Another program may take a port in the moment in which it is free.
+    // Another program may take a port before etcd does.
     for (let attempt = 1;; attempt++) {
       const etcd = new RealEtcd(await Deno.makeTempDir({ prefix: "kv-etcd-" }), setup);
       try {
@@ -79,7 +78,7 @@ export class RealEtcd implements AsyncDisposable {
     }
   }
 
-  /** Resolves when each member that runs answers and knows a leader. */
+  /** Resolves when each running member answers and knows the leader. */
   async ready(): Promise<void> {
     await Promise.all(this.members.filter(({ alive }) => alive).map((member) => member.ready()));
   }
@@ -95,23 +94,21 @@ function memberTls({ ca, cert, key }: NonNullable<EtcdSetup["tls"]>): MemberTls 
   return { caCerts: [caCert!], cert: own!, key: secret! };
 }
 
-/** How a test asks a member that speaks TLS. */
+/** What a test needs to ask a member over TLS. */
 interface MemberTls {
   readonly caCerts: string[];
   readonly cert: string;
   readonly key: string;
 }
 
-/** One member: its address and its data stay, its processes come and go. */
+/** One member: its address and its data stay while its processes are killed and started again. */
 export class RealMember {
   readonly url: string;
-  /** Counts its processes. */
+  /** The number of its newest process, counted from 1. */
   life = 0;
   readonly #args: readonly string[];
   readonly #tls: MemberTls | undefined;
-  #child: Deno.ChildProcess | undefined;
-  #ended: Promise<void> = Promise.resolve();
-  #output = "";
+  #process: Process | undefined;
 
   constructor(url: string, args: readonly string[], tls?: MemberTls) {
     this.url = url;
@@ -125,38 +122,28 @@ export class RealMember {
   }
 
   get alive(): boolean {
-    return this.#child !== undefined;
+    return this.#process?.ended === false;
   }
 
-  /** Starts a process on what the one before has left. */
+  /** Starts a process with the data of the one before. */
   start(): void {
-    const child = new Deno.Command(etcdProgram!, {
-      args: [...this.#args],
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    this.#child = child;
+    this.#process = new Process(etcdProgram!, this.#args);
     this.life++;
-    this.#ended = this.#watch(child);
   }
 
-  /** Resolves when it listens, and the cluster has a leader. */
+  /** Resolves when it listens and knows a leader. */
   async ready(): Promise<void> {
-    const untilMs = performance.now() + startMs;
-    while (performance.now() < untilMs) {
-      if (this.#child === undefined) throw new Error(`etcd has ended: ${this.#output}`);
+    await eventually(`etcd at ${this.url} knows a leader`, async () => {
+      if (!this.alive) throw new Error(`etcd has ended: ${this.#process?.errors}`);
       const status = await this.ask("maintenance/status", {}).catch(() => undefined);
-      if (status?.leader !== undefined) return;
-      await delay(pollMs);
-    }
-    throw new Error(`etcd at ${this.url} is not ready: ${this.#output}`);
+      return status?.leader !== undefined;
+    }, startMsMax);
   }
 
   /**
-   * Asks its gateway for something.
+   * Sends a request to its JSON gateway.
    *
-   * @throws {Error} where the answer is an error.
+   * @throws {Error} if the answer is an error.
    */
   async ask(
     path: string,
@@ -172,7 +159,7 @@ export class RealMember {
       method: "POST",
       body: JSON.stringify(body),
       headers: token === undefined ? {} : { Authorization: token },
-      signal: AbortSignal.timeout(patienceMs),
+      signal: AbortSignal.timeout(waitMsMax),
       client,
     });
     const answer = await response.json();
@@ -180,26 +167,14 @@ export class RealMember {
     return answer;
   }
 
-  /** SIGKILL. Resolves when it is gone. */
+  /** Kills the process (SIGKILL). Resolves when it has ended. */
   async kill(): Promise<void> {
-    this.signal("SIGKILL");
-    await within(`etcd at ${this.url} dies`, this.#ended, patienceMs);
+    const killed = this.#process?.kill() ?? Promise.resolve();
+    await within(`etcd at ${this.url} dies`, killed, waitMsMax);
   }
 
-  /** Sends it a signal, where it runs. */
+  /** Sends a signal to the process, if it runs. */
   signal(signal: Deno.Signal): void {
-    try {
-      this.#child?.kill(signal);
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // it has ended by itself
-    }
-  }
-
-  async #watch(child: Deno.ChildProcess): Promise<void> {
-    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-      this.#output = (this.#output + text).slice(-outputCharsMax);
-    }
-    await child.status;
-    this.#child = undefined;
+    this.#process?.signal(signal);
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Three servers on three real members of etcd: the conformance suite, what etcd may do to them, and a load under which
- * its leader is killed.
+ * Three servers on three real members of etcd: the conformance suite, faults of etcd, and a load during which etcd's
+ * leader is killed.
  *
- * Not named like a test, because it needs more than the network: `deno task test:etcd` runs it. Where etcd is not
- * installed all of its tests are ignored.
+ * Not named like a test, because it needs more than the network: `deno task test:etcd` runs it. All tests are ignored
+ * if etcd is not installed.
  *
  * @module
  */
 
-// deno-lint-ignore-file no-console -- what is skipped, and the figures, belong on the console
+// deno-lint-ignore-file no-console -- the reason for skipped tests and the figures belong on the console
 
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { formatAddress } from "../../../lib/wire/address.ts";
@@ -19,35 +19,33 @@ import { putTimeoutMs, silenceMs } from "../../../lib/replication/tuning.ts";
 import { valueBytesMax } from "../../../lib/limits.ts";
 import { History } from "../faults/history.ts";
 import { Load } from "../faults/load.ts";
-import {
-  anyPort,
-  eventually,
-  freePorts,
-  type Message,
-  TestServer,
-  Wire,
-} from "../../support/helpers.ts";
+import { ServerProcess } from "../../../bench/server_process.ts";
+import { anyPort } from "../../support/ports.ts";
+import { TestServer } from "../../support/test_server.ts";
+import { eventually } from "../../support/waiting.ts";
+import { type Message, Wire } from "../../support/wire_client.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { server as certificate } from "../../support/tls_fixture.ts";
 import { conformance, type EngineCluster } from "../../support/engine_conformance.ts";
 import { etcdProgram, type EtcdSetup, RealEtcd, type RealMember } from "./real_etcd.ts";
 
-/** PUTs go on so soon after etcd's leader was killed: its election and the time of one PUT that hangs. */
+/** How long PUTs may pause after etcd's leader was killed: an election, and the timeout of one PUT. */
 const resumeMs = 8_000;
-/** Above the time in which a server answers every request: machines are busy. */
+/** The slack of a busy machine above the time in which a server answers every request. */
 const answerSlackMs = 2_000;
+/** A number of requests that shows that work goes on. */
 const some = 100;
 const seed = givenSeed(Deno.args) ?? Math.floor(Math.random() * 2 ** 32);
 
 const ignore = etcdProgram === undefined;
 if (ignore) console.log("skipped: etcd not found");
 
-/** Servers and the etcd that they stand on. */
+/** Three servers, each connected to its own member of etcd. */
 interface Scene extends EngineCluster {
   readonly etcd: RealEtcd;
 }
 
-/** `prepare` does with etcd what must be done before servers come. */
+/** Starts etcd and three servers; `prepare` sets etcd up before the servers start. */
 async function start(
   setup: EtcdSetup = {},
   options: Partial<EtcdOptions> = {},
@@ -114,7 +112,7 @@ conformance({
 
 const test = (name: string, fn: () => Promise<void>) => Deno.test({ name, ignore, fn });
 
-test("etcd's leader is killed under load, again and again: writes resume, nothing is lost or stale", async () => {
+test("etcd's leader is killed repeatedly under load: writes resume, nothing is lost or stale", async () => {
   await using scene = await start();
   const { etcd, servers } = scene;
   const history = new History();
@@ -123,7 +121,7 @@ test("etcd's leader is killed under load, again and again: writes resume, nothin
     servers: servers.map((server, index) => ({
       address: server.address,
       name: server.name,
-      // A member that was killed may have to learn again what it had already shown.
+      // A killed member may have to load again what it had already shown.
       get process() {
         return `${server.name}, member ${etcd.members[index]!.life}`;
       },
@@ -165,7 +163,7 @@ test("etcd's leader is killed under load, again and again: writes resume, nothin
     ...await load.lastRequests(),
     tables: await load.readTables(),
     clients: load.clients,
-    calmUntilMs: 0, // etcd acknowledges what a majority holds: others may be behind even when all is well
+    calmUntilMs: 0, // etcd acknowledges what a majority holds: the third member may always be behind
     loadEndMs: load.endMs,
     answerMs: putTimeoutMs + answerSlackMs,
   });
@@ -176,7 +174,7 @@ test("etcd's leader is killed under load, again and again: writes resume, nothin
   assertEquals(violations, [], notes.join("\n"));
   assertEquals([figures.lost, figures.stale], [0, 0]);
   assertGreater(figures.acknowledged, 4 * some);
-  // The watches went on where they were: every write that was read back is shown, once, in order.
+  // The watches continued from their revisions: every write is shown once and in order.
   for (const server of servers) {
     const shown = [...timestampsOf(server.printsOf("REPLICATION"))];
     assertEquals(shown, shown.toSorted((a, b) => a - b));
@@ -188,7 +186,7 @@ test("etcd's leader is killed under load, again and again: writes resume, nothin
   }
 });
 
-test("without a majority: PUTs fail at once and say so, GETs are answered, and it heals", async () => {
+test("without a majority PUTs fail at once with the reason and GETs are answered; it recovers", async () => {
   await using scene = await start();
   const { etcd, servers } = scene;
   const { timestamp } = await put(servers[0]!, "cor", "azul");
@@ -216,7 +214,7 @@ test("without a majority: PUTs fail at once and say so, GETs are answered, and i
   );
 });
 
-test("a server whose own member is gone says so; clients go on, and it shows what it missed", async () => {
+test("a server that loses its member says so; clients go on, and it shows the missed writes later", async () => {
   await using scene = await start();
   const { etcd, servers } = scene;
   const { leader, others: [away, other] } = await leaderOf(scene);
@@ -252,7 +250,7 @@ test("a server whose own member is gone says so; clients go on, and it shows wha
   );
 });
 
-test("what a watch needs is compacted meanwhile: it is reported, and later writes are shown", async () => {
+test("a revision that a watch needs is compacted: it is reported, and later writes are shown", async () => {
   await using scene = await start();
   const { etcd, servers } = scene;
   const { leader, others: [away] } = await leaderOf(scene);
@@ -279,7 +277,7 @@ test("what a watch needs is compacted meanwhile: it is reported, and later write
   );
 });
 
-test("etcd is out of space: PUTs say so, and what is certain, and GETs go on", async () => {
+test("etcd is out of space: PUTs fail with the reason and GETs are answered", async () => {
   await using scene = await start({ flags: ["--quota-backend-bytes", "4000000"] });
   const { servers } = scene;
   const value = "x".repeat(valueBytesMax);
@@ -300,7 +298,7 @@ test("etcd is out of space: PUTs say so, and what is certain, and GETs go on", a
   }
 });
 
-test("a request that is too long for etcd is TOO_LARGE; what fits is written", async () => {
+test("a request that is too long for etcd is TOO_LARGE; one that fits is written", async () => {
   await using scene = await start({ flags: ["--max-request-bytes", "100000"] });
   const [server] = scene.servers;
   const refused = await put(server!, "k", "x".repeat(200_000));
@@ -309,7 +307,7 @@ test("a request that is too long for etcd is TOO_LARGE; what fits is written", a
   assertEquals((await put(server!, "k", "x".repeat(90_000))).type, "PUT_OK");
 });
 
-test("other data in etcd is neither touched nor shown", async () => {
+test("other data in etcd is neither changed nor shown", async () => {
   await using scene = await start();
   const { etcd, servers } = scene;
   const other = { key: btoa("kw/cor"), value: btoa("theirs") };
@@ -328,7 +326,7 @@ test("other data in etcd is neither touched nor shown", async () => {
   }
 });
 
-test("user and password of etcd: without them a clear error, with them all goes well, past the life of a token", async () => {
+test("user and password of etcd: without them a clear error, with them it works even after a token has expired", async () => {
   const login = { user: "app", password: "p" };
   const prepare = async ({ members: [member] }: RealEtcd) => {
     const ask = (path: string, body: Record<string, unknown>) => member!.ask(`auth/${path}`, body);
@@ -350,7 +348,7 @@ test("user and password of etcd: without them a clear error, with them all goes 
       async () => (await get(server, "cor", timestamp as number)).value === "azul",
     );
   }
-  // The life of a token begins anew with each use, so the members forget them all.
+  // Each use extends the life of a token, so the members are restarted to forget them all.
   for (const member of etcd.members) await member.kill();
   for (const member of etcd.members) member.start();
   await etcd.ready();
@@ -378,7 +376,7 @@ test("user and password of etcd: without them a clear error, with them all goes 
   }
 });
 
-test("https with a CA and a certificate for etcd; without them nothing is sent", async () => {
+test("https with a CA and a certificate for etcd; without them no request is sent", async () => {
   const folder = await Deno.makeTempDir({ prefix: "kv-etcd-tls-" });
   const tls = { ca: `${folder}/ca.pem`, cert: `${folder}/cert.pem`, key: `${folder}/key.pem` };
   try {
@@ -399,7 +397,7 @@ test("https with a CA and a certificate for etcd; without them nothing is sent",
   }
 });
 
-test("a member that stands still: every request is answered in time, and PUTs tell what is certain", async () => {
+test("a member is stopped: every request is answered in time, and each PUT says whether it was sent", async () => {
   await using scene = await start();
   const { etcd, servers } = scene;
   const { others: [index] } = await leaderOf(scene);
@@ -423,34 +421,18 @@ test("a member that stands still: every request is answered in time, and PUTs te
   assert(!server.prints.some((line) => line.includes("ts:") && line.includes("rosa")));
 });
 
-test("a server process needs the network and nothing else, and ends on SIGTERM with code 0", async () => {
+test("a server process needs only the network, and ends on SIGTERM with code 0", async () => {
   await using etcd = await RealEtcd.start();
-  const [port] = freePorts(1) as [number];
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-prompt", "--allow-net", "server.ts", "--engine=etcd"],
-      ...[`--etcd=${etcd.members[0]!.url}`, "--ip=127.0.0.1", `--port=${port}`],
-    ],
-    cwd: new URL("../../../", import.meta.url),
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const output = child.output();
-  const address = { hostname: "127.0.0.1", port };
-  await eventually("a PUT is taken", async () => {
-    try {
-      using wire = await Wire.connect(address);
-      return (await wire.ask({ type: "PUT", id: 1, key: "cor", value: "azul" })).type === "PUT_OK";
-    } catch {
-      return false; // it does not listen yet
-    }
+  await using server = await ServerProcess.start({
+    leaderPort: null,
+    flags: ["--engine=etcd", `--etcd=${etcd.members[0]!.url}`],
+    out: "keep",
   });
-  child.kill("SIGTERM");
-  const { code, stdout, stderr } = await output;
-  const [lines, reports] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  assertEquals(code, 0, reports!);
-  assertStringIncludes(lines!, "PUT key:cor value:azul");
-  assertStringIncludes(reports!, "answers, cluster");
+  await eventually("a PUT is acknowledged", async () => {
+    using wire = await Wire.connect(server.address);
+    return (await wire.ask({ type: "PUT", id: 1, key: "cor", value: "azul" })).type === "PUT_OK";
+  });
+  assertEquals(await server.stop(), 0, server.errors);
+  assertStringIncludes(server.screen, "PUT key:cor value:azul");
+  assertStringIncludes(server.errors, "answers, cluster");
 });

@@ -1,5 +1,5 @@
 /**
- * The clients of the tests under faults. They write down everything that they ask and are told.
+ * The clients of the faults suite. They record every request and every answer.
  *
  * @module
  */
@@ -12,36 +12,36 @@ import { type AnyMensagem, Get, Mensagem, Put } from "../../../lib/mensagem.ts";
 import { Session } from "../../../lib/client/session.ts";
 import type { Event, History } from "./history.ts";
 
-/** Longer than a server takes to answer, so that one that does not is found out. */
-const patienceMs = 8_000;
+/** A timeout longer than a server takes to answer, so that a missing answer is noticed. */
+const answerMsMax = 8_000;
 const dialMs = 2_000;
 const readBytesMax = 64 * 1024;
-/** After a dial that failed the next one comes no sooner. */
+/** The least pause after a failed dial. */
 const redialMs = 50;
-/** A library client gives up sooner, so that a server that stands still holds it up less. */
+/** The timeout of a library client: short, so that a stopped server blocks it less. */
 const libraryTimeoutMs = 1_500;
 
-/** What clients need to know of a server. */
+/** The facts that clients need about a server. */
 export interface ServerUnderLoad {
   readonly address: Address;
   /** "ip:port" */
   readonly name: string;
-  /** Names its present life: a later one may have forgotten something. */
+  /** The name of its newest process, which may hold less than the one before. */
   readonly process: string;
-  /** For each key the highest timestamp that was acknowledged when that life began. */
+  /** For each key, the highest timestamp that was acknowledged when that process began. */
   readonly startFloors: ReadonlyMap<string, number>;
-  /** A clock that does not move while it stands still, in milliseconds. */
+  /** A clock in milliseconds that stands still while the process is stopped. */
   readonly ownMs: number;
 }
 
-/** What became of a request. */
+/** The outcome of a request. */
 type Outcome =
   | AnyMensagem
-  /** It never left. */
+  /** It was not sent. */
   | { readonly type: "NOT_SENT"; readonly reason: string }
   /** The connection ended before the answer. */
   | { readonly type: "LOST"; readonly reason: string }
-  /** The server said what no server may say. */
+  /** The server broke the protocol. */
   | { readonly type: "BROKEN"; readonly reason: string };
 
 interface InFlight {
@@ -49,21 +49,21 @@ interface InFlight {
   readonly resolve: (outcome: Outcome) => void;
 }
 
-/** Turns values into what the history keeps of them, and back: large values differ in their beginning only. */
+/** Turns the short value in a history into the long one on the wire, and back. */
 export class Values {
   readonly #padding: string;
 
-  /** Values are so many UTF-16 units long, and a few more. */
+  /** Values of about `chars` UTF-16 units. */
   constructor(chars: number) {
     this.#padding = "·é\u{1F642}".repeat(Math.ceil(chars / 4));
   }
 
-  /** The whole value. */
+  /** The value on the wire. */
   whole(head: string): string {
     return head + this.#padding;
   }
 
-  /** What is different about the value. One that was never whole is like none that was written. */
+  /** The value in the history. An incomplete value becomes one that was never written. */
   head(value: string): string {
     if (value.endsWith(this.#padding)) return value.slice(0, value.length - this.#padding.length);
     return `${value.slice(0, 40)} … ${value.length} characters`;
@@ -71,8 +71,8 @@ export class Values {
 }
 
 /**
- * A connection to one server, made again when it is needed. It has nothing in common with the connections of the
- * library but the codec.
+ * A connection to one server, which is made again when it is needed. It shares nothing with the library but the
+ * codec.
  */
 class Line implements AsyncDisposable {
   readonly #address: Address;
@@ -82,10 +82,10 @@ class Line implements AsyncDisposable {
   #whyNot = "";
   /** Requests without an answer, oldest first. */
   readonly #inFlight = new Map<number, InFlight>();
-  /** Frames that leave with the next write. */
+  /** Frames of the next write. */
   #unsent = "";
   #writing = false;
-  /** What runs in the background. */
+  /** Background tasks. */
   readonly #tasks = new Set<Promise<void>>();
   #nextId = 1;
   #closed = false;
@@ -94,7 +94,7 @@ class Line implements AsyncDisposable {
     this.#address = address;
   }
 
-  /** Sends a request. `make` is called when there is a connection. */
+  /** Sends a request, which `make` makes once there is a connection. */
   async ask(make: (id: number) => Put | Get): Promise<Outcome> {
     if (this.#conn === undefined && performance.now() >= this.#redialAtMs) {
       await (this.#dialling ??= this.#dial());
@@ -108,17 +108,17 @@ class Line implements AsyncDisposable {
     return await promise;
   }
 
-  /** Gives up on a server that does not answer. To be called now and then. */
+  /** Closes the connection if an answer takes too long. Call it from time to time. */
   sweep(nowMs: number): void {
     for (const { sinceMs } of this.#inFlight.values()) {
-      if (nowMs - sinceMs > patienceMs) this.#end(`no answer within ${patienceMs} ms`);
+      if (nowMs - sinceMs > answerMsMax) this.#end(`no answer within ${answerMsMax} ms`);
       return;
     }
   }
 
-  /** Ends the connection, wherever it is. */
+  /** Closes the connection, in the middle of requests. */
   break(): void {
-    this.#end("this client has cut its connection");
+    this.#end("this client has closed its connection");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,7 +164,7 @@ class Line implements AsyncDisposable {
     }
   }
 
-  /** What is asked in one turn leaves in one write. */
+  /** Sends the requests of one turn of the event loop in one write. */
   async #write(conn: Deno.Conn): Promise<void> {
     this.#writing = true;
     await undefined;
@@ -184,7 +184,7 @@ class Line implements AsyncDisposable {
   #take(reply: AnyMensagem): void {
     const id = "id" in reply ? reply.id : undefined;
     const inFlight = id === undefined ? undefined : this.#inFlight.get(id);
-    if (inFlight === undefined) throw new TypeError(`nobody has asked for ${reply.encode()}`);
+    if (inFlight === undefined) throw new TypeError(`an answer to no request: ${reply.encode()}`);
     this.#inFlight.delete(id!);
     inFlight.resolve(reply);
   }
@@ -204,15 +204,16 @@ class Line implements AsyncDisposable {
   }
 }
 
-/** True where the server said what it may not say, and not where the connection broke. */
+/** Whether the server broke the protocol. Otherwise the connection was lost. */
 function isProtocolError(error: unknown): boolean {
   return error instanceof MensagemError || error instanceof FrameError ||
     error instanceof TypeError;
 }
 
 /**
- * A client that believes whatever it is told and writes it down. (The library's client does not show a stale
- * value: a test with that one alone would never see that a server gave one.)
+ * A client that accepts and records every answer.
+ *
+ * The library's client refuses a stale value, so a test with that one alone could not see that a server sent it.
  */
 export class Witness implements AsyncDisposable {
   readonly #name: string;
@@ -231,13 +232,13 @@ export class Witness implements AsyncDisposable {
     this.#values = values;
   }
 
-  /** Becomes another client, who has seen nothing yet. */
+  /** Becomes another client that has seen nothing. */
   renew(): void {
     this.#session = new Session();
     this.#generation++;
   }
 
-  /** Writes a value that nobody wrote before. Returns true where it was acknowledged. */
+  /** Writes a unique value. Returns whether it was acknowledged. */
   async put(server: number, key: string): Promise<boolean> {
     const { op, client, done } = this.#begin(server, key, true);
     const session = this.#session;
@@ -256,7 +257,7 @@ export class Witness implements AsyncDisposable {
     return false;
   }
 
-  /** Reads a key. Returns true where a table answered. */
+  /** Reads a key. Returns whether a server answered from its table. */
   async get(server: number, key: string): Promise<boolean> {
     const { op, client, done } = this.#begin(server, key, false);
     const { startFloors, name } = this.#servers[server]!;
@@ -276,7 +277,7 @@ export class Witness implements AsyncDisposable {
     return false;
   }
 
-  /** Reads keys as somebody who has seen nothing, without a note. `undefined` where the server does not answer. */
+  /** Reads keys as a client that has seen nothing, without recording it. `undefined` if the server refuses one. */
   async readTable(
     server: number,
     keys: Iterable<string>,
@@ -293,12 +294,12 @@ export class Witness implements AsyncDisposable {
     return complete ? table : undefined;
   }
 
-  /** Gives up on servers that do not answer. To be called now and then. */
+  /** Closes connections on which an answer takes too long. Call it from time to time. */
   sweep(nowMs: number): void {
     for (const line of this.#lines) line.sweep(nowMs);
   }
 
-  /** Ends all connections, in the middle of whatever is on them. */
+  /** Closes all connections, in the middle of requests. */
   break(): void {
     for (const line of this.#lines) line.break();
   }
@@ -307,7 +308,7 @@ export class Witness implements AsyncDisposable {
     await Promise.all(this.#lines.map((line) => line[Symbol.asyncDispose]()));
   }
 
-  /** Notes a request, and returns how its end is noted. */
+  /** Records a request, and returns the function that records its end. */
   #begin(index: number, key: string, write: boolean) {
     const server = this.#servers[index]!;
     const op = this.#history.nextOp();
@@ -338,7 +339,7 @@ function notDone(op: number, request: string, outcome: Outcome): Event {
   }
 }
 
-/** The client of the library, as a program uses it. */
+/** A client of the library, used as a program uses it. */
 export class LibraryClient implements AsyncDisposable {
   readonly #name: string;
   readonly #client: KvClient;
@@ -359,12 +360,12 @@ export class LibraryClient implements AsyncDisposable {
     this.#values = values;
     this.#client = new KvClient(servers.map(({ address }) => address), {
       timeoutMs: libraryTimeoutMs,
-      once: true, // so that the history knows who was asked
+      once: true, // so that the history knows which server was asked
       random,
     });
   }
 
-  /** Writes a value that nobody wrote before, at a server drawn at random. */
+  /** Writes a unique value at a random server. */
   async put(key: string): Promise<boolean> {
     return await this.#do(key, true, async (op, client) => {
       const { timestamp } = await this.#client.put(key, this.#values.whole(`${op}`));
@@ -372,7 +373,7 @@ export class LibraryClient implements AsyncDisposable {
     });
   }
 
-  /** Reads a key at a server drawn at random. */
+  /** Reads a key at a random server. */
   async get(key: string): Promise<boolean> {
     const floors = new Map(this.#servers.map(({ name, startFloors }) => [name, startFloors]));
     return await this.#do(key, false, async (op, client) => {

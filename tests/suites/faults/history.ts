@@ -1,84 +1,84 @@
 /**
- * What clients saw, in the order in which they saw it, and whether it may be so.
+ * The history of requests and answers in order, and the rules that it must keep.
  *
  * @module
  */
 
 import { makeCheckers, type Observation, type Table } from "../../simulation/checkers.ts";
 
-/** What a client did or saw. Each request is "asked" once, then one of the others, then "answered". */
+/** An action or observation of a client. Each request is "asked", then one of the others, then "answered". */
 export type Event =
   | Extract<Observation, { kind: "put" | "got" | "answered" }>
-  /** `process` is the one that is asked, where that is known. */
+  /** `process` is the server process that was asked; `undefined` if that is not known. */
   | Extract<Observation, { kind: "asked" }> & { readonly process?: string }
   /** TRY_OTHER_SERVER_OR_LATER. */
   | { readonly kind: "refused"; readonly op: number; readonly server: string }
-  /** Certainly not written, or not read. */
+  /** Not applied, or not read. */
   | { readonly kind: "failed"; readonly op: number; readonly reason: string }
-  /** Perhaps written, perhaps later. */
+  /** Possibly applied, now or later. */
   | { readonly kind: "unknown"; readonly op: number; readonly reason: string }
-  /** An answer that no server may give. */
+  /** An answer against the protocol. */
   | { readonly kind: "broken"; readonly op: number; readonly reason: string };
 
 /** An event with its time. */
 export type Entry = Event & { readonly atMs: number };
 
-/** How a run went, in numbers. */
+/** The figures of a run. */
 export interface Figures {
-  /** PUTs with PUT_OK. */
+  /** PUTs with a PUT_OK. */
   readonly acknowledged: number;
-  /** PUTs that were certainly not applied. */
+  /** PUTs that were not applied. */
   readonly failed: number;
-  /** PUTs of which nobody can tell. */
+  /** PUTs whose fate is unknown. */
   readonly unknown: number;
   /** GETs with a value or NULL. */
   readonly read: number;
   /** GETs with TRY_OTHER_SERVER_OR_LATER. */
   readonly refused: number;
-  /** Keys, each counted once for each server, that end older than what was acknowledged for them. */
+  /** Entries in the final tables that are older than their acknowledged write. */
   readonly lost: number;
-  /** Answers older than they may be. */
+  /** Answers that are older than allowed. */
   readonly stale: number;
-  /** The longest time without a PUT_OK for anybody. */
+  /** The longest time without a PUT_OK to any client. */
   readonly longestGapMs: number;
 }
 
-/** The end of a run, when all is healed and quiet. */
+/** The end of a run, after all faults. */
 export interface End {
   readonly tables: Table[];
   readonly lastPuts: number;
   readonly lastGets: number;
   readonly clients: number;
-  /** Until then all servers were in sync. */
+  /** The time until which all servers were in sync. */
   readonly calmUntilMs: number;
-  /** When the load ended. */
+  /** The time at which the load ended. */
   readonly loadEndMs: number;
-  /** Every request is answered within this time of its server's own life. */
+  /** The time limit for an answer, on the clock of the server. */
   readonly answerMs: number;
 }
 
 /** A record of requests and answers. */
 export class History {
   readonly entries: Entry[] = [];
-  /** For each key the highest timestamp that was acknowledged. */
+  /** For each key, the highest acknowledged timestamp. */
   readonly acknowledged = new Map<string, number>();
-  /** PUTs that were acknowledged. */
+  /** The number of acknowledged PUTs. */
   puts = 0;
-  /** GETs that were answered from a table. */
+  /** The number of GETs that were answered from a table. */
   gets = 0;
-  /** GETs that were refused, by server. */
+  /** The number of refused GETs by server. */
   readonly refusals = new Map<string, number>();
   #nextOp = 1;
   readonly #askedMs = new Map<number, number>();
-  /** Who waits for a PUT that was asked at a certain time or later. */
+  /** Callers that wait for a PUT that was sent at `sinceMs` or later. */
   readonly #awaited = new Set<{ sinceMs: number; resolve: (atMs: number) => void }>();
 
-  /** A number for a request. */
+  /** A unique number for a request. */
   nextOp(): number {
     return this.#nextOp++;
   }
 
-  /** Takes note of what happens now. */
+  /** Records an event. */
   record(event: Event): void {
     const atMs = performance.now();
     this.entries.push({ ...event, atMs });
@@ -97,14 +97,14 @@ export class History {
     }
   }
 
-  /** Resolves with the time at which the first PUT that is asked at `sinceMs` or later is acknowledged. */
+  /** Resolves with the time of the first PUT_OK for a PUT that was sent at `sinceMs` or later. */
   async nextPut(sinceMs: number): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>();
     this.#awaited.add({ sinceMs, resolve });
     return await promise;
   }
 
-  /** How long each acknowledged PUT took that was asked at `sinceMs` or later. */
+  /** The latencies of acknowledged PUTs that were sent at `sinceMs` or later. */
   putMs(sinceMs: number): number[] {
     const times: number[] = [];
     for (const entry of this.entries) {
@@ -115,15 +115,15 @@ export class History {
     return times;
   }
 
-  /** Reads the history by the rules of the simulation, and by some that need what only real clients see. */
+  /** Checks the history by the rules of the simulation, and by some for real clients alone. */
   judge(end: End): { figures: Figures; violations: string[] } {
     const judges: Judge[] = [
       ...Object.entries(makeCheckers({ minInSync: 0, answerMs: end.answerMs }))
         .map(([rule, checker]) => new Judge(rule, checker as Rule)),
-      new Judge("in-sync servers show what is acknowledged (G2)", shownByAll(end.calmUntilMs)),
+      new Judge("in-sync servers show acknowledged writes (G2)", shownByAll(end.calmUntilMs)),
       new Judge("servers never show less than they have shown (G1)", monotonicProcesses()),
-      new Judge("writes are ordered as they happened (G1)", orderedWrites()),
-      new Judge("what failed is never applied (G7)", failedForGood()),
+      new Judge("timestamps follow the order of writes (G1)", orderedWrites()),
+      new Judge("a failed PUT is never applied (G7)", failedForGood()),
       new Judge("every request is answered (G7)", answeredAll()),
       new Judge("servers keep to the protocol", protocol()),
     ];
@@ -181,11 +181,11 @@ export class History {
   }
 }
 
-/** All that rules are told. */
+/** Everything that the rules see. */
 type Seen = Event | Exclude<Observation, { kind: "asked" }>;
 type Rule = (seen: Seen, atMs: number) => string | undefined;
 
-/** Counts how often a rule is broken. A rule of the simulation takes no notice of events that it does not know. */
+/** Counts how often a rule is broken. Rules of the simulation ignore events that they do not know. */
 class Judge {
   readonly rule: string;
   readonly #check: Rule;
@@ -200,16 +200,16 @@ class Judge {
   look(seen: Seen, atMs: number): void {
     const wrong = this.#check(seen, atMs);
     if (wrong === undefined) return;
-    // The texts of whole tables help nobody.
+    // The text of a whole table does not help.
     if (this.times++ === 0) this.first = wrong.slice(0, 500);
   }
 }
 
-/** The rules that a stale answer breaks. */
+/** The names of the rules that a stale answer breaks. */
 const staleRules =
   /^(reads never go back|a restarted server shows|in-sync servers show|servers never show less)/;
 
-/** While all servers are in sync, a GET that is asked after a PUT_OK, by anybody and anywhere, shows that write. */
+/** While all servers are in sync, a GET sent after a PUT_OK shows that write, for any client at any server. */
 function shownByAll(calmUntilMs: number): Rule {
   const acknowledged = new Map<string, number>();
   const floors = new Map<number, number>();
@@ -226,8 +226,8 @@ function shownByAll(calmUntilMs: number): Rule {
 }
 
 /**
- * A process that has shown a timestamp of a key shows no older one to anybody who asks it later, not
- * even to one who has seen nothing.
+ * A process that has shown a timestamp of a key shows no older one later, not even to a client that has seen
+ * nothing.
  */
 function monotonicProcesses(): Rule {
   const shown = new Map<string, number>();
@@ -248,7 +248,7 @@ function monotonicProcesses(): Rule {
   };
 }
 
-/** A PUT that is asked after the PUT_OK of another has the higher timestamp, and no two have the same. */
+/** A PUT sent after the PUT_OK of another one has the higher timestamp, and no two PUTs have the same. */
 function orderedWrites(): Rule {
   const floors = new Map<number, number>();
   const used = new Set<number>();
@@ -257,7 +257,7 @@ function orderedWrites(): Rule {
     if (seen.kind === "asked") floors.set(seen.op, highest);
     if (seen.kind !== "put") return undefined;
     const { key, timestamp } = seen;
-    if (used.has(timestamp)) return `two PUTs got timestamp ${timestamp}, one of them of ${key}`;
+    if (used.has(timestamp)) return `two PUTs got timestamp ${timestamp}, one of them for ${key}`;
     used.add(timestamp);
     highest = Math.max(highest, timestamp);
     const floor = floors.get(seen.op)!;
@@ -267,7 +267,7 @@ function orderedWrites(): Rule {
   };
 }
 
-/** Nobody ever reads the value of a PUT that was said to be not applied. */
+/** No client reads the value of a PUT that was reported as not applied. */
 function failedForGood(): Rule {
   const values = new Map<number, string>();
   const failed = new Map<string, string>();
@@ -286,7 +286,7 @@ function failedForGood(): Rule {
   };
 }
 
-/** Nothing is left open at the end. */
+/** No request is open at the end. */
 function answeredAll(): Rule {
   const open = new Set<number>();
   return (seen) => {

@@ -1,5 +1,5 @@
 /**
- * Many clients that ask without a pause while servers and links break.
+ * Many clients that send requests without a pause while servers and links fail.
  *
  * @module
  */
@@ -7,33 +7,33 @@
 import { assert } from "@std/assert";
 import { delay } from "@std/async/delay";
 import type { Table } from "../../simulation/checkers.ts";
-import { eventually, within } from "../../support/helpers.ts";
+import { eventually, within } from "../../support/waiting.ts";
 import type { Random } from "../../support/random.ts";
 import { LibraryClient, type ServerUnderLoad, Values, Witness } from "./client.ts";
 import type { History } from "./history.ts";
 
-/** The servers that the load is put on. */
+/** The servers under load. */
 export interface Target {
   readonly servers: readonly ServerUnderLoad[];
-  /** Writes down what happens now, for the case that the test fails. */
+  /** Notes what happens now, for the report of a failed test. */
   note(text: string): void;
 }
 
-/** What clients do. */
+/** The number of clients and what they do. */
 export interface LoadOptions {
-  /** Clients with a connection and some workers for each server. */
+  /** Clients with a connection to each server. */
   readonly witnesses: number;
-  /** The requests that one of them has in flight at one server. */
+  /** The requests that a witness has in flight at each server. */
   readonly workersPerServer: number;
-  /** Clients of the library, each of which draws a server for each request. */
+  /** Clients of the library, which choose a server at random for each request. */
   readonly libraryClients: number;
-  /** The requests that one of them has in flight. */
+  /** The requests that a client of the library has in flight. */
   readonly workersPerLibraryClient: number;
-  /** Keys that are written again and again. */
+  /** Keys that all clients write repeatedly. */
   readonly sharedKeys: number;
-  /** Keys that are written once, by one client, and read above all by that one. */
+  /** Keys that one client writes once and reads more often than others do. */
   readonly ownKeysMax: number;
-  /** Length of a value, in UTF-16 units; the number that makes it unique comes on top. */
+  /** Length of a value in UTF-16 units, without the number that makes it unique. */
   readonly valueChars: number;
 }
 
@@ -48,21 +48,21 @@ const loadDefault: LoadOptions = {
   valueChars: 0,
 };
 
-/** A test whose load before the first fault is below this fails: it would show nothing. */
+/** The least load before the first fault. With less a test would show nothing, and fails. */
 export const loadFloorPerSecond = 200;
-/** For so long the load is measured before the first fault. */
+/** How long the load is measured before the first fault. */
 const warmUpMs = 1_000;
 const putShare = 0.4;
 const ownKeyShare = 0.15;
-/** Every second witness becomes a new client after so many requests. */
+/** The requests after which every second witness becomes a new client. */
 const requestsPerLife = 30;
-/** After a request that failed. */
+/** The pause after a failed request. */
 const retryMs = 100;
 const sweepMs = 250;
-/** The end: everything is answered, all tables are the same, every client writes and reads. */
+/** How long the end may take: all answers, equal tables, a last write and read of each client. */
 const settleMs = 15_000;
 
-/** The load, from its start to its end. */
+/** A load from its start to its end. */
 export class Load implements AsyncDisposable {
   /** Requests per second before the first fault. */
   rate = 0;
@@ -77,7 +77,7 @@ export class Load implements AsyncDisposable {
   readonly #workers: Promise<void>[] = [];
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #keys = new Set<string>();
-  /** Keys of single clients, the newest last. */
+  /** The keys of single clients, the newest last. */
   readonly #ownKeys: string[] = [];
   #stopping = false;
 
@@ -109,7 +109,7 @@ export class Load implements AsyncDisposable {
     this.#start();
   }
 
-  /** Starts the load, and measures it while nothing is wrong. */
+  /** Starts the load, and measures it before the first fault. */
   static async start(
     cluster: Target,
     history: History,
@@ -135,14 +135,14 @@ export class Load implements AsyncDisposable {
     return load;
   }
 
-  /** The number of clients that are told to write and read at the end. */
+  /** The number of clients that write and read at the end. */
   get clients(): number {
     return this.#witnesses.length;
   }
 
   /**
-   * Waits for the first PUT that is asked after an event and acknowledged. Returns how long that took, in
-   * milliseconds from the event, and fails where it was longer than `withinMs`.
+   * Waits for the first acknowledged PUT that was sent after an event. Returns the milliseconds since the event, and
+   * fails if they are more than `withinMs`.
    */
   async resumes(what: string, eventMs: number, withinMs: number): Promise<number> {
     const atMs = await within(`a PUT ${what}`, this.#history.nextPut(eventMs), 10 * withinMs);
@@ -152,51 +152,51 @@ export class Load implements AsyncDisposable {
     return tookMs;
   }
 
-  /** Waits until so many more PUTs are acknowledged. */
+  /** Waits until `count` more PUTs are acknowledged. */
   async puts(count: number): Promise<void> {
     const target = this.#history.puts + count;
     await eventually(`${count} more PUTs`, () => this.#history.puts >= target, settleMs);
   }
 
-  /** Waits until so many more GETs are answered. */
+  /** Waits until `count` more GETs are answered. */
   async gets(count: number): Promise<void> {
     const target = this.#history.gets + count;
     await eventually(`${count} more GETs`, () => this.#history.gets >= target, settleMs);
   }
 
-  /** Waits until a server has refused so many more GETs. */
+  /** Waits until a server has refused `count` more GETs. */
   async refusals(server: string, count: number): Promise<void> {
     const refused = () => this.#history.refusals.get(server) ?? 0;
     const target = refused() + count;
     await eventually(`${server} refuses GETs`, () => refused() >= target, settleMs);
   }
 
-  /** One PUT to a certain server. Returns true where it was acknowledged. */
+  /** Sends one PUT to a server. Returns whether it was acknowledged. */
   async put(server: number): Promise<boolean> {
     return await this.#witnesses[0]!.put(server, this.#sharedKey());
   }
 
-  /** Every second witness becomes a new client, who has seen nothing. */
+  /** Turns every second witness into a new client that has seen nothing. */
   renew(): void {
     for (const [number, witness] of this.#witnesses.entries()) {
       if (number % 2 === 1) witness.renew();
     }
   }
 
-  /** Cuts the connections of all witnesses, wherever they are. */
+  /** Closes the connections of all witnesses, in the middle of requests. */
   breakConnections(): void {
-    this.#cluster.note("clients cut their connections");
+    this.#cluster.note("clients close their connections");
     for (const witness of this.#witnesses) witness.break();
   }
 
-  /** Asks nothing more, and waits until everything is answered. */
+  /** Sends no more requests, and waits until all are answered. */
   async stop(): Promise<void> {
     this.#stopping = true;
     if (this.endMs === 0) this.endMs = performance.now();
     await within("all requests are answered", Promise.all(this.#workers), settleMs);
   }
 
-  /** Reads all keys from all servers, until they agree or time is up. */
+  /** Reads all keys from all servers, until the tables are equal or time is up. */
   async readTables(): Promise<Table[]> {
     const untilMs = performance.now() + settleMs;
     while (true) {
@@ -209,7 +209,7 @@ export class Load implements AsyncDisposable {
     }
   }
 
-  /** Every witness writes and reads once more. Returns how many could, each within a bounded time. */
+  /** Lets every witness write and read once more. Returns how many could, each within a time limit. */
   async lastRequests(): Promise<{ lastPuts: number; lastGets: number }> {
     const untilMs = performance.now() + settleMs;
     const insist = async (request: () => Promise<boolean>) => {

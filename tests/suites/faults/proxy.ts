@@ -1,5 +1,5 @@
 /**
- * A link between two servers that can be made bad: TCP, taken in on one side and passed on to the other.
+ * A link between two servers that can be broken: a TCP proxy.
  *
  * @module
  */
@@ -8,19 +8,19 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Address } from "../../../lib/wire/address.ts";
 
-/** What waits in the proxy in one direction of one connection. Beyond it the sender feels that nobody reads. */
+/** The bytes that wait in one direction of one connection. With more, the proxy stops reading from the sender. */
 const waitingBytesMax = 1024 * 1024;
-/** With a rate, pieces are so small that each takes this long. */
+/** With a rate limit, the time that one piece takes. */
 const sliceMs = 20;
 const sliceBytesMin = 64;
 
 /** One direction of the link. */
 class Lane {
-  /** Nothing passes. What was on its way passes when this ends, as with TCP after a partition. */
+  /** Whether nothing passes. Bytes on their way pass later, as with TCP after a partition. */
   #cut = false;
   #delayMs = 0;
   #bytesPerSecond = Infinity;
-  /** The rate holds for all connections together: the next bytes may pass from here on. */
+  /** When the next bytes may pass. The rate is that of all connections together. */
   #freeAtMs = 0;
   readonly #waiting = new Set<() => void>();
 
@@ -32,12 +32,12 @@ class Lane {
     this.wake();
   }
 
-  /** Everybody who waits looks again. */
+  /** Makes all waiting flows check again. */
   wake(): void {
     for (const resume of this.#waiting) resume();
   }
 
-  /** Resolves when something that came at `atMs` may pass, or nobody wants it to any more. */
+  /** Resolves when a piece that came at `atMs` may pass, or `givenUp` returns true. */
   async passes(atMs: number, givenUp: () => boolean): Promise<void> {
     while (!givenUp()) {
       const now = performance.now();
@@ -55,18 +55,18 @@ class Lane {
     }
   }
 
-  /** The number of bytes that pass at once. */
+  /** The size of one piece in bytes. */
   get sliceBytes(): number {
     return Math.max(sliceBytesMin, this.#bytesPerSecond * sliceMs / 1000);
   }
 
-  /** So many bytes have passed. */
+  /** Counts bytes that have passed. */
   passed(bytes: number): void {
     this.#freeAtMs += bytes / this.#bytesPerSecond * 1000;
   }
 }
 
-/** What a sender does. "end": it sends nothing more. "reset": its connection is broken. */
+/** What a sender does. "end": it has ended its direction. "reset": its connection is lost. */
 type Piece = Uint8Array | "end" | "reset";
 
 /** One direction of one connection. */
@@ -74,7 +74,7 @@ class Flow {
   readonly #from: Socket;
   readonly #to: Socket;
   readonly #lane: Lane;
-  /** In the order in which they came. */
+  /** The pieces that wait, oldest first. */
   readonly #pieces: { readonly atMs: number; readonly what: Piece }[] = [];
   #bytes = 0;
   #arrived = Promise.withResolvers<void>();
@@ -89,7 +89,7 @@ class Flow {
     from.on("close", () => this.#arrived.resolve());
   }
 
-  /** Passes on what comes, until the end of it. Returns true where that was a reset. */
+  /** Passes pieces on until the end. Returns whether that was a reset. */
   async run(): Promise<boolean> {
     while (!this.#over) {
       const piece = this.#pieces[0];
@@ -111,13 +111,13 @@ class Flow {
     return false;
   }
 
-  /** The first half of what waits, at once: the receiver is left in the middle of a frame. */
+  /** Writes the first half of the oldest piece, so that the receiver has half a frame. */
   writeHalf(): void {
     const what = this.#pieces[0]?.what;
     if (what instanceof Uint8Array) this.#to.write(what.subarray(0, what.length >> 1));
   }
 
-  /** The connection was ended from here; that the sender has gone is known from its last piece instead. */
+  /** Whether this proxy has ended the connection. The sender's end is a piece instead. */
   get #over(): boolean {
     return this.#from.destroyed && this.#pieces.length === 0 || this.#to.destroyed;
   }
@@ -126,7 +126,7 @@ class Flow {
     for (let start = 0; start < bytes.length && !this.#over;) {
       await this.#lane.passes(-Infinity, () => this.#over);
       const slice = bytes.subarray(start, start + this.#lane.sliceBytes);
-      // That the receiver has gone shows itself in the other direction.
+      // The other direction notices if the receiver has gone.
       await new Promise((resolve) => this.#to.write(slice, resolve));
       start += slice.length;
       this.#lane.passed(slice.length);
@@ -157,7 +157,7 @@ class Pair {
     };
   }
 
-  /** Passes on until both directions have ended, or one with a reset. */
+  /** Passes on until both directions have ended, or one is reset. */
   async run(): Promise<void> {
     const closed = Promise.all(this.#sides.map(closing));
     await Promise.all(this.#flows.map(async (flow) => {
@@ -167,13 +167,13 @@ class Pair {
     await closed;
   }
 
-  /** Breaks it, in the middle of a frame where one is on its way: both sides get a reset. */
+  /** Resets both sides, in the middle of a frame if one is on its way. */
   reset(): void {
     for (const flow of this.#flows) flow.writeHalf();
     this.#reset();
   }
 
-  /** Closes both sides, whatever is on its way. */
+  /** Closes both sides; bytes on their way are lost. */
   end(): void {
     for (const side of this.#sides) side.destroy();
     this.#wake();
@@ -185,17 +185,17 @@ class Pair {
   }
 }
 
-/** What a direction is: "up" is from the one that dials to the one that listens. */
+/** A direction: "up" is from the dialler to the listener. */
 export type Direction = "up" | "down" | "both";
 
 /**
- * A link to a server: whoever dials {@linkcode Proxy.address} gets through to it.
+ * A link to a server: a connection to {@linkcode Proxy.address} is passed on to it.
  *
- * - What passes keeps its order and is complete, as TCP has it, however late or slow.
- * - While a direction is cut nothing passes, not even that a connection was made or has ended.
+ * - Bytes arrive complete and in order, as with TCP, however late or slow.
+ * - While a direction is cut nothing passes, not even the start or the end of a connection.
  */
 export class Proxy implements AsyncDisposable {
-  /** Where it listens. */
+  /** The address on which it listens. */
   readonly address: Address;
   readonly #target: Address;
   readonly #server: Server;
@@ -223,41 +223,40 @@ export class Proxy implements AsyncDisposable {
     return new Proxy(server, target);
   }
 
-  /** Lets nothing through any more. */
+  /** Stops everything in a direction. */
   cut(direction: Direction): void {
     this.heal();
     if (direction !== "down") this.#up.set(true, 0, Infinity);
     if (direction !== "up") this.#down.set(true, 0, Infinity);
   }
 
-  /** Everything is this much late, in each direction. */
+  /** Delays everything, in each direction. */
   slowDown(delayMs: number): void {
     for (const lane of [this.#up, this.#down]) lane.set(false, delayMs, Infinity);
   }
 
-  /** So much gets through in each direction, and no more. */
+  /** Limits the rate, in each direction. */
   throttle(bytesPerSecond: number): void {
     for (const lane of [this.#up, this.#down]) lane.set(false, 0, bytesPerSecond);
   }
 
-  /** As if nothing had been; what was on its way arrives. */
+  /** Ends all faults; bytes on their way arrive. */
   heal(): void {
     for (const lane of [this.#up, this.#down]) lane.set(false, 0, Infinity);
   }
 
-  /** Resets all connections, and returns how many. What was on its way is lost. */
+  /** Resets all connections; bytes on their way are lost. Returns how many there were. */
   reset(): number {
     const { size } = this.#pairs;
     for (const pair of this.#pairs) pair.reset();
     return size;
   }
 
-  /** Ends all connections. What was on its way is lost. */
+  /** Closes all connections; bytes on their way are lost. */
   drop(): void {
     for (const pair of this.#pairs) pair.end();
   }
 
-  /** Ends everything. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     const closed = closing(this.#server);
@@ -276,7 +275,7 @@ export class Proxy implements AsyncDisposable {
   }
 
   async #serve(near: Socket): Promise<void> {
-    near.on("error", () => {}); // until there is somebody to tell
+    near.on("error", () => {}); // until there is a pair that handles it
     near.pause();
     await this.#up.passes(performance.now(), () => this.#closed);
     const far = this.#closed ? undefined : await this.#dial();
@@ -292,18 +291,18 @@ export class Proxy implements AsyncDisposable {
     this.#pairs.delete(pair);
   }
 
-  /** A connection to the target, `undefined` where it refuses. */
+  /** A connection to the target; `undefined` if it refuses. */
   async #dial(): Promise<Socket | undefined> {
     const { hostname, port } = this.#target;
     const far = connect({ host: hostname, port, allowHalfOpen: true, noDelay: true });
     return await new Promise((resolve) => {
       far.once("connect", () => resolve(far));
-      far.once("error", () => resolve(undefined)); // it destroys itself then
+      far.once("error", () => resolve(undefined)); // the socket destroys itself
     });
   }
 }
 
-/** Resolves when there is nothing left of it. */
+/** Resolves when a socket or server is closed. */
 async function closing(emitter: Socket | Server): Promise<void> {
   await new Promise<void>((resolve) => emitter.once("close", resolve));
 }

@@ -1,12 +1,12 @@
 /**
- * Rounds of faults that a seed determines.
+ * Random rounds of faults. The same seed gives the same rounds.
  *
  * @module
  */
 
 import { delay } from "@std/async/delay";
 import type { Random } from "../../support/random.ts";
-import type { Cluster, FollowerIndex, ServerIndex } from "./cluster.ts";
+import type { FaultyCluster, FollowerIndex, ServerIndex } from "./faulty_cluster.ts";
 import type { Load } from "./load.ts";
 import type { Direction } from "./proxy.ts";
 
@@ -15,7 +15,7 @@ type Fault =
   & { readonly atMs: number }
   & (
     | { readonly kind: "kill"; readonly server: ServerIndex; readonly forMs: number }
-    /** The leader and one follower at the same moment, so that one copy is left. */
+    /** Kills the leader and one follower at the same moment, so that one table is left. */
     | { readonly kind: "leave one"; readonly survivor: FollowerIndex; readonly forMs: number }
     | { readonly kind: "stop"; readonly server: ServerIndex; readonly forMs: number }
     | {
@@ -40,15 +40,16 @@ type Fault =
     | { readonly kind: "break clients" }
   );
 
-/** Faults that overlap. */
+/** The faults of a round, which may overlap. */
 export type Round = readonly Fault[];
 
 const startMsMax = 500;
 
 /**
- * A round. What it destroys is bounded by G3: a copy of every acknowledged write is always left. So the memory of
- * one server is lost, or that of both followers, or that of the leader and one follower while the other is in sync
- * and nothing is done to it.
+ * Makes a random round.
+ *
+ * A copy of every acknowledged write must be left (G3). So it kills one server, or both followers, or the leader and
+ * one follower while the other one is in sync and has no fault.
  */
 export function makeRound(random: Random): Round {
   const faults: Fault[] = [];
@@ -100,8 +101,8 @@ function makeLinkFault(random: Random, link: FollowerIndex, atMs: number, forMs:
   }
 }
 
-/** Plays a round: each fault begins and ends at its time. Resolves when all of them are over. */
-export async function play(round: Round, cluster: Cluster, load: Load): Promise<void> {
+/** Plays a round: each fault begins and ends at its time. Resolves after the last one. */
+export async function play(round: Round, cluster: FaultyCluster, load: Load): Promise<void> {
   await Promise.all(round.map(async (fault) => {
     await delay(fault.atMs);
     await begin(fault, cluster, load);
@@ -111,7 +112,7 @@ export async function play(round: Round, cluster: Cluster, load: Load): Promise<
   }));
 }
 
-async function begin(fault: Fault, cluster: Cluster, load: Load): Promise<void> {
+async function begin(fault: Fault, cluster: FaultyCluster, load: Load): Promise<void> {
   switch (fault.kind) {
     case "kill":
       await cluster.kill(fault.server);
@@ -139,7 +140,7 @@ async function begin(fault: Fault, cluster: Cluster, load: Load): Promise<void> 
   }
 }
 
-async function end(fault: Fault, cluster: Cluster): Promise<void> {
+async function end(fault: Fault, cluster: FaultyCluster): Promise<void> {
   switch (fault.kind) {
     case "kill":
       await cluster.start(fault.server);

@@ -1,9 +1,9 @@
 /**
- * Real servers under real faults: three processes that are killed, stopped and cut off from each other while many
- * clients write down what they see.
+ * Real servers under real faults: three processes are killed, stopped and cut off from each other while many clients
+ * record every answer.
  *
- * Not named like a test, because it needs more than the network: `deno task test:faults` runs it. The mixed rounds
- * take their seed back with `deno task test:faults -- --seed=N`.
+ * Not named like a test, because it needs more than the network: `deno task test:faults` runs it. `deno task
+ * test:faults -- --seed=N` repeats the mixed rounds of a run.
  *
  * @module
  */
@@ -19,41 +19,42 @@ import {
 } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { logBytesMax, putTimeoutMs, silenceMs } from "../../../lib/replication/tuning.ts";
-import { anyPort, eventually, within } from "../../support/helpers.ts";
+import { anyPort } from "../../support/ports.ts";
 import { givenSeed, Random } from "../../support/random.ts";
-import { Cluster, nameOf } from "./cluster.ts";
+import { eventually, within } from "../../support/waiting.ts";
+import { FaultyCluster, nameOf } from "./faulty_cluster.ts";
 import { type Figures, History } from "./history.ts";
 import { Load, type LoadOptions } from "./load.ts";
 import { Proxy } from "./proxy.ts";
 import { makeRound, play } from "./rounds.ts";
 
-/** PUTs go on so soon after a follower has died, and after both followers are back at a new leader. */
+/** How long PUTs may pause after a follower has died, or after both followers have joined a new leader. */
 const resumeMs = 3_000;
-/** PUTs go on so soon after a fault has ended of which nothing else is promised. */
+/** How long PUTs may pause after the end of any other fault. */
 const recoverMs = 6_000;
-/** Above the time in which a server answers every request: machines are busy. */
+/** The slack of a busy machine above the time in which a server answers every request. */
 const answerSlackMs = 2_000;
-/** A fault of this length is noticed. */
+/** The length of a fault that servers notice. */
 const noticedMs = silenceMs + 1_500;
-/** Who dials a dead leader has its longest pauses by then. */
+/** The time after which diallers of a dead leader have reached their longest pause. */
 const longDeadMs = 6_000;
-/** The time that some MiB take over a narrow link. */
+/** The time that some MiB take over a throttled link. */
 const catchUpMs = 15_000;
 const mixedRounds = 10;
-/** So many requests show that work goes on. */
+/** A number of requests that shows that work goes on. */
 const some = 200;
 
 const seed = givenSeed(Deno.args) ?? Math.floor(Math.random() * 2 ** 32);
 const total = { acknowledged: 0, failed: 0, unknown: 0, lost: 0, stale: 0, longestGapMs: 0 };
 
-/** What a test of this suite works with. */
+/** The servers, the load and the history of a test. */
 interface Scene {
-  readonly cluster: Cluster;
+  readonly cluster: FaultyCluster;
   readonly load: Load;
   readonly history: History;
 }
 
-/** A test: three servers under load, faults, and a look at the history when all is over. */
+/** Defines a test: three servers under load, faults, and a check of the history at the end. */
 function test(
   name: string,
   faults: (scene: Scene) => Promise<void>,
@@ -68,7 +69,7 @@ async function run(
   options: Partial<LoadOptions>,
 ): Promise<void> {
   const history = new History();
-  await using cluster = await Cluster.start(history);
+  await using cluster = await FaultyCluster.start(history);
   try {
     await using load = await Load.start(cluster, history, new Random(seed), options);
     await faults({ cluster, load, history });
@@ -116,7 +117,7 @@ Deno.test.afterAll(() => {
   );
 });
 
-Deno.test("the link between the servers cuts, slows down, throttles and resets", async () => {
+Deno.test("the link between servers can be cut, delayed, throttled and reset", async () => {
   using listener = Deno.listen({ ...anyPort });
   await using proxy = await Proxy.start({ hostname: anyPort.hostname, port: listener.addr.port });
   using near = await Deno.connect({ ...proxy.address });
@@ -157,11 +158,11 @@ Deno.test("the link between the servers cuts, slows down, throttles and resets",
   }
 });
 
-test("a follower is killed and comes back", async ({ cluster, load }) => {
+test("a follower is killed and restarted", async ({ cluster, load }) => {
   const killedMs = await cluster.kill(1);
   await load.resumes("after a follower was killed", killedMs, resumeMs);
   await load.puts(some);
-  // Without its leader the new process knows nothing, and must not answer as if there were nothing.
+  // Without its leader the new process has an empty table, and must not answer from it.
   cluster.cut(1, "both");
   await cluster.start(1);
   load.renew();
@@ -185,13 +186,13 @@ test("both followers are killed: no PUT is acknowledged until they are back", as
     entry.kind === "failed" ? entry.reason : ""
   );
   assert(reasons.some((reason) => reason.startsWith("UNAVAILABLE: ")), "the leader said so");
-  await load.gets(10); // the leader answers, and most clients wait for it
+  await load.gets(10); // the leader answers, and most clients wait for that
   assertEquals(history.putMs(killedMs), []);
   const servesMs = Math.max(...await Promise.all([cluster.start(1), cluster.start(2)]));
   await load.resumes("after both followers were back", servesMs, resumeMs);
 });
 
-test("a follower stands still and goes on", async ({ cluster, load }) => {
+test("a follower is stopped and continued", async ({ cluster, load }) => {
   const stoppedMs = cluster.stop(2);
   await load.resumes("after a follower was stopped", stoppedMs, resumeMs);
   await cluster.leader.reported("left: it was silent", stoppedMs);
@@ -200,7 +201,7 @@ test("a follower stands still and goes on", async ({ cluster, load }) => {
   await cluster.settled();
 });
 
-test("the leader is killed in the middle of PUTs and comes back, at once and late", async ({ cluster, load }) => {
+test("the leader is killed during PUTs and restarted, at once and later", async ({ cluster, load }) => {
   for (const deadMs of [0, longDeadMs]) {
     const killedMs = await cluster.kill(0);
     for (const follower of [1, 2] as const) {
@@ -214,9 +215,9 @@ test("the leader is killed in the middle of PUTs and comes back, at once and lat
   }
 });
 
-test("a leader that comes back and loses a follower takes no PUT until it has both", async ({ cluster, load, history }) => {
+test("a restarted leader that loses a follower takes no PUT until it has both", async ({ cluster, load, history }) => {
   await cluster.kill(0);
-  cluster.slowDown(2, 400); // so that its JOIN arrives, and no answer to it
+  cluster.slowDown(2, 400); // so that its JOIN arrives, but no answer
   const servesMs = await cluster.start(0);
   await cluster.leader.reported(`${cluster.servers[2].name} joined`, servesMs);
   cluster.cut(2, "both");
@@ -227,7 +228,7 @@ test("a leader that comes back and loses a follower takes no PUT until it has bo
   await load.resumes("after both followers were back", healedMs, resumeMs);
 });
 
-test("the leader stands still and goes on", async ({ cluster, load }) => {
+test("the leader is stopped and continued", async ({ cluster, load }) => {
   const stoppedMs = cluster.stop(0);
   await load.gets(some);
   await cluster.servers[1].reported("lost the leader", stoppedMs);
@@ -236,7 +237,7 @@ test("the leader stands still and goes on", async ({ cluster, load }) => {
   await load.resumes("after the leader went on", continuedMs, recoverMs);
 });
 
-test("connections are reset, between servers and those of clients", async ({ cluster, load }) => {
+test("connections between servers and those of clients are reset", async ({ cluster, load }) => {
   for (let round = 0; round < 5; round++) {
     for (const follower of [1, 2] as const) {
       await eventually("there is something to reset", () => cluster.reset(follower), recoverMs);
@@ -250,8 +251,8 @@ test("connections are reset, between servers and those of clients", async ({ clu
 for (const direction of ["both", "down", "up"] as const) {
   const words = {
     both: "in both directions",
-    down: "from the leader to the follower alone",
-    up: "from the follower to the leader alone",
+    down: "from the leader to the follower only",
+    up: "from the follower to the leader only",
   }[direction];
   test(`a link is cut ${words}`, async ({ cluster, load }) => {
     const cutMs = cluster.cut(1, direction);
@@ -265,10 +266,10 @@ for (const direction of ["both", "down", "up"] as const) {
   });
 }
 
-test("a link is slow: PUTs wait for the slow follower and go on", async ({ cluster, load, history }) => {
+test("a link is slow: PUTs wait for the slow follower and continue", async ({ cluster, load, history }) => {
   const delayMs = 150;
   const slowMs = cluster.slowDown(2, delayMs);
-  await load.puts(some); // these may have been on their way before
+  await load.puts(some); // these may have been sent before
   await load.puts(5 * some);
   const left = cluster.leader.said(`${cluster.servers[2].name} left`);
   const fastest = Math.min(...history.putMs(slowMs));
@@ -302,15 +303,15 @@ const large: Partial<LoadOptions> = {
   valueChars: 16 * 1024,
 };
 
-test("a follower is away for longer than the log reaches", async ({ cluster, load }) => {
+test("a follower is away for longer than the log reaches back", async ({ cluster, load }) => {
   const outgrown = Math.ceil(logBytesMax / large.valueChars!) + some;
-  // One that has lost everything.
+  // With an empty table.
   const killedMs = await cluster.kill(1);
   await load.resumes("after a follower was killed", killedMs, resumeMs);
   await load.puts(outgrown);
   await cluster.start(1);
   await cluster.settled();
-  // One that keeps what it had.
+  // With its old table.
   const cutMs = cluster.cut(2, "both");
   await load.resumes("after a link was cut", cutMs, resumeMs);
   await load.puts(outgrown);
@@ -319,16 +320,16 @@ test("a follower is away for longer than the log reaches", async ({ cluster, loa
 }, large);
 
 test(
-  "a follower that is still catching up does not count: what is acknowledged without the other survives",
+  "a follower in catch-up is not in sync: writes acknowledged meanwhile survive",
   async ({ cluster, load }) => {
     const behindMs = cluster.cut(1, "both");
     await load.resumes("after a link was cut", behindMs, resumeMs);
     await load.puts(some);
-    cluster.throttle(1, 3_000_000); // what it lacks takes some seconds, in which others are confirmed
+    cluster.throttle(1, 3_000_000); // its catch-up takes some seconds, in which the other follower confirms writes
     const joinsMs = performance.now();
     await cluster.leader.reported(`${cluster.servers[1].name} joined`, joinsMs);
     const killedMs = await cluster.kill(2);
-    await load.resumes("after the follower left over had caught up", killedMs, catchUpMs);
+    await load.resumes("after the remaining follower had caught up", killedMs, catchUpMs);
     await cluster.killAllBut(1, () => cluster.cut(1, "both"));
     cluster.drop(1);
     cluster.heal(1);
@@ -338,7 +339,7 @@ test(
   large,
 );
 
-test("all servers are restarted one after the other, the leader twice", async ({ cluster, load }) => {
+test("all servers are restarted one by one, the leader twice", async ({ cluster, load }) => {
   for (const server of [1, 2, 0, 0] as const) {
     await load.puts(some);
     const killedMs = await cluster.kill(server);
@@ -358,7 +359,7 @@ test("the leader and a follower are killed at once, and the slow follower has ev
     cluster.slowDown(survivor, 200);
     await load.puts(some);
     await load.puts(some);
-    // What is on its way to the survivor must not reach it any more.
+    // Writes on their way to the survivor must not reach it.
     await cluster.killAllBut(survivor, () => cluster.cut(survivor, "both"));
     cluster.drop(survivor);
     cluster.heal(survivor);
@@ -369,7 +370,7 @@ test("the leader and a follower are killed at once, and the slow follower has ev
   }
 });
 
-test("the leader dies while one follower is behind, and that one joins the new leader first", async ({ cluster, load }) => {
+test("the leader dies while one follower is behind, and that follower joins the new leader first", async ({ cluster, load }) => {
   for (const [behind, ahead] of [[1, 2], [2, 1]] as const) {
     const cutMs = cluster.cut(behind, "both");
     await load.resumes("after a link was cut", cutMs, resumeMs);

@@ -1,5 +1,5 @@
 /**
- * What the fuzz tests draw: bytes that are nothing, frames that are right, and everything between the two.
+ * The inputs of the fuzz tests: random bytes, valid frames, and everything between.
  *
  * @module
  */
@@ -8,21 +8,21 @@ import fc from "fast-check";
 import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../../lib/limits.ts";
 import { contract } from "./model.ts";
 
-/** Holds a value that no test changes: a server that gives out another one has taken something in. */
+/** A key whose value no test changes. A server that returns another value has applied a forged write. */
 export const knownKey = "a key that the good client reads all the time";
 
 const encoder = new TextEncoder();
 const shownCharsMax = 2_000;
 
-/** Bytes on their way to somebody: one input of the fuzz tests. */
+/** One input: bytes in chunks. */
 export class Input {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Where the bytes are cut into chunks: rising, none at the start or the end. */
+  /** The positions between chunks, in ascending order, without the start and the end. */
   readonly cuts: readonly number[];
-  /** The sender goes away without reading the answers. */
+  /** Whether the sender closes the connection without reading the answers. */
   readonly hangsUp: boolean;
 
-  /** Cuts anywhere become cuts within the bytes. */
+  /** Cuts beyond the bytes are moved to positions within them. */
   constructor(bytes: Uint8Array<ArrayBuffer>, cuts: readonly number[], hangsUp: boolean) {
     this.bytes = bytes;
     const within = cuts.map((cut) => cut % Math.max(bytes.length, 1));
@@ -30,13 +30,13 @@ export class Input {
     this.hangsUp = hangsUp;
   }
 
-  /** The bytes, cut. */
+  /** The bytes in chunks. */
   get chunks(): Uint8Array<ArrayBuffer>[] {
     const ends = [...this.cuts, this.bytes.length];
     return ends.map((end, n) => this.bytes.subarray(n === 0 ? 0 : ends[n - 1], end));
   }
 
-  /** What a failure shows of it: bytes that are no ASCII as `\xNN`. */
+  /** The text in a failure message: bytes that are not ASCII as `\xNN`. */
   [fc.toStringMethod](): string {
     const shown = Array.from(
       this.bytes.subarray(0, shownCharsMax),
@@ -54,13 +54,13 @@ export class Input {
   }
 }
 
-// Values as JSON, right ones first
+// Values in JSON: valid ones
 
 const json = (value: unknown) => JSON.stringify(value);
 
 const integerJson = fc.oneof(fc.nat(5), fc.maxSafeNat(), fc.constantFrom(0, 2 ** 53 - 1)).map(json);
 
-/** Some keys come again and again, so that there is something to find under them. */
+/** Some keys are frequent, so that GETs find values. */
 const keyText = fc.oneof(
   fc.constantFrom("cor", "outra", "__proto__", "constructor", "\0", "\n", "é", "😀", "\ufeff"),
   fc.string({ unit: "binary", minLength: 1, maxLength: 12 }),
@@ -70,7 +70,7 @@ const valueText = fc.oneof(
   fc.string({ unit: "grapheme-ascii", maxLength: 5_000 }),
 );
 
-/** A text in JSON: as it is, or all in escapes. */
+/** A text in JSON, plain or with every character escaped. */
 function jsonOf(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc.oneof(
     { weight: 5, arbitrary: texts.map(json) },
@@ -83,7 +83,7 @@ function escaped(text: string): string {
   return units.map((hex) => `\\u${hex}`).join("");
 }
 
-/** A text of about so many bytes: on the limit, or one off it. */
+/** A text of `bytes` bytes, one less or one more. */
 function textNear(bytes: number): fc.Arbitrary<string> {
   return fc.tuple(fc.constantFrom("a", "é", "€", "😀", "\0"), fc.integer({ min: -1, max: 1 }))
     .map(([char, more]) => {
@@ -105,13 +105,13 @@ const clusterText = fc.oneof(
 const hexOf = (digits: number) =>
   fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: digits, maxLength: digits });
 
-/** Keys and values of messages between servers: forged ones aim at what is known. */
+/** The keys of messages between servers: some of them try to overwrite the known key. */
 const targetKeyJson = fc.oneof(fc.constant(json(knownKey)), jsonOf(keyText));
 const entriesJson = fc.array(fc.tuple(targetKeyJson, jsonOf(valueText), integerJson), {
   maxLength: 4,
 }).map((entries) => `[${entries.map((entry) => `[${entry}]`)}]`);
 
-/** Most of them have what their kind needs, and more. */
+/** Events; most of them have the fields of their kind and more. */
 const eventFields = fc.record({
   kind: fc.constantFrom("table", "put", "put_ok", "get", "acknowledged", "members", "fault", "no"),
   at: fc.nat(9),
@@ -173,7 +173,7 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   message: jsonOf(valueText),
 };
 
-// … then wrong ones
+// Values in JSON: invalid ones
 
 // deno-fmt-ignore
 const oddJson = [
@@ -202,7 +202,7 @@ const wrongJson = fc.oneof(
 
 // Frames
 
-/** A field of an object: its name, and its value as JSON. */
+/** A field of an object: its name, and its value in JSON. */
 type Field = readonly [name: string, json: string];
 
 const types = Object.keys(contract);
@@ -220,12 +220,12 @@ const rightFields: fc.Arbitrary<Field[]> = fc.oneof(...types.map((type) => {
   ]);
 }));
 
-/** Done to the fields of a frame. */
+/** A change to the fields of a frame. */
 type FieldMutation = (fields: Field[]) => void;
 
 const at = fc.nat(7);
 const fieldMutation: fc.Arbitrary<FieldMutation> = fc.oneof(
-  // A wrong value, or one of another field.
+  // An invalid value, or the value of another field.
   fc.tuple(at, wrongJson).map(([at, raw]): FieldMutation => (fields) => {
     const [name] = fields[at % fields.length]!;
     fields[at % fields.length] = [name, raw];
@@ -234,7 +234,7 @@ const fieldMutation: fc.Arbitrary<FieldMutation> = fc.oneof(
     const [name] = fields[to % fields.length]!;
     fields[to % fields.length] = [name, fields[from % fields.length]![1]];
   }),
-  // A field too few, too many, twice, or under another name.
+  // A missing field, an additional one, a double one, or one with another name.
   at.map((at): FieldMutation => (fields) => {
     if (fields.length > 1) fields.splice(at % fields.length, 1);
   }),
@@ -244,7 +244,7 @@ const fieldMutation: fc.Arbitrary<FieldMutation> = fc.oneof(
   fc.tuple(fc.constantFrom(...names), at).map(([name, at]): FieldMutation => (fields) => {
     fields[at % fields.length] = [name, fields[at % fields.length]![1]];
   }),
-  // Another type, with the fields that the first one had and some more.
+  // Another type, with the fields of the first one and more.
   fc.tuple(fc.constantFrom(...types), rightFields).map(
     ([type, more]): FieldMutation => (fields) => {
       fields[0] = ["type", json(type)];
@@ -270,7 +270,7 @@ const frameText: fc.Arbitrary<string> = fc.tuple(
   return `{${fields.map(([name, raw]) => `${json(name)}:${raw}`).join(`,${space}`)}}`;
 });
 
-/** Makes other bytes of some. */
+/** A change to the bytes of a frame. */
 type ByteMutation = (bytes: Uint8Array) => Uint8Array;
 
 const place = fc.nat(600);
@@ -296,7 +296,7 @@ const byteMutation: fc.Arbitrary<ByteMutation> = fc.oneof(
       return concat([bytes.subarray(0, start), more, bytes.subarray(start)]);
     },
   ),
-  // The end of another frame.
+  // The end of another frame instead of its own.
   fc.tuple(place, frameText, place).map(([place, other, from]): ByteMutation => (bytes) => {
     const end = encoder.encode(other);
     return concat([
@@ -311,7 +311,7 @@ const mutatedFrame = fc.tuple(frameText, fc.array(byteMutation, { minLength: 1, 
     mutations.reduce((bytes, mutate) => mutate(bytes), encoder.encode(text) as Uint8Array)
   );
 
-/** One line of a stream, without its end. */
+/** One line of a stream, without its line end. */
 const line: fc.Arbitrary<Uint8Array> = fc.oneof(
   { weight: 10, arbitrary: frameText.map((text) => encoder.encode(text)) },
   { weight: 4, arbitrary: mutatedFrame },
@@ -348,7 +348,7 @@ function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 
 const cuts = fc.array(fc.nat(20_000), { maxLength: 5 });
 
-/** Lines for a server or a decoder: most of them frames, most of these with something wrong. */
+/** Streams for a server or the decoder: most lines are frames, and most frames are invalid. */
 export const inputs: fc.Arbitrary<Input> = fc.tuple(
   fc.oneof({ weight: 12, arbitrary: stream }, {
     weight: 1,
@@ -358,7 +358,7 @@ export const inputs: fc.Arbitrary<Input> = fc.tuple(
   fc.nat(9),
 ).map(([bytes, cuts, ending]) => new Input(new Uint8Array(bytes), cuts, ending === 0));
 
-/** Anything that may be taken for a line, also what no bytes can be. */
+/** Texts for the decoder, also such that are no valid UTF-8. */
 export const texts: fc.Arbitrary<string> = fc.oneof(
   { weight: 6, arbitrary: frameText },
   {
@@ -374,7 +374,7 @@ export const texts: fc.Arbitrary<string> = fc.oneof(
   },
 );
 
-/** Bytes of which only the lines matter, around the sizes at which a reader's buffer grows. */
+/** Long runs of one character, around the sizes at which a reader's buffer grows. */
 const runs = fc.tuple(
   fc.oneof(
     fc.nat(100),
@@ -399,13 +399,13 @@ const lineBytes = fc.array(
   { maxLength: 20 },
 ).map(concat);
 
-/** Streams for a reader of lines. */
+/** Streams for the line reader. */
 export const lineInputs: fc.Arbitrary<Input> = fc.tuple(
   lineBytes,
   fc.oneof(cuts, fc.array(fc.nat(40), { maxLength: 40 }), fc.array(fc.nat(300_000))),
 ).map(([bytes, cuts]) => new Input(bytes, cuts, false));
 
-/** Streams with a line about as long as a frame may be. */
+/** Streams with a line about as long as the longest frame. */
 export const longInputs: fc.Arbitrary<Input> = fc.tuple(
   fc.uint8Array({ maxLength: 20 }),
   fc.integer({ min: -2, max: 2 }),

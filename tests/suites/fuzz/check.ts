@@ -1,5 +1,5 @@
 /**
- * Runs a property many times; a failure says how to run it again.
+ * Checks a property with many random inputs. A failure says how to repeat it.
  *
  * @module
  */
@@ -7,24 +7,24 @@
 import fc from "fast-check";
 import { givenSeed } from "../../support/random.ts";
 
-/** All runs, and the shrinking of a failure, take no longer than this. */
+/** The time limit for all runs and for shrinking a failure. */
 const checkMsMax = 300_000;
 
-/** Something to be shown with many inputs. */
+/** A property that must hold for many inputs. */
 export interface Proof {
-  /** Has to hold for each of them. */
-  // deno-lint-ignore no-explicit-any -- what it draws is its own affair
+  /** Must hold for each input. */
+  // deno-lint-ignore no-explicit-any -- each property has inputs of its own type
   readonly property: fc.IRawProperty<any>;
-  /** What is to be seen to after the last one. */
+  /** Is called after the last input. */
   readonly finish?: () => void | Promise<void>;
-  /** Gives back what is open, at the end. */
+  /** Closes everything, also after a failure. */
   readonly dispose?: () => Promise<void>;
 }
 
 /**
- * Makes a test of something to be shown with `runs` inputs. `command` is what comes after `deno` to run its file.
+ * Defines a test of a property with `runs` inputs. `command` are the arguments of `deno` that run its file.
  *
- * A failure names seed, path and the smallest input found; `-- --seed=N --path=P` runs just that input again.
+ * A failure names seed, path and the smallest failing input; `-- --seed=N --path=P` repeats that input alone.
  */
 export function fuzz(name: string, runs: number, command: string, prove: () => Proof): void {
   Deno.test(name, async () => {
@@ -53,12 +53,12 @@ async function check(property: fc.IRawProperty<any>, runs: number, again: string
   const flags = [`--seed=${details.seed >>> 0}`];
   if (details.counterexamplePath !== null) flags.push(`--path=${details.counterexamplePath}`);
   throw new Error(
-    `${fc.defaultReportMessage(details)}\n\nagain: ${again} -- ${flags.join(" ")}\n`,
+    `${fc.defaultReportMessage(details)}\n\nrepeat it: ${again} -- ${flags.join(" ")}\n`,
     { cause: details.errorInstance },
   );
 }
 
-/** The place of an input among all that a seed draws: `--path=12:0:3`. */
+/** The path of an input among all inputs of a seed, as in `--path=12:0:3`; `undefined` without that flag. */
 function givenPath(args: readonly string[]): string | undefined {
   return args.map((arg) => /^--path=([\d:]+)$/.exec(arg)?.[1]).find((path) => path !== undefined);
 }

@@ -1,5 +1,5 @@
 /**
- * What has to hold for the decoder and the reader of lines, whatever they are given.
+ * Properties of the decoder and of the line reader, for any input.
  *
  * @module
  */
@@ -14,12 +14,12 @@ import { type Input, inputs, lineInputs, longInputs, texts } from "./arbitraries
 import type { Proof } from "./check.ts";
 import { type Fields, judge, split, type Verdict } from "./model.ts";
 
-/** What is repeated of a bad line to its sender is short, escapes included. */
+/** The longest error message about a bad line, escapes included. */
 const messageCharsMax = 600;
-/** No share of the three kinds of lines may be less, or the inputs show little. */
+/** The least share of each of the three kinds of lines; with less the inputs show little. */
 const shareMin = 0.05;
 
-/** Counts what the inputs were. */
+/** Counts the kinds of inputs. */
 class Shares {
   readonly #counts = { message: 0, wrong: 0, "no frame": 0 };
 
@@ -29,13 +29,13 @@ class Shares {
 
   assertMixed(): void {
     const all = Object.values(this.#counts).reduce((sum, count) => sum + count);
-    if (all < 1_000) return; // one input that is run again
+    if (all < 1_000) return; // one input that is repeated
     const counts = JSON.stringify(this.#counts);
     for (const count of Object.values(this.#counts)) assert(count / all >= shareMin, counts);
   }
 }
 
-/** Says of a line what {@linkcode judge} says: the same message, which encodes and decodes, or one of two errors. */
+/** Asserts that the decoder agrees with {@linkcode judge}: the same message, or one of two errors. */
 function assertDecodes(line: string, verdict: Verdict): void {
   let message: Mensagem;
   try {
@@ -52,7 +52,7 @@ function assertDecodes(line: string, verdict: Verdict): void {
   assertStrictEquals(again.constructor, message.constructor);
   assertEquals(fieldsOf(again), fieldsOf(message));
   assertStrictEquals(again.encode(), frame);
-  // It is the same on the wire as in memory.
+  // UTF-8 changes nothing in it.
   assertStrictEquals(new TextDecoder().decode(new TextEncoder().encode(frame)), frame);
 }
 
@@ -74,14 +74,14 @@ function assertRefused(error: unknown, verdict: Verdict): void {
   assertStrictEquals(verdict.kind, "wrong", error.message);
   assert(verdict.kind === "wrong");
   assertStrictEquals(error.code, verdict.code, error.message);
-  // A -0 is the same on the wire.
+  // A -0 and a 0 are the same on the wire.
   if (verdict.id !== "any") assert(error.id === verdict.id, `${error.message}: id ${error.id}`);
-  // What the sender is told can be told.
+  // The error can be sent to the sender.
   const reply = new ErrorReply(error.code, error.message, error.id);
   assertEquals(Mensagem.decode(reply.encode()), reply);
 }
 
-/** Lines as they come out of bytes, and texts that no bytes can be. */
+/** The decoder agrees with the model, for lines made of bytes and for texts that are no valid UTF-8. */
 export function decoding(): Proof {
   const shares = new Shares();
   const lines = inputs.map(({ bytes }) => new TextDecoder().decode(bytes));
@@ -96,7 +96,7 @@ export function decoding(): Proof {
   return { property, finish: () => shares.assertMixed() };
 }
 
-/** Feeds a reader as a socket does: into its own space, in parts where that is too small. */
+/** Feeds a reader as a socket does: into its own space, in parts if that is too small. */
 function read({ chunks }: Input): { lines: string[]; reader: FrameReader } {
   const reader = new FrameReader();
   const lines: string[] = [];
@@ -106,7 +106,7 @@ function read({ chunks }: Input): { lines: string[]; reader: FrameReader } {
       assert(space.length > 0, "no space");
       assertLessOrEqual(space.buffer.byteLength, frameBytesMax);
       const part = chunk.subarray(start, start + space.length);
-      space.fill(10, part.length, part.length + 8); // what is left there from before means nothing
+      space.fill(10, part.length, part.length + 8); // old bytes behind the new ones mean nothing
       space.set(part);
       lines.push(...reader.push(part.length));
       start += part.length;
@@ -127,12 +127,12 @@ function assertReads(input: Input): void {
   }
 }
 
-/** The lines of a stream, wherever it is cut. */
+/** The line reader agrees with the model, however a stream is cut. */
 export function reading(): Proof {
   return { property: fc.property(lineInputs, assertReads) };
 }
 
-/** The same around the length of the longest frame. */
+/** The line reader agrees with the model, for lines about as long as the longest frame. */
 export function readingLong(): Proof {
   return { property: fc.property(longInputs, assertReads) };
 }

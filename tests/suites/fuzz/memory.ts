@@ -1,5 +1,5 @@
 /**
- * How much memory this process takes while it is fuzzed.
+ * The memory of this process during a fuzz test.
  *
  * @module
  */
@@ -7,15 +7,15 @@
 import { assertLessOrEqual } from "@std/assert";
 
 const MiB = 1024 * 1024;
-/** Servers and test together grow no more than this while they work, in bytes of RSS. */
+/** The most that the RSS of servers and test together may grow. */
 const grownBytesMax = 256 * MiB;
-/** What is still held when all connections are gone and garbage is collected, tables not counted, in bytes. */
+/** The most that may stay on the heap when all connections are closed, besides the tables. */
 const heldBytesMax = 8 * MiB;
 
-/** There with `--v8-flags=--expose-gc`. */
+/** The garbage collector; `undefined` without `--v8-flags=--expose-gc`. */
 const { gc } = globalThis as { gc?: () => void };
 
-/** Growth since it began to watch. */
+/** The growth of memory since the start. */
 export class Memory {
   readonly #rssBytesAtStart = Deno.memoryUsage().rss;
   readonly #heldBytesAtStart: number;
@@ -25,31 +25,31 @@ export class Memory {
     this.#heldBytesAtStart = heldBytesAtStart;
   }
 
-  /** Begins to watch. */
+  /** Measures the memory at the start. */
   static async watch(): Promise<Memory> {
     return new Memory(await heldBytes());
   }
 
-  /** To be called now and then. */
+  /** Measures the memory. Call it from time to time. */
   look(): void {
     this.#rssBytesMost = Math.max(this.#rssBytesMost, Deno.memoryUsage().rss);
   }
 
-  /** Looks whether all is within its bounds, and says how much it was. `keptBytes` was meant to be kept. */
+  /** Asserts the bounds and returns the figures. `keptBytes` is the size of the tables. */
   async judge(keptBytes: number): Promise<string> {
     this.look();
     const grownBytes = this.#rssBytesMost - this.#rssBytesAtStart;
-    assertLessOrEqual(grownBytes, grownBytesMax, "RSS has grown by more bytes than it may");
-    const grown = `the process grew by ${inMiB(grownBytes)} MiB at most`;
+    assertLessOrEqual(grownBytes, grownBytesMax, "the RSS has grown too much");
+    const grown = `the process grew by at most ${inMiB(grownBytes)} MiB`;
     if (gc === undefined) return grown;
     const held = await heldBytes() - this.#heldBytesAtStart - keptBytes;
-    assertLessOrEqual(held, heldBytesMax, "more bytes are held than may be");
-    return `${grown}, and in the end by ${inMiB(held)} MiB that are held`;
+    assertLessOrEqual(held, heldBytesMax, "too many bytes stay on the heap");
+    return `${grown}, of which ${inMiB(held)} MiB stayed on the heap`;
   }
 }
 
 async function heldBytes(): Promise<number> {
-  // What is closed in one turn is let go of in the next.
+  // Objects that are closed in one turn are released in the next.
   for (let turn = 0; turn < 3; turn++) {
     gc?.();
     await new Promise((resolve) => setTimeout(resolve));

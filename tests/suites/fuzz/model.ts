@@ -1,6 +1,6 @@
 /**
- * The wire contract a second time, as dumb as can be: what a stream of bytes says, and what a server has to answer.
- * It shares nothing with the decoder, the frame reader or the node but the limits and the spelling of addresses.
+ * A second, simple implementation of the wire contract: which messages are in a stream of bytes, and which answers a
+ * server must send. It shares with the first one only the limits and the format of addresses.
  *
  * @module
  */
@@ -8,35 +8,35 @@
 import { formatAddress, parseAddress } from "../../../lib/wire/address.ts";
 import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../../lib/limits.ts";
 
-/** An object of JSON. */
+/** A JSON object. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** What is wrong with bytes that came. */
+/** The error code for invalid bytes. */
 export type Code = "BAD_MESSAGE" | "TOO_LARGE";
 
-/** An object with something wrong in it. */
+/** An object with an invalid field. */
 export interface Wrong {
   readonly kind: "wrong";
   readonly code: Code;
-  /** The request's; "any" where the contract does not say which. */
+  /** The id of the request; "any" if the contract leaves it open. */
   readonly id: number | "any" | undefined;
 }
 
-/** What a line is. */
+/** The meaning of a line. */
 export type Verdict =
-  /** A message: just the fields of its type, in their usual spelling. */
+  /** A message with the fields of its type alone, in their normal form. */
   | { readonly kind: "message"; readonly message: Fields }
   | Wrong
-  /** Nothing that may be on a connection. */
+  /** Not a frame: the connection must end. */
   | { readonly kind: "no frame" };
 
-/** The usual spelling of a field's value, or what is wrong with it. */
+/** The normal form of a field's value, or the error code. */
 type Judged = { readonly value: unknown } | Code;
 type Judge = (value: unknown) => Judged;
 
 const integer: Judge = (n) =>
   typeof n === "number" && n >= 0 && n <= 2 ** 53 - 1 && n % 1 === 0
-    ? { value: Math.abs(n) } // there is a -0
+    ? { value: Math.abs(n) } // -0 becomes 0
     : "BAD_MESSAGE";
 
 const text: Judge = (value) => typeof value === "string" ? { value } : "BAD_MESSAGE";
@@ -45,7 +45,7 @@ const textUpTo = (bytesMax: number): Judge => (value) => {
   if (typeof value !== "string") return "BAD_MESSAGE";
   const bytes = new TextEncoder().encode(value);
   if (bytes.length > bytesMax) return "TOO_LARGE";
-  // What has no UTF-8 comes back as something else.
+  // A text that is no valid UTF-8 does not come back unchanged.
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes) === value
     ? { value }
     : "BAD_MESSAGE";
@@ -101,7 +101,7 @@ const number: Judge = (n) =>
 
 const action = textLike(/^(pause|delay|resume)$/);
 
-/** Of an object only the fields that it must have are kept; one that ends in "?" may be left out. */
+/** An object with these fields; others are dropped. A name that ends in "?" is optional. */
 const objectOf = (fields: Readonly<Record<string, Judge>>): Judge => (object) => {
   if (Object.prototype.toString.call(object) !== "[object Object]") return "BAD_MESSAGE";
   const values: Record<string, unknown> = {};
@@ -131,7 +131,7 @@ const get = { ...when, client: address, seen: integer, own: integer, key };
 const refusal = objectOf({ ...get, refused: boolean });
 const reading = objectOf({ ...get, value: valueOrNull });
 
-/** By their kinds. */
+/** The check of an event by its kind. */
 const eventJudges: Readonly<Record<string, Judge>> = {
   table: write,
   written: write,
@@ -167,7 +167,7 @@ const timestamp: Field = { name: "timestamp", judge: integer };
 const theKey: Field = { name: "key", judge: key };
 const theValue: Field = { name: "value", judge: value };
 
-/** The fields of each type, in the order in which they are looked at: the first that is wrong is told. */
+/** The fields of each type, in the order of the checks: the first invalid one decides the error. */
 export const contract: Readonly<Record<string, readonly Field[]>> = {
   PUT: [id, theKey, theValue, { name: "client", judge: address, optional: true }],
   PUT_OK: [id, theKey, timestamp],
@@ -231,7 +231,7 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
   ],
 };
 
-/** What a line is. */
+/** The meaning of a line. */
 export function judge(line: string): Verdict {
   let object: Fields;
   try {
@@ -254,7 +254,7 @@ export function judge(line: string): Verdict {
     if (given === undefined && optional) continue;
     const judged = judge(given);
     if (typeof judged === "string") {
-      // A snapshot is no request.
+      // A snapshot is not a request.
       const id = name === "entries" ? "any" : knownId;
       return { kind: "wrong", code: judged, id };
     }
@@ -263,17 +263,17 @@ export function judge(line: string): Verdict {
   return { kind: "message", message };
 }
 
-/** What a stream of bytes says. */
+/** The lines of a stream of bytes. */
 export interface Stream {
-  /** The whole lines before a failure. */
+  /** The complete lines before a failure. */
   readonly lines: readonly string[];
-  /** Why there are no more. */
+  /** Why reading stopped; `undefined` if it did not. */
   readonly failure: Code | undefined;
-  /** Where nothing failed: bytes of a line that has not ended. */
+  /** The bytes of an incomplete last line; 0 after a failure. */
   readonly restBytes: number;
 }
 
-/** Cuts bytes into lines, all at once. */
+/** Splits bytes into lines. */
 export function split(bytes: Uint8Array): Stream {
   const lines: string[] = [];
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -291,15 +291,15 @@ export function split(bytes: Uint8Array): Stream {
   return { lines, failure: restBytes >= frameBytesMax ? "TOO_LARGE" : undefined, restBytes };
 }
 
-/** A server, as far as a stranger's answers depend on it. */
+/** The facts about a server that decide its answers. */
 export interface Facts {
-  /** It leads, and its cluster takes no more servers. Else it follows. */
+  /** Whether it is the leader of a complete cluster. Otherwise it is a follower. */
   readonly leads: boolean;
-  /** Servers and clients have to prove that they know a secret. */
+  /** Whether servers and clients must prove that they know a secret. */
   readonly guarded: boolean;
 }
 
-/** An answer that is due. */
+/** An expected answer. */
 export type Due =
   | { readonly type: "ERROR"; readonly code: string; readonly id: number | "any" | undefined }
   | { readonly type: "PUT_OK" | "STATUS_OK" | "CHALLENGE"; readonly request: Fields }
@@ -307,8 +307,8 @@ export type Due =
   | { readonly type: "read"; readonly request: Fields };
 
 /**
- * The answers that are due for a stream, in their order; whether the server then ends the connection; and whether EVENTS
- * come between the answers.
+ * The expected answers to a stream in order, whether the server then closes the connection, and whether EVENTS come
+ * between the answers.
  */
 export function answersTo(
   stream: Stream,
@@ -365,11 +365,11 @@ export function answersTo(
   return { due, ends: stream.failure !== undefined, observes };
 }
 
-/** What is wrong with an answer; `undefined` where it is the one that was due. */
+/** The difference between an answer and the expected one; `undefined` if there is none. */
 export function complaint(due: Due, reply: Fields): string | undefined {
   const line = JSON.stringify(reply);
   const verdict = judge(line);
-  if (verdict.kind !== "message") return `no message: ${line}`;
+  if (verdict.kind !== "message") return `not a message: ${line}`;
   const { message } = verdict;
   const same = (name: string, given: unknown) =>
     Object.is(message[name], given) ? undefined : `${name} should be ${given}: ${line}`;

@@ -1,5 +1,5 @@
 /**
- * What has to hold for servers, whatever strangers send them.
+ * Properties of servers, for any input from unknown clients.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { type Input, inputs } from "./arbitraries.ts";
 import type { Proof } from "./check.ts";
 import { type Kind, Target, writes, writesKnownKey } from "./target.ts";
 
-/** Connections at once, each with an input of its own. */
+/** The number of connections at once, each with an input of its own. */
 export const inputsPerRun = 4;
 
-/** Inputs that change nothing that is said to stay. */
+/** Inputs that do not change the entries that must stay. */
 const harmless: Readonly<Record<Kind, fc.Arbitrary<Input>>> = {
   alone: inputs.filter((input) => !writesKnownKey(input)),
   cluster: inputs.filter((input) => !writes(input)),
@@ -20,8 +20,9 @@ const harmless: Readonly<Record<Kind, fc.Arbitrary<Input>>> = {
 };
 
 /**
- * Servers that are given one input after the other, {@linkcode inputsPerRun} at once, answer all of them and the good
- * client as they must, and change nothing that they must not. One set of servers takes all inputs until one fails.
+ * Servers answer every input and the good client as the contract says, and keep their tables.
+ *
+ * They get {@linkcode inputsPerRun} inputs at once. The same servers take all inputs until one fails.
  */
 export function serving(kind: Kind, report: (figures: string) => void): Proof {
   let target: Target | undefined;

@@ -1,7 +1,7 @@
 /**
- * Fuzz: more than 100,000 inputs for the decoder, the reader of lines and servers on loopback.
+ * Fuzz: more than 100,000 inputs for the decoder, the line reader and servers on loopback.
  *
- * Not named like a test, because it takes its time: `deno task test:fuzz` runs it. A failure says how to run it again.
+ * Not named like a test, because it takes long: `deno task test:fuzz` runs it. A failure says how to repeat it.
  *
  * @module
  */
@@ -12,19 +12,28 @@ import { fuzz } from "./check.ts";
 import { decoding, reading, readingLong } from "./decoding.ts";
 import { inputsPerRun, serving } from "./serving.ts";
 
-// So large a heap is never needed: a server that held on to what it is sent would run out of it.
+// The heap is small, so that a server that keeps its input runs out of memory.
 const command = "test --no-prompt --v8-flags=--expose-gc,--max-old-space-size=256 " +
-  "--allow-net=127.0.0.1 tests/fuzz/suite.ts";
+  "--allow-net=127.0.0.1 tests/suites/fuzz/suite.ts";
 
-fuzz("60,000 lines are decoded, or refused, as the contract says", 60_000, command, decoding);
-fuzz("20,000 streams give the same lines wherever they are cut", 20_000, command, reading);
-fuzz("200 streams with a frame as long as it may be are cut right", 200, command, readingLong);
+fuzz("60,000 lines are decoded or refused as the contract says", 60_000, command, decoding);
+fuzz("20,000 streams give the same lines however they are cut", 20_000, command, reading);
+fuzz(
+  "200 streams with a frame of the maximum length give the right lines",
+  200,
+  command,
+  readingLong,
+);
 
 for (
   const [kind, inputs, name] of [
-    ["alone", 12_000, "12,000 strangers at a server spoil nothing"],
-    ["cluster", 6_000, "6,000 strangers at a cluster spoil nothing"],
-    ["guarded", 6_000, "6,000 strangers without the secret at a cluster with room spoil nothing"],
+    ["alone", 12_000, "12,000 clients with bad input at a server do no harm"],
+    ["cluster", 6_000, "6,000 clients with bad input at a cluster do no harm"],
+    [
+      "guarded",
+      6_000,
+      "6,000 clients without the secret at a cluster that lacks a server do no harm",
+    ],
   ] as const
 ) {
   fuzz(name, inputs / inputsPerRun, command, () => serving(kind, console.log));

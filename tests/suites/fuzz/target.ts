@@ -1,5 +1,5 @@
 /**
- * Servers under fuzz, and the good client that must notice nothing of it.
+ * Servers under fuzz, and a good client that must not notice it.
  *
  * @module
  */
@@ -10,32 +10,35 @@ import { Secret, type Secrets } from "../../../lib/auth/secret.ts";
 import { ServerConsole } from "../../../lib/cli/server_console.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { KvServer, type KvServerOptions } from "../../../lib/server/kv_server.ts";
-import { anyPort, eventually, linesOf, type Message, Wire, within } from "../../support/helpers.ts";
+import { linesOf } from "../../support/lines.ts";
+import { anyPort } from "../../support/ports.ts";
+import { eventually, within } from "../../support/waiting.ts";
+import { type Message, Wire } from "../../support/wire_client.ts";
 import { type Input, knownKey } from "./arbitraries.ts";
 import { Memory } from "./memory.ts";
 import { answersTo, complaint, type Facts, judge, split } from "./model.ts";
 
-/** So few that connections which stay open for ever are soon missed. */
+/** A low limit, so that connections that are never closed are soon noticed. */
 const connectionsMax = 64;
-/** Bytes that are all there are answered, and their connection closed, within this time on a busy machine. */
+/** How long a server may take to answer an input and close the connection, on a busy machine. */
 const conversationMsMax = 5_000;
 const password = "senha";
 const knownValue = "what it was from the start";
-/** What a server may report while strangers talk to it. */
+/** The reports that bad input may cause. */
 const harmlessReport = /^refused /;
 const printedLine =
   /^(?:Cliente \S+ (?:PUT|GET) key:|Enviando PUT_OK ao Cliente |Encaminhando PUT key:|REPLICATION key:)\P{Cc}*$/u;
 
-/** How the servers stand when the fuzz begins. */
+/** The servers at the start of the fuzz. */
 export type Kind =
-  /** One server that leads itself. */
+  /** One server, a leader. */
   | "alone"
   /** Three servers in sync. */
   | "cluster"
-  /** Two of three servers, with room for one that knows the secret; clients need a password. */
+  /** Two of three servers, so that a third one with the secret may join; clients need a password. */
   | "guarded";
 
-/** A GET after the other, as fast as the servers answer. */
+/** A client that sends one GET after the other, without a pause. */
 class GoodClient {
   /** The longest that a GET has taken. */
   slowestMs = 0;
@@ -51,9 +54,9 @@ class GoodClient {
     this.#task = this.#run();
   }
 
-  /** Resolves with the next answer to a GET that begins after this. */
+  /** Resolves when a GET that was sent after this call is answered. */
   async next(): Promise<void> {
-    const enough = this.#answers + 2; // one may have begun before
+    const enough = this.#answers + 2; // one may have been sent before
     await within(
       "the good client gets an answer",
       (async () => {
@@ -63,7 +66,7 @@ class GoodClient {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Ends it after its present GET. */
+  /** Stops it after the current GET. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#task;
@@ -92,19 +95,19 @@ class GoodClient {
   }
 }
 
-/** A write that a server has taken, or may have. */
+/** A write that was sent. */
 interface Write {
   readonly key: string;
   readonly value: string;
 }
 
-/** What the table of a server may hold, as far as those who write can tell. */
+/** The entries that the table of a server may hold, by what was sent and acknowledged. */
 class Expectation {
-  /** Acknowledged writes by timestamp. */
+  /** The acknowledged writes by timestamp. */
   readonly #acknowledged = new Map<number, Write>();
-  /** The highest of these timestamps for each key. */
+  /** The highest acknowledged timestamp of each key. */
   readonly #newest = new Map<string, number>();
-  /** All values on their way, by key. */
+  /** All values that were sent, by key. */
   readonly #sent = new Map<string, Set<string>>();
 
   sent({ key, value }: Write): void {
@@ -113,7 +116,7 @@ class Expectation {
   }
 
   acknowledged({ key, value }: Write, timestamp: number): void {
-    assert(!this.#acknowledged.has(timestamp), `timestamp ${timestamp} was given twice`);
+    assert(!this.#acknowledged.has(timestamp), `timestamp ${timestamp} was acknowledged twice`);
     this.#acknowledged.set(timestamp, { key, value: short(value) });
     this.#newest.set(key, Math.max(timestamp, this.#newest.get(key) ?? 0));
   }
@@ -122,19 +125,19 @@ class Expectation {
     return this.#newest.keys();
   }
 
-  /** Says whether this may be read under the key. */
+  /** Asserts that a GET of the key may return this. */
   assertMayBe(key: string, value: string | null, timestamp: number): void {
     const name = JSON.stringify(key);
     if (value === null) return assertStrictEquals(timestamp, 0, `no ${name} yet`);
     const write = this.#acknowledged.get(timestamp);
     if (write === undefined) {
-      assert(this.#sent.get(key)?.has(short(value)), `nobody wrote this to ${name}`);
+      assert(this.#sent.get(key)?.has(short(value)), `this value was never sent for ${name}`);
     } else {
       assertEquals({ key, value: short(value) }, write);
     }
   }
 
-  /** Says whether a table may hold this under the key. */
+  /** Asserts that a table may hold this entry for the key. */
   assertHolds(key: string, entry: { value: string; timestamp: number } | undefined): void {
     const { value = null, timestamp = 0 } = entry ?? {};
     assertLessOrEqual(this.#newest.get(key) ?? 0, timestamp, `${JSON.stringify(key)} is too old`);
@@ -142,7 +145,7 @@ class Expectation {
   }
 }
 
-/** A value, or of a long one enough to know it again: nothing that keeps it in memory. */
+/** A short value itself, of a long one its length and hash, so that it is not kept in memory. */
 function short(value: string): string {
   if (value.length < 200) return value;
   let hash = 0;
@@ -158,7 +161,7 @@ interface Answer {
   readonly timestamp: number;
 }
 
-/** What is written by the lines of a stream. */
+/** The writes in the lines of a stream. */
 function writesIn(lines: readonly string[]): Write[] {
   const writes: Write[] = [];
   for (const line of lines) {
@@ -170,17 +173,17 @@ function writesIn(lines: readonly string[]): Write[] {
   return writes;
 }
 
-/** True where an input changes what the good client reads: not what this is about. */
+/** Whether an input changes the entry that the good client reads. Such inputs are not used. */
 export function writesKnownKey({ bytes }: Input): boolean {
   return writesIn(split(bytes).lines).some(({ key }) => key === knownKey);
 }
 
-/** True where an input has a PUT in it with which nothing is wrong. */
+/** Whether an input contains a valid PUT. */
 export function writes({ bytes }: Input): boolean {
   return writesIn(split(bytes).lines).length > 0;
 }
 
-/** Servers that take whatever comes, while a good client reads from them. */
+/** Servers that take any input while a good client reads from them. */
 export class Target implements AsyncDisposable {
   readonly #kind: Kind;
   readonly #servers: KvServer[];
@@ -206,7 +209,7 @@ export class Target implements AsyncDisposable {
     this.#expected.acknowledged({ key: knownKey, value: knownValue }, 1);
   }
 
-  /** Starts servers, one or three, and writes what the good client reads. */
+  /** Starts one or three servers, and writes the entry that the good client reads. */
   static async start(kind: Kind): Promise<Target> {
     const guarded = kind === "guarded";
     const secrets: Secrets = guarded
@@ -220,7 +223,7 @@ export class Target implements AsyncDisposable {
       redialFirstMs: 10,
       logBytesMax: 1024 * 1024,
     };
-    // An answer that never comes must not be taken for one that may still come.
+    // A missing answer must fail the test before the server gives up waiting.
     const limits = {
       connectionsMax,
       connectionsPerIpMax: connectionsMax,
@@ -246,7 +249,7 @@ export class Target implements AsyncDisposable {
     await Promise.all(servers.map(({ ready }) => within("the servers are ready", ready)));
     if (guarded) {
       await servers.pop()!.close();
-      await eventually("it is missed", () => complaints.some((line) => line.includes(" left: ")));
+      await eventually("it has left", () => complaints.some((line) => line.includes(" left: ")));
     }
     const client = new KvClient(
       servers.map(({ address }) => address),
@@ -257,7 +260,7 @@ export class Target implements AsyncDisposable {
     return new Target(kind, servers, client, complaints, await Memory.watch());
   }
 
-  /** Takes inputs, all at once, each on a connection of its own to server number `number` of those that there are. */
+  /** Sends inputs at the same time, each on a connection of its own, to one server chosen by `number`. */
   async take(inputs: readonly Input[], number: number): Promise<void> {
     const at = number % this.#servers.length;
     const server = this.#servers[at]!;
@@ -275,13 +278,13 @@ export class Target implements AsyncDisposable {
   }
 
   /**
-   * All connections of the fuzz are gone, memory is within its bounds, all tables are as they must be, and writing still
-   * works. Returns the figures.
+   * Asserts that all connections of the fuzz are closed, memory is within its bounds, all tables are right, and PUTs
+   * still work. Returns the figures.
    */
   async finish(): Promise<string> {
     await this.#good.stop();
     for (const [at, { address }] of this.#servers.entries()) {
-      // One connection of the good client; at a leader one of each follower, at a follower that to its leader.
+      // The good client has one connection. A leader has one of each follower, a follower one to its leader.
       const taken = 1 + (at === 0 ? this.#servers.length - 1 : 1);
       await eventually(
         "all connections are closed",
@@ -302,9 +305,9 @@ export class Target implements AsyncDisposable {
     for (const key of this.#expected.keys) {
       this.#expected.assertHolds(key, leader!.node.store.get(key));
     }
-    const { timestamp } = await this.#client.put("the last word", "said");
+    const { timestamp } = await this.#client.put("the last key", "said");
     for (const { node } of this.#servers) {
-      const { value, timestamp: at } = node.store.get("the last word")!;
+      const { value, timestamp: at } = node.store.get("the last key")!;
       assertEquals({ value, at }, { value: "said", at: timestamp });
     }
     if (this.#kind !== "alone") assertStrictEquals(timestamp, 2);
@@ -313,7 +316,7 @@ export class Target implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#good.stop().catch(() => {}); // told before
+    await this.#good.stop().catch(() => {}); // reported before
     await this.#client.close();
     await Promise.all(this.#servers.map((server) => server.close()));
   }
@@ -326,7 +329,7 @@ export class Target implements AsyncDisposable {
     }
   }
 
-  /** Sends an input, and looks at every answer. */
+  /** Sends an input and checks every answer. */
   async #converse(address: Address, input: Input, facts: Facts): Promise<void> {
     const stream = split(input.bytes);
     if (!facts.guarded) { for (const write of writesIn(stream.lines)) this.#expected.sent(write); }
@@ -341,14 +344,14 @@ export class Target implements AsyncDisposable {
       conversationMsMax,
     );
     const { due, ends, observes } = answersTo(stream, facts);
-    // EVENTS come on their own time; instead of the first, that there are too many observers.
+    // EVENTS come at any time. The first may be replaced by the error that there are too many observers.
     const isForObserver = ({ type, message }: Message) =>
       type === "EVENTS" || type === "ERROR" && /observers$/.test(message as string);
     const events = received.filter(isForObserver);
     const replies = received.filter((reply) => !isForObserver(reply));
     for (const one of events) assertStrictEquals(judge(JSON.stringify(one)).kind, "message");
     if (!wasCut) assertStrictEquals(events.length > 0, observes, JSON.stringify(received));
-    // Only who goes on after it was shown out may lose answers, and then the last ones.
+    // Only a sender that goes on after a fatal error may lose answers, and only the last ones.
     if (!wasCut || !ends) assertStrictEquals(replies.length, due.length, JSON.stringify(replies));
     for (const [n, reply] of replies.entries()) {
       const answer = due[n]!;
@@ -361,7 +364,7 @@ export class Target implements AsyncDisposable {
   }
 }
 
-/** Sends the chunks of an input, and its end. True where the other side was gone before. */
+/** Sends the chunks of an input, then the end. Returns whether the server had closed before. */
 async function sendAll(wire: Wire, { chunks, hangsUp }: Input): Promise<boolean> {
   try {
     for (const chunk of chunks) await wire.write(chunk);
@@ -375,7 +378,7 @@ async function sendAll(wire: Wire, { chunks, hangsUp }: Input): Promise<boolean>
   }
 }
 
-/** True where so many connections more are served. */
+/** Whether a server takes `count` more connections. */
 async function hasRoomFor(address: Address, count: number): Promise<boolean> {
   await using wires = new AsyncDisposableStack();
   const replies = Array.from({ length: count }, async () => {

@@ -8,35 +8,17 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatAddress } from "../../../lib/wire/address.ts";
-import { deadAddress, FakeServer, linesOf, TestServer, within } from "../../support/helpers.ts";
+import { Process } from "../../../bench/process.ts";
+import { FakeServer } from "../../support/fake_server.ts";
+import { linesOf } from "../../support/lines.ts";
+import { deadAddress } from "../../support/ports.ts";
+import { Scratch } from "../../support/scratch.ts";
+import { runDeno, runTask } from "../../support/tasks.ts";
+import { TestServer } from "../../support/test_server.ts";
+import { within } from "../../support/waiting.ts";
 
+const processMsMax = 20_000;
 const project = new URL("../../../", import.meta.url);
-const processMs = 20_000;
-
-/** Runs `deno ARGS` to its end. */
-async function deno(args: string[], input = "") {
-  await using child = new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: project,
-    env: { NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  // A process that wants no input may end first.
-  await writer.write(new TextEncoder().encode(input)).catch(() => {});
-  await writer.close().catch(() => {});
-  const { code, stdout, stderr } = await within("the process ends", child.output(), processMs);
-  const text = (bytes: Uint8Array) =>
-    new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  return { code, out: text(stdout), err: text(stderr) };
-}
-
-/** `deno task NAME ARGS`, literally. */
-function task(name: string, args: string[], input?: string) {
-  return deno(["task", name, ...args], input);
-}
 
 function serversFlag(...servers: { readonly address: { hostname: string; port: number } }[]) {
   return `--servers=${servers.map(({ address }) => formatAddress(address)).join(",")}`;
@@ -45,17 +27,17 @@ function serversFlag(...servers: { readonly address: { hostname: string; port: n
 Deno.test("deno task client put, get, status: what they print, and code 0", async () => {
   await using server = await TestServer.alone();
   const servers = serversFlag(server);
-  const put = await task("client", [servers, "put", "cor", "-"], "\ufeffazul\r\n\n");
+  const put = await runTask("client", [servers, "put", "cor", "-"], "\ufeffazul\r\n\n");
   assertEquals([put.code, put.out], [
     0,
     `PUT_OK key: cor timestamp 1 realizada no servidor ${server.name}\n`,
   ]);
-  const get = await task("client", [servers, "get", "cor"]);
+  const get = await runTask("client", [servers, "get", "cor"]);
   assertEquals([get.code, get.out], [0, "\ufeffazul\r\n\n"]);
-  const status = await task("client", [servers, "--json", "status"]);
+  const status = await runTask("client", [servers, "--json", "status"]);
   assertEquals(status.code, 0);
   assertEquals(JSON.parse(status.out).servers[0].keys, 1);
-  const watch = await task("client", [servers, "watch-status", "--count=2", "--interval=0.05"]);
+  const watch = await runTask("client", [servers, "watch-status", "--count=2", "--interval=0.05"]);
   assertEquals([watch.code, linesOf(watch.out).length], [0, 4]);
 });
 
@@ -77,12 +59,13 @@ Deno.test("every exit code of `deno task client`", async () => {
     [5, serversFlag(rude), "--timeout=0.3", "put", "k", "v"],
   ];
   for (const [code, ...args] of cases) {
-    assertEquals((await task("client", args)).code, code, `${args}`);
+    assertEquals((await runTask("client", args)).code, code, `${args}`);
   }
 });
 
-Deno.test("watch-status into a pipe that is closed ends by itself", async () => {
+Deno.test("watch-status ends by itself if its pipe is closed", async () => {
   await using server = await TestServer.alone();
+  // The one process here that is not of `Process`: that reads an output to its end.
   await using child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--allow-net", "client.ts"].concat(
       [serversFlag(server), "--json", "watch-status", "--interval=0.05"],
@@ -95,97 +78,96 @@ Deno.test("watch-status into a pipe that is closed ends by itself", async () => 
   const reader = child.stdout.getReader();
   assert(!(await reader.read()).done);
   await reader.cancel();
-  const { success } = await within("the process ends", child.status, processMs);
+  const { success } = await within("the process ends", child.status, processMsMax);
   assert(success);
 });
 
-Deno.test("a session file: nothing older is read after it, and two commands at once lose nothing", async () => {
+Deno.test("a session file: later commands read nothing older, and commands at the same time lose nothing", async () => {
   await using server = await TestServer.alone();
-  const folder = await Deno.makeTempDir();
-  try {
-    const file = `${folder}/deep/session.json`;
-    const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
-    const flags = ["run", "--no-prompt", "--allow-net", ...permissions, "client.ts"];
-    const client = (...args: string[]) => deno([...flags, `--session=${file}`, ...args]);
-    const keys = ["a", "b", "c", "d"];
-    const servers = serversFlag(server);
-    const puts = await Promise.all(keys.map((key) => client(servers, "put", key, "v")));
-    assertEquals(puts.map(({ code }) => code), [0, 0, 0, 0], puts.map(({ err }) => err).join());
-    const { timestamps, cluster } = JSON.parse(await Deno.readTextFile(file));
-    assertEquals(timestamps.map(([key]: [string]) => key).sort(), keys);
+  using scratch = new Scratch();
+  const folder = scratch.path;
+  const file = `${folder}/deep/session.json`;
+  const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
+  const flags = ["run", "--no-prompt", "--allow-net", ...permissions, "client.ts"];
+  const client = (...args: string[]) => runDeno([...flags, `--session=${file}`, ...args]);
+  const keys = ["a", "b", "c", "d"];
+  const servers = serversFlag(server);
+  const puts = await Promise.all(keys.map((key) => client(servers, "put", key, "v")));
+  assertEquals(puts.map(({ code }) => code), [0, 0, 0, 0], puts.map(({ err }) => err).join());
+  const { timestamps, cluster } = JSON.parse(await Deno.readTextFile(file));
+  assertEquals(timestamps.map(([key]: [string]) => key).sort(), keys);
 
-    // A server of the same cluster that is behind may not answer.
-    await using behind = FakeServer.answering(({ id, key, timestamp }) =>
-      timestamp === 0
-        ? { type: "GET_OK", id, key, value: "antigo", timestamp: 0 }
-        : { type: "TRY_OTHER_SERVER_OR_LATER", id, key, timestamp: 0 }
-    );
-    const stale = await client(serversFlag(behind), "--timeout=0.3", "get", "a");
-    assertEquals([stale.code, stale.out], [3, ""]);
+  // A server of the same cluster that is behind may not answer.
+  await using behind = FakeServer.answering(({ id, key, timestamp }) =>
+    timestamp === 0
+      ? { type: "GET_OK", id, key, value: "antigo", timestamp: 0 }
+      : { type: "TRY_OTHER_SERVER_OR_LATER", id, key, timestamp: 0 }
+  );
+  const stale = await client(serversFlag(behind), "--timeout=0.3", "get", "a");
+  assertEquals([stale.code, stale.out], [3, ""]);
 
-    await using other = await TestServer.alone();
-    const reset = await client(serversFlag(other), "get", "a");
-    assertEquals(reset.code, 2);
-    assertStringIncludes(reset.err, "pertence a outro cluster");
-    assertEquals(JSON.parse(await Deno.readTextFile(file)).cluster, cluster);
+  await using other = await TestServer.alone();
+  const reset = await client(serversFlag(other), "get", "a");
+  assertEquals(reset.code, 2);
+  assertStringIncludes(reset.err, "pertence a outro cluster");
+  assertEquals(JSON.parse(await Deno.readTextFile(file)).cluster, cluster);
 
-    await Deno.writeTextFile(file, '{"version":2}');
-    const bad = await client(servers, "get", "a");
-    assertEquals(bad.code, 2);
-    assertStringIncludes(bad.err, 'not an exported session: "version" must be 1, not 2');
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await Deno.writeTextFile(file, '{"version":2}');
+  const bad = await client(servers, "get", "a");
+  assertEquals(bad.code, 2);
+  assertStringIncludes(bad.err, 'not an exported session: "version" must be 1, not 2');
 });
 
-Deno.test("what was done but could not be written or kept is exit code 6", async () => {
+Deno.test("a PUT whose session cannot be saved is exit code 6, and one that could never be saved is not sent", async () => {
   await using server = await TestServer.alone();
   const servers = serversFlag(server);
-  const folder = await Deno.makeTempDir();
-  try {
-    const file = `${folder}/session.json`;
-    await Deno.mkdir(`${file}.new`); // where the new session would go
-    const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
-    const flags = ["run", "--no-prompt", "--allow-net", ...permissions, "client.ts", servers];
-    const put = await deno([...flags, `--session=${file}`, "put", "cor", "azul"]);
-    assertEquals(put.code, 6);
-    assertStringIncludes(put.err, "A sessão não foi gravada");
-    assertEquals(server.holds("cor")?.value, "azul");
+  using scratch = new Scratch();
+  const folder = scratch.path;
+  const file = `${folder}/session.json`;
+  await Deno.mkdir(`${file}.new`); // where the new session would go
+  const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
+  const flags = ["run", "--no-prompt", "--allow-net", ...permissions, "client.ts", servers];
+  const put = await runDeno([...flags, `--session=${file}`, "put", "cor", "azul"]);
+  assertEquals(put.code, 6);
+  assertStringIncludes(put.err, "A sessão não foi gravada");
+  assertEquals(server.holds("cor")?.value, "azul");
 
-    const narrow = permissions.map((flag) => `${flag}/session.json,${file}.lock`);
-    const args = ["run", "--no-prompt", "--allow-net", ...narrow, "client.ts", servers];
-    const refused = await deno([...args, `--session=${file}`, "put", "cor", "verde"]);
-    assertEquals(refused.code, 2);
-    assertStringIncludes(refused.err, `no permission to read ${file}.new`);
-    assertEquals(server.holds("cor")?.value, "azul", "nothing is written that could not be noted");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  const narrow = permissions.map((flag) => `${flag}/session.json,${file}.lock`);
+  const args = ["run", "--no-prompt", "--allow-net", ...narrow, "client.ts", servers];
+  const refused = await runDeno([...args, `--session=${file}`, "put", "cor", "verde"]);
+  assertEquals(refused.code, 2);
+  assertStringIncludes(refused.err, `no permission to read ${file}.new`);
+  assertEquals(server.holds("cor")?.value, "azul", "a PUT that could not be recorded is not sent");
 });
 
 Deno.test({
-  name: "a full disk under the output is said in one line, with exit code 6",
+  name: "an output that cannot be written is reported in one line, with exit code 6",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
     await using server = await TestServer.alone();
-    const client = `"${Deno.execPath()}" run --no-prompt --allow-net client.ts`;
-    const { code, stderr } = await new Deno.Command("sh", {
-      args: ["-c", `${client} ${serversFlag(server)} put cor azul > /dev/full`],
-      cwd: project,
-    }).output();
+    const args = ["run", "--no-prompt", "--allow-net", "client.ts", serversFlag(server)];
+    await using client = Process.deno([...args, "put", "cor", "azul"], {
+      out: { file: "/dev/full" },
+    });
     assertEquals(
-      [code, linesOf(new TextDecoder().decode(stderr)).length, server.holds("cor")?.value],
+      [await client.end(), linesOf(client.errors).length, server.holds("cor")?.value],
       [6, 1, "azul"],
     );
   },
 });
 
-Deno.test("deno task client:session may use its folder and nothing else; client has no session", async () => {
+Deno.test("deno task client:session may use its folder and no other file; client has no session", async () => {
   await using server = await TestServer.alone();
   const file = `.session/test-${Deno.pid}.json`;
   const servers = serversFlag(server);
   try {
-    const put = await task("client:session", [servers, `--session=${file}`, "put", "cor", "azul"]);
+    const put = await runTask("client:session", [
+      servers,
+      `--session=${file}`,
+      "put",
+      "cor",
+      "azul",
+    ]);
     assertEquals(put.code, 0, put.err);
     const session = JSON.parse(await Deno.readTextFile(new URL(file, project)));
     assertEquals(session.timestamps, [["cor", 1]]);
@@ -194,16 +176,16 @@ Deno.test("deno task client:session may use its folder and nothing else; client 
       await Deno.remove(new URL(path, project)).catch(() => {});
     }
   }
-  const outside = await task("client:session", [servers, "--session=deno.json", "get", "cor"]);
+  const outside = await runTask("client:session", [servers, "--session=deno.json", "get", "cor"]);
   assertEquals(outside.code, 2);
   assertStringIncludes(outside.err, "--session=deno.json: no permission to read deno.json");
-  const plain = await task("client", [servers, `--session=${file}`, "get", "cor"]);
+  const plain = await runTask("client", [servers, `--session=${file}`, "get", "cor"]);
   assertEquals(plain.code, 2);
 });
 
 Deno.test("--help of every role has examples, and code 0", async () => {
   for (const role of ["client", "server", "start", "setup"]) {
-    const { code, out } = await task(role, ["--help"]);
+    const { code, out } = await runTask(role, ["--help"]);
     assertEquals(code, 0, role);
     assertMatch(out, new RegExp(`\\n {2}deno task ${role}[ \\n]`), role);
   }

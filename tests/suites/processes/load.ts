@@ -1,4 +1,8 @@
-/** The load generator against servers that are true, lie, refuse or hang up; and its flags. */
+/**
+ * The load generator against honest servers, and against servers that lie, refuse or hang up; and its flags.
+ *
+ * @module
+ */
 
 import {
   assert,
@@ -13,14 +17,12 @@ import { load, ratePerSecond } from "../../../bench/load.ts";
 import { Values } from "../../../bench/values.ts";
 import { formatAddress } from "../../../lib/wire/address.ts";
 import { UsageError } from "../../../lib/cli/flags.ts";
-import {
-  Cluster,
-  deadAddress,
-  FakeServer,
-  FakeTerminal,
-  type Message,
-  within,
-} from "../../support/helpers.ts";
+import { Cluster } from "../../support/cluster.ts";
+import { FakeServer } from "../../support/fake_server.ts";
+import { FakeTerminal } from "../../support/fake_terminal.ts";
+import { deadAddress } from "../../support/ports.ts";
+import { within } from "../../support/waiting.ts";
+import type { Message } from "../../support/wire_client.ts";
 
 const never = new AbortController().signal;
 const quick = ["--keys=20", "--duration=0.2", "--warm-up=0", "--connections=4", "--seed=1"];
@@ -35,7 +37,7 @@ async function bench(
   return { code, screen: terminal.screen, errors: terminal.errors };
 }
 
-/** A table on one connection or many; a test changes some of its answers. */
+/** A server with a table of its own. `change` may change its answers; `undefined` closes the connection. */
 function fakeStore(change: (reply: Message, request: Message) => Message | undefined): FakeServer {
   const table = new Map<unknown, { value: unknown; timestamp: number }>();
   let timestamp = 0;
@@ -49,7 +51,7 @@ function fakeStore(change: (reply: Message, request: Message) => Message | undef
   });
 }
 
-Deno.test("flags: presets, values, and what is refused", () => {
+Deno.test("flags: presets, values, and refused values", () => {
   const presets = readSettings([])!;
   assertEquals(presets.numbers, {
     connections: 64,
@@ -97,7 +99,7 @@ Deno.test("flags: presets, values, and what is refused", () => {
   ) assertThrows(() => readSettings([flag]), UsageError, undefined, flag);
 });
 
-Deno.test("servers that keep their promises: GETs and PUTs at all of them, and nothing wrong", async () => {
+Deno.test("honest servers: GETs and PUTs at all of them, and no violation", async () => {
   await using cluster = await Cluster.start();
   const servers = cluster.servers.map(({ name }) => name).join(",");
   for (const via of ["leader", "follower", "random"]) {
@@ -112,7 +114,7 @@ Deno.test("servers that keep their promises: GETs and PUTs at all of them, and n
   }
 });
 
-Deno.test("the text says the rate, draws the latencies, and that all was checked", async () => {
+Deno.test("the text has the rate, the drawn latencies, and that every answer was checked", async () => {
   await using server = fakeStore((reply) => reply);
   const { code, screen } = await bench(server.name);
   assertEquals(code, 0);
@@ -124,7 +126,7 @@ Deno.test("the text says the rate, draws the latencies, and that all was checked
 
 const lies: Readonly<Record<string, [(reply: Message) => Message, string]>> = {
   "an older value": [(reply) => ({ ...reply, timestamp: 0, value: null }), "which was seen"],
-  "a value of somebody else": [(reply) => ({ ...reply, value: "azul" }), "never written"],
+  "a value of another client": [(reply) => ({ ...reply, value: "azul" }), "never written"],
   "a value of another key": [
     (reply) => ({ ...reply, value: `${reply.value}`.replace(/\.[^.]+\./, ".zz.") }),
     "never written",
@@ -135,7 +137,7 @@ const lies: Readonly<Record<string, [(reply: Message) => Message, string]>> = {
 };
 
 for (const [lie, [change, why]] of Object.entries(lies)) {
-  Deno.test(`a server that lies is found out: ${lie}`, async () => {
+  Deno.test(`a server that lies is detected: ${lie}`, async () => {
     await using server = fakeStore((reply) => reply.type === "GET_OK" ? change(reply) : reply);
     const { code, screen } = await bench(server.name);
     assertEquals(code, 1);
@@ -144,7 +146,7 @@ for (const [lie, [change, why]] of Object.entries(lies)) {
   });
 }
 
-Deno.test("a server that lies is found out: timestamps that fall, while the table is filled", async () => {
+Deno.test("a server that lies is detected: timestamps that fall, while the table is filled", async () => {
   await using server = fakeStore((reply) => ({
     ...reply,
     timestamp: 1_000 - Number(reply.timestamp),
@@ -155,7 +157,7 @@ Deno.test("a server that lies is found out: timestamps that fall, while the tabl
   assertStringIncludes(errors, "VIOLATION: PUT of key:");
 });
 
-Deno.test("refused requests are counted by their code, and do not end the load", async () => {
+Deno.test("refused requests are counted by code and do not end the load", async () => {
   let gets = 0;
   await using server = fakeStore((reply) =>
     reply.type === "GET_OK" && ++gets % 2 === 0
@@ -169,7 +171,7 @@ Deno.test("refused requests are counted by their code, and do not end the load",
   assertGreater(get.count, 0);
 });
 
-Deno.test("a lost connection is counted and made again", async () => {
+Deno.test("a lost connection is counted and replaced", async () => {
   let gets = 0;
   await using server = fakeStore((reply) =>
     reply.type === "GET_OK" && ++gets === 10 ? undefined : reply
@@ -183,9 +185,9 @@ Deno.test("a lost connection is counted and made again", async () => {
   assertGreater(server.accepted, 1 + 8 + 4); // status, filling, the load's, and one more
 });
 
-Deno.test("where nobody listens, or the table cannot be filled, it says so", async () => {
-  const nobody = await bench(formatAddress(deadAddress()));
-  assertEquals([nobody.code, nobody.screen], [1, ""]);
+Deno.test("a server that does not listen, and a table that cannot be filled, are reported", async () => {
+  const dead = await bench(formatAddress(deadAddress()));
+  assertEquals([dead.code, dead.screen], [1, ""]);
   await using server = fakeStore(({ id }) => ({
     type: "ERROR",
     id,
@@ -197,13 +199,13 @@ Deno.test("where nobody listens, or the table cannot be filled, it says so", asy
   assertStringIncludes(refused.errors, "cannot fill the table: UNAVAILABLE");
 });
 
-Deno.test("an open loop keeps its rate, and its latency holds what a stall made others wait", async () => {
+Deno.test("an open loop keeps its rate, and its latencies contain the wait during a stall", async () => {
   const stallMs = 300;
   let gets = 0;
   await using server = new FakeServer(async (wire) => {
     for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
       const { id, key } = JSON.parse(line);
-      // The server stands still once; this is the event, not a wait for one.
+      // The stall itself, not a wait for an event.
       if (++gets === 10) await new Promise((resolve) => setTimeout(resolve, stallMs));
       await wire.send({ type: "GET_OK", id, key, value: null, timestamp: 0 });
     }
@@ -225,7 +227,7 @@ Deno.test("an open loop keeps its rate, and its latency holds what a stall made 
   assertGreater(result.gets.maxUs, stallMs * 1000 - 10_000);
 });
 
-Deno.test("a load that is stopped early tells what came of it until then", async () => {
+Deno.test("a load that is stopped early has its figures so far", async () => {
   await using server = fakeStore((reply) => reply);
   const stop = new AbortController();
   let answers = 0;

@@ -13,66 +13,47 @@ import { ServerConsole } from "../../../lib/cli/server_console.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { TlsAcceptor } from "../../../lib/net/tls.ts";
 import { KvServer } from "../../../lib/server/kv_server.ts";
-import { anyPort, eventually, freePorts, within } from "../../support/helpers.ts";
+import { Process } from "../../../bench/process.ts";
+import { anyPort, freePorts } from "../../support/ports.ts";
+import { Scratch } from "../../support/scratch.ts";
+import { commandOf, finish } from "../../support/tasks.ts";
 import { ca, selfSigned, server } from "../../support/tls_fixture.ts";
+import { eventually, within } from "../../support/waiting.ts";
 
 const project = new URL("../../../", import.meta.url);
-/** How long a process may take to start, or to end. */
-const processMs = 20_000;
+/** How long a process may take to answer. */
+const processMsMax = 20_000;
 const join = JSON.stringify({ type: "JOIN", server: "127.0.0.1:9", cluster: "", timestamp: 0 });
 
-/** A folder of its own, with these files in it. */
-class Folder implements AsyncDisposable {
-  private constructor(readonly path: string) {}
-
-  static async with(files: Record<string, string>): Promise<Folder> {
-    const path = await Deno.makeTempDir();
-    await Deno.mkdir(`${path}/tls`);
-    for (const [name, text] of Object.entries(files)) {
-      await Deno.writeTextFile(`${path}/tls/${name}`, text);
-    }
-    return new Folder(path);
+/** A folder with these files in its folder `tls`. */
+function folderWith(files: Record<string, string>): Scratch {
+  const scratch = new Scratch();
+  Deno.mkdirSync(`${scratch.path}/tls`);
+  for (const [name, text] of Object.entries(files)) {
+    Deno.writeTextFileSync(`${scratch.path}/tls/${name}`, text);
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.path, { recursive: true });
-  }
+  return scratch;
 }
 
-/** What the task does, with the files of another folder in the place of the project's. */
-async function commandOf(task: string, folder: string, ...flags: string[]): Promise<Deno.Command> {
-  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", project)));
-  const words = (tasks[task].command as string).split(" ");
-  const [deno, run, ...args] = words.slice(words.indexOf("deno"));
-  assertEquals([deno, run], ["deno", "run"]);
-  assert(words.slice(0, words.indexOf("deno")).includes("DENO_TLS_CA_STORE="));
-  const script = args.findIndex((arg) => arg.endsWith(".ts"));
-  args[script] = new URL(args[script]!, project).pathname;
+/** Starts what a task runs, with the files of another folder than the project's. */
+async function start(task: string, folder: string, ...flags: string[]): Promise<Process> {
+  const { env, args } = await commandOf(task);
+  assertEquals(env.DENO_TLS_CA_STORE, "");
+  const [run, ...rest] = args.map((arg) =>
+    arg.endsWith(".ts") ? new URL(arg, project).pathname : arg
+  );
+  assertEquals(run, "run");
   const config = `--config=${new URL("deno.json", project).pathname}`;
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", config, ...args, ...flags],
+  return Process.deno(["run", config, ...rest, ...flags], {
     cwd: folder,
-    env: { DENO_TLS_CA_STORE: "", NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
+    env,
+    keyboard: true,
+    out: "keep",
   });
 }
 
-/** Runs a command on an input to its end. */
-async function run(command: Deno.Command, input = "") {
-  const child = command.spawn();
-  const output = child.output();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input)).catch(() => {});
-  await writer.close().catch(() => {});
-  const { code, stdout, stderr } = await within("the process ends", output, processMs);
-  const decoder = new TextDecoder();
-  return { code, screen: decoder.decode(stdout), errors: decoder.decode(stderr) };
-}
-
-Deno.test("deno task server:tls and client:tls read the files in tls/ and no others", async () => {
-  await using folder = await Folder.with({
+Deno.test("deno task server:tls and client:tls read the files in tls/ and no other files", async () => {
+  using folder = folderWith({
     "cert.pem": server.cert,
     "key.pem": server.key,
     "ca.pem": server.ca,
@@ -86,49 +67,43 @@ Deno.test("deno task server:tls and client:tls read the files in tls/ and no oth
     "--cluster-size=1",
     "--quiet",
   ];
-  const serving = (await commandOf("server:tls", folder.path, ...flags)).spawn();
-  await serving.stdin.close();
-  const ended = serving.output();
-  try {
-    const address = { hostname: "127.0.0.1", port: port! };
-    await eventually("the server serves", async () => {
-      await using client = new KvClient([address], { tls: { ca } });
-      return await client.put("cor", "azul").catch(() => undefined);
-    }, processMs);
+  await using serving = await start("server:tls", folder.path, ...flags);
+  const address = { hostname: "127.0.0.1", port: port! };
+  await serving.listensOn(port!);
+  await eventually("the server serves", async () => {
+    await using client = new KvClient([address], { tls: { ca } });
+    return await client.put("cor", "azul").catch(() => undefined);
+  });
 
-    const init = `INIT\n${`\n${port}\n`.repeat(3)}`;
-    const client = await run(await commandOf("client:tls", folder.path), `${init}GET\ncor\n`);
-    assertEquals(client.code, 0, client.errors);
-    assertStringIncludes(client.screen, `value: azul obtido do servidor ${formatAddress(address)}`);
-    for (const task of ["client:tls", "server:tls"]) {
-      const other = await run(await commandOf(task, folder.path, "--tls-ca=tls/other.pem"));
-      assertEquals(other.code, 2);
-      assertMatch(other.errors, /^--tls-ca=tls\/other\.pem: no permission to read it;.*\n$/);
-    }
-  } finally {
-    serving.kill("SIGTERM");
-    await within("the server ends", ended, processMs);
+  const init = `INIT\n${`\n${port}\n`.repeat(3)}`;
+  const client = await finish(await start("client:tls", folder.path), `${init}GET\ncor\n`);
+  assertEquals(client.code, 0, client.err);
+  assertStringIncludes(client.out, `value: azul obtido do servidor ${formatAddress(address)}`);
+  for (const task of ["client:tls", "server:tls"]) {
+    const other = await finish(await start(task, folder.path, "--tls-ca=tls/other.pem"));
+    assertEquals(other.code, 2);
+    assertMatch(other.err, /^--tls-ca=tls\/other\.pem: no permission to read it;.*\n$/);
   }
 });
 
-Deno.test("files that are missing or something else: one sentence and exit code 2", async () => {
-  await using folder = await Folder.with({
+Deno.test("files that are missing or no PEM: one sentence and exit code 2", async () => {
+  using folder = folderWith({
     "cert.pem": server.cert,
     "key.pem": "none",
     "ca.pem": "",
   });
-  const noPem = await run(await commandOf("server:tls", folder.path));
+  const noPem = await finish(await start("server:tls", folder.path));
   assertEquals(noPem, {
     code: 2,
-    screen: "",
-    errors: "--tls-key=tls/key.pem: no PEM in that file\n",
+    out: "",
+    err: "--tls-key=tls/key.pem: no PEM in that file\n",
   });
   await Deno.remove(`${folder.path}/tls/ca.pem`);
-  const none = await run(await commandOf("client:tls", folder.path));
+  const none = await finish(await start("client:tls", folder.path));
   assertEquals(none, {
     code: 2,
-    screen: "",
-    errors: "--tls-ca=tls/ca.pem: there is no such file\n",
+    out: "",
+    err: "--tls-ca=tls/ca.pem: there is no such file\n",
   });
 });
 
@@ -136,7 +111,7 @@ Deno.test("OpenSSL: a resumed session does not make a stranger's certificate goo
   const found = await new Deno.Command("openssl", { args: ["version"] }).output()
     .then(({ success }) => success, () => false);
   if (!found) return;
-  await using folder = await Folder.with({
+  using folder = folderWith({
     "cert.pem": selfSigned.cert,
     "key.pem": selfSigned.key,
   });
@@ -160,7 +135,7 @@ Deno.test("OpenSSL: a resumed session does not make a stranger's certificate goo
       const writer = stdin.getWriter();
       await writer.write(new TextEncoder().encode(`${join}\n`));
       const reader = stdout.pipeThrough(new TextDecoderStream()).getReader();
-      const { value: answer } = await within("the answer", reader.read(), processMs);
+      const { value: answer } = await within("the answer", reader.read(), processMsMax);
       await writer.close(); // which ends OpenSSL
       while (!(await reader.read()).done);
       await status;

@@ -1,5 +1,5 @@
 /**
- * Two ways to keep writes on a disk behind one interface: the journal that the servers use, and SQLite.
+ * Two stores on a disk with one interface: the journal of the servers, and SQLite.
  *
  * @module
  */
@@ -11,18 +11,18 @@ import { DiskFolder } from "../../lib/journal/disk.ts";
 import { JoinOk, Replication, Sync } from "../../lib/mensagem.ts";
 import { Store } from "../../lib/replication/store.ts";
 
-/** Keeps writes. */
-export interface Keeper extends AsyncDisposable {
-  /** Where what was kept is read into. */
+/** A store on a disk. */
+export interface DiskStore extends AsyncDisposable {
+  /** The table in memory, filled from the disk. */
   readonly store: Store;
-  /** Keeps a write, as one of those that go together. Resolves when it is on the disk. */
+  /** Writes an entry, in a group with others of the same turn. Resolves when it is on the disk. */
   put(key: string, value: string, timestamp: number): Promise<void>;
 }
 
 /** The journal of the servers. */
 export async function openJournal(
   dir: string,
-): Promise<Keeper & { readonly journal: FileJournal }> {
+): Promise<DiskStore & { readonly journal: FileJournal }> {
   const journal = await FileJournal.open(await DiskFolder.open(dir), () => {});
   const { store, cluster } = journal.saved;
   const waiting: { count: number; resolve: () => void }[] = [];
@@ -58,10 +58,10 @@ export async function openJournal(
 }
 
 /**
- * SQLite with a write-ahead log and a sync for each transaction, and one transaction for everything
- * that is put in one turn of the event loop.
+ * SQLite with a write-ahead log and a sync for each transaction. The writes of one turn of the event
+ * loop are one transaction.
  */
-export function openSqlite(dir: string): Keeper {
+export function openSqlite(dir: string): DiskStore {
   Deno.mkdirSync(dir, { recursive: true });
   const db = new DatabaseSync(`${dir}/table.db`);
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");

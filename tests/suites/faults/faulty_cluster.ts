@@ -1,5 +1,5 @@
 /**
- * Three server processes, the followers behind links that can be made bad.
+ * Three server processes whose followers reach the leader over links that can be broken.
  *
  * @module
  */
@@ -7,35 +7,35 @@
 import { assertEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
 import type { Address } from "../../../lib/wire/address.ts";
-import { eventually } from "../../support/helpers.ts";
+import { eventually } from "../../support/waiting.ts";
 import type { History } from "./history.ts";
 import { type Direction, Proxy } from "./proxy.ts";
-import { ServerProcess } from "./server_process.ts";
+import { ServerHost } from "./server_host.ts";
 
-/** All three are in sync again this soon after everything is healed. */
+/** How long it may take until all three are in sync after everything is healed. */
 export const settleMs = 20_000;
-/** Nobody has anything to report for so long: what was noticed late has been noticed. */
+/** Without a report for this long, the servers have noticed everything that has happened. */
 const quietMs = 300;
-/** What a process that was just stopped has reported is read by then. */
+/** The time in which the last reports of a stopped process are read. */
 const readMs = 100;
-const freezesMax = 5;
+const checksMax = 5;
 
 /**
- * Servers listen below the ports that systems lend to outgoing connections: a client could hold the port of a dead
- * server, or even connect to itself.
+ * Servers listen below the ports that systems give to outgoing connections. Otherwise a client could hold the port
+ * of a dead server, or connect to itself.
  */
 const portMin = 12_000;
 const portMax = 29_999;
 
 /** One of the two followers. */
 export type FollowerIndex = 1 | 2;
-/** Any of the servers; the leader is 0. */
+/** One of the three servers; the leader is 0. */
 export type ServerIndex = 0 | FollowerIndex;
 
-/** Servers, links and what happened to them. Each fault returns the time at which it began. */
-export class Cluster implements AsyncDisposable {
+/** Servers, the links between them, and what happened to both. Each fault returns the time at which it began. */
+export class FaultyCluster implements AsyncDisposable {
   /** The leader first. */
-  readonly servers: readonly [ServerProcess, ServerProcess, ServerProcess];
+  readonly servers: readonly [ServerHost, ServerHost, ServerHost];
   /** When the first fault began. */
   firstFaultMs = Infinity;
   readonly #links: readonly [Proxy, Proxy];
@@ -53,17 +53,17 @@ export class Cluster implements AsyncDisposable {
     this.#history = history;
     this.#links = links;
     this.servers = [
-      new ServerProcess(leader!, leader!, dir("leader")),
-      new ServerProcess(followers[0]!, links[0].address, dir("follower1")),
-      new ServerProcess(followers[1]!, links[1].address, dir("follower2")),
+      new ServerHost(leader!, leader!, dir("leader")),
+      new ServerHost(followers[0]!, links[0].address, dir("follower1")),
+      new ServerHost(followers[1]!, links[1].address, dir("follower2")),
     ];
   }
 
-  /** Three servers, all in sync. They write down what they hold in `folder`, where it is given. */
-  static async start(history: History, folder?: string): Promise<Cluster> {
+  /** Starts three servers, with data directories in `folder` if it is given. Resolves when all are in sync. */
+  static async start(history: History, folder?: string): Promise<FaultyCluster> {
     const addresses = freeAddresses(3);
     const links = [await Proxy.start(addresses[0]!), await Proxy.start(addresses[0]!)] as const;
-    const cluster = new Cluster(history, addresses, links, folder);
+    const cluster = new FaultyCluster(history, addresses, links, folder);
     try {
       await Promise.all(cluster.servers.map((server) => server.start(new Map())));
       await cluster.settled();
@@ -75,78 +75,78 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** The leader. */
-  get leader(): ServerProcess {
+  get leader(): ServerHost {
     return this.servers[0];
   }
 
-  /** Ends processes as a power failure would, all at the same moment. */
+  /** Ends processes at the same moment, as a power failure would. */
   async kill(...indices: ServerIndex[]): Promise<number> {
     const atMs = this.#fault(`SIGKILL ${indices.map(nameOf).join(", ")}`);
     await Promise.all(indices.map((index) => this.servers[index].kill()));
     return atMs;
   }
 
-  /** Starts a server, without memory or with what it wrote down. Resolves with the time at which it served. */
+  /** Starts a server, with an empty table or its journal. Resolves with the time at which it serves. */
   async start(index: ServerIndex): Promise<number> {
     this.note(`${nameOf(index)} starts`);
     return await this.servers[index].start(new Map(this.#history.acknowledged));
   }
 
-  /** SIGSTOP. */
+  /** Stops a process (SIGSTOP). */
   stop(index: ServerIndex): number {
     const atMs = this.#fault(`SIGSTOP ${nameOf(index)}`);
     this.servers[index].stop();
     return atMs;
   }
 
-  /** SIGCONT. Returns the time. */
+  /** Continues a process (SIGCONT). Returns the time. */
   continue(index: ServerIndex): number {
     this.note(`SIGCONT ${nameOf(index)}`);
     this.servers[index].continue();
     return performance.now();
   }
 
-  /** Lets nothing through between a follower and the leader; "up" is towards the leader. */
+  /** Cuts the link between a follower and the leader; "up" is the direction to the leader. */
   cut(index: FollowerIndex, direction: Direction): number {
     const atMs = this.#fault(`link ${index} is cut: ${direction}`);
     this.#link(index).cut(direction);
     return atMs;
   }
 
-  /** Everything between a follower and the leader is late, in each direction. */
+  /** Delays everything between a follower and the leader, in each direction. */
   slowDown(index: FollowerIndex, delayMs: number): number {
-    const atMs = this.#fault(`link ${index} is ${delayMs} ms late`);
+    const atMs = this.#fault(`link ${index} is delayed by ${delayMs} ms`);
     this.#link(index).slowDown(delayMs);
     return atMs;
   }
 
-  /** So much gets through between a follower and the leader, and no more. */
+  /** Limits the rate between a follower and the leader. */
   throttle(index: FollowerIndex, bytesPerSecond: number): number {
     const atMs = this.#fault(`link ${index} carries ${bytesPerSecond} bytes/s`);
     this.#link(index).throttle(bytesPerSecond);
     return atMs;
   }
 
-  /** Resets the connection between a follower and the leader. Returns how many there were. */
+  /** Resets the connections between a follower and the leader. Returns how many there were. */
   reset(index: FollowerIndex): number {
     this.#fault(`link ${index} is reset`);
     return this.#link(index).reset();
   }
 
-  /** What is on its way between a follower and the leader is lost, and so is the connection. */
+  /** Closes the connections between a follower and the leader; bytes on their way are lost. */
   drop(index: FollowerIndex): void {
     this.#fault(`link ${index} drops its connections`);
     this.#link(index).drop();
   }
 
-  /** Makes a link good again. Returns the time. */
+  /** Ends the fault of a link. Returns the time. */
   heal(index: FollowerIndex): number {
     this.note(`link ${index} is healed`);
     this.#link(index).heal();
     return performance.now();
   }
 
-  /** Ends all faults: links, processes that stand still, processes that are gone. */
+  /** Ends all faults: heals links, continues stopped processes, starts killed ones. */
   async healAll(): Promise<void> {
     for (const index of [1, 2] as const) this.heal(index);
     for (const index of [0, 1, 2] as const) {
@@ -155,7 +155,7 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
-  /** Resolves when all three servers are in sync and nobody has anything more to say. */
+  /** Resolves when all three servers are in sync and report nothing more. */
   async settled(): Promise<void> {
     await eventually("all three servers are in sync", () => {
       const newest = Math.max(...this.servers.map(({ reports }) => reports.at(-1)?.atMs ?? 0));
@@ -164,7 +164,7 @@ export class Cluster implements AsyncDisposable {
     this.note("all three are in sync");
   }
 
-  /** True where all servers say so. */
+  /** Whether all servers report that they are in sync. */
   get allInSync(): boolean {
     const [leader, ...followers] = this.servers;
     return leader.said("open, cluster") !== undefined && this.inSync.length === 3 &&
@@ -174,7 +174,7 @@ export class Cluster implements AsyncDisposable {
       });
   }
 
-  /** The servers that the leader has reported to be in sync, itself included. */
+  /** The servers that the leader reports to be in sync, itself included. */
   get inSync(): ServerIndex[] {
     return ([0, 1, 2] as const).filter((index) => {
       if (index === 0) return this.leader.alive;
@@ -185,11 +185,11 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Kills servers at the same moment, but only when `survivor` is in sync, that is holds every acknowledged write
-   * (G3): the leader stands still while this is looked up.
+   * Kills the leader and one follower at the same moment, while `survivor` is in sync and so holds every acknowledged
+   * write (G3). The leader is stopped while that is checked.
    */
   async killAllBut(survivor: FollowerIndex, prepare: () => void = () => {}): Promise<number> {
-    for (let attempt = 0; attempt < freezesMax; attempt++) {
+    for (let attempt = 0; attempt < checksMax; attempt++) {
       if (this.leader.alive && !this.leader.stopped) this.stop(0);
       prepare();
       await delay(readMs);
@@ -203,21 +203,21 @@ export class Cluster implements AsyncDisposable {
         settleMs,
       );
     }
-    throw new Error(`follower ${survivor} was not in sync at ${freezesMax} looks`);
+    throw new Error(`follower ${survivor} was not in sync at ${checksMax} checks`);
   }
 
-  /** Until then all servers were in sync. A follower that drops out by itself does so a little before it is told. */
+  /** The time until which all servers were in sync. A follower may have left shortly before its report. */
   get calmUntilMs(): number {
     const left = this.leader.reports.find(({ line }) => line.includes(" left: "));
     return Math.min(this.firstFaultMs, (left?.atMs ?? Infinity) - 1_000);
   }
 
-  /** Writes down what happens now, for the case that the test fails. */
+  /** Notes what happens now, for the report of a failed test. */
   note(text: string): void {
     this.#notes.push({ atMs: performance.now(), text });
   }
 
-  /** Everything that happened and that servers said, in order. */
+  /** All notes and reports in order of time. */
   get story(): string {
     const lines = [
       ...this.#notes.map(({ atMs, text }) => ({ atMs, text: `== ${text}` })),
@@ -250,7 +250,7 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
-/** A server in words. */
+/** The name of a server in notes. */
 export function nameOf(index: ServerIndex): string {
   return index === 0 ? "leader" : `follower ${index}`;
 }

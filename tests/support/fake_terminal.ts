@@ -1,0 +1,74 @@
+/**
+ * A terminal made of text.
+ *
+ * @module
+ */
+
+import { Keyboard, type Screen } from "../../lib/cli/terminal.ts";
+import { eventually } from "./waiting.ts";
+
+/** The terminal of a role: a test types the input and reads what the role has written. */
+export class FakeTerminal implements Screen {
+  readonly keyboard: Keyboard;
+  outIsTerminal = false;
+  colors = false;
+  outClosed = false;
+  #out = "";
+  #err = "";
+  #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+
+  /** A pipe that holds all of `input`; without `input`, a keyboard for {@linkcode FakeTerminal.type}. */
+  constructor(input?: string, interactive = input === undefined) {
+    const bytes = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+    });
+    this.keyboard = new Keyboard(bytes, this.write, interactive);
+    if (input !== undefined) {
+      if (input !== "") this.type(input);
+      this.#controller.close();
+    }
+  }
+
+  /** Everything on standard output so far. */
+  get screen(): string {
+    return this.#out;
+  }
+
+  /** Everything on standard error so far. */
+  get errors(): string {
+    return this.#err;
+  }
+
+  readonly write = (text: string): void => {
+    this.#out += text;
+  };
+  readonly out: (text: string) => void = this.write;
+  readonly err = (text: string): void => {
+    this.#err += text;
+  };
+
+  /** Types on the keyboard. */
+  type(text: string): void {
+    this.typeBytes(new TextEncoder().encode(text));
+  }
+
+  /** Types bytes that need not be text. */
+  typeBytes(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#controller.enqueue(bytes);
+  }
+
+  /** Ends the input. */
+  endInput(): void {
+    this.#controller.close();
+  }
+
+  /** Resolves when standard output ends with this text. */
+  async shows(end: string): Promise<void> {
+    await eventually(
+      `the screen ends with ${JSON.stringify(end)}`,
+      () => this.#out.endsWith(end) || undefined,
+    );
+  }
+}

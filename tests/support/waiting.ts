@@ -1,0 +1,1 @@
+export { eventually, waitMsMax, within } from "../../bench/waiting.ts";
