@@ -95,7 +95,7 @@ function whyNotUse(path: string, part: string, name: string): string | undefined
   if (sockets.test(name) && part !== "net") return `only lib/net opens sockets, not ${name}`;
   if (object === "fetch" && part !== "etcd") return "only lib/etcd uses fetch";
   const keepsFiles = part === "journal" || path === "lib/cli/session_file.ts" ||
-    path === "lib/cli/pem.ts";
+    path === "lib/cli/tls_flags.ts";
   return files.test(name) && !keepsFiles
     ? `only lib/journal touches files, not ${name}`
     : undefined;
