@@ -15,7 +15,8 @@ import { KvServer } from "../lib/server/kv_server.ts";
 import { ipDefault, requestTimeoutMs } from "../lib/limits.ts";
 import { putTimeoutMs } from "../lib/replication/tuning.ts";
 import { Fault, Get, Put } from "../lib/mensagem.ts";
-import { ServerConnection, within } from "../lib/client/server_connection.ts";
+import { within } from "../lib/client/deadlines.ts";
+import { ServerConnection } from "../lib/client/server_connection.ts";
 import { Session } from "../lib/client/session.ts";
 import {
   EndOfInput,

@@ -20,7 +20,7 @@ import {
   UnknownOutcomeError,
 } from "../../lib/client/kv_client.ts";
 import { abandonedMax, silentServerMs } from "../../lib/client/server_connection.ts";
-import { attemptMs } from "../../lib/client/kv_client.ts";
+import { attemptMs } from "../../lib/client/retry.ts";
 import {
   Cluster,
   deadAddress,
