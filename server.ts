@@ -12,7 +12,7 @@ import {
   parseIp,
   parsePort,
 } from "./lib/wire/address.ts";
-import { Secret } from "./lib/auth/proof.ts";
+import { Secret, type Secrets } from "./lib/auth/secret.ts";
 import type { Tls } from "./lib/net/connection.ts";
 import {
   addressTexts,
@@ -33,7 +33,6 @@ import { finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import { Metrics } from "./lib/metrics/metrics.ts";
 import { serveMetrics } from "./lib/metrics/http.ts";
 import { exportMetrics, otelMeter } from "./lib/metrics/otel.ts";
-import type { Secrets } from "./lib/server/connection_handler.ts";
 import { type Tuning, tuningDefault } from "./lib/replication/tuning.ts";
 import {
   askIp,

@@ -17,7 +17,7 @@
  * @module
  */
 
-import { Secret } from "../auth/proof.ts";
+import { Secret } from "../auth/secret.ts";
 import { requestTimeoutMs } from "../limits.ts";
 import { checkKey, checkValue, Get, Put, type ServerStatus, Status } from "../mensagem.ts";
 import type { Tls } from "../net/connection.ts";

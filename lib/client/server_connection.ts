@@ -5,7 +5,8 @@
  */
 
 import { type Address, formatAddress } from "../wire/address.ts";
-import { DiallerProof, type Secret } from "../auth/proof.ts";
+import { DiallerHandshake } from "../auth/handshake.ts";
+import type { Secret } from "../auth/secret.ts";
 import { Connection, type Receiver, type Tls } from "../net/connection.ts";
 import {
   type AnyMensagem,
@@ -53,13 +54,6 @@ export interface ServerConnectionOptions extends Access {
   readonly onEvents?: (events: Events) => void;
 }
 
-/** How far client and server have got in proving to each other that they know the password. */
-interface ServerProof {
-  readonly proof: DiallerProof;
-  /** Whether the server has proved itself. */
-  trusted: boolean;
-}
-
 /**
  * One connection that carries any number of requests at once.
  *
@@ -96,8 +90,8 @@ export class ServerConnection implements Receiver {
   #retired = false;
   /** Whether the server belongs to another cluster. */
   #foreign = false;
-  /** Set until the server has accepted this client's proof. */
-  #proof: ServerProof | undefined;
+  /** Set until client and server have proved to each other that they know the password. */
+  #handshake: DiallerHandshake | undefined;
   /** Empty once the connection has failed. */
   readonly #pending: PendingRequests;
   readonly #timer = new DeadlineTimer(() => this.#expire());
@@ -191,13 +185,7 @@ export class ServerConnection implements Receiver {
       const { signal } = this.#ending;
       signal.throwIfAborted();
       this.#connection = await Connection.dial(address, signal, tls);
-      // The server sends no requests, for whose answers the connection would stop reading.
-      this.#connection.betweenServers = true;
-      if (secret === undefined) this.#check(this.#connection);
-      else {
-        this.#proof = { proof: new DiallerProof(secret, "client"), trusted: false };
-        this.#connection.send(this.#proof.proof.hello.encode());
-      }
+      this.#greet(this.#connection, secret);
       await this.#connection.run(this);
       this.#fail("the connection was lost");
     } catch (cause) {
@@ -206,6 +194,16 @@ export class ServerConnection implements Receiver {
       clearTimeout(timer);
     }
     return this.#reason;
+  }
+
+  /** Sends the first message of a connection that was just made. */
+  #greet(connection: Connection, secret: Secret | undefined): void {
+    if (this.#state === "failed") return connection.abort(); // closed in the same turn
+    // The server sends no requests, for whose answers the connection would stop reading.
+    connection.betweenServers = true;
+    if (secret === undefined) return this.#check(connection);
+    this.#handshake = new DiallerHandshake(secret, "client");
+    connection.send(this.#handshake.hello.encode());
   }
 
   /** Asks which cluster the server belongs to. Until the answer only STATUS is sent. */
@@ -263,7 +261,7 @@ export class ServerConnection implements Receiver {
 
   /** Takes a message. Throws if it answers no request and is no event. */
   #take(reply: AnyMensagem): void | Promise<void> {
-    if (this.#proof !== undefined) return this.#takeProof(reply, this.#proof);
+    if (this.#handshake !== undefined) return this.#shakeHands(reply, this.#handshake);
     const pending = "id" in reply && reply.id !== undefined
       ? this.#pending.get(reply.id)
       : undefined;
@@ -292,19 +290,14 @@ export class ServerConnection implements Receiver {
     } else throw new Error(`${reply.type} answers no request`);
   }
 
-  async #takeProof(reply: AnyMensagem, server: ServerProof): Promise<void> {
-    if (reply.type === "PROOF_OK" && server.trusted) {
-      this.#proof = undefined;
-      return this.#check(this.#connection!);
-    }
-    const answer = reply.type === "CHALLENGE" ? await server.proof.answer(reply) : undefined;
-    if (answer !== undefined) {
-      server.trusted = true;
-      this.#connection!.send(answer.encode());
-    } else if (reply.type === "ERROR") {
-      this.#fail(`${reply.code}: ${reply.message}`, { code: reply.code });
-    } else {
-      this.#fail("the password is wrong, or this is another server", { code: "FORBIDDEN" });
+  async #shakeHands(reply: AnyMensagem, handshake: DiallerHandshake): Promise<void> {
+    const step = await handshake.receive(reply);
+    if (this.#state === "failed") return;
+    if (step.kind === "send") this.#connection!.send(step.message.encode());
+    else if (step.kind === "refused") this.#fail(step.reason, { code: step.code });
+    else {
+      this.#handshake = undefined;
+      this.#check(this.#connection!);
     }
   }
 

@@ -7,7 +7,7 @@
 import { Channel } from "@std/async/channel";
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress, parseAddress } from "../wire/address.ts";
-import type { Secret } from "../auth/proof.ts";
+import type { Secret, Secrets } from "../auth/secret.ts";
 import {
   Connection,
   type ConnectionLimits,
@@ -20,7 +20,7 @@ import type { OpenJournal } from "../replication/journal.ts";
 import { ErrorReply } from "../mensagem.ts";
 import { Node } from "../replication/node.ts";
 import { Observers } from "./observers.ts";
-import { Peer, type Secrets } from "./connection_handler.ts";
+import { Peer } from "./connection_handler.ts";
 import type { Host, ServerPrints, Watch } from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
 import { TlsAcceptor } from "../net/tls.ts";

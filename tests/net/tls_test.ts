@@ -14,7 +14,7 @@ import {
 import { TLSSocket } from "node:tls";
 import { main as clientMain } from "../../client.ts";
 import type { Address } from "../../lib/wire/address.ts";
-import { Secret } from "../../lib/auth/proof.ts";
+import { Secret } from "../../lib/auth/secret.ts";
 import type { Tls } from "../../lib/net/connection.ts";
 import { ServerConsole } from "../../lib/cli/console.ts";
 import { UnavailableError } from "../../lib/client/errors.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
-import { Secret } from "../../lib/auth/proof.ts";
+import { Secret } from "../../lib/auth/secret.ts";
 import { ServerConsole } from "../../lib/cli/console.ts";
 import type { ServerEvent } from "../../lib/wire/events.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
