@@ -137,7 +137,9 @@ export class ServerConnection implements Receiver {
   request<R extends Request>(make: (id: number) => R, deadlines: Deadlines): Promise<ReplyTo<R>> {
     return new Promise<Reply>((resolve, reject) => {
       deadlines.signal?.throwIfAborted();
-      if (!this.usable) throw new UnavailableError(this.server, "the connection was lost");
+      if (!this.usable) {
+        throw new UnavailableError(this.server, this.#reason || "the connection was lost");
+      }
       const request = make(this.#nextId++);
       if (this.#foreign && request.type !== "STATUS") throw new ClusterResetError(this.server);
       const pending = new PendingRequest(request, deadlines, resolve, reject);
@@ -198,7 +200,7 @@ export class ServerConnection implements Receiver {
 
   /** Sends the first message of a connection that was just made. */
   #greet(connection: Connection, secret: Secret | undefined): void {
-    if (this.#state === "failed") return connection.abort(); // closed in the same turn
+    if (this.#state === "failed") return connection.abort(); // it was closed in the same turn
     // The server sends no requests, for whose answers the connection would stop reading.
     connection.betweenServers = true;
     if (secret === undefined) return this.#check(connection);
