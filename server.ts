@@ -13,7 +13,7 @@ import {
   parsePort,
 } from "./lib/wire/address.ts";
 import { Secret, type Secrets } from "./lib/auth/secret.ts";
-import type { Tls } from "./lib/net/connection.ts";
+import type { Tls } from "./lib/net/dial.ts";
 import {
   addressTexts,
   escapeControls,

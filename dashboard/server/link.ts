@@ -7,7 +7,8 @@
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { DiallerHandshake } from "../../lib/auth/handshake.ts";
 import type { Secret } from "../../lib/auth/secret.ts";
-import { Connection, type Receiver, type Tls } from "../../lib/net/connection.ts";
+import type { Connection, Receiver } from "../../lib/net/connection.ts";
+import { dial, type Tls } from "../../lib/net/dial.ts";
 import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
 import { requestTimeoutMs } from "../../lib/limits.ts";
 import {
@@ -83,7 +84,7 @@ export class ServerLink implements Receiver {
    * @throws {Error} where that does not succeed before the signal is aborted.
    */
   static async open(address: Address, entry: Entry, signal: AbortSignal): Promise<ServerLink> {
-    const connection = await Connection.dial(address, signal, entry.tls);
+    const connection = await dial(address, signal, entry.tls);
     const link = new ServerLink(formatAddress(address), connection);
     const giveUp = () => link.#fail("no answer in time");
     signal.addEventListener("abort", giveUp);

@@ -20,7 +20,7 @@
 import { Secret } from "../auth/secret.ts";
 import { requestTimeoutMs } from "../limits.ts";
 import { checkKey, checkValue, Get, Put, type ServerStatus, Status } from "../mensagem.ts";
-import type { Tls } from "../net/connection.ts";
+import type { Tls } from "../net/dial.ts";
 import type { Address } from "../wire/address.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { ClusterResetError, StaleError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
@@ -32,7 +32,7 @@ import { type ExportedSession, Session } from "./session.ts";
 
 export { type ErrorCode, MensagemError } from "../mensagem.ts";
 export type { FollowerStatus, ServerStatus } from "../mensagem.ts";
-export type { Tls } from "../net/connection.ts";
+export type { Tls } from "../net/dial.ts";
 export { type Address, parseAddress } from "../wire/address.ts";
 export {
   ClusterResetError,

@@ -7,7 +7,8 @@
 import { type Address, formatAddress } from "../wire/address.ts";
 import { DiallerHandshake } from "../auth/handshake.ts";
 import type { Secret } from "../auth/secret.ts";
-import { Connection, type Receiver, type Tls } from "../net/connection.ts";
+import type { Connection, Receiver } from "../net/connection.ts";
+import { dial, type Tls } from "../net/dial.ts";
 import {
   type AnyMensagem,
   type Events,
@@ -186,9 +187,9 @@ export class ServerConnection implements Receiver {
       const secret = await password;
       const { signal } = this.#ending;
       signal.throwIfAborted();
-      this.#connection = await Connection.dial(address, signal, tls);
-      this.#greet(this.#connection, secret);
-      await this.#connection.run(this);
+      const connection = this.#connection = await dial(address, signal, tls);
+      this.#greet(connection, secret);
+      await connection.run(this);
       this.#fail("the connection was lost");
     } catch (cause) {
       this.#fail((cause as Error).message, { cause });
@@ -201,7 +202,7 @@ export class ServerConnection implements Receiver {
   /** Sends the first message of a connection that was just made. */
   #greet(connection: Connection, secret: Secret | undefined): void {
     if (this.#state === "failed") return connection.abort(); // it was closed in the same turn
-    // The server sends no requests, for whose answers the connection would stop reading.
+    // As between servers, reading must never pause: the server sends no requests that would pile up.
     connection.betweenServers = true;
     if (secret === undefined) return this.#check(connection);
     this.#handshake = new DiallerHandshake(secret, "client");

@@ -13,7 +13,8 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { Duplex } from "node:stream";
 import { createServer, type TLSSocket } from "node:tls";
 import { formatAddress } from "../wire/address.ts";
-import type { Socket, Tls } from "./connection.ts";
+import type { Tls } from "./dial.ts";
+import type { Socket } from "./socket.ts";
 
 /** What an acceptor needs besides certificates. */
 export interface TlsAcceptorOptions {

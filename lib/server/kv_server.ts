@@ -8,13 +8,9 @@ import { Channel } from "@std/async/channel";
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress, parseAddress } from "../wire/address.ts";
 import type { Secret, Secrets } from "../auth/secret.ts";
-import {
-  Connection,
-  type ConnectionLimits,
-  connectionLimitsDefault,
-  Listener,
-  type Tls,
-} from "../net/connection.ts";
+import { Connection, type ConnectionLimits, connectionLimitsDefault } from "../net/connection.ts";
+import { dial, type Tls } from "../net/dial.ts";
+import { Listener } from "../net/listener.ts";
 import type { Engine, StartEngine } from "../replication/engine.ts";
 import type { OpenJournal } from "../replication/journal.ts";
 import { ErrorReply } from "../mensagem.ts";
@@ -414,7 +410,7 @@ export class KvServer implements AsyncDisposable {
     const stop = this.#stopDialling.signal;
     const signal = AbortSignal.any([stop, AbortSignal.timeout(dialTimeoutMs)]);
     try {
-      const connection = await Connection.dial(address, signal, this.#tls, this.#limits);
+      const connection = await dial(address, signal, this.#tls, this.#limits);
       const peer = this.#serve(connection);
       const secret = this.#secrets.server;
       if (secret !== undefined) await this.#prove(peer, secret, signal);

@@ -15,7 +15,7 @@ import { TLSSocket } from "node:tls";
 import { main as clientMain } from "../../client.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { Secret } from "../../lib/auth/secret.ts";
-import type { Tls } from "../../lib/net/connection.ts";
+import type { Tls } from "../../lib/net/dial.ts";
 import { ServerConsole } from "../../lib/cli/console.ts";
 import { UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient, type KvClientOptions } from "../../lib/client/kv_client.ts";
