@@ -5,13 +5,13 @@
  */
 
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
+import type { Access } from "../../lib/client/server_connection.ts";
 import type { FaultAction } from "../../lib/wire/events.ts";
 import { Clients } from "./clients.ts";
 import { demonstrate } from "./demo.ts";
 import { Feed } from "./feed.ts";
 import { type Commands, serveHttp } from "./http.ts";
 import type { Item } from "./item.ts";
-import type { Entry } from "./link.ts";
 import { Observer } from "./observer.ts";
 
 /**
@@ -21,7 +21,7 @@ import { Observer } from "./observer.ts";
 export const demoStepMs = 1_300;
 
 /** What a dashboard needs to know. */
-export interface DashboardOptions extends Entry {
+export interface DashboardOptions extends Access {
   /** Where it listens. Port 0 takes a free one. */
   readonly listen: Address;
   /** The servers, in the order in which they are shown. */

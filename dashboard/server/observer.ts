@@ -1,59 +1,62 @@
 /**
- * What happens at one server, and how it is, for as long as anybody wants to know.
+ * The observer of one server: its events and its status.
  *
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import type { Counts, FaultAction } from "../../lib/wire/events.ts";
-import { dialTimeoutMs } from "../../lib/limits.ts";
+import { within } from "../../lib/client/deadlines.ts";
+import { type Access, ServerConnection } from "../../lib/client/server_connection.ts";
+import { dialTimeoutMs, requestTimeoutMs } from "../../lib/limits.ts";
 import { redialFirstMs, redialLongestMs } from "../../lib/replication/tuning.ts";
-import { type Events, Fault, Observe, Status } from "../../lib/mensagem.ts";
+import { type Events, Fault, Status } from "../../lib/mensagem.ts";
 import type { Item } from "./item.ts";
-import { type Entry, ServerLink } from "./link.ts";
 
-/** Pause between two questions of the dashboard for a server's status. */
-export const statusPauseMs = 1_000;
+/** Time between an answer to STATUS and the next STATUS. */
+export const statusIntervalMs = 1_000;
 
-/** A server that tells its observer nothing for this long is taken for unreachable. */
+/** A server that does not answer a STATUS within this time is taken to be unreachable. */
 export const observerSilenceMs = 4_000;
 
-/** A dashboard that has lost events asks a server for its table no more often than this. */
-export const resyncPauseMs = 2_000;
+/** Shortest life of a connection that the observer closes to get the server's table again. */
+export const reconnectMinMs = 2_000;
 
-/** The reason of an end that is followed by a connection at once. */
-const again = "the dashboard connects anew";
+/** The reason for closing a connection to get the server's table again. */
+const tableIncomplete = "events got lost, so the dashboard reconnects to get the whole table";
 
 /**
  * Observes one server.
  *
- * - Whenever the connection ends, it dials again, after pauses that grow up to a limit.
- * - `take` gets "up" before the events of a connection, and "down" after it, but not the same reason
- *   again and again.
- * - Once events got lost, and there are few enough again, it connects anew: a server tells its
- *   table to who comes.
+ * - When the connection ends, the observer dials again. The pause before it grows up to a limit.
+ * - `take` gets "up" before the items of a connection and "down" after them. While the server
+ *   cannot be reached, the same reason is given only once.
+ * - A server sends its table to each new observer. So if events got lost, the observer
+ *   reconnects as soon as no more are lost.
  */
 export class Observer implements AsyncDisposable {
   /** "ip:port" of the server. */
   readonly server: string;
   readonly #address: Address;
-  readonly #entry: Entry;
+  readonly #access: Access;
   readonly #take: (item: Item) => void;
   readonly #closed = new AbortController();
   readonly #running: Promise<void>;
-  /** Set while there is a connection. */
-  #link: ServerLink | undefined;
-  /** The counts of the connection's last EVENTS, `undefined` before its first. */
+  /** The connection, open or not; `undefined` between two connections. */
+  #connection: ServerConnection | undefined;
+  /** The counts of this connection's last EVENTS; `undefined` before the first. */
   #counts: Counts | undefined;
-  /** Events are missing, so what is known of the server's table may be old. */
+  /** Whether events got lost, so that the dashboard's copy of the server's table may be old. */
   #incomplete = false;
-  #dialledAt = 0;
+  /** When this connection was made, on the clock of `performance.now()`. */
+  #connectedAt = 0;
 
-  /** Begins to dial. */
-  constructor(address: Address, entry: Entry, take: (item: Item) => void) {
+  /** Starts to dial. */
+  constructor(address: Address, access: Access, take: (item: Item) => void) {
     this.server = formatAddress(address);
     this.#address = address;
-    this.#entry = entry;
+    this.#access = access;
     this.#take = take;
     this.#running = this.#run();
   }
@@ -61,83 +64,77 @@ export class Observer implements AsyncDisposable {
   /**
    * Disturbs the replication towards a follower, or ends that.
    *
-   * @throws {Error} where the server cannot be reached or does not take the command.
+   * @throws {Error} if the server is not connected, or refuses the command.
    */
   async fault(follower: string, action: FaultAction, delayMs?: number): Promise<void> {
-    if (this.#link === undefined) throw new Error(`${this.server} cannot be reached`);
-    const reply = await this.#link.request((id) => new Fault(id, follower, action, delayMs));
-    if (reply.type === "ERROR") throw new Error(`${reply.code}: ${reply.message}`);
+    const connection = this.#connection;
+    if (!connection?.alive) throw new Error(`${this.server} is not connected`);
+    const make = (id: number) => new Fault(id, follower, action, delayMs);
+    await connection.request(make, within(requestTimeoutMs));
   }
 
-  /** Ends the connection, for good. */
+  /** Closes the connection, and does not dial again. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
-    await this.#link?.close();
+    this.#connection?.close("the dashboard was closed");
     await this.#running;
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#closed;
     let pauseMs = redialFirstMs;
-    let told: string | undefined;
+    let lastReason: string | undefined;
     while (!signal.aborted) {
-      const began = performance.now();
+      const dialledAt = performance.now();
       const reason = await this.#observe();
       if (signal.aborted) return;
-      if (reason === again) continue;
-      const lasted = performance.now() - began > redialLongestMs;
+      if (reason === tableIncomplete) continue;
+      const lasted = performance.now() - dialledAt > redialLongestMs;
       if (lasted) pauseMs = redialFirstMs;
-      if (lasted || reason !== told) {
+      if (lasted || reason !== lastReason) {
         this.#take({ kind: "down", at: Date.now(), server: this.server, reason });
       }
-      told = reason;
+      lastReason = reason;
       await pause(pauseMs, signal);
       pauseMs = Math.min(pauseMs * 2, redialLongestMs);
     }
   }
 
-  /** One connection from start to end. Resolves with the reason of the end. */
+  /** Observes over one connection until it ends. Resolves with the reason for the end. */
   async #observe(): Promise<string> {
-    const { signal } = this.#closed;
-    let link: ServerLink;
-    try {
-      const inTime = AbortSignal.any([signal, AbortSignal.timeout(dialTimeoutMs)]);
-      link = await ServerLink.open(this.#address, this.#entry, inTime);
-    } catch (error) {
-      return (error as Error).message;
-    }
-    if (signal.aborted) await link.close();
-    this.#link = link;
     this.#counts = undefined;
     this.#incomplete = false;
-    this.#dialledAt = performance.now();
-    link.onEvents = (events) => this.#takeEvents(link, events);
-    link.observe((id) => new Observe(id));
-    const over = new AbortController();
-    const asking = this.#askStatus(link, over.signal);
-    const reason = await link.ended();
-    over.abort();
-    this.#link = undefined;
-    await asking;
+    this.#connectedAt = performance.now();
+    const connection = new ServerConnection(this.#address, {
+      ...this.#access,
+      connectTimeoutMs: dialTimeoutMs,
+      onEvents: (events) => this.#takeEvents(connection, events),
+    });
+    this.#connection = connection;
+    const ended = new AbortController();
+    const pollingStatus = this.#pollStatus(connection, ended.signal);
+    const reason = await connection.ended;
+    ended.abort();
+    this.#connection = undefined;
+    await pollingStatus;
     return reason;
   }
 
-  async #askStatus(link: ServerLink, over: AbortSignal): Promise<void> {
-    while (link.open) {
+  async #pollStatus(connection: ServerConnection, ended: AbortSignal): Promise<void> {
+    await connection.opened;
+    while (connection.usable) {
       try {
-        const reply = await link.request((id) => new Status(id));
-        if (reply.type !== "STATUS_OK") throw new Error(`${reply.type} to a STATUS`);
+        const reply = await connection.request((id) => new Status(id), within(observerSilenceMs));
         const { type: _type, id: _id, ...status } = reply;
         this.#take({ kind: "status", at: Date.now(), server: this.server, status });
       } catch (error) {
-        return await link.close((error as Error).message);
+        return connection.close((error as Error).message);
       }
-      await pause(statusPauseMs, over);
-      if (performance.now() - link.heardAt > observerSilenceMs) await link.close("it is silent");
+      await pause(statusIntervalMs, ended);
     }
   }
 
-  #takeEvents(link: ServerLink, { at, missed, counts, events }: Events): void {
+  #takeEvents(connection: ServerConnection, { at, missed, counts, events }: Events): void {
     const { server } = this;
     const before = this.#counts;
     this.#counts = counts;
@@ -147,10 +144,10 @@ export class Observer implements AsyncDisposable {
     if (missed > 0 || Object.values(since).some((count) => count > 0)) {
       this.#take({ kind: "counts", at, server, counts: since, missed });
     }
-    // What the first ones leave out, a table too large, would be left out again.
+    // The first EVENTS misses part of a table that is too large: reconnecting would not help.
     if (missed > 0 && before !== undefined) this.#incomplete = true;
-    else if (this.#incomplete && performance.now() - this.#dialledAt > resyncPauseMs) {
-      link.close(again).catch(() => {});
+    else if (this.#incomplete && performance.now() - this.#connectedAt > reconnectMinMs) {
+      connection.close(tableIncomplete);
     }
   }
 }
@@ -165,14 +162,7 @@ function countsSince(before: Counts, now: Counts): Counts {
   };
 }
 
-/** Waits, but no longer than until the signal. */
+/** Waits until the time is over or the signal is aborted. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const stop = () => resolve();
-  signal.addEventListener("abort", stop, { once: true });
-  if (signal.aborted) resolve();
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", stop);
+  await delay(ms, { signal }).catch(() => {});
 }
