@@ -4,11 +4,11 @@ import { Session } from "../../lib/client/session.ts";
 
 const pure = { permissions: "none" } as const;
 
-Deno.test("a key that was never seen stands at 0", pure, () => {
+Deno.test("a key that was never seen has timestamp 0", pure, () => {
   assertStrictEquals(new Session().timestamp("constructor"), 0);
 });
 
-Deno.test("PUT_OK and GET_OK raise the timestamp of their key, and nothing lowers it", pure, () => {
+Deno.test("PUT_OK and GET_OK raise the timestamp of their key, and it never falls", pure, () => {
   const session = new Session();
   session.learn(new PutOk(1, "a", 5));
   session.learn(new GetOk(2, "b", "x", 7));
@@ -20,13 +20,17 @@ Deno.test("PUT_OK and GET_OK raise the timestamp of their key, and nothing lower
   assertStrictEquals(session.timestamp("b"), 7);
 });
 
-Deno.test("TRY_OTHER_SERVER_OR_LATER shows nothing, so nothing is learnt from it", pure, () => {
-  const session = new Session();
-  session.learn(new TryOther(1, "a", 5));
-  assertStrictEquals(session.timestamp("a"), 0);
-});
+Deno.test(
+  "TRY_OTHER_SERVER_OR_LATER shows no value, so the session learns nothing from it",
+  pure,
+  () => {
+    const session = new Session();
+    session.learn(new TryOther(1, "a", 5));
+    assertStrictEquals(session.timestamp("a"), 0);
+  },
+);
 
-Deno.test("a session belongs to the first cluster that it hears of, and to no other", pure, () => {
+Deno.test("a session belongs to the first cluster that is named, and to no other", pure, () => {
   const session = new Session();
   assert(session.belongsTo(""));
   assert(session.belongsTo("one"));
