@@ -1,49 +1,52 @@
 /**
- * Fills the git-ignored folder `vendor/` with the packages that deno.json names; every task that
- * needs them runs this first, and where the folder is complete it does nothing.
+ * Fills the git-ignored folder `vendor/` with the packages that deno.json names. Every task that
+ * needs packages runs this first. If the folder is complete it does nothing.
  *
- * - Where JSR answers, Deno itself fills `vendor/`, with the real sources.
- * - Else the same modules come from an npm package, by Deno's own npm support. They are stored as
- *   Deno stores packages of JSR, with the declarations of `tools/types/`, since the package has none.
- * - Where neither answers: one sentence on stderr, exit code 1.
+ * - If JSR can be reached, Deno itself fills `vendor/`, with the original sources.
+ * - Otherwise the same modules come from an npm package, through Deno's npm support. They are stored
+ *   in the layout of a JSR package. The npm package has no types; `tools/types/` has them.
+ * - If neither can be reached, it prints one line on stderr and exits with 1.
  *
- * Interrupted and simultaneous runs do no harm: a file lock lets one of them work at a time, and
- * `vendor/setup.json`, the proof that the folder is complete, comes with the last step.
+ * It may be interrupted, and it may run several times at once. A file lock lets one run work at a
+ * time. The last step writes `vendor/setup.json`, which marks the folder as complete.
  *
  * @module
  */
 
-/** The standard library, compiled from the very releases that deno.json pins: change both. */
-const NPM_PACKAGE = "npm:deno-std@1.4.0";
-/** For packages that deno.json does not name; never the version of a real release. */
-const SIBLING_VERSION = "1.0.0-npm";
-/** Imported by other modules for its types only: a check loads it, running a program does not. */
-const TYPES_ONLY_MODULE = "jsr:@std/internal@^1/types";
+/** The standard library, compiled from the releases that deno.json pins. Change both together. */
+const npmPackage = "npm:deno-std@1.4.0";
+/** The version of packages that deno.json does not name. No real release has it. */
+const siblingVersion = "1.0.0-npm";
+/** A module that others import for its types only. `deno check` loads it, `deno run` does not. */
+const typesOnlyModule = "jsr:@std/internal@^1/types";
 
-const JSR_MS_MAX = 15_000;
-const SETUP_MS_MAX = 60_000;
-const RENAME_ATTEMPTS_MAX = 20;
-const RENAME_PAUSE_MS = 100;
-const JSR_WORKER = "jsr";
-const USAGE = `Fills vendor/ with the packages of Deno's standard library that deno.json names.
+/** How long JSR may take before npm is tried. */
+const jsrMsMax = 15_000;
+/** How long everything may take. */
+const setupMsMax = 60_000;
+const renameAttemptsMax = 20;
+const renamePauseMs = 100;
+const jsrWorkerName = "jsr";
+const usage = `Fills vendor/ with the packages of Deno's standard library that deno.json names.
 
   deno task setup
 
-The other tasks run it by themselves, and where vendor/ is complete it does nothing. The packages come
-from JSR, or, where that cannot be reached, from npm. To fetch them anew, remove the folder vendor/.
+The other tasks run it first. If vendor/ is complete it does nothing. The packages come from JSR, or
+from npm if JSR cannot be reached. To fetch them again, remove the folder vendor/.
 `;
-const HINT = `JSR or the npm registry (for ${NPM_PACKAGE}) must be within reach`;
+const requirement = `JSR or the npm registry (for ${npmPackage}) must be reachable`;
 
-/** What `vendor/` must hold. */
+/** What `vendor/` must contain. */
 interface Wanted {
-  /** Pinned versions by package: `cli` → `1.0.32`. */
+  /** By package: its pinned version, such as `cli` → `1.0.32`. */
   versions: Map<string, string>;
-  /** Declarations by module in use, as the npm package spells it: `cli/parse_args` → text. */
+  /** By module in use: its declarations. Names as in npm, such as `cli/parse_args`. */
   types: Map<string, string>;
-  /** Changes with anything that a filled `vendor/` depends on. */
+  /** A hash of everything that the content of `vendor/` depends on. */
   fingerprint: string;
 }
 
+/** What deno.json, `tools/types/` and this file say about `vendor/`. */
 async function readWanted(): Promise<Wanted> {
   const { imports } = JSON.parse(await Deno.readTextFile("deno.json"));
   const versions = new Map<string, string>();
@@ -61,98 +64,109 @@ async function readWanted(): Promise<Wanted> {
   return { versions, types, fingerprint: await sha256(JSON.stringify(inputs)) };
 }
 
-/** Who completed `vendor/` and for what; empty where nobody did. */
+/** Where the packages in `vendor/` came from, and for which fingerprint. Empty if incomplete. */
 async function readStamp(): Promise<{ source?: "jsr" | "npm"; fingerprint?: string }> {
   return await Deno.readTextFile("vendor/setup.json").then(JSON.parse).catch(() => ({}));
 }
 
+/** Marks `vendor/` as complete. */
 async function writeStamp(folder: string, source: "jsr" | "npm", { fingerprint }: Wanted) {
   await Deno.writeTextFile(`${folder}/setup.json`, JSON.stringify({ source, fingerprint }));
 }
 
+/** Fills `vendor/` unless it is complete. Only one process at a time does so. */
 async function setUp(): Promise<void> {
   const wanted = await readWanted();
   const isComplete = async () => (await readStamp()).fingerprint === wanted.fingerprint;
   if (await isComplete()) return;
-  setTimeout(() => fail(`no packages after ${SETUP_MS_MAX / 1000} s; ${HINT}`), SETUP_MS_MAX);
+  setTimeout(() => fail(`no packages after ${setupMsMax / 1000} s: ${requirement}`), setupMsMax);
   await Deno.mkdir(".setup", { recursive: true });
   const lock = await Deno.open(".setup/lock", { create: true, write: true });
   await lock.lock(true);
-  if (await isComplete()) return; // another console did it while this one waited
-  report("getting the packages, this once");
-  // Modules from npm must not mix with those that Deno fetches from JSR.
+  if (await isComplete()) return; // another process filled it while this one waited
+  report("getting the packages, only this time");
+  // Modules from npm must not mix with modules that Deno fetches from JSR.
   if ((await readStamp()).source === "npm") await removeVendor();
   if (await fillFromJsr()) await writeStamp("vendor", "jsr", wanted);
   else await fillFromNpm(wanted);
 }
 
-/** In a worker, because nothing else ends an import that waits for a silent network. */
+/**
+ * Lets Deno fill `vendor/` from JSR. Returns whether that succeeded in time. The imports run in a
+ * worker, because only a worker's end stops an import that waits for the network.
+ */
 async function fillFromJsr(): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const worker = new Worker(import.meta.url, { type: "module", name: JSR_WORKER });
+  const worker = new Worker(import.meta.url, { type: "module", name: jsrWorkerName });
   worker.onmessage = ({ data }) => resolve(data);
-  setTimeout(() => resolve(false), JSR_MS_MAX);
+  setTimeout(() => resolve(false), jsrMsMax);
   const isFilled = await promise;
   worker.terminate();
   return isFilled;
 }
 
-/** Loads every module in use: Deno fetches what `vendor/` lacks, each file in one step. */
-async function loadModules(): Promise<boolean> {
+/** Imports every module in use, so that Deno fetches what `vendor/` lacks. Runs in the worker. */
+async function importModules(): Promise<boolean> {
   try {
     for (const module of (await readWanted()).types.keys()) {
       await import(`@std/${toExport(module)}`);
     }
-    await import(TYPES_ONLY_MODULE).catch(() => {}); // not worth a fall back to npm
+    await import(typesOnlyModule).catch(() => {}); // programs run without it
     return true;
   } catch {
     return false;
   }
 }
 
+/** Fills `vendor/` from the npm package. */
 async function fillFromNpm(wanted: Wanted): Promise<void> {
   const texts = await readNpmPackage(wanted.types.keys()).catch((error) =>
-    fail(`cannot get the packages: ${HINT} (${String(error).split("\n", 1)})`)
+    fail(`cannot get the packages: ${requirement} (${String(error).split("\n", 1)})`)
   );
   await Deno.remove(".setup/new", { recursive: true }).catch(ignoreNotFound);
-  for (const [name, files] of toPackages(texts, wanted)) {
-    await writePackage(name, wanted.versions.get(name) ?? SIBLING_VERSION, files);
+  for (const [name, files] of toJsrPackages(texts, wanted)) {
+    await writePackage(name, wanted.versions.get(name) ?? siblingVersion, files);
   }
   await writeStamp(".setup/new", "npm", wanted);
   await removeVendor();
   await rename(".setup/new", "vendor");
 }
 
-/** An import from another file of the package; at the start of a line, so not in a comment. */
-const IMPORT = /^((?:import|export)\b[^"';]*from )"(\.[^"]+)"/gm;
+/** An import of another file of the package. It starts its line, so it is not in a comment. */
+const importPattern = /^((?:import|export)\b[^"';]*from )"(\.[^"]+)"/gm;
 
-/** The modules in use and all that they import: path in the npm package → text. */
+/** By path in the npm package: the text of each module in use, and of all that these import. */
 async function readNpmPackage(modules: Iterable<string>): Promise<Map<string, string>> {
-  // Only an ordinary import makes Deno fetch the package; an import as text does not.
-  await import(`${NPM_PACKAGE}/assert/false.js`);
+  // Deno fetches the package for an ordinary import, but not for an import as text.
+  await import(`${npmPackage}/assert/false.js`);
   const texts = new Map<string, string>();
   const paths = Array.from(modules, (module) => `${module}.js`);
-  for (const path of paths) { // which grows meanwhile
+  for (const path of paths) { // grows during the loop
     if (texts.has(path)) continue;
-    const { default: text } = await import(`${NPM_PACKAGE}/${path}`, { with: { type: "text" } });
+    const { default: text } = await import(`${npmPackage}/${path}`, { with: { type: "text" } });
     texts.set(path, text);
-    for (const [, , target = ""] of text.matchAll(IMPORT)) paths.push(resolve(target, path));
+    for (const [, , target = ""] of text.matchAll(importPattern)) {
+      paths.push(resolveImport(target, path));
+    }
   }
   return texts;
 }
 
-/** The package imports from `data-structures`, but the folder is `data_structures`. */
-function resolve(target: string, importer: string): string {
+/**
+ * The path in the npm package that an import leads to. The package imports from `data-structures`,
+ * but its folder is `data_structures`.
+ */
+function resolveImport(target: string, importer: string): string {
   return new URL(target, `file:///${importer}`).pathname.slice(1).replaceAll("-", "_");
 }
 
-/** `cli/parse_args.js` → `cli/parse-args`, `assert/mod.js` → `assert`. */
+/** The JSR export of a path: `cli/parse_args.js` → `cli/parse-args`, `assert/mod.js` → `assert`. */
 function toExport(path: string): string {
   return path.replace(/\.js$/, "").replace(/\/mod$/, "").replaceAll("_", "-");
 }
 
-/** Makes a package of JSR from each folder of the npm package: name → file → text. */
-function toPackages(
+/** Turns each folder of the npm package into a JSR package: by name, and then by file: the text. */
+function toJsrPackages(
   texts: Map<string, string>,
   { versions, types }: Wanted,
 ): Map<string, Map<string, string>> {
@@ -162,10 +176,10 @@ function toPackages(
     const name = toExport(folder);
     const files = packages.get(name) ?? new Map<string, string>();
     packages.set(name, files);
-    let js = text.replace(IMPORT, (unchanged, before: string, target: string) => {
-      const [sibling = "", ...subpath] = toExport(resolve(target, path)).split("/");
+    let js = text.replace(importPattern, (unchanged, before: string, target: string) => {
+      const [sibling = "", ...subpath] = toExport(resolveImport(target, path)).split("/");
       if (sibling === name) return unchanged;
-      const version = versions.get(sibling) ?? SIBLING_VERSION;
+      const version = versions.get(sibling) ?? siblingVersion;
       return `${before}"${[`jsr:@std/${sibling}@${version}`, ...subpath].join("/")}"`;
     });
     const declarations = types.get(path.replace(/\.js$/, ""));
@@ -179,7 +193,7 @@ function toPackages(
   return packages;
 }
 
-/** Writes one package as Deno's `vendor/` keeps it: metadata beside the files of a version. */
+/** Writes a package in the layout of `vendor/`: metadata, and the files in a folder by version. */
 async function writePackage(name: string, version: string, files: Map<string, string>) {
   const folder = `.setup/new/jsr.io/@std/${name}`;
   const manifest: Record<string, { size: number; checksum: string }> = {};
@@ -197,23 +211,23 @@ async function writePackage(name: string, version: string, files: Map<string, st
   await Deno.writeTextFile(`${folder}/${version}_meta.json`, JSON.stringify(versionMeta));
 }
 
-/** Out of the way in one step, so that no half of it stays where Deno looks. */
+/** Removes `vendor/`. It is renamed first, so that Deno never sees half of it. */
 async function removeVendor(): Promise<void> {
   await Deno.remove(".setup/old", { recursive: true }).catch(ignoreNotFound);
   await rename("vendor", ".setup/old").catch(ignoreNotFound);
   await Deno.remove(".setup/old", { recursive: true }).catch(ignoreNotFound);
 }
 
-/** On Windows a virus scanner may hold a new file for a moment, and a rename fails meanwhile. */
+/** Renames a folder. On Windows a virus scanner may hold a new file, so it tries several times. */
 async function rename(from: string, to: string): Promise<void> {
   for (let attempt = 1;; attempt++) {
     try {
       return await Deno.rename(from, to);
     } catch (error) {
-      if (attempt === RENAME_ATTEMPTS_MAX || !(error instanceof Deno.errors.PermissionDenied)) {
+      if (attempt === renameAttemptsMax || !(error instanceof Deno.errors.PermissionDenied)) {
         throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, RENAME_PAUSE_MS));
+      await new Promise((resolve) => setTimeout(resolve, renamePauseMs));
     }
   }
 }
@@ -236,11 +250,11 @@ function fail(message: string): never {
   Deno.exit(1);
 }
 
-if (self.name === JSR_WORKER) {
-  (self as unknown as Worker).postMessage(await loadModules());
+if (self.name === jsrWorkerName) {
+  (self as unknown as Worker).postMessage(await importModules());
 } else if (Deno.args.includes("--help")) {
-  Deno.stdout.writeSync(new TextEncoder().encode(USAGE));
+  Deno.stdout.writeSync(new TextEncoder().encode(usage));
 } else {
   await setUp().catch((error) => fail(`cannot fill vendor/ (${error})`));
-  Deno.exit(0); // whatever the worker left behind, a timer included
+  Deno.exit(0); // does not wait for timers, nor for the worker
 }

@@ -1,62 +1,48 @@
+// @ts-check
 /**
- * Where the servers stand in the diagram, and the ways between them.
+ * Curves between the boxes of the diagram.
  *
  * @module
  */
 
 /**
+ * `x` and `y` of a box are its centre.
+ *
  * @typedef {{ readonly x: number, readonly y: number }} Point
  * @typedef {{ readonly from: Point, readonly bend: Point, readonly to: Point }} Curve
  * @typedef {Point & { readonly width: number, readonly height: number }} Box
  */
 
 /**
- * Where everything stands: clients, leader, followers.
+ * A curve from the edge of one box to the edge of another.
  *
- * @param {readonly string[]} servers
- * @param {string} leader "" before it is known
- * @param {boolean} narrow
- * @returns {Map<string, Box>}
- */
-export function layOut(servers, leader, narrow) {
-  const boxes = new Map();
-  const first = servers.includes(leader) ? leader : servers[0];
-  const followers = servers.filter((server) => server !== first);
-  const size = { width: narrow ? 162 : 166, height: 82 };
-  boxes.set(
-    "",
-    narrow ? { x: 180, y: 38, width: 190, height: 60 } : { x: 95, y: 165, width: 166, height: 66 },
-  );
-  boxes.set(first, narrow ? { x: 180, y: 205, ...size } : { x: 366, y: 165, ...size });
-  followers.forEach((server, index) => {
-    const along = (index + 0.5) / followers.length;
-    const place = narrow ? { x: 360 * along, y: 385 } : { x: 672, y: 330 * along };
-    const width = narrow ? Math.min(size.width, 340 / followers.length - 8) : size.width;
-    boxes.set(server, { ...place, height: size.height, width });
-  });
-  return boxes;
-}
-
-/**
- * From the edge of one box to the edge of another. A way `around` passes by what is between.
- *
- * @param {Box} one
- * @param {Box} other
- * @param {boolean} around
+ * @param {Box} from
+ * @param {Box} to
+ * @param {boolean} around whether the curve goes around what is between the boxes
  * @returns {Curve}
  */
-export function curveBetween(one, other, around) {
-  const middle = { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 };
-  if (!around) return { from: edgeOf(one, other), bend: middle, to: edgeOf(other, one) };
-  const across = Math.abs(other.x - one.x) > Math.abs(other.y - one.y);
+export function curveBetween(from, to, around) {
+  const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
+  if (!around) return { from: edgeOf(from, to), bend: middle, to: edgeOf(to, from) };
+  const across = Math.abs(to.x - from.x) > Math.abs(to.y - from.y);
   const bend = across
-    ? { x: middle.x, y: other.y < one.y ? -10 : 340 }
-    : { x: other.x < one.x ? -60 : 420, y: middle.y };
-  return { from: edgeOf(one, bend), bend, to: edgeOf(other, bend) };
+    ? { x: middle.x, y: to.y < from.y ? -10 : 340 }
+    : { x: to.x < from.x ? -60 : 420, y: middle.y };
+  return { from: edgeOf(from, bend), bend, to: edgeOf(to, bend) };
 }
 
 /**
- * Where the line from the middle of a box towards a point leaves it.
+ * The same curve in the other direction.
+ *
+ * @param {Curve} curve
+ * @returns {Curve}
+ */
+export function reversed({ from, bend, to }) {
+  return { from: to, bend, to: from };
+}
+
+/**
+ * The point at which the line from the centre of a box to another point crosses the box's edge.
  *
  * @param {Box} box
  * @param {Point} towards
@@ -69,8 +55,10 @@ function edgeOf({ x, y, width, height }, towards) {
 }
 
 /**
+ * A point on a curve.
+ *
  * @param {Curve} curve
- * @param {number} t from 0 to 1
+ * @param {number} t from 0, the start, to 1, the end
  * @returns {Point}
  */
 export function pointAt({ from, bend, to }, t) {
@@ -78,12 +66,20 @@ export function pointAt({ from, bend, to }, t) {
   return { x: a * from.x + b * bend.x + c * to.x, y: a * from.y + b * bend.y + c * to.y };
 }
 
-/** @param {Curve} curve */
-export function path({ from, bend, to }) {
+/**
+ * A curve as the `d` of an SVG path.
+ *
+ * @param {Curve} curve
+ */
+export function pathOf({ from, bend, to }) {
   return `M${from.x} ${from.y}Q${bend.x} ${bend.y} ${to.x} ${to.y}`;
 }
 
-/** @param {number} t */
+/**
+ * Ease-in-out: slow at both ends.
+ *
+ * @param {number} t from 0 to 1
+ */
 export function ease(t) {
   return t < 0.5 ? 2 * t * t : 1 - (2 - 2 * t) ** 2 / 2;
 }

@@ -1,20 +1,20 @@
 /**
- * Small plots of the last minute.
+ * The small plots of the last minute.
  *
  * @module
  */
 
+import { html, svg } from "./dom.js";
 import { secondsMax } from "./state.js";
-import { element } from "./views.js";
 
-/** @import { Second, State } from "../server/item.ts" */
+/** @import { Second, State } from "../server/state.ts" */
 /** @import { Texts } from "./texts.js" */
 
-const svgNamespace = "http://www.w3.org/2000/svg";
+/** Height of a plot in units of its view box. */
 const height = 40;
 
 /**
- * What each plot shows: a value of each second, and perhaps the highest within it.
+ * The plots: each shows a value for each second, and one of them the highest within it too.
  *
  * @type {readonly {
  *   readonly name: "putsPerSecond" | "getsPerSecond" | "refusedPerSecond"
@@ -23,20 +23,20 @@ const height = 40;
  *   readonly top?: (second: Second) => number,
  * }[]}
  */
-const kinds = [
+const plots = [
   { name: "putsPerSecond", value: ({ putOks }) => putOks },
   { name: "getsPerSecond", value: ({ gets }) => gets },
   { name: "refusedPerSecond", value: ({ refused }) => refused },
   { name: "replicationsPerSecond", value: ({ replications }) => replications },
   {
     name: "putMs",
-    value: ({ timed, msSum }) => timed === 0 ? 0 : msSum / timed,
-    top: ({ msMax }) => msMax,
+    value: ({ timedPutOks, putMsSum }) => timedPutOks === 0 ? 0 : putMsSum / timedPutOks,
+    top: ({ putMsMax }) => putMsMax,
   },
 ];
 
 /**
- * Draws all of them.
+ * Draws the plots.
  *
  * @param {HTMLElement} root
  * @param {State} state
@@ -50,52 +50,46 @@ export function showPlots(root, { seconds, at }, t) {
       const second = bySecond.get(last - secondsMax + 1 + index);
       return second === undefined ? 0 : valueOf(second);
     });
-  root.replaceChildren(...kinds.map(({ name, value, top }) => {
+  root.replaceChildren(...plots.map(({ name, value, top }) => {
     const values = series(value);
     const tops = top === undefined ? values : series(top);
-    const most = Math.max(1e-9, ...tops);
-    // The last second is not over yet.
-    const now = shown(values.at(-2) ?? 0, t);
-    const caption = element("figcaption", {}, t[name]);
-    const label = `${t[name]}: ${t.now} ${now}, ${t.most} ${shown(Math.max(...tops), t)}`;
-    const plot = document.createElementNS(svgNamespace, "svg");
-    plot.setAttribute("viewBox", `0 0 ${secondsMax - 1} ${height}`);
-    plot.setAttribute("preserveAspectRatio", "none");
-    plot.setAttribute("role", "img");
-    plot.setAttribute("aria-label", label);
-    const points = (/** @type {number[]} */ all) =>
-      all.map((one, x) => `${x},${(height - 1 - one / most * (height - 3)).toFixed(2)}`).join(" ");
-    plot.append(
-      line("polygon", "area", `0,${height} ${points(values)} ${secondsMax - 1},${height}`),
-      line("polyline", "line", points(values)),
+    const scale = Math.max(1e-9, ...tops); // never 0, because values are divided by it
+    const now = formatted(values.at(-2) ?? 0, t); // the last second is not over yet
+    const most = formatted(Math.max(...tops), t);
+    const points = (/** @type {number[]} */ numbers) =>
+      numbers.map((one, x) => `${x},${(height - 1 - one / scale * (height - 3)).toFixed(2)}`)
+        .join(" ");
+    const area = `0,${height} ${points(values)} ${secondsMax - 1},${height}`;
+    const plot = svg(
+      "svg",
+      {
+        viewBox: `0 0 ${secondsMax - 1} ${height}`,
+        preserveAspectRatio: "none",
+        role: "img",
+        "aria-label": `${t[name]}: ${t.now} ${now}, ${t.most} ${most}`,
+      },
+      svg("polygon", { class: "area", points: area }),
+      svg("polyline", { class: "line", points: points(values) }),
     );
-    if (top !== undefined) plot.append(line("polyline", "line top", points(tops)));
-    const numbers = element(
+    if (top !== undefined) {
+      plot.append(svg("polyline", { class: "line top", points: points(tops) }));
+    }
+    const numbers = html(
       "p",
       { class: "number" },
-      element("span", {}, `${t.now} `, element("strong", {}, now)),
-      element("span", {}, `${t.most} ${shown(Math.max(...tops), t)}`),
+      html("span", {}, `${t.now} `, html("strong", {}, now)),
+      html("span", {}, `${t.most} ${most}`),
     );
-    return element("figure", {}, caption, plot, numbers);
+    return html("figure", {}, html("figcaption", {}, t[name]), plot, numbers);
   }));
 }
 
 /**
- * @param {"polygon" | "polyline"} tag
- * @param {string} kind
- * @param {string} points
- */
-function line(tag, kind, points) {
-  const shape = document.createElementNS(svgNamespace, tag);
-  shape.setAttribute("class", kind);
-  shape.setAttribute("points", points);
-  return shape;
-}
-
-/**
+ * A number in the language of the texts, with one decimal if it is below 10.
+ *
  * @param {number} n
  * @param {Texts} t
  */
-function shown(n, { htmlLang }) {
+function formatted(n, { htmlLang }) {
   return n.toLocaleString(htmlLang, { maximumFractionDigits: n < 10 ? 1 : 0 });
 }

@@ -1,54 +1,55 @@
 // @ts-check
 /**
- * The record of what the page was fed, and the state at any moment of it. Bounded: the oldest part
- * is forgotten.
+ * A bounded recording of the feed's items, with the state at any position of it.
  *
  * @module
  */
 
 import { apply, copyState } from "./state.js";
 
-/** @import { Item, State } from "../server/item.ts" */
+/** @import { Item } from "../server/item.ts" */
+/** @import { State } from "../server/state.ts" */
 
-/** Items between two keyframes: what a jump has to replay at most. */
+/** Items between two keyframes. A jump replays at most this number. */
 export const segmentItemsMax = 256;
-/** Items that are kept, all together. */
+/** Items that are kept. */
 export const itemsMax = 20_000;
-/** Keyframes that are kept: more than the items need, for those that come from the feed. */
+/** Keyframes that are kept: more than the items need, because the feed sends keyframes too. */
 export const segmentsMax = 128;
 
 /**
- * Items, and every so often the whole state before them.
+ * The items of the feed in segments. Each segment begins with a keyframe, that is, the whole state.
  *
- * - A position is a number of items since the page was opened; the state at a position is the state
- *   after so many items. Positions never change their meaning.
+ * - A position is a number of items since the page was opened, and never changes its meaning. The
+ *   state at a position is the state after that number of items.
  * - `first` ≤ every valid position ≤ `end`.
+ * - The oldest segments are dropped.
  */
 export class Recording {
   /**
-   * At least one. Each begins where the one before it ends.
+   * The segments, at least one. Each begins at the position where the one before it ends.
    *
-   * @type {{ readonly base: number, readonly start: State, readonly items: Item[] }[]}
+   * @type {{ readonly begin: number, readonly keyframe: State, readonly items: Item[] }[]}
    */
   #segments;
   /** @type {State} The state at the end. */
   #last;
   #end = 0;
-  #max;
+  #itemsMax;
 
   /**
-   * @param {State} start the state before anything is recorded
+   * @param {State} start the state at position 0
    * @param {number} [max] items that are kept
    */
   constructor(start, max = itemsMax) {
     this.#last = start;
-    this.#max = max;
-    this.#segments = [{ base: 0, start: copyState(start), items: [] }];
+    this.#itemsMax = max;
+    this.#segments = [{ begin: 0, keyframe: copyState(start), items: [] }];
   }
 
   /** The oldest position. */
   get first() {
-    return this.#segments[0]?.base ?? 0;
+    return this.#segments[0]?.begin ?? 0;
   }
 
   /** The newest position. */
@@ -56,53 +57,57 @@ export class Recording {
     return this.#end;
   }
 
-  /** The state at the end. To be read only. */
+  /** The state at the end. Read-only. */
   get last() {
     return this.#last;
   }
 
-  /** @param {Item} item */
+  /**
+   * Records an item.
+   *
+   * @param {Item} item
+   */
   push(item) {
     const segment = this.#segments.at(-1);
     if (segment === undefined || segment.items.length === segmentItemsMax) {
-      this.#begin(copyState(this.#last), item);
+      this.#beginSegment(copyState(this.#last), item);
     } else segment.items.push(item);
     apply(this.#last, item);
     this.#end++;
-    this.#forget();
+    this.#dropOldest();
   }
 
   /**
-   * Goes on from another state: something before it is missing.
+   * Continues from a keyframe of the feed, after items were lost.
    *
    * @param {State} state
    */
-  cut(state) {
+  continueFrom(state) {
     this.#last = state;
     if (this.#segments.at(-1)?.items.length === 0) this.#segments.pop();
-    this.#begin(copyState(state));
-    this.#forget();
+    this.#beginSegment(copyState(state));
+    this.#dropOldest();
   }
 
   /**
-   * True where the state at a position does not follow from the one before.
+   * Whether a segment begins at a position. The state there may not follow from the item before.
    *
    * @param {number} position
    */
   isKeyframe(position) {
-    return this.#segments.some(({ base }) => base === position);
+    return this.#segments.some(({ begin }) => begin === position);
   }
 
   /**
    * The item between a position and the next one.
    *
    * @param {number} position
-   * @returns {Item | undefined} `undefined` outside of the record
+   * @returns {Item | undefined} `undefined` if the position is not in the recording
    */
   itemAt(position) {
     if (position < this.first || position >= this.#end) return undefined;
     const segment = this.#segmentOf(position);
-    return segment.items[position - segment.base];
+    return segment.items[position - segment.begin];
   }
 
   /**
@@ -110,121 +115,37 @@ export class Recording {
    *
    * @param {number} position
    * @returns {State}
+   * @throws {RangeError} if the position is no longer in the recording
    */
   stateAt(position) {
     const segment = this.#segmentOf(position);
-    const state = copyState(segment.start);
-    for (const item of segment.items.slice(0, position - segment.base)) apply(state, item);
+    const state = copyState(segment.keyframe);
+    for (const item of segment.items.slice(0, position - segment.begin)) apply(state, item);
     return state;
   }
 
   /**
-   * @param {State} start
+   * @param {State} keyframe
    * @param {Item[]} items
    */
-  #begin(start, ...items) {
-    this.#segments.push({ base: this.#end, start, items });
+  #beginSegment(keyframe, ...items) {
+    this.#segments.push({ begin: this.#end, keyframe, items });
   }
 
-  /** A whole segment goes at a time, so that there is always a keyframe at the front. */
-  #forget() {
+  /** Drops whole segments, so that the recording always begins with a keyframe. */
+  #dropOldest() {
     while (
       this.#segments.length > segmentsMax ||
-      this.#segments[1] !== undefined && this.#end - this.#segments[1].base >= this.#max
+      this.#segments[1] !== undefined && this.#end - this.#segments[1].begin >= this.#itemsMax
     ) this.#segments.shift();
   }
 
   /** @param {number} position */
   #segmentOf(position) {
-    const segment = this.#segments.findLast(({ base }) => base <= position);
-    if (segment === undefined) throw new RangeError(`position ${position} is forgotten`);
+    const segment = this.#segments.findLast(({ begin }) => begin <= position);
+    if (segment === undefined) {
+      throw new RangeError(`position ${position} is before ${this.first}, the oldest one kept`);
+    }
     return segment;
-  }
-}
-
-/**
- * A place in a recording, and the state there: either it follows the end, or it stays where it was
- * put.
- */
-export class Cursor {
-  #recording;
-  #position = 0;
-  /** @type {State | undefined} The state at #position; `undefined` while it follows the end. */
-  #state;
-
-  /** @param {Recording} recording */
-  constructor(recording) {
-    this.#recording = recording;
-  }
-
-  /** True while it follows the end. */
-  get live() {
-    return this.#state === undefined;
-  }
-
-  get position() {
-    return this.live ? this.#recording.end : this.#position;
-  }
-
-  /** The state there. To be read only. */
-  get state() {
-    return this.#state ?? this.#recording.last;
-  }
-
-  /** Follows the end from here on. */
-  follow() {
-    this.#state = undefined;
-  }
-
-  /**
-   * Stays at a position, or the nearest one that there is.
-   *
-   * @param {number} position
-   */
-  moveTo(position) {
-    const { first, end } = this.#recording;
-    this.#position = Math.min(Math.max(position, first), end);
-    this.#state = this.#recording.stateAt(this.#position);
-  }
-
-  /** Stays where it is, or at the oldest position where that is forgotten. */
-  stay() {
-    if (this.live || this.#position < this.#recording.first) this.moveTo(this.position);
-  }
-
-  /**
-   * Goes forward by one item that counts.
-   *
-   * @param {(item: Item) => boolean} counts
-   * @returns {Item | undefined} the item, `undefined` at the end
-   */
-  forward(counts) {
-    this.stay();
-    for (; this.#position < this.#recording.end;) {
-      const item = this.#recording.itemAt(this.#position);
-      if (item === undefined || this.#state === undefined) break;
-      this.#position++;
-      if (this.#recording.isKeyframe(this.#position)) this.moveTo(this.#position);
-      else apply(this.#state, item);
-      if (counts(item)) return item;
-    }
-    return undefined;
-  }
-
-  /**
-   * Goes back to where the last item that counts comes next.
-   *
-   * @param {(item: Item) => boolean} counts
-   * @returns {Item | undefined} the item, `undefined` at the oldest position
-   */
-  back(counts) {
-    this.stay();
-    for (let position = this.#position - 1; position >= this.#recording.first; position--) {
-      const item = this.#recording.itemAt(position);
-      if (item === undefined || !counts(item)) continue;
-      this.moveTo(position);
-      return item;
-    }
-    return undefined;
   }
 }

@@ -1,30 +1,31 @@
 // @ts-check
 /**
- * The state that the dashboard shows, as a function of the items that it was fed. It runs in the
- * feed and in the page; it knows neither clock nor document.
+ * The state that the page shows, computed from the items of the feed. The feed and the page both
+ * run this code; it uses neither clock nor document.
  *
  * @module
  */
 
-/** @import { Cell, Item, ServerState, State } from "../server/item.ts" */
+/** @import { Item, ServerItem } from "../server/item.ts" */
+/** @import { Cell, Second, ServerState, State } from "../server/state.ts" */
 
-/** Keys in the table; beyond that the one that was written longest ago is dropped. */
+/** Keys in the table; beyond that the key whose last write is the oldest is dropped. */
 export const keysMax = 200;
-/** Writes whose key is remembered by their timestamp. */
+/** Recent writes whose key is kept by timestamp. */
 export const writesMax = 500;
-/** Refused GETs that are remembered. */
+/** Refused GETs that are kept. */
 export const refusalsMax = 50;
-/** Seconds in the plots. */
+/** Seconds that the plots show. */
 export const secondsMax = 60;
-/** PUTs that a follower has passed on that are remembered. */
+/** Forwarded PUTs that may wait for the leader's report of them. */
 export const forwardedMax = 32;
-/** Connections of clients that are remembered. */
+/** Connections of clients that are kept. */
 export const clientsMax = 64;
 
 /**
- * The state before anything has happened.
+ * The state before the first item.
  *
- * @param {readonly string[]} servers "ip:port" of each
+ * @param {readonly string[]} servers "ip:port" of each server
  * @returns {State}
  */
 export function emptyState(servers) {
@@ -36,28 +37,27 @@ export function emptyState(servers) {
       reason: "",
       status: undefined,
       timestamp: 0,
-      acknowledged: 0,
-      held: undefined,
+      fault: undefined,
       missed: 0,
     })),
     leader: "",
     inSync: [],
     open: false,
     table: new Map(),
-    dropped: 0,
-    writes: new Map(),
-    forwarded: [],
-    homes: new Map(),
-    clients: new Map(),
+    keysDropped: 0,
+    writtenKeys: new Map(),
+    forwardedPuts: [],
+    clientServers: new Map(),
+    clientNumbers: new Map(),
     seen: new Map(),
     refusals: [],
     seconds: [],
-    story: [],
+    demoSteps: [],
   };
 }
 
 /**
- * A copy that shares nothing.
+ * A deep copy of a state.
  *
  * @param {State} state
  * @returns {State}
@@ -67,7 +67,7 @@ export function copyState(state) {
 }
 
 /**
- * Text for something that holds a state. The items of a feed hold no maps and are plain JSON.
+ * A value that contains a state, as JSON. A `Map` becomes `{ entries }`.
  *
  * @param {unknown} value
  * @returns {string}
@@ -77,7 +77,7 @@ export function encode(value) {
 }
 
 /**
- * What {@linkcode encode} has made a text of.
+ * The value that {@linkcode encode} has turned into text.
  *
  * @param {string} text
  * @returns {any}
@@ -87,7 +87,7 @@ export function decode(text) {
 }
 
 /**
- * Changes the state by one item.
+ * Applies one item to the state.
  *
  * @param {State} state
  * @param {Item} item
@@ -96,33 +96,33 @@ export function apply(state, item) {
   state.at = Math.max(state.at, item.at);
   switch (item.kind) {
     case "client":
-      remember(state.clients, item.address, item.client, clientsMax);
+      setBounded(state.clientNumbers, item.address, item.client, clientsMax);
       return;
     case "seen":
-      see(state, item.client, item.key, item.timestamp);
+      setSeen(state, item.client, item.key, item.timestamp);
       return;
     case "forgotten":
       state.seen.clear();
       return;
-    case "story":
-      state.story = item.story.step === "pause" ? [item.story] : [...state.story, item.story];
+    case "demo":
+      state.demoSteps = item.step.name === "pause" ? [item.step] : [...state.demoSteps, item.step];
       return;
   }
   const server = state.servers.find(({ name }) => name === item.server);
-  if (server !== undefined) applyTo(state, server, item);
+  if (server !== undefined) applyServerItem(state, server, item);
 }
 
 /**
- * Changes the state by an item of a server.
+ * Applies an item of a server.
  *
  * @param {State} state
  * @param {ServerState} server
- * @param {Exclude<Item, { kind: "client" | "seen" | "forgotten" | "story" }>} item
+ * @param {ServerItem} item
  */
-function applyTo(state, server, item) {
+function applyServerItem(state, server, item) {
   switch (item.kind) {
     case "up":
-      goUp(state, server);
+      setUp(state, server);
       return;
     case "down":
       server.up = false;
@@ -149,34 +149,31 @@ function applyTo(state, server, item) {
       return;
     }
     case "written":
-      remember(state.writes, item.timestamp, item.key, writesMax);
+      setBounded(state.writtenKeys, item.timestamp, item.key, writesMax);
       setCell(state, server, item.key, item);
       return;
     case "table":
     case "replication":
       setCell(state, server, item.key, item);
       return;
-    case "acknowledged": {
-      const follower = state.servers.find(({ name }) => name === item.follower);
-      if (follower !== undefined) follower.acknowledged = item.timestamp;
-      return;
-    }
     case "put_ok": {
       const second = secondOf(state, item.at);
-      second.timed++;
-      second.msSum += item.ms;
-      second.msMax = Math.max(second.msMax, item.ms);
+      second.timedPutOks++;
+      second.putMsSum += item.ms;
+      second.putMsMax = Math.max(second.putMsMax, item.ms);
       return;
     }
     case "forwarding":
-      state.forwarded.push({ server: server.name, key: item.key, value: item.value });
-      if (state.forwarded.length > forwardedMax) state.forwarded.shift();
+      state.forwardedPuts.push({ server: server.name, key: item.key, value: item.value });
+      if (state.forwardedPuts.length > forwardedMax) state.forwardedPuts.shift();
       return;
-    case "put":
-      remember(state.homes, item.client, takeForwarder(state, item) ?? server.name, clientsMax);
+    case "put": {
+      const entryServer = takeForwarder(state, item) ?? server.name;
+      setBounded(state.clientServers, item.client, entryServer, clientsMax);
       return;
+    }
     case "get":
-      remember(state.homes, item.client, server.name, clientsMax);
+      setBounded(state.clientServers, item.client, server.name, clientsMax);
       if (!("refused" in item)) return;
       state.refusals.push({
         at: item.at,
@@ -194,7 +191,7 @@ function applyTo(state, server, item) {
     case "fault": {
       const follower = state.servers.find(({ name }) => name === item.follower);
       if (follower === undefined) return;
-      follower.held = item.action === "resume"
+      follower.fault = item.action === "resume"
         ? undefined
         : { action: item.action, delayMs: item.delayMs ?? 0 };
     }
@@ -202,17 +199,16 @@ function applyTo(state, server, item) {
 }
 
 /**
- * A server that was connected to tells first what it holds. What was known of it before may be
- * older than its memory.
+ * Marks a server as connected, and forgets its copies of the keys. The server sends its table next,
+ * and after a restart that table may be older than what the dashboard knew.
  *
  * @param {State} state
  * @param {ServerState} server
  */
-function goUp(state, server) {
+function setUp(state, server) {
   server.up = true;
   server.reason = "";
   server.timestamp = 0;
-  server.acknowledged = 0;
   for (const [key, cells] of state.table) {
     cells.delete(server.name);
     if (cells.size === 0) state.table.delete(key);
@@ -220,7 +216,7 @@ function goUp(state, server) {
 }
 
 /**
- * Takes note of what a server holds of a key.
+ * Sets a server's copy of a key, unless the dashboard knows a newer one.
  *
  * @param {State} state
  * @param {ServerState} server
@@ -232,21 +228,21 @@ function setCell(state, server, key, { value, timestamp }) {
   const cells = state.table.get(key) ?? new Map();
   const present = cells.get(server.name);
   if (present !== undefined && present.timestamp > timestamp) return;
-  if (timestamp > newestOf(cells)) state.table.delete(key); // it goes to the end
+  if (timestamp > newestOf(cells)) state.table.delete(key); // set again below, at the end
   cells.set(server.name, { value, timestamp });
-  if (!state.table.has(key) && state.table.size === keysMax) state.dropped++;
-  remember(state.table, key, cells, keysMax);
+  if (!state.table.has(key) && state.table.size === keysMax) state.keysDropped++;
+  setBounded(state.table, key, cells, keysMax);
 }
 
 /**
- * The follower that has passed on a PUT, `undefined` where its client asked the leader itself.
+ * The follower that has forwarded a PUT; `undefined` if the client sent it to the leader itself.
  *
  * @param {State} state
  * @param {{ readonly key: string, readonly value: string }} put
  */
-function takeForwarder({ forwarded }, { key, value }) {
-  const index = forwarded.findIndex((one) => one.key === key && one.value === value);
-  return index < 0 ? undefined : forwarded.splice(index, 1)[0]?.server;
+function takeForwarder({ forwardedPuts }, { key, value }) {
+  const index = forwardedPuts.findIndex((put) => put.key === key && put.value === value);
+  return index < 0 ? undefined : forwardedPuts.splice(index, 1)[0]?.server;
 }
 
 /**
@@ -265,15 +261,15 @@ function setMembers(state, inSync, open) {
  * @param {string} key
  * @param {number} timestamp
  */
-function see(state, client, key, timestamp) {
+function setSeen(state, client, key, timestamp) {
   const seen = state.seen.get(client) ?? new Map();
-  seen.delete(key);
-  remember(seen, key, timestamp, keysMax);
+  seen.delete(key); // so that the key moves to the end
+  setBounded(seen, key, timestamp, keysMax);
   state.seen.set(client, seen);
 }
 
 /**
- * Adds to a map, and drops the oldest where it would grow too large.
+ * Sets an entry of a map, and drops the oldest entry if the map gets too large.
  *
  * @template K, V
  * @param {Map<K, V>} map
@@ -281,7 +277,7 @@ function see(state, client, key, timestamp) {
  * @param {V} value
  * @param {number} max
  */
-function remember(map, key, value, max) {
+function setBounded(map, key, value, max) {
   map.set(key, value);
   if (map.size <= max) return;
   for (const oldest of map.keys()) {
@@ -291,10 +287,11 @@ function remember(map, key, value, max) {
 }
 
 /**
- * The second that a time lies in, or the last one where that is over already.
+ * The second of a time, or the last second of the state if that one is later.
  *
  * @param {State} state
  * @param {number} at
+ * @returns {Second}
  */
 function secondOf({ seconds }, at) {
   const second = Math.floor(at / 1000);
@@ -306,9 +303,9 @@ function secondOf({ seconds }, at) {
     gets: 0,
     refused: 0,
     replications: 0,
-    timed: 0,
-    msSum: 0,
-    msMax: 0,
+    timedPutOks: 0,
+    putMsSum: 0,
+    putMsMax: 0,
   };
   seconds.push(fresh);
   while (seconds[0] !== undefined && seconds[0].second <= second - secondsMax) seconds.shift();
@@ -316,7 +313,7 @@ function secondOf({ seconds }, at) {
 }
 
 /**
- * The newest timestamp among the servers' cells of a key.
+ * The highest timestamp among the servers' copies of a key; 0 if no server has one.
  *
  * @param {ReadonlyMap<string, Cell>} cells
  */

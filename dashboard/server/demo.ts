@@ -1,98 +1,102 @@
 /**
- * TRY_OTHER_SERVER_OR_LATER, brought about by nothing but a late replication.
+ * A demonstration of TRY_OTHER_SERVER_OR_LATER, caused by nothing but a late REPLICATION.
  *
  * @module
  */
 
 import type { FaultAction } from "../../lib/wire/events.ts";
 import type { Answer } from "./clients.ts";
-import type { Story } from "./item.ts";
+import type { DemoStep } from "./item.ts";
 
-/** How often the demonstration asks a follower that should have caught up. */
-export const demoRetriesMax = 5;
+/** GETs that the demonstration sends to a follower until the follower has caught up. */
+export const demoGetsMax = 5;
 
-/** What the demonstration needs of the world. */
-export interface Stage {
-  /** "ip:port" of the leader. */
+/** What the demonstration acts on. Servers are given as "ip:port". */
+export interface DemoContext {
+  /** The leader. */
   readonly leader: string;
-  /** "ip:port" of the follower that is held back. */
+  /** The follower whose replication is paused. */
   readonly follower: string;
-  /** Writes as one of the clients. */
+  /** Writes as one of the dashboard's clients. */
   put(client: number, key: string, value: string, server: string): Promise<Answer>;
-  /** Reads as one of the clients. */
+  /** Reads as one of the dashboard's clients. */
   get(client: number, key: string, server: string): Promise<Answer>;
-  /** Disturbs the replication towards the follower. */
+  /** Disturbs the replication towards the follower, or ends that. */
   fault(action: FaultAction): Promise<void>;
-  /** Tells the step that comes next, or what one has led to. */
-  tell(story: Story): void;
-  /** Gives people the time to look. */
-  pause(): Promise<void>;
+  /** Shows that the demonstration has reached a step. */
+  show(step: DemoStep): void;
+  /** Waits long enough for people to read the last step. */
+  wait(): Promise<void>;
 }
 
 const reader = 1;
 const writer = 2;
 const key = "cor";
-const colours = ["azul", "verde", "amarelo", "roxo"] as const;
+const values = ["azul", "verde", "amarelo", "roxo"] as const;
 
 /**
- * One client reads a new value at the leader and asks a follower that does not have it yet.
- * Whatever happens, the follower is no longer held back when it ends.
+ * Lets a client read a new value at the leader, and then ask a follower that does not have it yet.
+ *
+ * - An error is shown as the step "failed" and not thrown.
+ * - When it ends, the follower's replication is no longer paused.
  */
-export async function demonstrate(stage: Stage): Promise<void> {
-  const { leader, follower } = stage;
+export async function demonstrate(context: DemoContext): Promise<void> {
+  const { leader, follower } = context;
   let value = "";
-  const tell = (step: Story["step"], more: Partial<Story> = {}) =>
-    stage.tell({ step, leader, follower, key, value, ...more });
-  let held = false;
+  const show = (name: DemoStep["name"], more: Partial<DemoStep> = {}) =>
+    context.show({ name, leader, follower, key, value, ...more });
+  let paused = false;
   let writing: Promise<Answer> | undefined;
   try {
-    // The follower should have something older, so that there is something to refuse.
-    const before = (await stage.get(writer, key, leader)).value;
-    if (before === null) await stage.put(writer, key, colours[0], leader);
-    value = colours.find((colour) => colour !== (before ?? colours[0]))!;
+    // The follower needs an older value: without one there would be nothing to refuse.
+    const before = (await context.get(writer, key, leader)).value;
+    if (before === null) await context.put(writer, key, values[0], leader);
+    value = values.find((one) => one !== (before ?? values[0]))!;
 
-    tell("pause");
-    held = true;
-    await stage.fault("pause");
-    await stage.pause();
+    show("pause");
+    paused = true;
+    await context.fault("pause");
+    await context.wait();
 
-    tell("put");
-    writing = stage.put(writer, key, value, leader);
-    writing.catch(() => {}); // it is awaited below, or something else has failed already
-    await stage.pause();
+    show("put");
+    writing = context.put(writer, key, value, leader);
+    writing.catch(() => {}); // awaited below, unless another step fails first
+    await context.wait();
 
-    const { timestamp: seen } = await stage.get(reader, key, leader);
-    tell("seen", { seen });
-    await stage.pause();
+    const { timestamp: seen } = await context.get(reader, key, leader);
+    show("seen", { seen });
+    await context.wait();
 
-    const refused = await stage.get(reader, key, follower);
-    if (refused.value !== undefined) throw new Error(`${follower} was not held back`);
-    tell("refused", { seen: refused.seen, own: refused.timestamp });
-    await stage.pause();
+    const refused = await context.get(reader, key, follower);
+    if (refused.value !== undefined) {
+      throw new Error(`${follower} answered the GET, though its replication is paused`);
+    }
+    show("refused", { seen: refused.seen, own: refused.timestamp });
+    await context.wait();
 
-    tell("resume");
-    await stage.fault("resume");
-    held = false;
+    show("resume");
+    await context.fault("resume");
+    paused = false;
     const { timestamp } = await writing;
-    tell("stored", { own: timestamp });
-    await stage.pause();
+    show("stored", { own: timestamp });
+    await context.wait();
 
-    tell("caught_up", { own: await getUntilAnswered(stage) });
-    tell("done");
+    show("caught_up", { own: await getUntilAnswered(context) });
+    show("done");
   } catch (error) {
-    tell("failed", { reason: (error as Error).message });
+    show("failed", { reason: (error as Error).message });
   } finally {
-    if (held) await stage.fault("resume").catch(() => {});
+    if (paused) await context.fault("resume").catch(() => {});
     await writing?.catch(() => {});
   }
 }
 
-/** The timestamp with which the follower answers. It has acknowledged the write before. */
-async function getUntilAnswered({ get, follower, pause }: Stage): Promise<number> {
-  for (let tries = 0; tries < demoRetriesMax; tries++) {
+/** The timestamp that the follower answers with. It has acknowledged the write already. */
+async function getUntilAnswered({ get, follower, wait }: DemoContext): Promise<number> {
+  for (let gets = 0; gets < demoGetsMax; gets++) {
     const { value, timestamp } = await get(reader, key, follower);
     if (value !== undefined) return timestamp;
-    await pause();
+    await wait();
   }
-  throw new Error(`${follower} has not caught up`);
+  throw new Error(`${follower} has not caught up after ${demoGetsMax} GETs`);
 }

@@ -1,29 +1,28 @@
 /**
- * What the dashboard has seen, put in order and handed to the browsers.
+ * The feed: the items of all servers in one order, delivered to the browsers.
  *
  * @module
  */
 
 import { Fifo } from "../../lib/fifo.ts";
-import type { Item, State } from "./item.ts";
+import { BrowserStream, eventBytes } from "./browser_stream.ts";
+import type { Item } from "./item.ts";
+import type { State } from "./state.ts";
 import { apply, emptyState, encode } from "../page/state.js";
 
-/** What waits for a browser that reads slowly; beyond that it loses items. */
-export const browserBytesMax = 1024 * 1024;
+/** Time between two deliveries to the browsers. */
+export const deliveryIntervalMs = 50;
 
-/** Pause between two deliveries of the dashboard to its browsers. */
-export const feedPauseMs = 50;
+/** How long an item waits for earlier items of other servers. */
+export const reorderWaitMs = 120;
 
-/** How long an event waits for events of other servers that were earlier. */
-export const feedHoldMs = 120;
+/** Items that may wait for others; with more, all of them are delivered at once. */
+export const itemsWaitingMax = 10_000;
 
-/** Events that wait for others; with more, all are delivered as they are. */
-export const feedItemsHeldMax = 10_000;
+/** How far back an item's time may lie; beyond that the server's clock is taken to be wrong. */
+export const clockSkewMsMax = 2_000;
 
-/** How far an event's time may lie back; a server whose clock is further off has the wrong time. */
-export const clockOffMs = 2_000;
-
-/** The order of what has happened at several servers within the same millisecond. */
+/** The order of items of different servers within the same millisecond: a cause comes first. */
 const ranks: Readonly<Partial<Record<Item["kind"], number>>> = {
   client: 0,
   up: 0,
@@ -35,81 +34,81 @@ const ranks: Readonly<Partial<Record<Item["kind"], number>>> = {
   acknowledged: 5,
   put_ok: 6,
 };
-
-const encoder = new TextEncoder();
+const lastRank = 9;
 
 /**
- * Items of several servers become one sequence, the same for every browser.
+ * Merges the items of several servers into one sequence, the same for every browser.
  *
- * - The items of one server keep their order. Those of different servers are ordered by their
- *   times, as far as they come within {@linkcode feedHoldMs}.
- * - A browser gets first the whole state, then items. One that reads too slowly loses items; it is
- *   told how many, and gets the whole state again.
+ * - The items of one server keep their order.
+ * - Items of different servers are ordered by time, if they arrive within
+ *   {@linkcode reorderWaitMs} of each other.
+ * - A browser gets the whole state first (a keyframe), and then items. If it reads too slowly it
+ *   loses items; then it gets a new keyframe with the number of items lost.
  */
 export class Feed implements Disposable {
   readonly #now: () => number;
-  /** What has been handed on, added up. */
+  /** What the delivered items add up to. */
   readonly #state: State;
-  /** What waits for items of other servers that were earlier. By server, "" for the dashboard's own. */
-  readonly #held = new Map<string, Fifo<Item>>();
-  #heldCount = 0;
-  /** By server: the time of its last item. */
+  /** By server ("" for the dashboard itself): items that are not delivered yet. */
+  readonly #waiting = new Map<string, Fifo<Item>>();
+  /** The number of items in `#waiting`. */
+  #waitingCount = 0;
+  /** By server: the time of its newest item. */
   readonly #lastAt = new Map<string, number>();
-  readonly #browsers = new Set<Browser>();
+  readonly #browsers = new Set<BrowserStream>();
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /** A feed of servers, "ip:port" each. `now` gives milliseconds since the epoch. */
+  /** A feed for these servers ("ip:port"). `now` returns milliseconds since the Unix epoch. */
   constructor(servers: readonly string[], now: () => number = Date.now) {
     this.#now = now;
     this.#state = emptyState(servers);
-    this.#timer = setInterval(() => this.handOn(), feedPauseMs);
+    this.#timer = setInterval(() => this.deliver(), deliveryIntervalMs);
   }
 
-  /** The state that browsers know by now. To be read only. */
+  /** What the delivered items add up to. Read-only. */
   get state(): Readonly<State> {
     return this.#state;
   }
 
-  /** The browsers that are connected. */
+  /** The number of browsers that are connected. */
   get browsers(): number {
     return this.#browsers.size;
   }
 
-  /** Takes what has happened. */
-  take(item: Item): void {
+  /** Adds an item. If the server's clock is wrong, the item counts as happening now. */
+  add(item: Item): void {
     const source = "server" in item ? item.server : "";
     const now = this.#now();
-    // A server whose clock is wrong is taken to speak of now.
-    const own = item.at > now || item.at < now - clockOffMs ? now : item.at;
-    const at = Math.max(own, this.#lastAt.get(source) ?? 0);
+    const itemAt = item.at > now || item.at < now - clockSkewMsMax ? now : item.at;
+    const at = Math.max(itemAt, this.#lastAt.get(source) ?? 0);
     this.#lastAt.set(source, at);
-    const held = this.#held.get(source) ?? new Fifo();
-    this.#held.set(source, held);
-    held.push({ ...item, at });
-    if (++this.#heldCount > feedItemsHeldMax) this.handOn(Infinity);
+    const waiting = this.#waiting.get(source) ?? new Fifo();
+    this.#waiting.set(source, waiting);
+    waiting.push({ ...item, at });
+    if (++this.#waitingCount > itemsWaitingMax) this.deliver(Infinity);
   }
 
-  /** Hands on the items of up to a time. */
-  handOn(until = this.#now() - feedHoldMs): void {
+  /** Delivers the items that happened up to a time. */
+  deliver(until = this.#now() - reorderWaitMs): void {
     const items: Item[] = [];
     while (true) {
-      const first = this.#earliest();
-      const item = first?.at(0);
-      if (first === undefined || item === undefined || item.at > until) break;
-      first.shift();
-      this.#heldCount--;
+      const queue = this.#queueWithEarliest();
+      const item = queue?.at(0);
+      if (queue === undefined || item === undefined || item.at > until) break;
+      queue.shift();
+      this.#waitingCount--;
       apply(this.#state, item);
       items.push(item);
     }
     if (items.length === 0) return;
-    const chunk = frame("items", JSON.stringify(items));
-    for (const browser of this.#browsers) browser.send(chunk, items.length);
+    const event = eventBytes("items", JSON.stringify(items));
+    for (const browser of this.#browsers) browser.send(event, items.length);
   }
 
-  /** The text/event-stream for one more browser. It ends when the browser goes, or the feed ends. */
+  /** The text/event-stream for one more browser. It ends with the browser or with the feed. */
   subscribe(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const browser = new Browser(
-      (lost) => frame("keyframe", encode({ lost, state: this.#state })),
+    const browser = new BrowserStream(
+      (lost) => eventBytes("keyframe", encode({ lost, state: this.#state })),
       () => this.#browsers.delete(browser),
     );
     this.#browsers.add(browser);
@@ -123,55 +122,17 @@ export class Feed implements Disposable {
     this.#browsers.clear();
   }
 
-  /** The queue whose first item comes first. */
-  #earliest(): Fifo<Item> | undefined {
+  /** The queue whose first item is the earliest; `undefined` if no item waits. */
+  #queueWithEarliest(): Fifo<Item> | undefined {
     let earliest: Fifo<Item> | undefined;
     let [at, rank] = [Infinity, Infinity];
-    for (const held of this.#held.values()) {
-      const item = held.at(0);
+    for (const queue of this.#waiting.values()) {
+      const item = queue.at(0);
       if (item === undefined) continue;
-      const itemRank = ranks[item.kind] ?? 9;
+      const itemRank = ranks[item.kind] ?? lastRank;
       if (item.at > at || item.at === at && itemRank >= rank) continue;
-      [earliest, at, rank] = [held, item.at, itemRank];
+      [earliest, at, rank] = [queue, item.at, itemRank];
     }
     return earliest;
   }
-}
-
-/** One browser's stream, bounded. */
-class Browser {
-  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
-  /** Items that it did not get since its last keyframe. */
-  #lost = 0;
-
-  constructor(keyframe: (lost: number) => Uint8Array<ArrayBuffer>, gone: () => void) {
-    this.stream = new ReadableStream({
-      start: (controller) => {
-        this.#controller = controller;
-        controller.enqueue(keyframe(0));
-      },
-      pull: (controller) => {
-        if (this.#lost === 0) return;
-        controller.enqueue(keyframe(this.#lost));
-        this.#lost = 0;
-      },
-      cancel: gone,
-    }, { highWaterMark: browserBytesMax, size: (chunk) => chunk?.byteLength ?? 0 });
-  }
-
-  send(chunk: Uint8Array<ArrayBuffer>, items: number): void {
-    const room = this.#controller?.desiredSize ?? 0;
-    if (this.#lost > 0 || room < chunk.byteLength) this.#lost += items;
-    else this.#controller?.enqueue(chunk);
-  }
-
-  end(): void {
-    this.#controller?.close();
-  }
-}
-
-/** One event of the stream. JSON holds no line ends. */
-function frame(event: string, data: string): Uint8Array<ArrayBuffer> {
-  return encoder.encode(`event: ${event}\ndata: ${data}\n\n`);
 }

@@ -1,5 +1,5 @@
 /**
- * The dashboard over HTTP: the page, its stream and its commands.
+ * The dashboard over HTTP: the page, the event stream and the commands.
  *
  * @module
  */
@@ -8,61 +8,30 @@ import { type Address, parseIp } from "../../lib/wire/address.ts";
 import { MensagemError } from "../../lib/mensagem.ts";
 import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
 import type { FaultAction } from "../../lib/wire/events.ts";
-import type { Answer } from "./clients.ts";
-import page from "../page/page.html" with { type: "text" };
-import style from "../page/page.css" with { type: "text" };
-import diagramScript from "../page/diagram.js" with { type: "text" };
-import geometryScript from "../page/geometry.js" with { type: "text" };
-import handsScript from "../page/hands.js" with { type: "text" };
-import pageScript from "../page/page.js" with { type: "text" };
-import plotsScript from "../page/plots.js" with { type: "text" };
-import readingsScript from "../page/readings.js" with { type: "text" };
-import recordingScript from "../page/recording.js" with { type: "text" };
-import stateScript from "../page/state.js" with { type: "text" };
-import textsScript from "../page/texts.js" with { type: "text" };
-import viewsScript from "../page/views.js" with { type: "text" };
+import type { Clients } from "./clients.ts";
+import type { Feed } from "./feed.ts";
+import { pageFiles } from "./page_files.ts";
 
-/** Browsers that watch one dashboard at once. */
+/** Browsers that may be connected to one dashboard at once. */
 export const browsersMax = 32;
 
-/** The body of a command that a browser sends to the dashboard. */
+/** Bytes that the body of a command may have. */
 export const commandBytesMax = 64 * 1024;
 
-/** Commands of browsers that are being carried out. */
+/** Commands that may run at once. */
 export const commandsMax = 64;
 
-/** What a browser may ask for. */
-export interface Commands {
-  /** Browsers that watch. */
-  readonly browsers: number;
-  /** The stream for one more. */
-  subscribe(): ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Writes as one of the clients, at a server or at one drawn at random. */
-  put(client: number, key: string, value: string, server?: string): Promise<Answer>;
-  /** Reads as one of the clients, at a server or at one drawn at random. */
-  get(client: number, key: string, server?: string): Promise<Answer>;
-  /** Disturbs the replication towards a follower. */
+/** What the HTTP handler needs of the dashboard. */
+export interface Backend {
+  /** The event stream. */
+  readonly feed: Pick<Feed, "browsers" | "subscribe">;
+  /** The clients that send PUTs and GETs. */
+  readonly clients: Pick<Clients, "put" | "get">;
+  /** Disturbs the replication towards a follower, or ends that. */
   fault(follower: string, action: FaultAction, delayMs?: number): Promise<void>;
-  /** Plays the demonstration. */
+  /** Runs the demonstration. */
   demo(): Promise<void>;
 }
-
-const javascript = "text/javascript; charset=utf-8";
-
-const files: ReadonlyMap<string, readonly [type: string, text: string]> = new Map([
-  ["/", ["text/html; charset=utf-8", page]],
-  ["/page.css", ["text/css; charset=utf-8", style]],
-  ["/page.js", [javascript, pageScript]],
-  ["/diagram.js", [javascript, diagramScript]],
-  ["/plots.js", [javascript, plotsScript]],
-  ["/geometry.js", [javascript, geometryScript]],
-  ["/hands.js", [javascript, handsScript]],
-  ["/readings.js", [javascript, readingsScript]],
-  ["/recording.js", [javascript, recordingScript]],
-  ["/state.js", [javascript, stateScript]],
-  ["/texts.js", [javascript, textsScript]],
-  ["/views.js", [javascript, viewsScript]],
-]);
 
 const headers: Readonly<Record<string, string>> = {
   "content-security-policy":
@@ -76,98 +45,105 @@ const headers: Readonly<Record<string, string>> = {
   "cache-control": "no-store, no-transform",
 };
 
-/** A request is refused, with a status of HTTP. */
-class Refusal extends Error {
+/** A request is refused, with this HTTP status. */
+class HttpError extends Error {
   readonly status: number;
 
   constructor(status: number, message: string) {
     super(message);
-    this.name = "Refusal";
+    this.name = "HttpError";
     this.status = status;
   }
 }
 
 /**
- * Listens, and answers the browsers, until the signal ends it at once.
+ * Listens and answers requests until the signal is aborted. That closes all connections at once.
  *
- * @throws {Deno.errors.AddrInUse} where the port is taken.
- * @throws {Deno.errors.AddrNotAvailable} where the address is not this machine's.
+ * @throws {Deno.errors.AddrInUse} if the port is taken.
+ * @throws {Deno.errors.AddrNotAvailable} if the address is not this machine's.
  */
 export function serveHttp(
   { hostname, port }: Address,
-  commands: Commands,
+  backend: Backend,
   signal: AbortSignal,
 ): Deno.HttpServer {
-  return Deno.serve({ hostname, port, signal, onListen: () => {} }, dashboardHandler(commands));
+  return Deno.serve({ hostname, port, signal, onListen: () => {} }, dashboardHandler(backend));
 }
 
-/** What answers the browsers' requests. */
-export function dashboardHandler(commands: Commands): (request: Request) => Promise<Response> {
-  let working = 0;
+/** The handler of the browsers' requests. */
+export function dashboardHandler(backend: Backend): (request: Request) => Promise<Response> {
+  let running = 0;
   return async (request) => {
     try {
       checkOrigin(request);
       const { pathname } = new URL(request.url);
-      if (request.method === "GET" || request.method === "HEAD") return show(pathname, commands);
-      if (request.method !== "POST") throw new Refusal(405, `no ${request.method} here`);
-      if (working >= commandsMax) throw new Refusal(503, "too many commands at once");
-      working++;
+      if (request.method === "GET" || request.method === "HEAD") return serve(pathname, backend);
+      if (request.method !== "POST") {
+        throw new HttpError(405, `${request.method} is not supported, only GET, HEAD and POST`);
+      }
+      if (running >= commandsMax) {
+        throw new HttpError(503, `${commandsMax} commands are running, and no more may: try later`);
+      }
+      running++;
       try {
-        return json(200, await carryOut(pathname, await readBody(request), commands));
+        return json(200, await runCommand(pathname, await readBody(request), backend));
       } finally {
-        working--;
+        running--;
       }
     } catch (error) {
-      return explain(error);
+      return errorResponse(error);
     }
   };
 }
 
 /**
- * Lets only this page's own requests in.
+ * Accepts requests from the dashboard's own page only.
  *
- * - A site that resolves its own name to this address (DNS rebinding) sends that name as the Host.
- *   An IP address, or localhost, is nobody's name.
- * - Another site's page sends its own Origin, or none and what it is to this one. It cannot forge
- *   them, so no token is needed; and it cannot send JSON without asking first.
+ * - In DNS rebinding another site lets its own name resolve to this address, and its pages send
+ *   that name as the Host. So the Host must be an IP address or localhost, which no site can own.
+ * - A page of another site sends its Origin, or at least Sec-Fetch-Site. It cannot forge them, so
+ *   no token is needed. It cannot send JSON either, unless this server allows it in a preflight.
  *
- * @throws {Refusal} where the request comes from elsewhere.
+ * @throws {HttpError} if the request comes from another site.
  */
 function checkOrigin(request: Request): void {
   const host = request.headers.get("host") ?? "";
   if (parseIp(host.replace(/:\d{1,5}$/, "")) === undefined) {
-    throw new Refusal(403, `the Host must be an IP address or localhost, not "${host}"`);
+    throw new HttpError(403, `the Host must be an IP address or localhost, not "${host}"`);
   }
   const origin = request.headers.get("origin");
   const site = request.headers.get("sec-fetch-site") ?? "same-origin";
   if (origin !== null && origin !== `http://${host}`) {
-    throw new Refusal(403, `this is not for pages of ${origin}`);
+    throw new HttpError(403, `pages of ${origin} may not use this dashboard`);
   }
-  // A person may follow a link to the page, or type its address.
+  // A link on another site may open the page.
   const opens = request.method === "GET" && request.headers.get("sec-fetch-mode") === "navigate";
   if (site !== "same-origin" && !opens) {
-    throw new Refusal(403, "this is not for pages of other sites");
+    throw new HttpError(403, "pages of other sites may not use this dashboard");
   }
   if (request.method !== "POST") return;
-  if (origin === null) throw new Refusal(403, "a command must have an Origin");
+  if (origin === null) throw new HttpError(403, "a command needs an Origin header");
   if (request.headers.get("content-type") !== "application/json") {
-    throw new Refusal(415, "a command must be application/json");
+    throw new HttpError(415, "a command needs the content type application/json");
   }
 }
 
-function show(pathname: string, commands: Commands): Response {
+/** Answers a GET: a file of the page, or the event stream. */
+function serve(pathname: string, { feed }: Backend): Response {
   if (pathname === "/events") {
-    if (commands.browsers >= browsersMax) throw new Refusal(503, "too many browsers");
-    return new Response(commands.subscribe(), {
+    if (feed.browsers >= browsersMax) {
+      throw new HttpError(503, `${browsersMax} browsers are connected, and no more may be`);
+    }
+    return new Response(feed.subscribe(), {
       headers: { ...headers, "content-type": "text/event-stream" },
     });
   }
-  const file = files.get(pathname);
-  if (file === undefined) throw new Refusal(404, "there is nothing here");
-  return new Response(file[1], { headers: { ...headers, "content-type": file[0] } });
+  const file = pageFiles.get(pathname);
+  if (file === undefined) throw notFound(pathname);
+  return new Response(file.text, { headers: { ...headers, "content-type": file.type } });
 }
 
-/** The object that a request carries. Its length is checked before it is stored. */
+/** The JSON object in a request's body. Its length is checked before it is stored. */
 async function readBody(request: Request): Promise<Readonly<Record<string, unknown>>> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
@@ -175,7 +151,7 @@ async function readBody(request: Request): Promise<Readonly<Record<string, unkno
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > commandBytesMax) {
-      throw new Refusal(413, `a command may have ${commandBytesMax} bytes`);
+      throw new HttpError(413, `a command may have at most ${commandBytesMax} bytes`);
     }
     text += decoder.decode(chunk, { stream: true });
   }
@@ -183,54 +159,61 @@ async function readBody(request: Request): Promise<Readonly<Record<string, unkno
   try {
     body = JSON.parse(text + decoder.decode());
   } catch (cause) {
-    throw new Refusal(400, `not JSON: ${(cause as Error).message}`);
+    throw new HttpError(400, `not JSON: ${(cause as Error).message}`);
   }
-  if (typeof body !== "object" || body === null) throw new Refusal(400, "not a JSON object");
+  if (typeof body !== "object" || body === null) throw new HttpError(400, "not a JSON object");
   return body as Record<string, unknown>;
 }
 
-async function carryOut(
+/** Runs the command of a POST. Returns what the page gets as JSON. */
+async function runCommand(
   pathname: string,
   body: Readonly<Record<string, unknown>>,
-  commands: Commands,
+  backend: Backend,
 ): Promise<unknown> {
   const text = (name: string) => {
     const field = body[name];
-    if (typeof field !== "string") throw new Refusal(400, `"${name}" must be a string`);
+    if (typeof field !== "string") throw new HttpError(400, `"${name}" must be a string`);
     return field;
   };
   const number = (name: string) => {
     const field = body[name];
     if (typeof field !== "number" || !Number.isSafeInteger(field) || field < 0) {
-      throw new Refusal(400, `"${name}" must be a whole number`);
+      throw new HttpError(400, `"${name}" must be a whole number from 0 on`);
     }
     return field;
   };
   const server = body.server === undefined ? undefined : text("server");
   switch (pathname) {
     case "/put":
-      return await commands.put(number("client"), text("key"), text("value"), server);
+      return await backend.clients.put(number("client"), text("key"), text("value"), server);
     case "/get":
-      return await commands.get(number("client"), text("key"), server);
+      return await backend.clients.get(number("client"), text("key"), server);
     case "/fault": {
       const action = (["pause", "delay", "resume"] as const).find((one) => one === body.action);
-      if (action === undefined) throw new Refusal(400, `"action" must be pause, delay or resume`);
+      if (action === undefined) {
+        throw new HttpError(400, `"action" must be pause, delay or resume`);
+      }
       const delayMs = action === "delay" ? number("delayMs") : undefined;
-      await commands.fault(text("follower"), action, delayMs);
+      await backend.fault(text("follower"), action, delayMs);
       return {};
     }
     case "/demo":
-      await commands.demo();
+      await backend.demo();
       return {};
     default:
-      throw new Refusal(404, "there is nothing here");
+      throw notFound(pathname);
   }
 }
 
-/** What went wrong, for the page: `error` says what became of a write. */
-function explain(error: unknown): Response {
+function notFound(pathname: string): HttpError {
+  return new HttpError(404, `${pathname} does not exist here`);
+}
+
+/** The response to a failed request. `error` tells the page whether a write may have happened. */
+function errorResponse(error: unknown): Response {
   const { message } = error as Error;
-  if (error instanceof Refusal) return json(error.status, { error: "REFUSED", message });
+  if (error instanceof HttpError) return json(error.status, { error: "REFUSED", message });
   if (error instanceof MensagemError || error instanceof RangeError) {
     return json(400, { error: "BAD_MESSAGE", message });
   }

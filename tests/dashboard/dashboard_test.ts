@@ -1,11 +1,12 @@
-/** The dashboard with real servers: what it sees, what it does, and its role script. */
+/** The dashboard with real servers, and its role script. */
 
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { main } from "../../dashboard/main.ts";
 import { Secret } from "../../lib/auth/secret.ts";
 import { Dashboard } from "../../dashboard/server/dashboard.ts";
-import type { Item, State } from "../../dashboard/server/item.ts";
-import { cellOf } from "../../dashboard/page/readings.js";
+import type { Item } from "../../dashboard/server/item.ts";
+import type { State } from "../../dashboard/server/state.ts";
+import { cellOf } from "../../dashboard/page/selectors.js";
 import { apply, decode } from "../../dashboard/page/state.js";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
@@ -20,7 +21,7 @@ import {
   within,
 } from "../support/helpers.ts";
 
-/** Three servers in one process, started by hand so that each can be stopped. */
+/** Starts a server in this process: a leader, or a follower if `leader` is given. */
 function startServer(listen: Address, leader?: Address, secret?: Secret): KvServer {
   return KvServer.start({
     listen,
@@ -33,7 +34,7 @@ function startServer(listen: Address, leader?: Address, secret?: Secret): KvServ
   });
 }
 
-/** A browser without a screen: it keeps the state, as the page does. */
+/** A browser without a screen. It keeps the state as the page does. */
 class Browser implements AsyncDisposable {
   readonly items: Item[] = [];
   state: State | undefined;
@@ -56,7 +57,7 @@ class Browser implements AsyncDisposable {
     return await response.json();
   }
 
-  /** Waits for a state of which this holds. */
+  /** Resolves with the state once it meets the condition. */
   async sees(what: string, condition: (state: State) => boolean): Promise<State> {
     return await eventually(
       what,
@@ -101,7 +102,7 @@ const cells = (state: State, key: string) =>
     return `${is} ${cell?.value ?? ""}`.trim();
   });
 
-Deno.test("a PUT shows on all servers, a held one as stale, and the demonstration refuses one GET", async () => {
+Deno.test("a PUT shows on all servers, a paused follower as stale, and the demonstration gets a refusal", async () => {
   await using servers = new AsyncDisposableStack();
   const leader = servers.use(startServer(anyPort));
   const others = [1, 2].map(() => servers.use(startServer(anyPort, leader.address)));
@@ -125,7 +126,7 @@ Deno.test("a PUT shows on all servers, a held one as stale, and the demonstratio
     (state) => cells(state, "cor")[2] === "stale azul",
   );
   assertEquals(cells(stale, "cor"), ["current verde", "current verde", "stale azul"]);
-  assertEquals(stale.servers[2]!.held?.action, "pause");
+  assertEquals(stale.servers[2]!.fault?.action, "pause");
   await browser.command("/fault", { follower, action: "resume" });
   assertEquals((await held).timestamp, 2);
   await browser.sees(
@@ -136,9 +137,9 @@ Deno.test("a PUT shows on all servers, a held one as stale, and the demonstratio
   assertEquals(await browser.command("/demo", {}), {});
   const shown = await browser.sees(
     "the end of the demonstration",
-    ({ story }) => story.at(-1)?.step === "done",
+    ({ demoSteps }) => demoSteps.at(-1)?.name === "done",
   );
-  assertEquals(shown.story.map(({ step }) => step), [
+  assertEquals(shown.demoSteps.map(({ name }) => name), [
     "pause",
     "put",
     "seen",
@@ -149,13 +150,13 @@ Deno.test("a PUT shows on all servers, a held one as stale, and the demonstratio
     "done",
   ]);
   const { client, ...refusal } = shown.refusals.at(-1)!;
-  assertEquals(shown.clients.get(client), 1);
+  assertEquals(shown.clientNumbers.get(client), 1);
   assertEquals([refusal.server, refusal.key, refusal.seen, refusal.own], [follower, "cor", 3, 2]);
-  assertEquals(shown.servers.map(({ held }) => held), [undefined, undefined, undefined]);
+  assertEquals(shown.servers.map(({ fault }) => fault), [undefined, undefined, undefined]);
   assertEquals(shown.seen.get(1)!.get("cor"), 3);
 });
 
-Deno.test("a server that cannot be reached is shown so, and is back when it is back", async () => {
+Deno.test("a server that stops is shown as down, and as up after its restart", async () => {
   await using servers = new AsyncDisposableStack();
   const leader = servers.use(startServer(anyPort));
   const near = servers.use(startServer(anyPort, leader.address));
@@ -171,7 +172,11 @@ Deno.test("a server that cannot be reached is shown so, and is back when it is b
   await within("it stops", far.close());
   const stoppedAt = performance.now();
   const without = await browser.sees("it is gone", ({ servers }) => !servers[2]!.up);
-  assertLess(performance.now() - stoppedAt, observerSilenceMs / 2, "its silence was waited for");
+  assertLess(
+    performance.now() - stoppedAt,
+    observerSilenceMs / 2,
+    "the observer waited for silence",
+  );
   assertEquals(cells(without, "cor")[2], "unknown");
   const asked = { client: 1, key: "cor", server: formatAddress(far.address) };
   assertEquals((await browser.command("/get", asked)).error, "UNAVAILABLE");
@@ -184,7 +189,7 @@ Deno.test("a server that cannot be reached is shown so, and is back when it is b
   assertEquals((await browser.command("/get", asked)).value, "azul");
 });
 
-Deno.test("servers that ask for a password are observed with it, and not without", async () => {
+Deno.test("servers with a password are observed only with the right password", async () => {
   const secret = await Secret.from("segredo");
   await using servers = new AsyncDisposableStack();
   const leader = servers.use(startServer(anyPort, undefined, secret));
@@ -201,7 +206,7 @@ Deno.test("servers that ask for a password are observed with it, and not without
   await browser.sees("the server", ({ servers }) => servers[0]!.status !== undefined);
 });
 
-Deno.test("when all servers have lost their memory, the clients begin anew", async () => {
+Deno.test("after all servers have lost their data, the clients forget their timestamps", async () => {
   const listen = { hostname: "127.0.0.1", port: freePorts(1)[0]! };
   const alone = { tuning: { clusterSize: 1, minInSync: 1 }, report: () => {} };
   const prints = { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} };
@@ -224,10 +229,10 @@ Deno.test("when all servers have lost their memory, the clients begin anew", asy
   assertEquals([got.value, got.seen], [null, 0]);
 });
 
-Deno.test("a browser that never reads does not keep the dashboard from ending", async () => {
+Deno.test("a browser that never reads does not keep the dashboard from closing", async () => {
   const dashboard = new Dashboard({ listen: anyPort, servers: [deadAddress()] });
-  // More than fits between the two ends.
-  dashboard.subscribe = () =>
+  // More bytes than the connection buffers.
+  dashboard.feed.subscribe = () =>
     new ReadableStream({
       start(controller) {
         for (let n = 0; n < 32; n++) controller.enqueue(new Uint8Array(1024 * 1024));
@@ -241,7 +246,7 @@ Deno.test("a browser that never reads does not keep the dashboard from ending", 
   await within("it ends", dashboard[Symbol.asyncDispose]());
 });
 
-Deno.test("the role starts servers and dashboard with one command", async () => {
+Deno.test("--start starts servers and dashboard with one command", async () => {
   const [port, ...ports] = freePorts(4);
   const stopped = Promise.withResolvers<void>();
   const terminal = new FakeTerminal("");
@@ -265,7 +270,7 @@ Deno.test("the role starts servers and dashboard with one command", async () => 
   assertEquals(await within("it stops", running), 0);
 });
 
-Deno.test("the role explains itself, and what is wrong with its flags", async () => {
+Deno.test("--help explains the flags, and a wrong flag is named", async () => {
   const run = async (...args: string[]) => {
     const terminal = new FakeTerminal("");
     const code = await main(args, terminal, Promise.resolve()).catch(({ message }) => message);

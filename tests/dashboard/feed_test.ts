@@ -1,21 +1,22 @@
-/** The feed: the order of items, and what a browser that reads slowly is told. */
+/** The feed: the order of items, and what a browser gets that reads slowly. */
 
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import { Feed } from "../../dashboard/server/feed.ts";
-import type { Item, State } from "../../dashboard/server/item.ts";
+import { browserBytesMax } from "../../dashboard/server/browser_stream.ts";
+import { clockSkewMsMax, Feed, itemsWaitingMax } from "../../dashboard/server/feed.ts";
+import type { Item } from "../../dashboard/server/item.ts";
+import type { State } from "../../dashboard/server/state.ts";
 import { apply, decode, encode } from "../../dashboard/page/state.js";
-import { browserBytesMax, clockOffMs, feedItemsHeldMax } from "../../dashboard/server/feed.ts";
 import { within } from "../support/helpers.ts";
 
 const [leader, follower] = ["127.0.0.1:10097", "127.0.0.1:10098"] as const;
 const now = 1_000_000;
 
-/** What arrives at a browser. */
+/** An event that a browser receives. */
 type Message =
   | { readonly event: "keyframe"; readonly data: { readonly lost: number; readonly state: State } }
   | { readonly event: "items"; readonly data: readonly Item[] };
 
-/** A browser that reads when it is told to. */
+/** A browser that reads only when a test says so. */
 class SlowBrowser {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 
@@ -56,20 +57,20 @@ const replicated = (at: number, timestamp: number): Item => ({
   timestamp,
 });
 
-/** What the feed hands on, as `kind timestamp`. */
-async function handedOn(items: readonly Item[], time = now): Promise<string[]> {
+/** Delivers items to a browser. Returns their order, as `kind timestamp`. */
+async function delivered(items: readonly Item[], time = now): Promise<string[]> {
   using feed = feedAt(() => time);
   const browser = new SlowBrowser(feed);
   await browser.read();
-  for (const item of items) feed.take(item);
-  feed.handOn(Infinity);
+  for (const item of items) feed.add(item);
+  feed.deliver(Infinity);
   const { data } = await browser.read() as Extract<Message, { event: "items" }>;
   return data.map((item) => `${item.kind} ${"timestamp" in item ? item.timestamp : ""}`.trim());
 }
 
-Deno.test("what happened at different servers is ordered by time, whoever tells first", async () => {
+Deno.test("items of different servers are ordered by time, in whatever order they arrive", async () => {
   const items = [replicated(now - 8, 1), replicated(now - 4, 2), written(now - 9, 1)];
-  assertEquals(await handedOn([...items, written(now - 5, 2)]), [
+  assertEquals(await delivered([...items, written(now - 5, 2)]), [
     "written 1",
     "replication 1",
     "written 2",
@@ -77,7 +78,7 @@ Deno.test("what happened at different servers is ordered by time, whoever tells 
   ]);
 });
 
-Deno.test("within a millisecond the cause comes before what it leads to", async () => {
+Deno.test("within a millisecond a cause comes before its effect", async () => {
   const put: Item = {
     kind: "put",
     at: now,
@@ -94,50 +95,50 @@ Deno.test("within a millisecond the cause comes before what it leads to", async 
     timestamp: 1,
   };
   const items = [replicated(now, 1), put, written(now, 1), acknowledged];
-  assertEquals(await handedOn(items), ["put", "written 1", "replication 1", "acknowledged 1"]);
+  assertEquals(await delivered(items), ["put", "written 1", "replication 1", "acknowledged 1"]);
 });
 
-Deno.test("the items of one server keep their order, even where its clock jumps back", async () => {
+Deno.test("items of one server keep their order, even if its clock jumps back", async () => {
   const items = [written(now - 5, 1), written(now - 50, 2), written(now - 4, 3)];
-  assertEquals(await handedOn(items), ["written 1", "written 2", "written 3"]);
+  assertEquals(await delivered(items), ["written 1", "written 2", "written 3"]);
 });
 
-Deno.test("a server whose clock is far off is taken to speak of now", () => {
-  for (const wrong of [now + 60_000, now - clockOffMs - 60_000]) {
+Deno.test("an item of a server whose clock is far off counts as happening now", () => {
+  for (const wrong of [now + 60_000, now - clockSkewMsMax - 60_000]) {
     using feed = feedAt(() => now);
-    feed.take(written(wrong, 1));
-    feed.handOn(Infinity);
+    feed.add(written(wrong, 1));
+    feed.deliver(Infinity);
     assertEquals(feed.state.at, now);
   }
 });
 
-Deno.test("an item waits for those of other servers that were earlier, and not for ever", () => {
+Deno.test("an item waits for earlier items of other servers, but not for ever", () => {
   let time = now;
   using feed = feedAt(() => time);
-  feed.take(written(now, 1));
-  feed.handOn();
+  feed.add(written(now, 1));
+  feed.deliver();
   assertEquals(feed.state.table.size, 0);
   time += 1_000;
-  feed.handOn();
+  feed.deliver();
   assertEquals(feed.state.table.size, 1);
 });
 
-Deno.test("no more items wait than may", () => {
+Deno.test("if too many items wait, all are delivered", () => {
   using feed = feedAt(() => now);
-  for (let n = 1; n <= feedItemsHeldMax; n++) feed.take(written(now, n));
+  for (let n = 1; n <= itemsWaitingMax; n++) feed.add(written(now, n));
   assertEquals(feed.state.servers[0]!.timestamp, 0);
-  feed.take(written(now, feedItemsHeldMax + 1));
-  assertEquals(feed.state.servers[0]!.timestamp, feedItemsHeldMax + 1);
+  feed.add(written(now, itemsWaitingMax + 1));
+  assertEquals(feed.state.servers[0]!.timestamp, itemsWaitingMax + 1);
 });
 
-Deno.test("a browser that does not read loses items, costs no more memory, and is told", async () => {
+Deno.test("a browser that does not read loses items, uses bounded memory, and gets the number lost", async () => {
   using feed = feedAt(() => now);
   const slow = new SlowBrowser(feed);
   const value = "v".repeat(1_000);
   const items = 3_000;
   for (let n = 1; n <= items; n++) {
-    feed.take(written(now, n, value));
-    feed.handOn(Infinity);
+    feed.add(written(now, n, value));
+    feed.deliver(Infinity);
   }
 
   const first = await slow.read();
@@ -157,22 +158,22 @@ Deno.test("a browser that does not read loses items, costs no more memory, and i
   assertEquals(message.data.lost, items - received);
   assertEquals(encode(message.data.state), encode(feed.state));
 
-  // From here on it is like any other.
-  feed.take(written(now, items + 1));
-  feed.handOn(Infinity);
+  // From here on the browser gets items again.
+  feed.add(written(now, items + 1));
+  feed.deliver(Infinity);
   const next = await slow.read();
   assertEquals(next.event, "items");
 });
 
-Deno.test("a browser that goes is forgotten, and one that comes later begins with the state", async () => {
+Deno.test("a browser that disconnects is removed, and a new browser starts with the state", async () => {
   using feed = feedAt(() => now);
   const first = new SlowBrowser(feed);
   await first.read();
   assertEquals(feed.browsers, 1);
   await first.leave();
   assertEquals(feed.browsers, 0);
-  feed.take(written(now, 7));
-  feed.handOn(Infinity);
+  feed.add(written(now, 7));
+  feed.deliver(Infinity);
   const second = await new SlowBrowser(feed).read();
   assert(second.event === "keyframe");
   assertEquals(second.data.state.servers[0]!.timestamp, 7);

@@ -1,24 +1,33 @@
-/** Who may see the page and give commands, and what a wrong command is told. */
+/** The HTTP handler: which requests it accepts, and how it answers the others. */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Commands, dashboardHandler } from "../../dashboard/server/http.ts";
+import {
+  type Backend,
+  browsersMax,
+  commandBytesMax,
+  commandsMax,
+  dashboardHandler,
+} from "../../dashboard/server/http.ts";
+import { pageFiles } from "../../dashboard/server/page_files.ts";
 import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
-import { browsersMax, commandBytesMax, commandsMax } from "../../dashboard/server/http.ts";
 
 const pure = { permissions: "none" } as const;
 const host = "127.0.0.1:10090";
 const answer = { server: "127.0.0.1:10097", timestamp: 7, seen: 3 };
 
-/** A dashboard that takes notes. */
-class FakeCommands implements Commands {
+/** A backend that records its calls. */
+class FakeBackend implements Backend {
   readonly calls: unknown[][] = [];
-  browsers = 0;
+  /** Every call fails with this, if it is set. */
   failure: Error | undefined;
+  /** Every call waits for this. */
   done: Promise<void> = Promise.resolve();
+  readonly feed = { browsers: 0, subscribe: () => new ReadableStream<Uint8Array<ArrayBuffer>>() };
+  readonly clients = {
+    put: (...args: unknown[]) => this.#call("put", args, answer),
+    get: (...args: unknown[]) => this.#call("get", args, { ...answer, value: "azul" }),
+  };
 
-  subscribe = () => new ReadableStream<Uint8Array<ArrayBuffer>>();
-  put = (...args: unknown[]) => this.#call("put", args, answer);
-  get = (...args: unknown[]) => this.#call("get", args, { ...answer, value: "azul" });
   fault = (...args: unknown[]) => this.#call("fault", args, undefined);
   demo = () => this.#call("demo", [], undefined);
 
@@ -42,14 +51,14 @@ const post = (path: string, body: unknown, headers: Record<string, string> = {})
 
 const put = { client: 1, key: "cor", value: "azul" };
 
-async function statusOf(request: Request, commands = new FakeCommands()): Promise<number> {
-  const response = await dashboardHandler(commands)(request);
+async function statusOf(request: Request, backend = new FakeBackend()): Promise<number> {
+  const response = await dashboardHandler(backend)(request);
   await response.body?.cancel();
   return response.status;
 }
 
-Deno.test("the page and its parts are there, and load nothing from elsewhere", pure, async () => {
-  const handler = dashboardHandler(new FakeCommands());
+Deno.test("all files of the page are served, and load nothing from other sites", pure, async () => {
+  const handler = dashboardHandler(new FakeBackend());
   const seen = new Set(["/"]);
   for (const path of seen) {
     const response = await handler(show(path));
@@ -64,18 +73,18 @@ Deno.test("the page and its parts are there, and load nothing from elsewhere", p
     for (const [, part] of text.matchAll(/(?:src|href)="(\/[^"]+)"/g)) seen.add(part!);
     for (const [, part] of text.matchAll(/from "\.(\/[^"]+\.js)"/g)) seen.add(part!);
   }
-  assertEquals(seen.size, 12);
+  assertEquals(seen.size, pageFiles.size);
 });
 
-Deno.test("a Host that is a name is refused, whatever it resolves to", pure, async () => {
+Deno.test("a Host that is a domain name is refused", pure, async () => {
   for (
     const name of ["evil.example", "evil.example:10090", "127.0.0.1.evil.example", "", "a:1:2"]
   ) {
     assertEquals(await statusOf(show("/", { host: name })), 403, name);
-    const commands = new FakeCommands();
+    const backend = new FakeBackend();
     const command = post("/put", put, { host: name, origin: `http://${name}` });
-    assertEquals(await statusOf(command, commands), 403, name);
-    assertEquals(commands.calls, []);
+    assertEquals(await statusOf(command, backend), 403, name);
+    assertEquals(backend.calls, []);
   }
   for (const name of ["localhost:10090", "192.168.0.7:10090", "[::1]:10090", "127.0.0.1"]) {
     assertEquals(await statusOf(show("/", { host: name })), 200, name);
@@ -83,10 +92,10 @@ Deno.test("a Host that is a name is refused, whatever it resolves to", pure, asy
 });
 
 Deno.test(
-  "pages of other sites are refused, and so is a command of unknown origin",
+  "requests of other sites are refused, and commands without an Origin",
   pure,
   async () => {
-    const commands = new FakeCommands();
+    const backend = new FakeBackend();
     for (
       const headers of [
         { origin: "http://evil.example" },
@@ -98,30 +107,30 @@ Deno.test(
       ]
     ) {
       const sent: Record<string, string> = { ...headers };
-      assertEquals(await statusOf(post("/put", put, sent), commands), 403, JSON.stringify(sent));
-      assertEquals(await statusOf(show("/events", sent), commands), 403, JSON.stringify(sent));
+      assertEquals(await statusOf(post("/put", put, sent), backend), 403, JSON.stringify(sent));
+      assertEquals(await statusOf(show("/events", sent), backend), 403, JSON.stringify(sent));
     }
     const unknown = post("/put", put);
     unknown.headers.delete("origin");
-    assertEquals(await statusOf(unknown, commands), 403);
+    assertEquals(await statusOf(unknown, backend), 403);
     assertEquals(
-      await statusOf(post("/put", put, { "content-type": "text/plain" }), commands),
+      await statusOf(post("/put", put, { "content-type": "text/plain" }), backend),
       415,
     );
-    assertEquals(commands.calls, []);
+    assertEquals(backend.calls, []);
   },
 );
 
-Deno.test("a link from anywhere opens the page", pure, async () => {
+Deno.test("a link on another site may open the page", pure, async () => {
   const link = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" };
   assertEquals(await statusOf(show("/", link)), 200);
   const embedded = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" };
   assertEquals(await statusOf(show("/", embedded)), 403);
 });
 
-Deno.test("commands reach the dashboard, and their results the page", pure, async () => {
-  const commands = new FakeCommands();
-  const handler = dashboardHandler(commands);
+Deno.test("commands reach the backend, and their results reach the page", pure, async () => {
+  const backend = new FakeBackend();
+  const handler = dashboardHandler(backend);
   const server = "127.0.0.1:10098";
   const said = async (path: string, body: unknown) => (await handler(post(path, body))).json();
   assertEquals(await said("/put", put), answer);
@@ -129,7 +138,7 @@ Deno.test("commands reach the dashboard, and their results the page", pure, asyn
   assertEquals(await said("/fault", { follower: server, action: "delay", delayMs: 50 }), {});
   assertEquals(await said("/fault", { follower: server, action: "pause" }), {});
   assertEquals(await said("/demo", {}), {});
-  assertEquals(commands.calls, [
+  assertEquals(backend.calls, [
     ["put", 1, "cor", "azul", undefined],
     ["get", 2, "cor", server],
     ["fault", server, "delay", 50],
@@ -138,8 +147,8 @@ Deno.test("commands reach the dashboard, and their results the page", pure, asyn
   ]);
 });
 
-Deno.test("a command that is none is told what is wrong with it", pure, async () => {
-  const commands = new FakeCommands();
+Deno.test("an invalid command is refused with the reason", pure, async () => {
+  const backend = new FakeBackend();
   const cases: [string, unknown, number, RegExp][] = [
     ["/put", "{", 400, /not JSON/],
     ["/put", "[]", 400, /"client"/],
@@ -149,23 +158,23 @@ Deno.test("a command that is none is told what is wrong with it", pure, async ()
     ["/put", { ...put, server: 7 }, 400, /"server" must be a string/],
     ["/fault", { follower: "x", action: "kill" }, 400, /"action"/],
     ["/fault", { follower: "x", action: "delay" }, 400, /"delayMs"/],
-    ["/nothing", {}, 404, /nothing here/],
+    ["/nothing", {}, 404, /\/nothing does not exist/],
     ["/put", { ...put, value: "v".repeat(commandBytesMax) }, 413, /bytes/],
   ];
   for (const [path, body, status, message] of cases) {
-    const response = await dashboardHandler(commands)(post(path, body));
+    const response = await dashboardHandler(backend)(post(path, body));
     assertEquals(response.status, status, path);
     assertMatch((await response.json()).message, message);
   }
-  assertEquals(commands.calls, []);
+  assertEquals(backend.calls, []);
   assertEquals(
     await statusOf(new Request(`http://${host}/`, { method: "PUT", headers: { host } })),
     405,
   );
 });
 
-Deno.test("the page is told what became of a write", pure, async () => {
-  const commands = new FakeCommands();
+Deno.test("the answer to a failed PUT says whether it may have been written", pure, async () => {
+  const backend = new FakeBackend();
   const server = answer.server;
   for (
     const [failure, error, status] of [
@@ -173,23 +182,23 @@ Deno.test("the page is told what became of a write", pure, async () => {
       [new UnknownOutcomeError(server, "no"), "UNKNOWN_OUTCOME", 504],
     ] as const
   ) {
-    commands.failure = failure;
-    const response = await dashboardHandler(commands)(post("/put", put));
+    backend.failure = failure;
+    const response = await dashboardHandler(backend)(post("/put", put));
     assertEquals(response.status, status);
     assertEquals(await response.json(), { error, message: "no", server });
   }
 });
 
-Deno.test("no more commands and browsers at once than may be", pure, async () => {
-  const commands = new FakeCommands();
+Deno.test("commands and browsers are limited", pure, async () => {
+  const backend = new FakeBackend();
   const { promise, resolve } = Promise.withResolvers<void>();
-  commands.done = promise;
-  const handler = dashboardHandler(commands);
+  backend.done = promise;
+  const handler = dashboardHandler(backend);
   const waiting = Array.from({ length: commandsMax }, () => handler(post("/put", put)));
   assertEquals((await handler(post("/put", put))).status, 503);
   resolve();
   for (const response of await Promise.all(waiting)) assertEquals(response.status, 200);
   assertEquals((await handler(post("/put", put))).status, 200);
-  commands.browsers = browsersMax;
-  assertEquals(await statusOf(show("/events"), commands), 503);
+  backend.feed.browsers = browsersMax;
+  assertEquals(await statusOf(show("/events"), backend), 503);
 });

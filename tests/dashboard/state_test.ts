@@ -1,8 +1,10 @@
-/** What the page shows, from what it is fed: state, record and playback. */
+/** The state that the page shows: items, recording and playback. */
 
 import { assert, assertEquals } from "@std/assert";
-import type { Item, State } from "../../dashboard/server/item.ts";
-import { Cursor, itemsMax, Recording, segmentItemsMax } from "../../dashboard/page/recording.js";
+import type { DemoStep, Item } from "../../dashboard/server/item.ts";
+import type { State } from "../../dashboard/server/state.ts";
+import { Cursor } from "../../dashboard/page/cursor.js";
+import { itemsMax, Recording, segmentItemsMax } from "../../dashboard/page/recording.js";
 import {
   apply,
   copyState,
@@ -13,7 +15,7 @@ import {
   refusalsMax,
   secondsMax,
 } from "../../dashboard/page/state.js";
-import { cellOf, movesOf, writesBehind } from "../../dashboard/page/readings.js";
+import { cellOf, messagesOf, writesBehind } from "../../dashboard/page/selectors.js";
 import { type Random, seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;
@@ -67,7 +69,7 @@ const all = [leader, near, far].flatMap((server) => [up(server), status(server)]
 const cells = (state: State, key = "cor") =>
   state.servers.map((server) => cellOf(state, key, server).is);
 
-Deno.test("a copy is stale while another server holds a newer one, and no longer", pure, () => {
+Deno.test("a copy is stale while another server has a newer one", pure, () => {
   const state = stateAfter(...all, written(1), replicated(near, 1), replicated(far, 1));
   assertEquals(cells(state), ["current", "current", "current"]);
   apply(state, written(2));
@@ -79,12 +81,12 @@ Deno.test("a copy is stale while another server holds a newer one, and no longer
   assertEquals(writesBehind(state, state.servers[2]!), 0);
 });
 
-Deno.test("a key that a server has never had is missing there", pure, () => {
+Deno.test("a server without a copy of a key is missing it", pure, () => {
   assertEquals(cells(stateAfter(...all, written(1))), ["current", "missing", "missing"]);
 });
 
 Deno.test(
-  "what an unreachable server holds is unknown, and makes others neither more nor less stale",
+  "the copies of a server that is down are unknown, and other copies stay stale or current",
   pure,
   () => {
     const state = stateAfter(
@@ -100,7 +102,7 @@ Deno.test(
   },
 );
 
-Deno.test("a key that a server may have without having told of it is unknown", pure, () => {
+Deno.test("a copy is unknown if the server has more keys than it has reported", pure, () => {
   assertEquals(cells(stateAfter(...all, written(1), status(far, 1))), [
     "current",
     "missing",
@@ -108,7 +110,7 @@ Deno.test("a key that a server may have without having told of it is unknown", p
   ]);
 });
 
-Deno.test("a server that comes back is known by what it tells then", pure, () => {
+Deno.test("a server that reconnects is known only by what it reports from then on", pure, () => {
   const state = stateAfter(...all, written(1), replicated(far, 1));
   apply(state, { kind: "down", at: 3, server: far, reason: "gone" });
   apply(state, up(far));
@@ -118,12 +120,12 @@ Deno.test("a server that comes back is known by what it tells then", pure, () =>
   assertEquals(cells(state)[2], "current");
 });
 
-Deno.test("an older value never takes the place of a newer one", pure, () => {
+Deno.test("an older value never replaces a newer one", pure, () => {
   const state = stateAfter(...all, written(2), written(1));
   assertEquals(cellOf(state, "cor", state.servers[0]!).cell, { value: "v2", timestamp: 2 });
 });
 
-Deno.test("every list in the state is bounded", pure, () => {
+Deno.test("every list of the state is bounded", pure, () => {
   const state = stateAfter(...all);
   for (let n = 1; n <= 2_000; n++) {
     apply(state, written(n, `key${n}`));
@@ -151,7 +153,7 @@ Deno.test("every list in the state is bounded", pure, () => {
     });
   }
   assertEquals(state.table.size, keysMax);
-  assertEquals(state.dropped, 2_000 - keysMax);
+  assertEquals(state.keysDropped, 2_000 - keysMax);
   assertEquals([...state.table.keys()].at(-1), "key2000");
   assertEquals(state.refusals.length, refusalsMax);
   assertEquals(state.seconds.length, secondsMax);
@@ -159,7 +161,7 @@ Deno.test("every list in the state is bounded", pure, () => {
   assert(encode(state).length < 200_000, `${encode(state).length} characters`);
 });
 
-Deno.test("a key that is named like a part of an object is a key like any other", pure, () => {
+Deno.test("a key with the name of an object's property is a key like any other", pure, () => {
   const state = stateAfter(...all, written(1, "__proto__"), written(2, "entries"));
   const copy: State = decode(encode(state));
   assertEquals(cells(copy, "__proto__"), ["current", "missing", "missing"]);
@@ -167,7 +169,7 @@ Deno.test("a key that is named like a part of an object is a key like any other"
 });
 
 Deno.test(
-  "a PUT that a follower passes on takes its way over that follower, and so does its answer",
+  "a PUT that a follower forwards is drawn over that follower, and so is its answer",
   pure,
   () => {
     const state = stateAfter(...all);
@@ -182,36 +184,36 @@ Deno.test(
       timestamp: 1,
       ms: 1,
     };
-    const ways = (item: Item) => {
+    const hops = (item: Item) => {
       apply(state, item);
-      return movesOf(state, item).map(({ from, to }) => [from, to]);
+      return messagesOf(state, item).map(({ from, to }) => [from, to]);
     };
-    assertEquals(ways(forwarding), []);
-    assertEquals(ways(put), [[client, near], [near, leader]]);
-    assertEquals(ways(putOk), [[leader, near], [near, client]]);
+    assertEquals(hops(forwarding), []);
+    assertEquals(hops(put), [[client, near], [near, leader]]);
+    assertEquals(hops(putOk), [[leader, near], [near, client]]);
     const other = { ...put, client: "127.0.0.1:50001" };
-    assertEquals(ways(other), [["127.0.0.1:50001", leader]]);
+    assertEquals(hops(other), [["127.0.0.1:50001", leader]]);
   },
 );
 
-Deno.test("a demonstration begins anew with its first step", pure, () => {
-  const story = (step: "pause" | "put" | "done"): Item => ({
-    kind: "story",
+Deno.test("the first step of a demonstration replaces the steps of the last one", pure, () => {
+  const step = (name: DemoStep["name"]): Item => ({
+    kind: "demo",
     at: 1,
-    story: { step, leader, follower: far, key: "cor", value: "azul" },
+    step: { name, leader, follower: far, key: "cor", value: "azul" },
   });
-  const state = stateAfter(story("pause"), story("put"), story("done"), story("pause"));
-  assertEquals(state.story.map(({ step }) => step), ["pause"]);
+  const state = stateAfter(step("pause"), step("put"), step("done"), step("pause"));
+  assertEquals(state.demoSteps.map(({ name }) => name), ["pause"]);
 });
 
-Deno.test("when the cluster is reset, the clients have seen nothing", pure, () => {
+Deno.test("after the cluster has lost its data, the clients have seen nothing", pure, () => {
   const state = stateAfter({ kind: "seen", at: 1, client: 1, key: "cor", timestamp: 7 });
   assertEquals(state.seen.get(1)!.get("cor"), 7);
   apply(state, { kind: "forgotten", at: 2 });
   assertEquals(state.seen.size, 0);
 });
 
-/** Anything that the feed may bring, likely to meet what came before. */
+/** A random item. Its keys and servers are few, so that items often concern the same ones. */
 function randomItem(random: Random, at: number): Item {
   const server = random.pick(servers);
   const key = `key${random.below(keysMax + 20)}`;
@@ -240,15 +242,16 @@ function randomItem(random: Random, at: number): Item {
 }
 
 Deno.test(
-  "playback: wherever the steps lead, the state is that of a replay from the start",
+  "playback: the state at the cursor is that of a replay from the start",
   pure,
   seeded((random) => {
     const recording = new Recording(emptyState(servers));
-    /** By position: the state, replayed without keyframes. */
+    /** The state, computed without keyframes. */
     const replay = emptyState(servers);
+    /** By position: the state there. */
     const expected = [encode(replay)];
     const cursor = new Cursor(recording);
-    const counts = (item: Item) => item.kind !== "counts" && item.kind !== "status";
+    const isStep = (item: Item) => item.kind !== "counts" && item.kind !== "status";
     let at = 0;
     for (let round = 0; round < 1_500; round++) {
       for (let n = random.below(3); n > 0; n--) {
@@ -269,36 +272,36 @@ Deno.test(
           cursor.stay();
           break;
         case 3:
-          cursor.forward(counts);
+          cursor.forward(isStep);
           break;
         case 4:
-          cursor.back(counts);
+          cursor.back(isStep);
       }
       assertEquals(encode(cursor.state), expected[cursor.position], `at ${cursor.position}`);
     }
-    assert(recording.end > 2 * segmentItemsMax, "the record is too short to need keyframes");
+    assert(recording.end > 2 * segmentItemsMax, "the recording is too short to need keyframes");
   }),
 );
 
-Deno.test("a step forward and a step back lead to the same place", pure, () => {
+Deno.test("a step forward undoes a step back", pure, () => {
   const recording = new Recording(emptyState(servers));
   for (const item of [...all, written(1), status(far), replicated(far, 1)]) recording.push(item);
   const cursor = new Cursor(recording);
-  const counts = (item: Item) => item.kind === "written" || item.kind === "replication";
-  assertEquals(cursor.back(counts)?.kind, "replication");
+  const isStep = (item: Item) => item.kind === "written" || item.kind === "replication";
+  assertEquals(cursor.back(isStep)?.kind, "replication");
   assertEquals(cells(cursor.state)[2], "missing");
-  assertEquals(cursor.back(counts)?.kind, "written");
+  assertEquals(cursor.back(isStep)?.kind, "written");
   assertEquals(cells(cursor.state)[0], "missing");
-  assertEquals(cursor.back(counts), undefined);
-  assertEquals(cursor.forward(counts)?.kind, "written");
-  assertEquals(cursor.forward(counts)?.kind, "replication");
-  assertEquals(cursor.forward(counts), undefined);
+  assertEquals(cursor.back(isStep), undefined);
+  assertEquals(cursor.forward(isStep)?.kind, "written");
+  assertEquals(cursor.forward(isStep)?.kind, "replication");
+  assertEquals(cursor.forward(isStep), undefined);
   assertEquals(encode(cursor.state), encode(recording.last));
   assert(!cursor.live);
 });
 
 Deno.test(
-  "the record forgets its oldest part, and a cursor there moves to what is left",
+  "the recording drops its oldest items, and a cursor there moves to the oldest one left",
   pure,
   () => {
     const recording = new Recording(emptyState(servers), 1_000);
@@ -315,12 +318,12 @@ Deno.test(
   },
 );
 
-Deno.test("a keyframe in the record stands for what was lost before it", pure, () => {
+Deno.test("a keyframe of the feed replaces the items that were lost before it", pure, () => {
   const recording = new Recording(emptyState(servers));
   recording.push(up(leader));
   recording.push(written(1));
   const later = stateAfter(...all, written(9));
-  recording.cut(copyState(later));
+  recording.continueFrom(copyState(later));
   recording.push(written(10));
   const cursor = new Cursor(recording);
   cursor.moveTo(1);
@@ -329,6 +332,6 @@ Deno.test("a keyframe in the record stands for what was lost before it", pure, (
   assertEquals(encode(cursor.state), encode(later));
   cursor.forward(() => true);
   assertEquals(cursor.state.servers[0]!.timestamp, 10);
-  for (let n = 0; n < 2_000; n++) recording.cut(copyState(later));
+  for (let n = 0; n < 2_000; n++) recording.continueFrom(copyState(later));
   assertEquals(encode(recording.stateAt(3)), encode(later));
 });

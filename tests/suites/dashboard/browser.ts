@@ -1,5 +1,5 @@
 /**
- * A page of the dashboard in a real Chromium, with three servers behind it.
+ * The dashboard's page in a real Chromium, with three servers.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const chromiumFlags = [
   "--disable-sync",
 ];
 
-/** Fails with what to do where there is no Chromium. */
+/** Throws an error that says how to install Chromium, if it is missing. */
 export async function requireChromium(): Promise<void> {
   try {
     await Deno.stat(executablePath);
@@ -36,13 +36,13 @@ export async function requireChromium(): Promise<void> {
   }
 }
 
-/** The page, and what is behind it. */
+/** The page, the dashboard and the servers of one test. */
 export class Scene implements AsyncDisposable {
   /** "ip:port" of the servers, the leader first. */
   readonly servers: readonly string[];
   readonly #stack: AsyncDisposableStack;
   readonly #running: readonly KvServer[];
-  /** What the page has complained of. */
+  /** Errors and warnings of the page, and requests to other sites. */
   readonly complaints: string[] = [];
 
   private constructor(
@@ -56,7 +56,7 @@ export class Scene implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Opens the page, and waits until it shows three servers, on these ports or on free ones. */
+  /** Opens the page, and waits until it shows three servers in sync. Port 0 is a free one. */
   static async open(
     options: BrowserContextOptions = {},
     ports: readonly [number, number, number] = [0, 0, 0],
@@ -87,7 +87,7 @@ export class Scene implements AsyncDisposable {
     page.on("request", (request) => {
       const address = request.url();
       if (!address.startsWith(url) && !address.startsWith("data:")) {
-        scene.complaints.push(`asks for ${address}`);
+        scene.complaints.push(`requests ${address}`);
       }
     });
     await page.goto(url);
@@ -100,19 +100,19 @@ export class Scene implements AsyncDisposable {
     await this.#running[index]!.close();
   }
 
-  /** The cell of a key at a server. */
+  /** The table's cell for a key and a server. */
   cell(key: string, server: number): Locator {
     return this.page.locator(`td[data-key="${key}"][data-server="${this.servers[server]}"]`);
   }
 
-  /** Waits until the cells of a key say this, one for each server. */
+  /** Waits until the cells of a key contain these texts, one for each server. */
   async cellsSay(key: string, ...texts: readonly string[]): Promise<void> {
     for (const [server, text] of texts.entries()) {
       await this.cell(key, server).getByText(text).waitFor();
     }
   }
 
-  /** What the cells of a key are, one for each server. */
+  /** The `data-is` of the cells of a key, one for each server. */
   async cellsAre(key: string): Promise<(string | null)[]> {
     const servers = this.servers.keys();
     return await Promise.all(
@@ -120,7 +120,7 @@ export class Scene implements AsyncDisposable {
     );
   }
 
-  /** Fills the form in and sends it, to the leader. */
+  /** Sends a PUT to the leader with the page's form. */
   async put(key: string, value: string): Promise<void> {
     await this.page.locator("#key").fill(key);
     await this.page.locator("#value").fill(value);

@@ -1,8 +1,8 @@
 /**
- * The dashboard as people use it: in a headless Chromium.
+ * The dashboard's page in a headless Chromium.
  *
- * Not named like a test, because it needs more than the network: `deno task test:dashboard` runs
- * it, and with `-- --screenshots` at the end it makes the pictures of the README anew.
+ * The file has no test's name, because it needs more permissions than `deno task test` has. Run it
+ * with `deno task test:dashboard`; `-- --screenshots` at the end also renews the README's pictures.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { Scene } from "./browser.ts";
 
 const screenshots = Deno.args.includes("--screenshots");
 
-/** A picture of the moment of the refusal. */
+/** Takes a picture of the moment of the refusal. */
 async function picture(page: Page, name: string): Promise<void> {
   if (!screenshots) return;
   for (const step of ["#back", "#back", "#forward", "#forward"]) await page.locator(step).click();
@@ -26,22 +26,22 @@ async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `docs/images/${name}.png`, fullPage: true });
 }
 
-/** Plays the demonstration up to the refusal, and stops the time there. */
+/** Plays the demonstration up to the refusal, and pauses playback there. */
 async function showRefusal({ page }: Scene): Promise<void> {
   await page.locator("#demo").click();
-  await page.locator('#story [data-step="refused"]').waitFor();
+  await page.locator('#demo-steps [data-step="refused"]').waitFor();
   await page.locator("#play").click();
 }
 
-Deno.test("the page loads without complaints, from nowhere else", async () => {
+Deno.test("the page loads without errors, and from the dashboard alone", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   assertEquals(await page.title(), "Replicação ao vivo");
-  assertEquals(await page.locator("#link").textContent(), "conectado");
+  assertEquals(await page.locator("#connection").textContent(), "conectado");
   assertStringIncludes((await page.locator("#diagram").getAttribute("aria-label"))!, "líder");
 });
 
-Deno.test("a PUT arrives on all three servers, and the client has seen it", async () => {
+Deno.test("a PUT shows on all three servers, and its client has seen it", async () => {
   await using scene = await Scene.open();
   await scene.put("cor", "azul");
   await scene.cellsSay("cor", "azul", "azul", "azul");
@@ -56,21 +56,21 @@ Deno.test("a PUT arrives on all three servers, and the client has seen it", asyn
   await page.locator("#answer").getByText("azul de").waitFor();
 });
 
-Deno.test("what comes from elsewhere stays text", async () => {
+Deno.test("keys and values from outside are shown as text, not as markup", async () => {
   await using scene = await Scene.open();
   const value = '<img src="x" onerror="alert(1)">\u202e';
   await scene.put("<b>chave</b>", value);
   await scene.cellsSay("<b>chave</b>", '<img src="x" onerror="alert(1)">\\u{202e}');
 });
 
-Deno.test("a held replication shows as a stale cell, by buttons and keyboard alone", async () => {
+Deno.test("paused replication shows as a stale cell, with the keyboard alone", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   const press = async (key: string, times = 1) => {
     for (let n = 0; n < times; n++) await page.keyboard.press(key);
   };
   const focused = () => page.evaluate("document.activeElement.id") as Promise<string>;
-  /** Goes on with Tab until the element has the focus, which must then show. */
+  /** Presses Tab until the element has the focus, and checks that the focus is visible. */
   const tabTo = async (selector: string) => {
     for (let n = 0; n < 60; n++) {
       await press("Tab");
@@ -83,14 +83,14 @@ Deno.test("a held replication shows as a stale cell, by buttons and keyboard alo
   };
   await press("Tab");
   await press("Enter"); // the link that skips to the commands
-  assertEquals(await focused(), "hands");
+  assertEquals(await focused(), "commands");
   await tabTo("#key");
   await press("Enter");
   await scene.cellsSay("cor", "azul", "azul", "azul");
   const follower = `[data-follower="${scene.servers[2]}"]`;
   await tabTo(`${follower} [data-action="pause"]`);
   await press("Enter");
-  await page.locator(`${follower} p[data-held="true"]`).waitFor();
+  await page.locator(`${follower} p[data-fault="true"]`).waitFor();
   await page.locator("#value").focus();
   await page.keyboard.insertText("verde");
   await press("Enter");
@@ -103,7 +103,7 @@ Deno.test("a held replication shows as a stale cell, by buttons and keyboard alo
   await page.locator("#answer").getByText("PUT_OK").waitFor();
 });
 
-Deno.test("one button shows TRY_OTHER, step by step, and the reason in words", async () => {
+Deno.test("the demonstration shows TRY_OTHER step by step, and the reason in words", async () => {
   await using scene = await Scene.open({}, screenshots ? portsDefault : undefined);
   const { page } = scene;
   for (const [key, value] of [["cidade", "Santo André"], ["cor", "azul"], ["turma", "A2"]]) {
@@ -119,13 +119,13 @@ Deno.test("one button shows TRY_OTHER, step by step, and the reason in words", a
   );
   await picture(page, "dashboard");
   await page.locator("#live").click();
-  await page.locator('#story [data-step="done"]').waitFor();
-  const story = await page.locator("#story li").allTextContents();
+  await page.locator('#demo-steps [data-step="done"]').waitFor();
+  const story = await page.locator("#demo-steps li").allTextContents();
   assertEquals(story.length, 8);
   assertEquals(await scene.cellsAre("cor"), ["current", "current", "current"]);
 });
 
-Deno.test("playback goes back and forth over what was recorded", async () => {
+Deno.test("playback steps back and forward through the recording", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   const moment = () => page.locator("#moment").textContent();
@@ -137,7 +137,7 @@ Deno.test("playback goes back and forth over what was recorded", async () => {
   await page.locator("#play").click();
   await page.locator('#live[aria-pressed="false"]').waitFor();
   const last = await moment();
-  /** Steps until the leader's cell holds the value. Returns what each step was. */
+  /** Steps until the leader's cell has the value. Returns the text of each step. */
   const stepUntil = async (button: string, value: string) => {
     const moments: (string | null)[] = [];
     for (let n = 0; n < 40; n++) {
@@ -154,9 +154,9 @@ Deno.test("playback goes back and forth over what was recorded", async () => {
   assertEquals(back[0], last);
   assert(back.some((text) => text?.includes("REPLICATION cor = verde")), `${back}`);
   const forth = await stepUntil("#forward", "verde");
-  assertEquals(forth.at(-1), back.at(-2), "back and forth lead to the same place");
+  assertEquals(forth.at(-1), back.at(-2), "a step forward undoes a step back");
 
-  // Writes go on being recorded while the page stands still.
+  // New writes are recorded while the page shows an older moment.
   await scene.put("cor", "roxo");
   await page.locator("#answer").getByText("timestamp 3").waitFor();
   assertEquals((await scene.cell("cor", 0).textContent())?.startsWith("verde"), true);
@@ -170,7 +170,7 @@ Deno.test("playback goes back and forth over what was recorded", async () => {
   await scene.cellsSay("cor", "roxo", "roxo", "roxo");
 });
 
-Deno.test("a server that is gone is shown as unreachable", async () => {
+Deno.test("a server that has stopped is shown as unreachable", async () => {
   await using scene = await Scene.open();
   await scene.put("cor", "azul");
   await scene.cellsSay("cor", "azul", "azul", "azul");
@@ -179,7 +179,7 @@ Deno.test("a server that is gone is shown as unreachable", async () => {
   await scene.cellsSay("cor", "azul", "azul", "não se sabe");
 });
 
-Deno.test("with too many messages to draw it draws a sample, says so, and stays right", async () => {
+Deno.test("with too many messages a sample is drawn, and the table stays correct", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   await using client = new KvClient([parseAddress(scene.servers[0]!)!]);
@@ -197,7 +197,7 @@ Deno.test("with too many messages to draw it draws a sample, says so, and stays 
   );
 });
 
-Deno.test("the page speaks English too, and remembers language and theme", async () => {
+Deno.test("the page has an English version, and remembers language and theme", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   await page.getByRole("button", { name: "English" }).click();
@@ -213,7 +213,7 @@ Deno.test("the page speaks English too, and remembers language and theme", async
   assertNotEquals(await background(), dark);
 });
 
-Deno.test("who wants no motion gets none", async () => {
+Deno.test("with reduced motion no message moves", async () => {
   await using scene = await Scene.open({ reducedMotion: "reduce" });
   const { page } = scene;
   await page.evaluate(`
@@ -238,13 +238,13 @@ Deno.test("who wants no motion gets none", async () => {
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1280, 360]) {
-    Deno.test(`axe finds nothing, ${colorScheme}, ${width} px wide`, async () => {
+    Deno.test(`axe finds no accessibility problems: ${colorScheme}, ${width} px wide`, async () => {
       await using scene = await Scene.open({ colorScheme, viewport: { width, height: 800 } });
       const { page } = scene;
       await scene.put("cor", "azul");
       await scene.cellsSay("cor", "azul", "azul", "azul");
       await showRefusal(scene);
-      await page.locator('#story [data-step="refused"]').waitFor();
+      await page.locator('#demo-steps [data-step="refused"]').waitFor();
       await page.evaluate(axe.source);
       const { violations } = await page.evaluate("axe.run()") as axe.AxeResults;
       const found = violations.map(({ id, nodes }) =>
@@ -252,7 +252,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       );
       assertEquals(found, []);
       const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
-      assertEquals(overflow, 0, "nothing is wider than the page");
+      assertEquals(overflow, 0, "something is wider than the page");
       if (colorScheme === "dark" && width === 360) await picture(page, "dashboard-narrow");
     });
   }

@@ -1,15 +1,15 @@
-/** Types for `@std/assert`, used only where `vendor/` was filled from npm (see setup.ts). */
+/** Types for `@std/assert`. Used only if `vendor/` was filled from npm (tools/setup.ts). */
 
 // deno-lint-ignore no-explicit-any -- a class may ask for any constructor arguments
 type Class<T> = abstract new (...args: any[]) => T;
 
-/** What `assertFalse` lets through. */
+/** The falsy values. */
 export type Falsy = false | 0 | 0n | "" | null | undefined;
 
 /** An array or anything like one, but not a string. */
 export type ArrayLikeArg<T> = ArrayLike<T> & object;
 
-/** A class that can be made with `new`. */
+/** A class of which `new` makes instances. */
 // deno-lint-ignore no-explicit-any -- as above
 export type AnyConstructor = new (...args: any[]) => any;
 
@@ -24,29 +24,29 @@ export class AssertionError extends Error {
 /** Whether two values have the same structure, at any depth. */
 export function equal(a: unknown, b: unknown): boolean;
 
-/** `expr` is truthy. */
+/** Asserts that `expr` is truthy. */
 export function assert(expr: unknown, msg?: string): asserts expr;
 
-/** `expr` is falsy. */
+/** Asserts that `expr` is falsy. */
 export function assertFalse(expr: unknown, msg?: string): asserts expr is Falsy;
 
-/** Same structure, at any depth. */
+/** Asserts that two values have the same structure, at any depth. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void;
 
-/** Not the same structure. */
+/** Asserts that two values do not have the same structure. */
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void;
 
-/** The same value or the same object (`Object.is`). */
+/** Asserts that two values are the same value or the same object (`Object.is`). */
 export function assertStrictEquals<T>(
   actual: unknown,
   expected: T,
   msg?: string,
 ): asserts actual is T;
 
-/** Not the same value nor the same object. */
+/** Asserts that two values are neither the same value nor the same object. */
 export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void;
 
-/** No further apart than `tolerance`, by default a ten-millionth of `expected`. */
+/** Asserts a difference of at most `tolerance`, by default a ten-millionth of `expected`. */
 export function assertAlmostEquals(
   actual: number,
   expected: number,
@@ -54,10 +54,10 @@ export function assertAlmostEquals(
   msg?: string,
 ): void;
 
-/** Neither `null` nor `undefined`. */
+/** Asserts that a value is neither `null` nor `undefined`. */
 export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T>;
 
-/** An instance of the class or of one derived from it. */
+/** Asserts that a value is an instance of the class or of a subclass. */
 export function assertInstanceOf<
   // deno-lint-ignore no-explicit-any -- as above
   T extends Class<any>,
@@ -67,14 +67,14 @@ export function assertInstanceOf<
   msg?: string,
 ): asserts actual is InstanceType<T>;
 
-/** Not an instance of the class. */
+/** Asserts that a value is not an instance of the class. */
 export function assertNotInstanceOf<A, T>(
   actual: A,
   unexpectedType: Class<T>,
   msg?: string,
 ): asserts actual is Exclude<A, T>;
 
-/** An error, of this class and with such a message where they are given. */
+/** Asserts that a value is an error, of this class and with this message if they are given. */
 export function assertIsError<E extends Error = Error>(
   error: unknown,
   ErrorClass?: Class<E>,
@@ -82,35 +82,35 @@ export function assertIsError<E extends Error = Error>(
   msg?: string,
 ): asserts error is E;
 
-/** `actual > expected`. */
+/** Asserts `actual > expected`. */
 export function assertGreater<T>(actual: T, expected: T, msg?: string): void;
 
-/** `actual >= expected`. */
+/** Asserts `actual >= expected`. */
 export function assertGreaterOrEqual<T>(actual: T, expected: T, msg?: string): void;
 
-/** `actual < expected`. */
+/** Asserts `actual < expected`. */
 export function assertLess<T>(actual: T, expected: T, msg?: string): void;
 
-/** `actual <= expected`. */
+/** Asserts `actual <= expected`. */
 export function assertLessOrEqual<T>(actual: T, expected: T, msg?: string): void;
 
-/** The pattern is found in the text. */
+/** Asserts that the text matches the pattern. */
 export function assertMatch(actual: string, expected: RegExp, msg?: string): void;
 
-/** The pattern is not found in the text. */
+/** Asserts that the text does not match the pattern. */
 export function assertNotMatch(actual: string, expected: RegExp, msg?: string): void;
 
-/** The second text is part of the first. */
+/** Asserts that `actual` contains `expected`. */
 export function assertStringIncludes(actual: string, expected: string, msg?: string): void;
 
-/** Every value of `expected` is in `actual`, in any order. */
+/** Asserts that `actual` contains every value of `expected`, in any order. */
 export function assertArrayIncludes<T>(
   actual: ArrayLikeArg<T>,
   expected: ArrayLikeArg<T>,
   msg?: string,
 ): void;
 
-/** `actual` has at least the properties of `expected`, at any depth. */
+/** Asserts that `actual` has at least the properties of `expected`, at any depth. */
 export function assertObjectMatch(
   // deno-lint-ignore no-explicit-any -- any object with properties
   actual: Record<PropertyKey, any>,
@@ -118,10 +118,10 @@ export function assertObjectMatch(
   msg?: string,
 ): void;
 
-/** `fn` throws something, which is returned. */
+/** Asserts that `fn` throws. Returns what it throws. */
 export function assertThrows(fn: () => unknown, msg?: string): unknown;
 
-/** `fn` throws an error of this class whose message contains `msgIncludes`; it is returned. */
+/** Asserts that `fn` throws an error of this class whose message contains `msgIncludes`. */
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,
   ErrorClass: Class<E>,
@@ -129,10 +129,10 @@ export function assertThrows<E extends Error = Error>(
   msg?: string,
 ): E;
 
-/** `fn` returns a promise that rejects; resolves with the reason. Await it. */
+/** Asserts that the promise of `fn` rejects. Resolves with the reason, so await it. */
 export function assertRejects(fn: () => PromiseLike<unknown>, msg?: string): Promise<unknown>;
 
-/** As above, with an error of this class whose message contains `msgIncludes`. */
+/** Asserts that it rejects with an error of this class whose message contains `msgIncludes`. */
 export function assertRejects<E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
   ErrorClass: Class<E>,

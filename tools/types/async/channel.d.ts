@@ -1,13 +1,13 @@
-/** Types for `@std/async/channel`, used only where `vendor/` was filled from npm (see setup.ts). */
+/** Types for `@std/async/channel`. Used only if `vendor/` was filled from npm (tools/setup.ts). */
 
-/** A `send` or `receive` met a closed channel; a failed `send` carries its value. */
+/** Thrown by `send` and `receive` if the channel is closed. */
 export class ChannelClosedError extends Error {
-  /** The value that was not sent; absent on the receiving side. */
+  /** The value that `send` did not send; absent if `receive` threw. */
   readonly value?: unknown;
   constructor(message: string, ...rest: [value: unknown] | []);
 }
 
-/** Outcome of {@linkcode Channel.tryReceive}. */
+/** The result of {@linkcode Channel.tryReceive}. */
 export type ChannelReceiveResult<T> =
   | { state: "ok"; value: T }
   | { state: "empty" }
@@ -15,45 +15,45 @@ export type ChannelReceiveResult<T> =
 
 /** Options of the {@linkcode Channel} constructor. */
 export interface ChannelOptions {
-  /** Values kept for later; 0, the default, makes every `send` wait for its receiver. */
+  /** Values that the buffer takes. With 0, the default, `send` waits for a receiver. */
   capacity?: number;
 }
 
 /** Options of {@linkcode Channel.send}. */
 export interface ChannelSendOptions {
-  /** Ends a `send` that is still waiting. */
+  /** Ends a `send` that waits. */
   signal?: AbortSignal;
 }
 
 /** Options of {@linkcode Channel.receive}. */
 export interface ChannelReceiveOptions {
-  /** Ends a `receive` that is still waiting. */
+  /** Ends a `receive` that waits. */
   signal?: AbortSignal;
 }
 
-/** A first-in, first-out queue between tasks; each value reaches exactly one receiver. */
+/** A FIFO queue between async tasks. Each value reaches exactly one receiver. */
 export class Channel<T> implements AsyncIterable<T>, Disposable, AsyncDisposable {
-  /** Throws a `RangeError` where the capacity is no non-negative integer. */
+  /** @throws {RangeError} if the capacity is not an integer from 0 on */
   constructor(options?: ChannelOptions);
   /** Whether {@linkcode Channel.close} was called. */
   get closed(): boolean;
-  /** Values in the buffer now. */
+  /** The number of values in the buffer. */
   get size(): number;
-  /** The most values that the buffer takes. */
+  /** The number of values that the buffer takes. */
   get capacity(): number;
   /** Resolves once the value is in the buffer or with a receiver. */
   send(value: T, options?: ChannelSendOptions): Promise<void>;
   /** Resolves with the oldest value. */
   receive(options?: ChannelReceiveOptions): Promise<T>;
-  /** Sends only where that needs no waiting; says whether it did. */
+  /** Sends a value if that is possible without waiting. Returns whether it was. */
   trySend(value: T): boolean;
-  /** Receives only where that needs no waiting. */
+  /** Receives a value if that is possible without waiting. */
   tryReceive(): ChannelReceiveResult<T>;
-  /** Takes no more values; those in the buffer can still be received. */
+  /** Closes the channel. Values in the buffer can still be received. */
   close(): void;
-  /** As `close()`, and receivers of the emptied channel fail with `reason`. */
+  /** Closes the channel. Once the buffer is empty, receivers fail with `reason`. */
   close(reason: unknown): void;
-  /** A stream of the values; cancelling it closes the channel. */
+  /** A stream of the values. Cancelling it closes the channel. */
   toReadableStream(): ReadableStream<T>;
   [Symbol.asyncIterator](): AsyncIterableIterator<T>;
   [Symbol.dispose](): void;

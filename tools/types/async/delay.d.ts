@@ -1,10 +1,10 @@
-/** Types for `@std/async/delay`, used only where `vendor/` was filled from npm (see setup.ts). */
+/** Types for `@std/async/delay`. Used only if `vendor/` was filled from npm (tools/setup.ts). */
 
 /** Options of {@linkcode delay}. */
 export interface DelayOptions {
   /** Ends the wait early, with a rejection. */
   signal?: AbortSignal;
-  /** `false`: the wait alone does not keep the process alive. Default `true`. */
+  /** Whether the wait keeps the process alive. Default `true`. */
   persistent?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Types for `@std/cli/parse-args`, used only where `vendor/` was filled from npm (see setup.ts).
- * Dotted flag names (`--a.b`) are left out: this project has none.
+ * Types for `@std/cli/parse-args`. Used only if `vendor/` was filled from npm (tools/setup.ts).
+ * Dotted flag names (`--a.b`) have no types here: this project has none.
  */
 
 type Names = string | undefined;
@@ -8,23 +8,23 @@ type BooleanNames = boolean | Names;
 type Defaults = Record<string, unknown> | undefined;
 type AliasTable = Readonly<Record<string, string | readonly string[]>> | undefined;
 
-/** Writes an intersection out as one object type. */
+/** An intersection, as one object type. */
 type Flat<T> = { [K in keyof T]: T[K] };
 
-/** What one flag holds: its element type, in an array where the flag is collected. */
+/** The type of a flag: that of its values, or an array of them if the flag is collected. */
 type Held<K, Element, Collected> = K extends Collected ? Element[] : Element;
 
 /** `--no-x` turns a negatable flag into `false`. */
 type Negated<K, Negatable> = K extends Negatable ? false : never;
 
-/** The flags named in `boolean`, `string` and `collect`; only a plain string flag can be absent. */
+/** The flags in `boolean`, `string` and `collect`. Only a string flag may be absent. */
 type Declared<B, S, C, N> =
   & { [K in Extract<B, string>]: Held<K, boolean, C> }
   & { [K in Exclude<Extract<S, string>, C>]?: string | Negated<K, N> }
   & { [K in Extract<S & C, string>]: string[] | Negated<K, N> }
   & { [K in Exclude<Extract<C, string>, B | S>]: unknown[] | Negated<K, N> };
 
-/** A flag with a default is always there, and may hold the default's type as well as its own. */
+/** Flags with a default are never absent, and may have the type of the default. */
 type WithDefaults<F, D> = D extends Record<string, unknown> ?
     & Omit<F, keyof D>
     & { [K in keyof D]: K extends keyof F ? D[K] | NonNullable<F[K]> : unknown }
@@ -37,13 +37,13 @@ type AliasesOf<K, A> = K extends keyof A
 /** Each flag under its own name and under every alias. */
 type WithAliases<F, A> = { [K in keyof F as K | AliasesOf<K, A>]: F[K] };
 
-/** With nothing declared, every flag may be anything; else a flag not declared is `unknown`. */
+/** The flags. A flag that is not declared is `unknown`, or `any` if none is declared. */
 type Values<B, S, C, N, D, A> = [B, S, C] extends [undefined | false, undefined, undefined]
   // deno-lint-ignore no-explicit-any -- the real package says so too; declare your flags
   ? Record<string, any>
   : Record<string, unknown> & WithAliases<WithDefaults<Declared<B, S, C, N>, D>, A>;
 
-/** What {@linkcode parseArgs} returns: the flags, `_` for the rest, `"--"` where asked for. */
+/** The result of {@linkcode parseArgs}: the flags, the rest in `_`, and `"--"` if asked for. */
 export type Args<
   // deno-lint-ignore no-explicit-any -- as above
   TArgs extends Record<string, unknown> = Record<string, any>,
@@ -51,7 +51,7 @@ export type Args<
 > = Flat<
   & TArgs
   & {
-    /** Arguments that belong to no flag; those that look like numbers are numbers. */
+    /** Arguments that belong to no flag. An argument that looks like a number is one. */
     _: Array<string | number>;
   }
   & (boolean extends TDoubleDash ? { "--"?: string[] }
@@ -69,27 +69,27 @@ export interface ParseOptions<
   TAliases extends AliasTable = AliasTable,
   TDoubleDash extends boolean | undefined = boolean | undefined,
 > {
-  /** `true`: what follows `--` goes into `"--"` instead of `_`. */
+  /** Whether the arguments after `--` go into `"--"` instead of `_`. */
   "--"?: TDoubleDash;
   /** Other names of a flag. */
   alias?: TAliases;
-  /** Flags without a value, `false` unless given; `true`: every flag without `=`. */
+  /** Flags without a value, `false` unless given. `true` means every flag without `=`. */
   boolean?: TBooleans | ReadonlyArray<Extract<TBooleans, string>>;
   /** Values of flags that were not given. */
   default?: TDefault;
-  /** `true`: everything after the first argument that is no flag goes into `_`. */
+  /** Whether everything after the first argument that is no flag goes into `_`. */
   stopEarly?: boolean;
-  /** Flags whose value stays a string, however it looks; `--x` alone gives `""`. */
+  /** Flags whose value is always a string. `--x` alone gives `""`. */
   string?: TStrings | ReadonlyArray<Extract<TStrings, string>>;
-  /** Flags that may be repeated; their values become an array. */
+  /** Flags that may be repeated. Their values become an array. */
   collect?: TCollectable | ReadonlyArray<Extract<TCollectable, string>>;
   /** Flags that accept `--no-NAME`. */
   negatable?: TNegatable | ReadonlyArray<Extract<TNegatable, string>>;
-  /** Called with each argument that no option names; `false` leaves it out of the result. */
+  /** Called with each argument that no option names. `false` leaves it out of the result. */
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
-/** Parses command-line arguments; never throws on what the user typed. */
+/** Parses command-line arguments. No input makes it throw. */
 export function parseArgs<
   TArgs extends Values<TBooleans, TStrings, TCollectable, TNegatable, TDefaults, TAliases>,
   TDoubleDash extends boolean | undefined = undefined,

@@ -1,21 +1,22 @@
 // @ts-check
 /**
- * What can be read off a state: which copies are stale, who is behind, which messages moved.
+ * What the page derives from a state: stale copies, missing writes, messages to draw.
  *
  * @module
  */
 
 import { newestOf } from "./state.js";
 
-/** @import { Cell, Item, Move, ServerState, State } from "../server/item.ts" */
+/** @import { Item } from "../server/item.ts" */
+/** @import { Cell, DiagramMessage, ServerState, State } from "../server/state.ts" */
 
 /**
- * What is known of a server's copy of a key.
+ * A server's copy of a key, and how it compares with the other servers' copies.
  *
- * - `current`: no server is known to hold a newer one;
- * - `stale`: another server holds a newer one;
- * - `missing`: the server has none, and another one has;
- * - `unknown`: the server cannot be reached, or has keys that it did not tell of.
+ * - `current`: no server has a newer copy, as far as the dashboard knows;
+ * - `stale`: another server has a newer copy;
+ * - `missing`: the server has no copy, and another server has one;
+ * - `unknown`: the server is down, or it has keys that it has not reported.
  *
  * @param {State} state
  * @param {string} key
@@ -30,47 +31,47 @@ export function cellOf(state, key, server) {
   if (server.up && cell !== undefined) {
     return { is: cell.timestamp < newest ? "stale" : "current", cell, newest };
   }
-  const known = server.up && (server.status?.keys ?? 0) <= keysHeld(state, server.name);
-  return { is: known ? "missing" : "unknown", cell: undefined, newest };
+  const complete = server.up && (server.status?.keys ?? 0) <= keysKnownOf(state, server.name);
+  return { is: complete ? "missing" : "unknown", cell: undefined, newest };
 }
 
 /**
+ * The number of keys of which the dashboard knows the server's copy.
+ *
  * @param {State} state
  * @param {string} server
  */
-function keysHeld({ table }, server) {
-  let held = 0;
-  for (const cells of table.values()) if (cells.has(server)) held++;
-  return held;
+function keysKnownOf({ table }, server) {
+  let keys = 0;
+  for (const cells of table.values()) if (cells.has(server)) keys++;
+  return keys;
 }
 
 /**
- * Writes that the leader has stamped, as far as they are remembered, and a follower has not
- * applied.
+ * The number of recent writes of the leader that a follower has not applied.
  *
  * @param {State} state
  * @param {ServerState} follower
  */
 export function writesBehind(state, follower) {
   let behind = 0;
-  for (const timestamp of state.writes.keys()) if (timestamp > follower.timestamp) behind++;
+  for (const timestamp of state.writtenKeys.keys()) if (timestamp > follower.timestamp) behind++;
   return behind;
 }
 
 /**
- * The messages that an item tells of, in their order. An end of a message is a server or, for a
- * client, its "ip:port".
+ * The messages that an item stands for, in the order in which they were sent.
  *
- * @param {State} state as it is after the item
+ * @param {State} state the state after the item
  * @param {Item} item
- * @returns {Move[]}
+ * @returns {DiagramMessage[]}
  */
-export function movesOf(state, item) {
+export function messagesOf(state, item) {
   const { leader } = state;
   switch (item.kind) {
     case "put": {
       const { client, server, key } = item;
-      return through(state, client, server)
+      return hopsOf(state, client, server)
         .map(([from, to]) => ({ from, to, key, label: "PUT" }));
     }
     case "replication": {
@@ -79,12 +80,12 @@ export function movesOf(state, item) {
     }
     case "acknowledged": {
       const { follower, server, timestamp } = item;
-      const key = state.writes.get(timestamp) ?? "";
+      const key = state.writtenKeys.get(timestamp) ?? "";
       return [{ from: follower, to: server, key, label: "REPLICATION_OK", timestamp }];
     }
     case "put_ok": {
       const { server, client, key, timestamp } = item;
-      return through(state, client, server).reverse()
+      return hopsOf(state, client, server).reverse()
         .map(([to, from]) => ({ from, to, key, label: "PUT_OK", timestamp }));
     }
     case "get": {
@@ -100,14 +101,14 @@ export function movesOf(state, item) {
 }
 
 /**
- * The way from a client to a server, over the one that the client is connected to.
+ * The hops of a PUT from a client to the leader: one, or two if a follower forwards it.
  *
  * @param {State} state
  * @param {string} client
- * @param {string} server
- * @returns {[string, string][]}
+ * @param {string} leader
+ * @returns {[from: string, to: string][]}
  */
-function through({ homes }, client, server) {
-  const home = homes.get(client) ?? server;
-  return home === server ? [[client, server]] : [[client, home], [home, server]];
+function hopsOf({ clientServers }, client, leader) {
+  const first = clientServers.get(client) ?? leader;
+  return first === leader ? [[client, leader]] : [[client, first], [first, leader]];
 }

@@ -1,0 +1,95 @@
+// @ts-check
+/**
+ * How the page writes values, names, times and sizes, the same in both languages.
+ *
+ * @module
+ */
+
+/** @import { State } from "../server/state.ts" */
+/** @import { Texts } from "./texts.js" */
+
+/** Characters of a value that are shown. */
+const valueCharsMax = 60;
+
+/**
+ * The names that the page shows.
+ *
+ * @typedef {object} Names
+ * @property {(address: string) => string} server the name of a server, given its "ip:port"
+ * @property {(address: string) => string} client the name of a client, given its "ip:port"
+ * @property {(value: string | null | undefined) => string} value see {@linkcode readable}
+ */
+
+/**
+ * The names of servers and clients. A server is its port alone if all servers have one IP address.
+ *
+ * @param {State} state
+ * @param {Texts} t
+ * @returns {Names}
+ */
+export function namesIn(state, t) {
+  const hosts = new Set(state.servers.map(({ name }) => name.slice(0, name.lastIndexOf(":"))));
+  return {
+    server: (address) => hosts.size === 1 ? address.slice(address.lastIndexOf(":") + 1) : address,
+    client: (address) => {
+      const client = state.clientNumbers.get(address);
+      return client === undefined ? address : t.clientName(client);
+    },
+    value: readable,
+  };
+}
+
+/**
+ * A value or a key in a readable form: shortened, and with characters that would change the text
+ * around them as escapes.
+ *
+ * @param {string | null | undefined} value
+ */
+export function readable(value) {
+  if (value === null || value === undefined) return "NULL";
+  const start = value.length > valueCharsMax ? `${value.slice(0, valueCharsMax)}…` : value;
+  return start.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/**
+ * A time of day, to the millisecond.
+ *
+ * @param {number} at milliseconds since the Unix epoch
+ */
+export function clock(at) {
+  const time = new Date(at);
+  const part = (/** @type {number} */ n, digits = 2) => `${n}`.padStart(digits, "0");
+  return `${part(time.getHours())}:${part(time.getMinutes())}:${part(time.getSeconds())}.${
+    part(time.getMilliseconds(), 3)
+  }`;
+}
+
+/**
+ * A duration in its largest unit, rounded down.
+ *
+ * @param {number} ms
+ */
+export function duration(ms) {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 60) return `${seconds}\u00a0s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)}\u00a0min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)}\u00a0h`;
+  return `${Math.floor(seconds / 86_400)}\u00a0d`;
+}
+
+/** @param {number} bytes */
+export function mebibytes(bytes) {
+  return `${Math.round(bytes / 2 ** 20)}\u00a0MiB`;
+}
+
+/**
+ * A text whose first letter is a capital.
+ *
+ * @param {string} text
+ */
+export function capitalized(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,74 @@
+/**
+ * The files of the page. They are imported as text, so that serving them needs no permission.
+ *
+ * @module
+ */
+
+import baseStyle from "../page/base.css" with { type: "text" };
+import commandPanelScript from "../page/command_panel.js" with { type: "text" };
+import cursorScript from "../page/cursor.js" with { type: "text" };
+import densityScript from "../page/density.js" with { type: "text" };
+import diagramScript from "../page/diagram.js" with { type: "text" };
+import diagramStyle from "../page/diagram.css" with { type: "text" };
+import domScript from "../page/dom.js" with { type: "text" };
+import formatScript from "../page/format.js" with { type: "text" };
+import geometryScript from "../page/geometry.js" with { type: "text" };
+import layoutScript from "../page/layout.js" with { type: "text" };
+import messageAnimationScript from "../page/message_animation.js" with { type: "text" };
+import page from "../page/page.html" with { type: "text" };
+import pageScript from "../page/page.js" with { type: "text" };
+import panelsStyle from "../page/panels.css" with { type: "text" };
+import playbackScript from "../page/playback.js" with { type: "text" };
+import plotsScript from "../page/plots.js" with { type: "text" };
+import preferencesScript from "../page/preferences.js" with { type: "text" };
+import recordingScript from "../page/recording.js" with { type: "text" };
+import selectorsScript from "../page/selectors.js" with { type: "text" };
+import stateScript from "../page/state.js" with { type: "text" };
+import textsScript from "../page/texts.js" with { type: "text" };
+import textsEnScript from "../page/texts_en.js" with { type: "text" };
+import textsPtScript from "../page/texts_pt.js" with { type: "text" };
+import viewsScript from "../page/views.js" with { type: "text" };
+
+/** A file of the page. */
+export interface PageFile {
+  /** Its content type. */
+  readonly type: string;
+  /** Its content. */
+  readonly text: string;
+}
+
+/** By path: the files of the page. */
+export const pageFiles: ReadonlyMap<string, PageFile> = new Map([
+  ["/", { type: "text/html; charset=utf-8", text: page }],
+  ["/base.css", css(baseStyle)],
+  ["/diagram.css", css(diagramStyle)],
+  ["/panels.css", css(panelsStyle)],
+  ["/command_panel.js", javascript(commandPanelScript)],
+  ["/cursor.js", javascript(cursorScript)],
+  ["/density.js", javascript(densityScript)],
+  ["/diagram.js", javascript(diagramScript)],
+  ["/dom.js", javascript(domScript)],
+  ["/format.js", javascript(formatScript)],
+  ["/geometry.js", javascript(geometryScript)],
+  ["/layout.js", javascript(layoutScript)],
+  ["/message_animation.js", javascript(messageAnimationScript)],
+  ["/page.js", javascript(pageScript)],
+  ["/playback.js", javascript(playbackScript)],
+  ["/plots.js", javascript(plotsScript)],
+  ["/preferences.js", javascript(preferencesScript)],
+  ["/recording.js", javascript(recordingScript)],
+  ["/selectors.js", javascript(selectorsScript)],
+  ["/state.js", javascript(stateScript)],
+  ["/texts.js", javascript(textsScript)],
+  ["/texts_en.js", javascript(textsEnScript)],
+  ["/texts_pt.js", javascript(textsPtScript)],
+  ["/views.js", javascript(viewsScript)],
+]);
+
+function css(text: string): PageFile {
+  return { type: "text/css; charset=utf-8", text };
+}
+
+function javascript(text: string): PageFile {
+  return { type: "text/javascript; charset=utf-8", text };
+}

@@ -1,0 +1,129 @@
+/**
+ * The state that the feed's items add up to. Types only, shared by the feed and the page.
+ *
+ * @module
+ */
+
+import type { ServerStatus } from "../../lib/mensagem.ts";
+import type { DemoStep } from "./item.ts";
+
+/** Everything that the page shows, at one moment. Only `apply` in `page/state.js` changes it. */
+export interface State {
+  /** The time of the last item, in milliseconds since the Unix epoch. */
+  at: number;
+  /** The servers, in the order of the dashboard's flag. */
+  readonly servers: ServerState[];
+  /** "ip:port" of the leader; "" until it is known. */
+  leader: string;
+  /** "ip:port" of the servers in sync, as the leader says. */
+  inSync: string[];
+  /** Whether the leader takes PUTs. */
+  open: boolean;
+  /** By key, and then by server: the copy of the key there. The key written last is at the end. */
+  readonly table: Map<string, Map<string, Cell>>;
+  /** Keys that were dropped from `table` to bound it. */
+  keysDropped: number;
+  /** By timestamp: the key of a recent write. */
+  readonly writtenKeys: Map<number, string>;
+  /** PUTs that a follower has forwarded and that the leader has not reported yet. */
+  readonly forwardedPuts: {
+    readonly server: string;
+    readonly key: string;
+    readonly value: string;
+  }[];
+  /** By a client's "ip:port": the server that the client is connected to. */
+  readonly clientServers: Map<string, string>;
+  /** By a client's "ip:port": which of the dashboard's clients it is. */
+  readonly clientNumbers: Map<string, number>;
+  /** By number of a dashboard's client, and then by key: the timestamp that the client has seen. */
+  readonly seen: Map<number, Map<string, number>>;
+  /** Refused GETs, the newest at the end. */
+  readonly refusals: RefusedGet[];
+  /** What happened in the last seconds, the newest at the end. Empty seconds are left out. */
+  readonly seconds: Second[];
+  /** The steps of the last demonstration. */
+  demoSteps: DemoStep[];
+}
+
+/** A server as the dashboard knows it. */
+export interface ServerState {
+  /** Its "ip:port". */
+  readonly name: string;
+  /** Whether the dashboard is connected to it. */
+  up: boolean;
+  /** Why there is no connection; "" while there is one. */
+  reason: string;
+  /** The last answer to STATUS; `undefined` before the first, and while the server is down. */
+  status: ServerStatus | undefined;
+  /** The highest timestamp that the server is known to have applied. */
+  timestamp: number;
+  /** The fault that disturbs replication towards the server; `undefined` if there is none. */
+  fault: { readonly action: "pause" | "delay"; readonly delayMs: number } | undefined;
+  /** Events of the server that never reached the dashboard. */
+  missed: number;
+}
+
+/** A server's copy of a key. */
+export interface Cell {
+  /** The value, shortened if it is long. */
+  readonly value: string;
+  /** The timestamp of its write. */
+  readonly timestamp: number;
+}
+
+/** A GET that was answered with TRY_OTHER_SERVER_OR_LATER. */
+export interface RefusedGet {
+  /** When, in milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** "ip:port" of the server that refused it. */
+  readonly server: string;
+  /** "ip:port" of the client that asked. */
+  readonly client: string;
+  /** The key that was asked for. */
+  readonly key: string;
+  /** The timestamp that the client had seen. */
+  readonly seen: number;
+  /** The timestamp that the server had. */
+  readonly own: number;
+}
+
+/** What happened within one second. */
+export interface Second {
+  /** Which second, since the Unix epoch. */
+  readonly second: number;
+  /** PUTs that were answered with PUT_OK. */
+  putOks: number;
+  /** GETs, refused ones included. */
+  gets: number;
+  /** GETs that were refused. */
+  refused: number;
+  /** REPLICATIONs that followers applied. */
+  replications: number;
+  /** PUT_OKs whose duration is known. */
+  timedPutOks: number;
+  /** The sum of these durations, in milliseconds. */
+  putMsSum: number;
+  /** The longest of these durations, in milliseconds. */
+  putMsMax: number;
+}
+
+/** A message that the diagram draws on its way from one end to the other. */
+export interface DiagramMessage {
+  /** "ip:port" of the server or client that sent it. */
+  readonly from: string;
+  /** "ip:port" of the server or client that received it. */
+  readonly to: string;
+  /** The key that it is about. */
+  readonly key: string;
+  /** The type of the message, as it is drawn. */
+  readonly label:
+    | "PUT"
+    | "PUT_OK"
+    | "GET"
+    | "GET_OK"
+    | "TRY_OTHER"
+    | "REPLICATION"
+    | "REPLICATION_OK";
+  /** The timestamp that the message carries; left out if it carries none. */
+  readonly timestamp?: number;
+}
