@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The diagram of clients and servers.
  *

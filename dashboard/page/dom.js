@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Short forms for finding and making elements.
  *

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The messages that move over the diagram.
  *
