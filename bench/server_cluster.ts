@@ -4,7 +4,8 @@
  * @module
  */
 
-import { ServerConnection, within } from "../lib/client/server_connection.ts";
+import { within } from "../lib/client/deadlines.ts";
+import { ServerConnection } from "../lib/client/server_connection.ts";
 import { Status, type StatusOk } from "../lib/mensagem.ts";
 import type { Address } from "../lib/wire/address.ts";
 import { freePorts } from "./free_ports.ts";

@@ -6,7 +6,8 @@
 
 import type { Terminal } from "../lib/cli/terminal.ts";
 import { clientTexts, tryOther } from "../lib/cli/texts.ts";
-import { ServerConnection, within } from "../lib/client/server_connection.ts";
+import { within } from "../lib/client/deadlines.ts";
+import { ServerConnection } from "../lib/client/server_connection.ts";
 import { Session } from "../lib/client/session.ts";
 import { Fault, Get, Put } from "../lib/mensagem.ts";
 import type { KvServer } from "../lib/server/kv_server.ts";

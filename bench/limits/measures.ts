@@ -7,7 +7,8 @@
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { Status } from "../../lib/mensagem.ts";
-import { ServerConnection, within } from "../../lib/client/server_connection.ts";
+import { within } from "../../lib/client/deadlines.ts";
+import { ServerConnection } from "../../lib/client/server_connection.ts";
 import { drawCurve } from "../drawing.ts";
 import { type FilledCluster, startFilled } from "../filled_cluster.ts";
 import { load, ratePerSecond } from "../load.ts";

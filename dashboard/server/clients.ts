@@ -1,21 +1,23 @@
 /**
- * The clients that the dashboard plays, each with timestamps of its own.
+ * The clients of the dashboard, each with a session of its own.
  *
  * @module
  */
 
-import { type Address, formatAddress } from "../../lib/wire/address.ts";
-import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
-import { dialTimeoutMs } from "../../lib/limits.ts";
-import { type AnyMensagem, checkKey, checkValue, Get, Put, Status } from "../../lib/mensagem.ts";
+import { within } from "../../lib/client/deadlines.ts";
+import { UnavailableError } from "../../lib/client/errors.ts";
+import { type Access, ServerConnection } from "../../lib/client/server_connection.ts";
+import { ServerPool } from "../../lib/client/server_pool.ts";
 import { Session } from "../../lib/client/session.ts";
+import { dialTimeoutMs, requestTimeoutMs } from "../../lib/limits.ts";
+import { checkKey, checkValue, Get, Put } from "../../lib/mensagem.ts";
+import type { Address } from "../../lib/wire/address.ts";
 import type { Item } from "./item.ts";
-import { type Entry, ServerLink } from "./link.ts";
 
-/** The clients that the dashboard plays. */
+/** The number of clients. */
 export const dashboardClients = 4;
 
-/** An answer to one of the clients. */
+/** The answer to a request of one of the clients. */
 export interface Answer {
   /** "ip:port" of the server that was asked. */
   readonly server: string;
@@ -24,8 +26,8 @@ export interface Answer {
   /** The timestamp that the client had for the key when it asked. */
   readonly seen: number;
   /**
-   * The value; `null` where the key does not exist; left out where the server is behind what the
-   * client has seen.
+   * The value, `null` if the key does not exist. Left out in the answer to a PUT, and if the server
+   * is behind what the client has seen.
    */
   readonly value?: string | null;
 }
@@ -34,39 +36,44 @@ export interface Answer {
  * Several clients in one process.
  *
  * - Each request goes once, to the server that was named or to one drawn at random.
- * - Each client has its own connection to each server, so that the servers tell them apart.
+ * - Each client has its own connection to each server, so that the servers tell the clients apart.
  */
 export class Clients implements AsyncDisposable {
-  readonly #servers: ReadonlyMap<string, Address>;
-  readonly #entry: Entry;
+  readonly #access: Access;
   readonly #take: (item: Item) => void;
-  readonly #random: () => number;
-  readonly #closed = new AbortController();
-  #sessions: Session[];
+  /** The connections of each client. */
+  readonly #pools: readonly ServerPool[];
+  /** What each client has seen of the cluster `#cluster`. */
+  #sessions: readonly Session[] = newSessions();
+  /** The id of the cluster, "" until one is known. */
   #cluster = "";
-  /** By client and server. */
-  readonly #links = new Map<string, Promise<ServerLink>>();
+  #closed = false;
 
-  /** Clients 1 to {@linkcode dashboardClients}. `take` is told who they are and what they see. */
+  /**
+   * Clients 1 to {@linkcode dashboardClients}. `take` is told their addresses and what they see.
+   * `random` gives numbers from 0 to 1, 1 excluded.
+   */
   constructor(
     servers: readonly Address[],
-    entry: Entry,
+    access: Access,
     take: (item: Item) => void,
     random: () => number = Math.random,
   ) {
-    this.#servers = new Map(servers.map((address) => [formatAddress(address), address]));
-    this.#entry = entry;
+    this.#access = access;
     this.#take = take;
-    this.#random = random;
-    this.#sessions = newSessions();
+    this.#pools = Array.from({ length: dashboardClients }, (_, index) => {
+      const connect = (address: Address) => this.#connect(index + 1, address);
+      return new ServerPool(servers, connect, random);
+    });
   }
 
   /**
    * Writes a value as one of the clients.
    *
-   * @throws {MensagemError} where key or value break a limit.
-   * @throws {UnavailableError} where it was not written and will not be.
-   * @throws {UnknownOutcomeError} where nobody can tell.
+   * @throws {MensagemError} if the key or the value breaks a limit.
+   * @throws {RangeError} if there is no such client or server.
+   * @throws {UnavailableError} if it was not applied and never will be.
+   * @throws {UnknownOutcomeError} if it may or may not be applied.
    */
   async put(client: number, key: string, value: string, server?: string): Promise<Answer> {
     checkKey(key);
@@ -77,87 +84,18 @@ export class Clients implements AsyncDisposable {
   /**
    * Reads a value as one of the clients.
    *
-   * @throws {MensagemError} where the key breaks a limit.
-   * @throws {UnavailableError} where there is no answer.
+   * @throws {MensagemError} if the key breaks a limit.
+   * @throws {RangeError} if there is no such client or server.
+   * @throws {UnavailableError} if the server does not answer.
    */
   async get(client: number, key: string, server?: string): Promise<Answer> {
     checkKey(key);
     return await this.#ask(client, key, server, (id, seen) => new Get(id, key, seen));
   }
 
-  /** Ends all connections. Requests without an answer fail. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed.abort();
-    for (const link of this.#links.values()) {
-      await link.then((open) => open.close(), () => {});
-    }
-  }
-
-  async #ask(
-    client: number,
-    key: string,
-    server: string | undefined,
-    make: (id: number, seen: number) => Put | Get,
-  ): Promise<Answer> {
-    const link = await this.#link(client, server ?? this.#draw());
-    const session = this.#sessions[client - 1]!;
-    const seen = session.timestamp(key);
-    const reply = await link.request((id) => make(id, seen));
-    switch (reply.type) {
-      case "TRY_OTHER_SERVER_OR_LATER":
-        return { server: link.server, timestamp: reply.timestamp, seen };
-      case "PUT_OK":
-      case "GET_OK": {
-        session.learn(reply);
-        const timestamp = session.timestamp(key);
-        this.#take({ kind: "seen", at: Date.now(), client, key, timestamp });
-        const value = reply.type === "GET_OK" ? { value: reply.value } : {};
-        return { server: link.server, timestamp: reply.timestamp, seen, ...value };
-      }
-      default:
-        throw refusal(link.server, reply);
-    }
-  }
-
-  #draw(): string {
-    const names = [...this.#servers.keys()];
-    return names[Math.floor(this.#random() * names.length)]!;
-  }
-
-  async #link(client: number, server: string): Promise<ServerLink> {
-    if (this.#sessions[client - 1] === undefined) {
-      throw new RangeError(`there is no client ${client}: they are 1 to ${dashboardClients}`);
-    }
-    const address = this.#servers.get(server);
-    if (address === undefined) throw new RangeError(`there is no server ${server} here`);
-    const name = `${client} ${server}`;
-    const present = this.#links.get(name);
-    if (present !== undefined && (await present.catch(() => undefined))?.open) return present;
-    if (this.#links.get(name) !== present) return await this.#link(client, server);
-    const fresh = this.#connect(client, address);
-    this.#links.set(name, fresh);
-    return await fresh;
-  }
-
-  /** Connects, tells whose connection it is, and checks that what the clients know still holds. */
-  async #connect(client: number, address: Address): Promise<ServerLink> {
-    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(dialTimeoutMs)]);
-    try {
-      const link = await ServerLink.open(address, this.#entry, signal);
-      this.#take({ kind: "client", at: Date.now(), client, address: link.local });
-      const reply = await link.request((id) => new Status(id));
-      if (reply.type !== "STATUS_OK") throw refusal(link.server, reply);
-      this.belongsTo(reply.cluster);
-      return link;
-    } catch (cause) {
-      if (cause instanceof UnavailableError) throw cause;
-      throw new UnavailableError(formatAddress(address), (cause as Error).message, { cause });
-    }
-  }
-
   /**
-   * Takes note of the cluster that a server belongs to, "" where it belongs to none yet. Where that
-   * is another one than before, the clients forget what they have seen: it means nothing there.
+   * Learns the id of the cluster that a server belongs to, "" if it has none yet. If it is another
+   * one than before, the clients forget what they have seen: the timestamps mean nothing there.
    */
   belongsTo(cluster: string): void {
     if (cluster === "" || cluster === this.#cluster) return;
@@ -167,16 +105,67 @@ export class Clients implements AsyncDisposable {
     this.#sessions = newSessions();
     this.#take({ kind: "forgotten", at: Date.now() });
   }
+
+  /** Closes all connections. Requests without an answer fail. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#pools.map((pool) => pool.close()));
+  }
+
+  async #ask(
+    client: number,
+    key: string,
+    server: string | undefined,
+    make: (id: number, seen: number) => Put | Get,
+  ): Promise<Answer> {
+    const connection = this.#connection(client, server);
+    // The first answer of a server may tell the clients to forget what they have seen.
+    await connection.opened;
+    const session = this.#sessions[client - 1]!;
+    const seen = session.timestamp(key);
+    const reply = await connection.request((id) => make(id, seen), within(requestTimeoutMs));
+    const answer = { server: connection.server, timestamp: reply.timestamp, seen };
+    if (reply.type === "TRY_OTHER_SERVER_OR_LATER") return answer;
+    session.learn(reply);
+    const timestamp = session.timestamp(key);
+    this.#take({ kind: "seen", at: Date.now(), client, key, timestamp });
+    return reply.type === "GET_OK" ? { ...answer, value: reply.value } : answer;
+  }
+
+  /** The connection of a client to the server that is named, or to one drawn at random. */
+  #connection(client: number, server: string | undefined): ServerConnection {
+    const pool = this.#pools[client - 1];
+    if (pool === undefined) {
+      throw new RangeError(`there is no client ${client}: they are 1 to ${dashboardClients}`);
+    }
+    const asked = server === undefined
+      ? pool.drawAny()
+      : pool.servers.find(({ name }) => name === server);
+    if (asked === undefined) {
+      const names = pool.servers.map(({ name }) => name).join(", ");
+      throw new RangeError(`there is no server ${server}: --servers names ${names}`);
+    }
+    if (this.#closed) throw new UnavailableError(asked.name, "the dashboard was closed");
+    return pool.connection(asked);
+  }
+
+  #connect(client: number, address: Address): ServerConnection {
+    const connection = new ServerConnection(address, {
+      ...this.#access,
+      connectTimeoutMs: dialTimeoutMs,
+      belongs: (cluster) => {
+        this.belongsTo(cluster);
+        return true;
+      },
+    });
+    void connection.opened.then(() => {
+      if (!connection.alive) return;
+      this.#take({ kind: "client", at: Date.now(), client, address: connection.local! });
+    });
+    return connection;
+  }
 }
 
 function newSessions(): Session[] {
   return Array.from({ length: dashboardClients }, () => new Session());
-}
-
-function refusal(server: string, reply: AnyMensagem): Error {
-  if (reply.type !== "ERROR") return new UnavailableError(server, `${reply.type} is no answer`);
-  const reason = `${reply.code}: ${reply.message}`;
-  return reply.code === "UNKNOWN_OUTCOME"
-    ? new UnknownOutcomeError(server, reason)
-    : new UnavailableError(server, reason);
 }

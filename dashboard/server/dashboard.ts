@@ -6,13 +6,13 @@
 
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
+import type { Access } from "../../lib/client/server_connection.ts";
 import type { FaultAction } from "../../lib/wire/events.ts";
 import { Clients } from "./clients.ts";
 import { demonstrate } from "./demo.ts";
 import { Feed } from "./feed.ts";
 import { type Backend, serveHttp } from "./http.ts";
 import type { Item } from "./item.ts";
-import type { Entry } from "./link.ts";
 import { Observer } from "./observer.ts";
 
 /**
@@ -22,7 +22,7 @@ import { Observer } from "./observer.ts";
 export const demoStepMs = 1_300;
 
 /** The options of a dashboard. */
-export interface DashboardOptions extends Entry {
+export interface DashboardOptions extends Access {
   /** Where the dashboard listens. Port 0 takes a free one. */
   readonly listen: Address;
   /** The servers, in the order in which they are shown. */

@@ -7,16 +7,17 @@
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import type { Counts, FaultAction } from "../../lib/wire/events.ts";
-import { dialTimeoutMs } from "../../lib/limits.ts";
+import { within } from "../../lib/client/deadlines.ts";
+import { type Access, ServerConnection } from "../../lib/client/server_connection.ts";
+import { dialTimeoutMs, requestTimeoutMs } from "../../lib/limits.ts";
 import { redialFirstMs, redialLongestMs } from "../../lib/replication/tuning.ts";
-import { type Events, Fault, Observe, Status } from "../../lib/mensagem.ts";
+import { type Events, Fault, Status } from "../../lib/mensagem.ts";
 import type { Item } from "./item.ts";
-import { type Entry, ServerLink } from "./link.ts";
 
 /** Time between an answer to STATUS and the next STATUS. */
 export const statusIntervalMs = 1_000;
 
-/** A server that sends its observer nothing for this long is taken to be unreachable. */
+/** A server that does not answer a STATUS within this time is taken to be unreachable. */
 export const observerSilenceMs = 4_000;
 
 /** Shortest life of a connection that the observer closes to get the server's table again. */
@@ -38,12 +39,12 @@ export class Observer implements AsyncDisposable {
   /** "ip:port" of the server. */
   readonly server: string;
   readonly #address: Address;
-  readonly #entry: Entry;
+  readonly #access: Access;
   readonly #take: (item: Item) => void;
   readonly #closed = new AbortController();
   readonly #running: Promise<void>;
-  /** The connection; `undefined` if there is none. */
-  #link: ServerLink | undefined;
+  /** The connection, open or not; `undefined` between two connections. */
+  #connection: ServerConnection | undefined;
   /** The counts of this connection's last EVENTS; `undefined` before the first. */
   #counts: Counts | undefined;
   /** Whether events got lost, so that the dashboard's copy of the server's table may be old. */
@@ -52,10 +53,10 @@ export class Observer implements AsyncDisposable {
   #connectedAt = 0;
 
   /** Starts to dial. */
-  constructor(address: Address, entry: Entry, take: (item: Item) => void) {
+  constructor(address: Address, access: Access, take: (item: Item) => void) {
     this.server = formatAddress(address);
     this.#address = address;
-    this.#entry = entry;
+    this.#access = access;
     this.#take = take;
     this.#running = this.#run();
   }
@@ -66,15 +67,16 @@ export class Observer implements AsyncDisposable {
    * @throws {Error} if the server is not connected, or refuses the command.
    */
   async fault(follower: string, action: FaultAction, delayMs?: number): Promise<void> {
-    if (this.#link === undefined) throw new Error(`${this.server} is not connected`);
-    const reply = await this.#link.request((id) => new Fault(id, follower, action, delayMs));
-    if (reply.type === "ERROR") throw new Error(`${reply.code}: ${reply.message}`);
+    const connection = this.#connection;
+    if (!connection?.alive) throw new Error(`${this.server} is not connected`);
+    const make = (id: number) => new Fault(id, follower, action, delayMs);
+    await connection.request(make, within(requestTimeoutMs));
   }
 
   /** Closes the connection, and does not dial again. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
-    await this.#link?.close();
+    this.#connection?.close("the dashboard was closed");
     await this.#running;
   }
 
@@ -100,50 +102,39 @@ export class Observer implements AsyncDisposable {
 
   /** Observes over one connection until it ends. Resolves with the reason for the end. */
   async #observe(): Promise<string> {
-    const { signal } = this.#closed;
-    let link: ServerLink;
-    try {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(dialTimeoutMs)]);
-      link = await ServerLink.open(this.#address, this.#entry, limit);
-    } catch (error) {
-      return (error as Error).message;
-    }
-    if (signal.aborted) await link.close();
-    this.#link = link;
     this.#counts = undefined;
     this.#incomplete = false;
     this.#connectedAt = performance.now();
-    link.onEvents = (events) => this.#takeEvents(link, events);
-    link.observe((id) => new Observe(id));
+    const connection = new ServerConnection(this.#address, {
+      ...this.#access,
+      connectTimeoutMs: dialTimeoutMs,
+      onEvents: (events) => this.#takeEvents(connection, events),
+    });
+    this.#connection = connection;
     const ended = new AbortController();
-    const pollingStatus = this.#pollStatus(link, ended.signal);
-    const reason = await link.ended();
+    const pollingStatus = this.#pollStatus(connection, ended.signal);
+    const reason = await connection.ended;
     ended.abort();
-    this.#link = undefined;
+    this.#connection = undefined;
     await pollingStatus;
     return reason;
   }
 
-  async #pollStatus(link: ServerLink, ended: AbortSignal): Promise<void> {
-    while (link.open) {
+  async #pollStatus(connection: ServerConnection, ended: AbortSignal): Promise<void> {
+    await connection.opened;
+    while (connection.usable) {
       try {
-        const reply = await link.request((id) => new Status(id));
-        if (reply.type !== "STATUS_OK") {
-          throw new Error(`the server answered STATUS with ${reply.type}`);
-        }
+        const reply = await connection.request((id) => new Status(id), within(observerSilenceMs));
         const { type: _type, id: _id, ...status } = reply;
         this.#take({ kind: "status", at: Date.now(), server: this.server, status });
       } catch (error) {
-        return await link.close((error as Error).message);
+        return connection.close((error as Error).message);
       }
       await pause(statusIntervalMs, ended);
-      if (performance.now() - link.heardAt > observerSilenceMs) {
-        await link.close(`the server sent nothing for ${observerSilenceMs} ms`);
-      }
     }
   }
 
-  #takeEvents(link: ServerLink, { at, missed, counts, events }: Events): void {
+  #takeEvents(connection: ServerConnection, { at, missed, counts, events }: Events): void {
     const { server } = this;
     const before = this.#counts;
     this.#counts = counts;
@@ -156,7 +147,7 @@ export class Observer implements AsyncDisposable {
     // The first EVENTS misses part of a table that is too large: reconnecting would not help.
     if (missed > 0 && before !== undefined) this.#incomplete = true;
     else if (this.#incomplete && performance.now() - this.#connectedAt > reconnectMinMs) {
-      link.close(tableIncomplete).catch(() => {});
+      connection.close(tableIncomplete);
     }
   }
 }

@@ -1,39 +1,42 @@
 /**
- * How a cluster is, put together from what its servers say one by one.
+ * The status of a cluster, put together from the answers of its servers.
  *
  * @module
  */
 
 import type { StatusResult } from "./kv_client.ts";
 
-/** A server that answers, in the light of what the leader says about it. */
+/** A server that answers, with what the leader says about it. */
 export interface ServerUp {
   /** "ip:port" */
   readonly server: string;
-  /** It has answered. */
+  /** The server has answered. */
   readonly reachable: true;
-  /** What it is in the replication. */
+  /** The server's role in the replication. */
   readonly role: "leader" | "follower";
-  /** It holds every acknowledged write; `null` where no leader has answered that could tell. */
+  /**
+   * Whether the server is in sync: it holds every acknowledged write. `null` if its leader has not
+   * answered.
+   */
   readonly inSync: boolean | null;
   /** The highest timestamp that it has applied. */
   readonly timestamp: number;
   /**
-   * By how many timestamps it is behind the leader, as the leader knows it: 0 for the leader, `null`
-   * where no leader knows it.
+   * How many timestamps the server is behind its leader, as the leader knows it. 0 for the leader
+   * itself, `null` if the leader has not answered or does not know the server.
    */
   readonly lag: number | null;
-  /** Keys in its table. */
+  /** The number of keys in its table. */
   readonly keys: number;
-  /** Open connections, those between servers included. */
+  /** The number of open connections, those between servers included. */
   readonly connections: number;
   /** Milliseconds since it was started. */
   readonly uptimeMs: number;
-  /** Memory of its process that is in RAM. */
+  /** Memory of its process that is in RAM, in bytes. */
   readonly memoryBytes: number;
-  /** The id of the cluster that its data belongs to, "" before it has any. */
+  /** The id of the cluster that its data belongs to, "" if it has none yet. */
   readonly cluster: string;
-  /** It takes faults. */
+  /** Whether it accepts FAULT. */
   readonly faults: boolean;
 }
 
@@ -41,44 +44,44 @@ export interface ServerUp {
 export interface ServerDown {
   /** "ip:port" */
   readonly server: string;
-  /** It has not answered. */
+  /** The server has not answered. */
   readonly reachable: false;
-  /** Why not. */
+  /** Why it has not answered. */
   readonly reason: string;
 }
 
-/** How a cluster is. */
+/** The status of a cluster. */
 export interface ClusterStatus {
-  /** True where all servers answer and none of them belongs to another cluster. */
+  /** Whether all servers answer, and all belong to the same cluster. */
   readonly ok: boolean;
-  /** "ip:port" of the leader, `null` where it does not answer. */
+  /** "ip:port" of the leader, `null` if no leader has answered. */
   readonly leader: string | null;
-  /** All servers that were asked, in that order. */
+  /** All servers that were asked, in the same order. */
   readonly servers: readonly (ServerUp | ServerDown)[];
 }
 
-/** Puts together what the servers of a cluster say. */
+/** The status of a cluster, from the answers of its servers. */
 export function clusterStatus(results: readonly StatusResult[]): ClusterStatus {
   const up = results.filter((result) => result.reachable);
   const leader = up.find(({ status }) => status.server === status.leader);
   const servers = results.map((result): ServerUp | ServerDown => {
     if (!result.reachable) return result;
     const { server, status } = result;
-    const leads = status.server === status.leader;
-    // Only the leader that a server follows can tell.
-    const teller = leads
+    const isLeader = status.server === status.leader;
+    // Another leader than the server's own knows nothing about it.
+    const ownLeader = isLeader
       ? status
       : leader?.status.server === status.leader
       ? leader.status
       : undefined;
-    const known = teller?.followers.find((follower) => follower.server === status.server);
+    const known = ownLeader?.followers.find((follower) => follower.server === status.server);
     return {
       server,
       reachable: true,
-      role: leads ? "leader" : "follower",
-      inSync: teller?.inSync.includes(status.server) ?? null,
+      role: isLeader ? "leader" : "follower",
+      inSync: ownLeader?.inSync.includes(status.server) ?? null,
       timestamp: status.timestamp,
-      lag: leads ? 0 : known === undefined ? null : teller!.timestamp - known.timestamp,
+      lag: isLeader ? 0 : known === undefined ? null : ownLeader!.timestamp - known.timestamp,
       keys: status.keys,
       connections: status.connections,
       uptimeMs: status.uptimeMs,

@@ -1,27 +1,38 @@
 /**
  * The errors of the client library.
  *
+ * | Error                 | Meaning                                        | Is trying again safe?          |
+ * | --------------------- | ---------------------------------------------- | ------------------------------ |
+ * | `UnavailableError`    | not done: no write was applied, and none will  | yes                            |
+ * | `StaleError`          | every server that answered is behind the client | yes, later                    |
+ * | `UnknownOutcomeError` | a PUT may or may not be applied                | only the caller can tell       |
+ * | `ClusterResetError`   | the servers belong to another cluster          | no: a new session is needed    |
+ * | `SessionError`        | the given session is no exported session       | no                             |
+ *
  * @module
  */
 
 import type { ErrorCode } from "../mensagem.ts";
 
-/** What an error about a server may carry besides its reason. */
+/** The options of an error about a server. */
 export interface ServerErrorOptions extends ErrorOptions {
-  /** What the server itself said. Left out where it said nothing. */
+  /** The code that the server answered with. Left out if the server did not answer. */
   readonly code?: ErrorCode;
 }
 
 /**
- * A request was not carried out: a write was not applied and never will be. Trying again is safe.
+ * A request was not carried out: no write was applied, and none will be. Trying again is safe.
  */
 export class UnavailableError extends Error {
-  /** "ip:port" of the server that was asked, the last one where several were. */
+  /** "ip:port" of the server that was asked, or of the last one if several were asked. */
   readonly server: string;
-  /** What the server itself said, `undefined` where it said nothing. */
+  /**
+   * The code that the server answered with, `undefined` if it did not answer. If several servers
+   * were asked, the code that all of them answered with, otherwise `undefined`.
+   */
   readonly code: ErrorCode | undefined;
 
-  /** Says why `server` did not do it. */
+  /** An error about `server`. `reason` becomes the message. */
   constructor(server: string, reason: string, options?: ServerErrorOptions) {
     super(reason, options);
     this.name = "UnavailableError";
@@ -30,30 +41,32 @@ export class UnavailableError extends Error {
   }
 }
 
-/** What a server that is behind has for a key. */
+/** What a server that is behind the client has for a key. */
 export interface StaleAnswer {
   /** "ip:port" of the server. */
   readonly server: string;
-  /** Its timestamp for the key, 0 where it has none. */
+  /** The server's timestamp for the key, 0 if it has none. */
   readonly timestamp: number;
 }
 
 /**
- * Every server that answered a GET is behind what the client has seen, or not synchronised yet
+ * Every server that answered a GET is behind what the client has seen, or is not synchronised yet
  * (TRY_OTHER_SERVER_OR_LATER). Trying again later is safe.
  */
 export class StaleError extends Error {
-  /** The key that was asked for. */
+  /** The key of the GET. */
   readonly key: string;
   /** The timestamp that the client has for the key. */
   readonly seen: number;
-  /** The last answer of each server that answered; the others could not be reached. */
+  /** The last answer of each server that answered. The other servers did not answer. */
   readonly answers: readonly StaleAnswer[];
 
-  /** Says who is behind. */
+  /** An error about a key of which the client has seen timestamp `seen`. */
   constructor(key: string, seen: number, answers: readonly StaleAnswer[]) {
     const list = answers.map(({ server, timestamp }) => `${server} has ${timestamp}`).join(", ");
-    super(`no server that answered may show the key at timestamp ${seen} or later: ${list}`);
+    super(
+      `no server that answered has the key at timestamp ${seen} or later: ${list}. Try again later.`,
+    );
     this.name = "StaleError";
     this.key = key;
     this.seen = seen;
@@ -62,14 +75,14 @@ export class StaleError extends Error {
 }
 
 /**
- * A write may or may not be applied, now or later. Only the caller can tell whether writing again
- * is right.
+ * A PUT may or may not be applied, now or later. Only the caller can tell whether writing again is
+ * right. A GET may show whether the PUT was applied.
  */
 export class UnknownOutcomeError extends Error {
   /** "ip:port" of the server that was asked. */
   readonly server: string;
 
-  /** Says why nobody can tell what became of a write that `server` was sent. */
+  /** An error about a PUT that was sent to `server`. `reason` becomes the message. */
   constructor(server: string, reason: string, options?: ErrorOptions) {
     super(reason, options);
     this.name = "UnknownOutcomeError";
@@ -78,26 +91,28 @@ export class UnknownOutcomeError extends Error {
 }
 
 /**
- * The whole cluster has lost its memory since this client first asked, so what the client remembers
- * means nothing any more. A new client, or a new session, begins anew.
+ * A server belongs to another cluster than the one that this client knows, most likely because all
+ * servers have lost their memory. The timestamps of the session mean nothing there. Use a new client
+ * without that session.
  */
 export class ClusterResetError extends Error {
-  /** "ip:port" of the server that belongs to the new cluster. */
+  /** "ip:port" of the server. */
   readonly server: string;
 
-  /** Says that `server` belongs to another cluster than the one that the client knows. */
+  /** An error about `server`. */
   constructor(server: string) {
     super(
-      "the cluster was reset: its servers have lost what they held, or this one belongs to another",
+      `${server} belongs to another cluster than before: its servers have lost their memory, or the ` +
+        "address is wrong. Use a new client or session.",
     );
     this.name = "ClusterResetError";
     this.server = server;
   }
 }
 
-/** What was given as an exported session is none. */
+/** The given session is no exported session, or is one of another cluster. */
 export class SessionError extends Error {
-  /** Says what is wrong with it. */
+  /** An error with this message. */
   constructor(message: string) {
     super(message);
     this.name = "SessionError";

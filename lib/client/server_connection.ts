@@ -9,12 +9,20 @@ import { DiallerHandshake } from "../auth/handshake.ts";
 import type { Secret } from "../auth/secret.ts";
 import type { Connection, Receiver } from "../net/connection.ts";
 import { dial, type Tls } from "../net/dial.ts";
-import { ClusterResetError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
-import type { ErrorCode, FrameError } from "../mensagem.ts";
-import { type AnyMensagem, Mensagem, Status } from "../mensagem.ts";
-import { answers, type Reply, type ReplyTo, type Request } from "./session.ts";
+import {
+  type AnyMensagem,
+  type Events,
+  type FrameError,
+  Mensagem,
+  Observe,
+  Status,
+} from "../mensagem.ts";
+import { type Deadlines, DeadlineTimer } from "./deadlines.ts";
+import { ClusterResetError, type ServerErrorOptions, UnavailableError } from "./errors.ts";
+import { PendingRequest, PendingRequests } from "./pending_requests.ts";
+import { answers, type Reply, type ReplyTo, type Request } from "./requests.ts";
 
-/** A client gives up on a connection that cannot be used after this time. */
+/** A connection that is not open after this time is given up. */
 export const connectTimeoutMs = 5_000;
 
 /**
@@ -23,107 +31,97 @@ export const connectTimeoutMs = 5_000;
  */
 export const silentServerMs = 250;
 
-/** Requests of one connection that were given up while their answers may still come. */
+/** Abandoned requests at which a connection takes no more requests. */
 export const abandonedMax = 1_024;
 
-/** How long a request may take, and who may give it up. Times are those of `performance.now()`. */
-export interface Patience {
-  /** When the caller asked. */
-  readonly since: number;
-  /** When the request must have left. */
-  readonly sendBy: number;
-  /** When the answer must be there. */
-  readonly answerBy: number;
-  /** Gives the request up. */
-  readonly signal?: AbortSignal | undefined;
+/** What a server asks of its clients. */
+export interface Access {
+  /** The password of clients, if the servers ask for one. */
+  readonly password?: Secret | Promise<Secret | undefined> | undefined;
+  /** How the connection is encrypted. It is not if this is left out. */
+  readonly tls?: Tls | undefined;
 }
 
-/** Waits for so many milliseconds from now, and for nothing else. */
-export function within(ms: number): Patience {
-  const since = performance.now();
-  return { since, sendBy: since + ms, answerBy: since + ms };
-}
-
-/** A request without an answer. */
-class InFlight {
-  /** Until it is sent it can be given up without a trace. */
-  sent = false;
-  /** Nobody waits for the answer any more; it is dropped when it comes. */
-  abandoned = false;
-  /** Stops listening to the signal. */
-  unlisten: (() => void) | undefined;
-
-  constructor(
-    readonly request: Request,
-    readonly patience: Patience,
-    readonly resolve: (reply: Reply) => void,
-    readonly reject: (reason: unknown) => void,
-  ) {}
+/** How a client connects to a server. */
+export interface ServerConnectionOptions extends Access {
+  /** In how many milliseconds the connection must be open: {@linkcode connectTimeoutMs} by default. */
+  readonly connectTimeoutMs?: number;
+  /**
+   * Is told the id of the server's cluster, "" if the server has none yet, before the first PUT or
+   * GET leaves. Returns whether the client may use that cluster. Left out, it may use any.
+   */
+  readonly belongs?: (cluster: string) => boolean;
+  /** Receives the events of the server. If given, the connection observes the server. */
+  readonly onEvents?: (events: Events) => void;
 }
 
 /**
  * One connection that carries any number of requests at once.
  *
  * - A request is sent once and never again.
- * - Giving up one request, by its deadline or its signal, does no harm to the others: its answer is
- *   dropped when it comes. A connection that stays silent, or has too many such answers to come,
- *   is retired: it takes no more requests and ends with the last one under way.
- * - A server that answers what was not asked is given up: the connection ends, and all requests on
- *   it fail.
- * - Before the first PUT or GET leaves, the server has proved that it knows the password, where
- *   there is one, and has said which cluster it belongs to.
+ * - Giving up one request, by its deadline or its signal, does no harm to the others. Its answer is
+ *   dropped when it comes.
+ * - A connection that stays silent, or has too many abandoned requests, is retired: it takes no more
+ *   requests and ends when no caller waits any longer.
+ * - An answer that fits no request breaks the protocol: the connection ends and all its requests
+ *   fail.
+ * - Before the first PUT or GET leaves, the server has proved that it knows the password, if there
+ *   is one, and has said which cluster it belongs to.
  */
 export class ServerConnection implements Receiver {
   /** "ip:port" of the server. */
   readonly server: string;
-  /** Resolves when the connection is gone. */
-  readonly ended: Promise<void>;
+  /** Resolves when the connection is open or has ended. Never rejects. */
+  readonly opened: Promise<void>;
+  /** Resolves with the reason when the connection has ended and its socket is closed. */
+  readonly ended: Promise<string>;
 
-  readonly #belongs: (cluster: string) => boolean;
+  readonly #options: ServerConnectionOptions;
   readonly #ending = new AbortController();
+  readonly #opened = Promise.withResolvers<void>();
   #connection: Connection | undefined;
   /**
-   * "connecting": nothing is sent but proofs. "checking": only STATUS is. "open": all is. "failed":
-   * it is over. It only moves forward.
+   * "connecting": only the handshake is sent. "checking": STATUS is sent too. "open": everything is.
+   * "failed": nothing is any more. It only moves forward.
    */
   #state: "connecting" | "checking" | "open" | "failed" = "connecting";
+  /** Why the connection has failed, "" before that. */
+  #reason = "";
+  /** Whether it takes no more requests but still waits for answers. */
   #retired = false;
-  /** The server belongs to another cluster. */
+  /** Whether the server belongs to another cluster. */
   #foreign = false;
-  /** While the server has not accepted this client's proof. */
+  /** Set until client and server have proved to each other that they know the password. */
   #handshake: DiallerHandshake | undefined;
-  /** Requests without an answer, by id, the abandoned ones included. Empty once it has failed. */
-  readonly #inFlight = new Map<number, InFlight>();
-  #abandoned = 0;
+  /** Empty once the connection has failed. */
+  readonly #pending: PendingRequests;
+  readonly #timer = new DeadlineTimer(() => this.#expire());
   #nextId = 1;
-  /** Since when an answer is due on a connection on which nothing comes, 0 where none is. */
+  /** The id of the OBSERVE, `undefined` if none was sent. */
+  #observeId: number | undefined;
+  /** Since when an answer is due and nothing has come, 0 if none is due. */
   #silentSince = 0;
-  /** One timer, for the earliest deadline of all; `#timerAt` never lies after that. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #timerAt = Infinity;
 
-  /**
-   * Begins to connect, encrypted where `tls` is given, and to prove that it knows the password
-   * where there is one. `belongs` tells whether a cluster is the one that the client knows; any is
-   * where it is left out.
-   */
-  constructor(
-    address: Address,
-    belongs?: (cluster: string) => boolean,
-    password?: Promise<Secret | undefined>,
-    tls?: Tls,
-  ) {
+  /** Begins to connect. */
+  constructor(address: Address, options: ServerConnectionOptions = {}) {
     this.server = formatAddress(address);
-    this.#belongs = belongs ?? (() => true);
-    this.ended = this.#run(address, password, tls);
+    this.#options = options;
+    this.#pending = new PendingRequests(this.server, () => this.#requestGivenUp());
+    this.opened = this.#opened.promise;
+    this.ended = this.#run(address);
   }
 
-  /** True while it takes requests. */
+  /** "ip:port" of this end, `undefined` before it is connected. */
+  get local(): string | undefined {
+    return this.#connection?.local;
+  }
+
+  /** Whether it takes requests. They wait while it is not open yet. */
   get usable(): boolean {
     return this.#state !== "failed" && !this.#retired && (this.#connection?.open ?? true);
   }
 
-  /** True while the server has shown that it is there: it answers, or has not had to yet. */
+  /** Whether the server has shown that it is there: the connection is open and not silent. */
   get alive(): boolean {
     return this.#state === "open" && this.usable;
   }
@@ -131,159 +129,173 @@ export class ServerConnection implements Receiver {
   /**
    * Sends the request that `make` makes of an id, and resolves with its answer.
    *
-   * @throws {UnavailableError} where it is certain that nothing was written.
-   * @throws {UnknownOutcomeError} where that is not certain, also where the signal is aborted after
-   * a PUT was sent. `cause` is then what the signal gives as the reason.
-   * @throws {ClusterResetError} where the server belongs to another cluster.
-   * @throws what the signal gives as the reason, where it is aborted and nothing was written.
+   * @throws {UnavailableError} if no write was applied, and none will be.
+   * @throws {UnknownOutcomeError} if a PUT was sent and its outcome is unknown, also if the signal
+   * is aborted then; `cause` is the signal's reason in that case.
+   * @throws {ClusterResetError} if the server belongs to another cluster.
+   * @throws the signal's reason if it is aborted in any other case.
    */
-  request<R extends Request>(make: (id: number) => R, patience: Patience): Promise<ReplyTo<R>> {
+  request<R extends Request>(make: (id: number) => R, deadlines: Deadlines): Promise<ReplyTo<R>> {
     return new Promise<Reply>((resolve, reject) => {
-      const { signal } = patience;
-      signal?.throwIfAborted();
-      if (!this.usable) throw new UnavailableError(this.server, "the connection was lost");
+      deadlines.signal?.throwIfAborted();
+      if (!this.usable) {
+        throw new UnavailableError(this.server, this.#reason || "the connection was lost");
+      }
       const request = make(this.#nextId++);
       if (this.#foreign && request.type !== "STATUS") throw new ClusterResetError(this.server);
-      const inFlight = new InFlight(request, patience, resolve, reject);
-      if (signal !== undefined) {
-        const abandon = () => this.#abandon(inFlight, signal.reason);
-        signal.addEventListener("abort", abandon);
-        inFlight.unlisten = () => signal.removeEventListener("abort", abandon);
-      }
-      this.#inFlight.set(request.id, inFlight);
-      if (this.#maySend(request)) this.#send(inFlight);
-      this.#watch(inFlight.sent ? patience.answerBy : patience.sendBy);
-    }) as Promise<ReplyTo<R>>; // `answers` has seen to that
+      const pending = new PendingRequest(request, deadlines, resolve, reject);
+      this.#pending.add(pending);
+      if (this.#maySend(request)) this.#send(pending);
+      this.#timer.add(pending.sent ? deadlines.answerBy : deadlines.sendBy);
+    }) as Promise<ReplyTo<R>>; // `answers` has checked the type
   }
 
-  /** Ends the connection. Requests without an answer fail. */
-  close(): void {
-    this.#fail("the client was closed");
+  /** Ends the connection. Requests without an answer fail with this reason. */
+  close(reason = "the client was closed"): void {
+    this.#fail(reason);
   }
 
-  /** Nothing to wait for. */
+  /** Does nothing: lines need no preparation. */
   begin(): void {}
 
-  /** Takes an answer. */
+  /** Takes a line of the server. */
   receive(line: string): void | Promise<void> {
     this.#silentSince = 0;
     try {
-      return this.#take(line);
+      return this.#take(Mensagem.decode(line));
     } catch (error) {
-      this.#broken(error as Error);
+      this.fail(error as Error);
     }
   }
 
-  /** Nothing to do. */
+  /** Does nothing: answers are handed on one by one. */
   end(): void {}
 
-  /** The server sends what is no answer. */
-  fail(failure: FrameError): void {
-    this.#broken(failure);
+  /** Ends the connection because the server sends what is no message, or no answer. */
+  fail({ message }: FrameError | Error): void {
+    this.#fail(`the server broke the protocol: ${message}`);
   }
 
-  async #run(
-    address: Address,
-    password: Promise<Secret | undefined> | undefined,
-    tls: Tls | undefined,
-  ): Promise<void> {
+  /** One connection from start to end. Resolves with the reason of the end. */
+  async #run(address: Address): Promise<string> {
+    const { tls, password, connectTimeoutMs: timeoutMs = connectTimeoutMs } = this.#options;
     const giveUp = () => {
-      if (this.#state !== "open") this.#fail(`no connection within ${connectTimeoutMs} ms`);
+      if (this.#state !== "open") this.#fail(`no connection within ${timeoutMs} ms`);
     };
-    const timer = setTimeout(giveUp, connectTimeoutMs);
+    const timer = setTimeout(giveUp, timeoutMs);
     try {
       const secret = await password;
       const { signal } = this.#ending;
       signal.throwIfAborted();
-      this.#connection = await dial(address, signal, tls);
-      if (secret === undefined) this.#check(this.#connection);
-      else {
-        this.#handshake = new DiallerHandshake(secret, "client");
-        this.#connection.send(this.#handshake.hello.encode());
-      }
-      await this.#connection.run(this);
+      const connection = this.#connection = await dial(address, signal, tls);
+      this.#greet(connection, secret);
+      await connection.run(this);
       this.#fail("the connection was lost");
     } catch (cause) {
       this.#fail((cause as Error).message, { cause });
     } finally {
       clearTimeout(timer);
     }
+    return this.#reason;
   }
 
-  /** Asks which cluster the server belongs to: until it has answered only STATUS is sent. */
+  /** Sends the first message of a connection that was just made. */
+  #greet(connection: Connection, secret: Secret | undefined): void {
+    if (this.#state === "failed") return connection.abort(); // it was closed in the same turn
+    // As between servers, reading must never pause: the server sends no requests that would pile up.
+    connection.betweenServers = true;
+    if (secret === undefined) return this.#check(connection);
+    this.#handshake = new DiallerHandshake(secret, "client");
+    connection.send(this.#handshake.hello.encode());
+  }
+
+  /** Asks which cluster the server belongs to. Until the answer only STATUS is sent. */
   #check(connection: Connection): void {
     this.#state = "checking";
-    const request = new Status(0); // an id that no other request has
+    const { belongs, onEvents } = this.#options;
     const resolve = (reply: Reply) => {
-      this.#foreign = reply.type === "STATUS_OK" && !this.#belongs(reply.cluster);
+      this.#foreign = reply.type === "STATUS_OK" && belongs?.(reply.cluster) === false;
       this.#open();
     };
-    // A server that does not know this question has no cluster id either.
+    // A server that does not know STATUS has no cluster id either.
     const reject = () => this.#open();
-    const patience = { since: performance.now(), sendBy: Infinity, answerBy: Infinity };
-    const inFlight = new InFlight(request, patience, resolve, reject);
-    inFlight.sent = true;
-    this.#inFlight.set(request.id, inFlight);
+    const request = new Status(0); // no other request has this id
+    const deadlines = { since: performance.now(), sendBy: Infinity, answerBy: Infinity };
+    const pending = new PendingRequest(request, deadlines, resolve, reject);
+    pending.sent = true;
+    this.#pending.add(pending);
     connection.send(request.encode());
-    this.#sendWaiting();
+    if (onEvents !== undefined) {
+      this.#observeId = this.#nextId++;
+      connection.send(new Observe(this.#observeId).encode());
+    }
+    this.#sendUnsent();
   }
 
+  /** From here on all requests are sent. Those to another cluster fail instead. */
   #open(): void {
     if (this.#state !== "checking") return;
     this.#state = "open";
+    this.#opened.resolve();
     if (this.#foreign) {
-      for (const inFlight of [...this.#inFlight.values()]) {
-        if (inFlight.sent) continue;
-        this.#settle(inFlight);
-        inFlight.reject(new ClusterResetError(this.server));
+      for (const pending of this.#pending.unsent()) {
+        this.#pending.remove(pending);
+        pending.reject(new ClusterResetError(this.server));
       }
-    }
-    this.#sendWaiting();
+      this.#endIfRetired();
+    } else this.#sendUnsent();
   }
 
   #maySend({ type }: Request): boolean {
     return this.#state === "open" || (this.#state === "checking" && type === "STATUS");
   }
 
-  #sendWaiting(): void {
-    for (const inFlight of this.#inFlight.values()) {
-      if (!inFlight.sent && this.#maySend(inFlight.request)) this.#send(inFlight);
+  #sendUnsent(): void {
+    for (const pending of this.#pending.unsent()) {
+      if (this.#maySend(pending.request)) this.#send(pending);
     }
   }
 
-  #send(inFlight: InFlight): void {
-    inFlight.sent = true;
-    this.#silentSince ||= inFlight.patience.since;
-    this.#connection!.send(inFlight.request.encode());
+  #send(pending: PendingRequest): void {
+    pending.sent = true;
+    this.#silentSince ||= pending.deadlines.since;
+    this.#connection!.send(pending.request.encode());
   }
 
-  /** Throws where the line is no answer to anything that was asked. */
-  #take(line: string): void | Promise<void> {
-    const reply = Mensagem.decode(line);
-    if (this.#handshake !== undefined) return this.#takeProof(reply, this.#handshake);
-    const inFlight = "id" in reply && reply.id !== undefined
-      ? this.#inFlight.get(reply.id)
+  /** Takes a message. Throws if it answers no request and is no event. */
+  #take(reply: AnyMensagem): void | Promise<void> {
+    if (this.#handshake !== undefined) return this.#shakeHands(reply, this.#handshake);
+    const pending = "id" in reply && reply.id !== undefined
+      ? this.#pending.get(reply.id)
       : undefined;
-    if (inFlight === undefined || !inFlight.sent) {
-      throw new Error(reply.type === "ERROR" ? `${reply.code}: ${reply.message}` : reply.type);
-    }
-    const { request, abandoned, resolve, reject } = inFlight;
+    if (pending === undefined || !pending.sent) return this.#takeUnasked(reply);
+    const { request, abandoned, resolve, reject } = pending;
     if (!abandoned && reply.type !== "ERROR" && !answers(reply, request)) {
-      throw new Error(`${reply.type} to a ${request.type}`);
+      throw new Error(`${reply.type} does not answer a ${request.type}`);
     }
-    this.#settle(inFlight);
+    this.#pending.remove(pending);
+    this.#endIfRetired();
     if (abandoned) return;
     if (reply.type !== "ERROR") resolve(reply as Reply);
     else if (reply.code === "UNKNOWN_OUTCOME" && request.type === "PUT") {
-      reject(new UnknownOutcomeError(this.server, reply.message));
+      pending.fail(this.server, reply.message);
     } else {
       const { code } = reply;
       reject(new UnavailableError(this.server, `${code}: ${reply.message}`, { code }));
     }
   }
 
-  async #takeProof(reply: AnyMensagem, handshake: DiallerHandshake): Promise<void> {
+  /** Takes a message that answers no request: events, or why the server ends the connection. */
+  #takeUnasked(reply: AnyMensagem): void {
+    if (reply.type === "EVENTS" && reply.id === this.#observeId) this.#options.onEvents?.(reply);
+    else if (reply.type === "ERROR") {
+      this.#fail(`the server ended the connection: ${reply.code}: ${reply.message}`);
+    } else throw new Error(`${reply.type} answers no request`);
+  }
+
+  async #shakeHands(reply: AnyMensagem, handshake: DiallerHandshake): Promise<void> {
     const step = await handshake.receive(reply);
+    if (this.#state === "failed") return;
     if (step.kind === "send") this.#connection!.send(step.message.encode());
     else if (step.kind === "refused") this.#fail(step.reason, { code: step.code });
     else {
@@ -292,90 +304,34 @@ export class ServerConnection implements Receiver {
     }
   }
 
-  /** Nothing more is due to this request. */
-  #settle(inFlight: InFlight): void {
-    this.#inFlight.delete(inFlight.request.id);
-    if (inFlight.abandoned) this.#abandoned--;
-    inFlight.unlisten?.();
-    this.#endRetired();
-  }
-
-  /** Tells the caller, who does not wait any longer; an answer may still come. */
-  #abandon(inFlight: InFlight, reason: unknown): void {
-    const { request, sent, reject, unlisten } = inFlight;
-    if (sent && request.type === "PUT") {
-      const cause = { cause: reason };
-      const message = reason instanceof Error ? reason.message : String(reason);
-      reject(new UnknownOutcomeError(this.server, message, cause));
-    } else reject(reason);
-    if (!sent) return void this.#settle(inFlight);
-    unlisten?.();
-    inFlight.abandoned = true;
-    if (++this.#abandoned >= abandonedMax) this.#retire();
-    this.#endRetired();
-  }
-
-  /** Sets the timer for a deadline. */
-  #watch(by: number): void {
-    if (by >= this.#timerAt) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = by;
-    this.#timer = setTimeout(() => this.#expire(), Math.max(by - performance.now(), 0));
-  }
-
-  /** Gives up what is late. */
+  /** Gives up the requests whose deadline is over. */
   #expire(): void {
     const now = performance.now();
-    this.#timerAt = Infinity;
-    let next = Infinity;
-    let late = false;
-    for (const inFlight of [...this.#inFlight.values()]) {
-      if (inFlight.abandoned) continue;
-      const { since, sendBy, answerBy } = inFlight.patience;
-      const by = inFlight.sent ? answerBy : sendBy;
-      if (by > now) {
-        next = Math.min(next, by);
-        continue;
-      }
-      late = true;
-      const what = this.#connection === undefined ? "connection" : "answer";
-      const reason = `no ${what} within ${Math.round(by - since)} ms`;
-      this.#abandon(inFlight, new UnavailableError(this.server, reason));
-    }
+    const what = this.#connection === undefined ? "connection" : "answer";
+    const { late, next } = this.#pending.expire(now, what);
     const silent = this.#silentSince !== 0 && now - this.#silentSince >= silentServerMs;
-    if (late && silent) this.#retire();
-    if (next < Infinity && this.#state !== "failed") this.#watch(next);
+    if (late && silent) this.#retired = true;
+    this.#endIfRetired();
+    if (next < Infinity && this.#state !== "failed") this.#timer.add(next);
   }
 
-  #retire(): void {
-    this.#retired = true;
-    this.#endRetired();
+  #requestGivenUp(): void {
+    if (this.#pending.abandoned >= abandonedMax) this.#retired = true;
+    this.#endIfRetired();
   }
 
-  #endRetired(): void {
-    if (this.#retired && this.#abandoned === this.#inFlight.size) this.#fail("it was silent");
+  #endIfRetired(): void {
+    if (this.#retired && this.#pending.idle) this.#fail("the server was silent");
   }
 
-  #broken(error: Error): void {
-    this.#fail(`the server broke the protocol: ${error.message}`);
-  }
-
-  #fail(reason: string, options?: { code?: ErrorCode; cause?: unknown }): void {
+  #fail(reason: string, options?: ServerErrorOptions): void {
     if (this.#state === "failed") return;
     this.#state = "failed";
+    this.#reason = reason;
     this.#ending.abort();
     this.#connection?.abort();
-    clearTimeout(this.#timer);
-    const lost = [...this.#inFlight.values()];
-    this.#inFlight.clear();
-    for (const { request, sent, abandoned, reject, unlisten } of lost) {
-      unlisten?.();
-      if (abandoned) continue;
-      reject(
-        request.type === "PUT" && sent
-          ? new UnknownOutcomeError(this.server, reason, options)
-          : new UnavailableError(this.server, reason, options),
-      );
-    }
+    this.#timer.clear();
+    this.#opened.resolve();
+    this.#pending.failAll(reason, options);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The servers that a client knows: connections to them, and which of them to leave alone for now.
+ * The servers that a client knows, and its connections to them.
  *
  * @module
  */
@@ -7,45 +7,46 @@
 import { type Address, formatAddress } from "../wire/address.ts";
 import type { ServerConnection } from "./server_connection.ts";
 
-/** A server that failed is not drawn for this time. It doubles with each failure. */
-export const avoidFirstMs = 100;
+/** How long a server that has failed is not drawn. The time doubles with each failure in a row. */
+const avoidFirstMs = 100;
 
-/** Longest time for which a server that failed is not drawn. */
-export const avoidLongestMs = 1_000;
+/** The longest time for which a server that has failed is not drawn. */
+const avoidMsMax = 1_000;
 
-/** One server of the pool. */
+/** One server of a pool. */
 export interface PooledServer {
-  /** Where it listens. */
+  /** Its address. */
   readonly address: Address;
   /** "ip:port" */
   readonly name: string;
 }
 
-interface Entry extends PooledServer {
-  /** The connection that takes requests, where there is one. */
+interface ServerState extends PooledServer {
+  /** The connection that takes requests, `undefined` before the first. */
   connection: ServerConnection | undefined;
-  /** How often it has failed in a row. */
+  /** The number of failures in a row. */
   failures: number;
-  /** On the clock of `performance.now()`: not to be drawn before. */
+  /** When it may be drawn again, on the clock of `performance.now()`. */
   avoidUntil: number;
-  /** One caller tries whether it is back. */
+  /** Whether one caller is trying it after a failure. */
   probing: boolean;
 }
 
 /**
- * Servers and their connections.
+ * Servers and the connections to them.
  *
- * - At most one connection to a server takes requests; it is made when first needed.
- * - A server that failed is not drawn for a moment, longer each time, and then by one caller first.
+ * - At most one connection to a server takes requests. It is made when first needed.
+ * - A server that has failed is not drawn for a moment, longer after each failure. Then one caller
+ *   tries it, and the others avoid it until that caller knows the result.
  */
 export class ServerPool {
-  readonly #servers: readonly Entry[];
+  readonly #servers: readonly ServerState[];
   readonly #connect: (address: Address) => ServerConnection;
   readonly #random: () => number;
-  /** Those that are not gone yet, also the ones that take no more requests. */
+  /** All connections that have not ended, also those that take no more requests. */
   readonly #connections = new Set<ServerConnection>();
 
-  /** Servers that `connect` connects to. `random` draws from 0 up to, not including, 1. */
+  /** A pool of servers, without connections. `random` gives numbers from 0 to 1, 1 excluded. */
   constructor(
     addresses: readonly Address[],
     connect: (address: Address) => ServerConnection,
@@ -63,23 +64,25 @@ export class ServerPool {
     this.#random = random;
   }
 
-  /** All of them, in the order given. */
+  /** All servers, in the order in which they were given. */
   get servers(): readonly PooledServer[] {
     return this.#servers;
   }
 
-  /** Any server (enunciado 4.b, 4.c: "escolhido de forma aleatória"). */
+  /** Draws one of all servers (enunciado 4.b, 4.c: "escolhido de forma aleatória"). */
   drawAny(): PooledServer {
     return this.#pick(this.#servers);
   }
 
-  /** A server that is not `tried` and has not just failed, `undefined` where there is none. */
-  draw(tried: ReadonlySet<PooledServer>): PooledServer | undefined {
+  /**
+   * Draws one of the servers that are not in `asked` and have not failed just before. `undefined` if
+   * there is none.
+   */
+  draw(asked: ReadonlySet<PooledServer>): PooledServer | undefined {
     const now = performance.now();
-    const left = this.#servers.filter((entry) => now >= entry.avoidUntil && !tried.has(entry));
+    const left = this.#servers.filter((server) => now >= server.avoidUntil && !asked.has(server));
     if (left.length === 0) return undefined;
     const drawn = this.#pick(left);
-    // Whoever comes after this one waits until it is known whether the server is back.
     if (drawn.failures > 0) {
       drawn.probing = true;
       this.#avoid(drawn, now);
@@ -87,52 +90,55 @@ export class ServerPool {
     return drawn;
   }
 
-  /** A connection that takes requests. */
+  /** The connection to a server that takes requests. It is made if there is none. */
   connection(server: PooledServer): ServerConnection {
-    const entry = server as Entry;
-    if (entry.connection?.usable) return entry.connection;
-    const connection = this.#connect(entry.address);
-    entry.connection = connection;
+    const state = server as ServerState;
+    if (state.connection?.usable) return state.connection;
+    const connection = this.#connect(state.address);
+    state.connection = connection;
     this.#connections.add(connection);
     connection.ended.then(() => this.#connections.delete(connection));
     return connection;
   }
 
-  /** Takes note that a server answers. */
+  /** Notes that a server has answered. */
   answered(server: PooledServer): void {
-    const entry = server as Entry;
-    entry.failures = 0;
-    entry.avoidUntil = 0;
-    entry.probing = false;
+    const state = server as ServerState;
+    state.failures = 0;
+    state.avoidUntil = 0;
+    state.probing = false;
   }
 
-  /** Takes note that a server does not answer. Requests that fail together count once. */
+  /** Notes that a server has not answered. Requests that fail together count as one failure. */
   failed(server: PooledServer): void {
-    const entry = server as Entry;
+    const state = server as ServerState;
     const now = performance.now();
-    if (now < entry.avoidUntil && !entry.probing) return;
-    entry.probing = false;
-    entry.failures++;
-    this.#avoid(entry, now);
+    if (now < state.avoidUntil && !state.probing) return;
+    state.probing = false;
+    state.failures++;
+    this.#avoid(state, now);
   }
 
-  /** Ends all connections; resolves when they are gone. */
+  /** Closes all connections. Resolves when they have ended. */
   async close(): Promise<void> {
     for (const connection of this.#connections) connection.close();
     await Promise.all(Array.from(this.#connections, ({ ended }) => ended));
   }
 
-  #avoid(entry: Entry, now: number): void {
-    const ms = Math.min(avoidFirstMs * 2 ** (entry.failures - 1), avoidLongestMs);
-    entry.avoidUntil = now + jittered(ms, this.#random);
+  #avoid(state: ServerState, now: number): void {
+    const ms = Math.min(avoidFirstMs * 2 ** (state.failures - 1), avoidMsMax);
+    state.avoidUntil = now + jittered(ms, this.#random);
   }
 
-  #pick(entries: readonly Entry[]): Entry {
-    return entries[Math.floor(this.#random() * entries.length)]!;
+  #pick(servers: readonly ServerState[]): ServerState {
+    return servers[Math.floor(this.#random() * servers.length)]!;
   }
 }
 
-/** Between half of a time and all of it, so that clients that wait do not come back together. */
+/**
+ * A random time between half of `ms` and all of it. Clients that failed together then do not come
+ * back together.
+ */
 export function jittered(ms: number, random: () => number): number {
   return ms * (0.5 + random() / 2);
 }

@@ -1,75 +1,63 @@
 /**
- * What a client remembers so that its reads never go back.
+ * What a client remembers for monotonic reads and for reading its own writes.
  *
  * @module
  */
 
-import { SessionError } from "./errors.ts";
-import { checkKey } from "../wire/validate.ts";
 import { timestampMax } from "../limits.ts";
-import type {
-  AnyMensagem,
-  Fault,
-  FaultOk,
-  Get,
-  GetOk,
-  Put,
-  PutOk,
-  Status,
-  StatusOk,
-  TryOther,
-} from "../mensagem.ts";
+import { checkKey, type GetOk, type PutOk, type TryOther } from "../mensagem.ts";
+import { SessionError } from "./errors.ts";
 
-/** What a client may ask. */
-export type Request = Put | Get | Status | Fault;
-
-/** The answers to requests. */
-export type Reply = PutOk | GetOk | TryOther | StatusOk | FaultOk;
-
-/** A session as it may be stored: it goes into JSON and comes back as it was. */
+/** A session as plain data: `JSON.stringify` and `JSON.parse` keep all of it. */
 export interface ExportedSession {
-  /** The format. */
+  /** The version of this format. */
   readonly version: 1;
-  /** The cluster that the timestamps belong to, "" where none is known. */
+  /** The id of the cluster that the timestamps belong to, "" if none is known. */
   readonly cluster: string;
-  /** For each key that was seen the highest timestamp. */
+  /** The highest timestamp that was seen for each key. */
   readonly timestamps: readonly (readonly [key: string, timestamp: number])[];
 }
 
-/** For each key the highest timestamp that a client has seen (enunciado 4, Observações). */
+/**
+ * The highest timestamp that a client has seen for each key (enunciado 4, Observações).
+ *
+ * - Monotonic reads: each GET carries the timestamp of its key, and no server answers with less.
+ * - Read your writes: the timestamp of an acknowledged PUT counts as seen.
+ */
 export class Session {
-  /** None of them ever falls. A key that was never seen stands at 0 and is not in here. */
+  /** By key. No timestamp ever falls, and none is 0: a key that was never seen is not in here. */
   readonly #seen = new Map<string, number>();
-  /** The cluster that the timestamps belong to, "" before one is known. */
+  /** The id of the cluster that the timestamps belong to, "" until one is known. Never changes then. */
   #cluster = "";
 
-  /** What was seen so far. */
+  /** This session as plain data. */
   exported(): ExportedSession {
     return { version: 1, cluster: this.#cluster, timestamps: [...this.#seen] };
   }
 
   /**
-   * Takes note of all that another session has seen. Nothing is taken over where something is
-   * wrong.
+   * Adds all that another session has seen. If it throws, nothing was added.
    *
-   * @throws {SessionError} where it is no exported session, or one of another cluster.
+   * @throws {SessionError} if it is no exported session, or one of another cluster.
    */
   takeOver(exported: unknown): void {
     const { cluster, timestamps } = checkSession(exported);
     if (!this.belongsTo(cluster)) {
-      throw new SessionError(`the session is of cluster "${cluster}", not of "${this.#cluster}"`);
+      throw new SessionError(
+        `the session is of cluster "${cluster}", not of "${this.#cluster}"`,
+      );
     }
     for (const [key, timestamp] of timestamps) this.#see(key, timestamp);
   }
 
-  /** The timestamp that a GET of the key must carry. */
+  /** The timestamp that a GET of the key must carry, 0 if the key was never seen. */
   timestamp(key: string): number {
     return this.#seen.get(key) ?? 0;
   }
 
   /**
-   * Takes note of the cluster that a server belongs to, "" where it belongs to none yet. Returns
-   * false where that is another one than before: the timestamps mean nothing there.
+   * Whether the session may be used with this cluster. The first cluster that is named becomes the
+   * session's own. With any other the timestamps mean nothing. "" (no cluster yet) always fits.
    */
   belongsTo(cluster: string): boolean {
     if (cluster === "") return true;
@@ -78,8 +66,8 @@ export class Session {
   }
 
   /**
-   * Takes note of an answer: PUT_OK and GET_OK show a state, TRY_OTHER_SERVER_OR_LATER shows
-   * nothing.
+   * Learns from an answer. PUT_OK and GET_OK show a state of their key;
+   * TRY_OTHER_SERVER_OR_LATER shows none.
    */
   learn(reply: PutOk | GetOk | TryOther): void {
     switch (reply.type) {
@@ -94,7 +82,7 @@ export class Session {
   }
 }
 
-/** Throws where it is none; takes nothing on trust. */
+/** The value as an exported session. Throws {@linkcode SessionError} if it is none. */
 function checkSession(exported: unknown): ExportedSession {
   const refuse = (what: string): never => {
     throw new SessionError(`not an exported session: ${what}`);
@@ -123,20 +111,4 @@ function checkSession(exported: unknown): ExportedSession {
     }
   }
   return { version, cluster, timestamps };
-}
-
-/** The answers to one kind of request. */
-export type ReplyTo<R extends Request> = R extends Put ? PutOk
-  : R extends Get ? GetOk | TryOther
-  : R extends Fault ? FaultOk
-  : StatusOk;
-
-/** True where a server that keeps its word could have given that answer. */
-export function answers(reply: AnyMensagem, request: Request): reply is Reply {
-  if (request.type === "STATUS") return reply.type === "STATUS_OK";
-  if (request.type === "FAULT") return reply.type === "FAULT_OK";
-  if (!("key" in reply) || reply.key !== request.key) return false;
-  if (request.type === "PUT") return reply.type === "PUT_OK";
-  return reply.type === "TRY_OTHER_SERVER_OR_LATER" ||
-    reply.type === "GET_OK" && reply.timestamp >= request.timestamp;
 }

@@ -1,21 +1,24 @@
+/** The client library at servers that work: requests, status, sessions, closing. */
+
 import {
   assert,
   assertEquals,
+  assertGreater,
   assertInstanceOf,
-  assertLess,
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { formatAddress } from "../../lib/wire/address.ts";
 import {
   ClusterResetError,
+  SessionError,
   StaleError,
   UnavailableError,
   UnknownOutcomeError,
 } from "../../lib/client/errors.ts";
-import { MensagemError } from "../../lib/mensagem.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
+import { MensagemError } from "../../lib/mensagem.ts";
+import { rightAnswer } from "../support/fake_answers.ts";
 import {
   Cluster,
   deadAddress,
@@ -26,47 +29,18 @@ import {
   within,
 } from "../support/helpers.ts";
 
-/** What an answer to a request may look like where it is right. */
-function good({ type, id, key, timestamp }: Message): Message {
-  return type === "PUT"
-    ? { type: "PUT_OK", id, key, timestamp: 5 }
-    : { type: "GET_OK", id, key, value: "azul", timestamp: Math.max(5, timestamp as number) };
-}
+// Requests
 
-type ErrorClass = new (server: string, reason: string) => Error;
-
-/** Both requests fail with these classes, in bounded time, and the server's name is in the error. */
-async function assertFails(
-  server: { readonly address: { hostname: string; port: number } },
-  expected: { put: ErrorClass; get: ErrorClass; message: string },
-): Promise<void> {
-  const { hostname, port } = server.address;
-  for (const kind of ["put", "get"] as const) {
-    await using client = new KvClient([{ hostname, port }], { timeoutMs: 200, once: true });
-    const from = performance.now();
-    const request = () => kind === "put" ? client.put("cor", "azul") : client.get("cor");
-    const error = await assertRejects(request, expected[kind], expected.message);
-    assertLess(performance.now() - from, 1_500);
-    assertEquals(error.name, expected[kind].name);
-    assertEquals((error as UnavailableError).server, `${hostname}:${port}`);
-  }
-}
-
-const certain = { put: UnavailableError, get: UnavailableError };
-const uncertain = { put: UnknownOutcomeError, get: UnavailableError };
-
-// What a client remembers
-
-Deno.test("a client without a server is a mistake", () => {
+Deno.test("a client needs at least one server", () => {
   assertThrows(() => new KvClient([]), TypeError);
 });
 
-Deno.test("a request goes out exactly as the wire says, and only once", async () => {
+Deno.test("each request is sent once, in the exact text of the wire", async () => {
   const lines: string[] = [];
   await using server = new FakeServer(async (wire) => {
     for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
       lines.push(line);
-      await wire.send(good(JSON.parse(line)));
+      await wire.send(rightAnswer(JSON.parse(line)));
     }
   });
   await using client = new KvClient([server.address]);
@@ -84,7 +58,7 @@ Deno.test("a request goes out exactly as the wire says, and only once", async ()
   assertEquals(server.accepted, 1); // one connection for both
 });
 
-Deno.test("each key has its own timestamp, from PUT_OK and GET_OK, and it never falls", async () => {
+Deno.test("PUT_OK and GET_OK set the timestamp of their key, and it never falls", async () => {
   const answers: Message[] = [
     { type: "GET_OK", value: "x", timestamp: 9 },
     { type: "PUT_OK", timestamp: 12 },
@@ -105,7 +79,7 @@ Deno.test("each key has its own timestamp, from PUT_OK and GET_OK, and it never 
   assertEquals(await client.get("b"), { server: server.name, value: null, timestamp: 0, seen: 0 });
 });
 
-Deno.test("__proto__ and constructor are keys like others", async () => {
+Deno.test("__proto__ and constructor are ordinary keys", async () => {
   await using server = await TestServer.alone();
   await using client = new KvClient([server.address]);
   for (const key of ["__proto__", "constructor", "toString"]) {
@@ -125,7 +99,7 @@ Deno.test("__proto__ and constructor are keys like others", async () => {
   }
 });
 
-Deno.test("the number drawn chooses the server, for each request anew", async () => {
+Deno.test("each request draws its server from the random number", async () => {
   await using cluster = await Cluster.start();
   let drawn = 0;
   await using client = new KvClient(cluster.addresses, { once: true, random: () => drawn });
@@ -139,12 +113,12 @@ Deno.test("by default every server is drawn", async () => {
   await using cluster = await Cluster.start();
   await using client = new KvClient(cluster.addresses);
   const servers = new Set<string>();
-  // That one of three is missed 100 times: once in 10^17.
+  // One of three servers is missed 100 times with a probability of 10^-17.
   for (let n = 0; n < 100; n++) servers.add((await client.get("k")).server);
   assertEquals([...servers].sort(), cluster.servers.map(({ name }) => name).sort());
 });
 
-Deno.test("answers in another order find their requests", async () => {
+Deno.test("answers in another order reach their requests", async () => {
   await using server = new FakeServer(async (wire) => {
     const requests = await wire.messages(3);
     const replies = requests.map(({ id, key }) => ({
@@ -161,7 +135,7 @@ Deno.test("answers in another order find their requests", async () => {
   assertEquals(results.map(({ value }) => value), ["de a", "de b", "de c"]);
 });
 
-Deno.test("a key or a value over the limits never leaves the client", async () => {
+Deno.test("a key or a value over the limits is never sent", async () => {
   await using client = new KvClient([deadAddress()]);
   const invalid: (() => Promise<unknown>)[] = [
     () => client.put("", "v"),
@@ -174,162 +148,90 @@ Deno.test("a key or a value over the limits never leaves the client", async () =
   for (const request of invalid) await assertRejects(request, MensagemError);
 });
 
-// Servers that do not keep their word
-
-Deno.test("nobody listens: certainly not written", async () => {
-  await assertFails({ address: deadAddress() }, { ...certain, message: "" });
+Deno.test("keys and values that are no strings are refused", async () => {
+  await using client = new KvClient([deadAddress()]);
+  const text = 5 as unknown as string;
+  await assertRejects(() => client.put(text, "v"), TypeError, "must be strings, not number");
+  await assertRejects(() => client.put("k", null!), TypeError, "must be strings, not null");
+  await assertRejects(() => client.get(text), TypeError, "must be strings, not number");
+  await assertRejects(() => client.get("k", { timeoutMs: Infinity }), RangeError, "at most");
 });
 
-Deno.test("a server that accepts and never answers", async () => {
-  await using server = new FakeServer(() => {});
-  // It did not answer the STATUS either, so the PUT was never sent.
-  await assertFails(server, { ...certain, message: "no answer within 200 ms" });
-});
+// Status
 
-Deno.test("a server that answers nothing but STATUS", async () => {
-  await using server = new FakeServer(async (wire) => {
-    while (await wire.line() !== undefined);
-  });
-  await assertFails(server, { ...uncertain, message: "no answer within 200 ms" });
-});
-
-Deno.test("a server that reads the request and hangs up", async () => {
-  await using server = FakeServer.answering(() => undefined);
-  await assertFails(server, { ...uncertain, message: "the connection was lost" });
-});
-
-Deno.test("a server that hangs up in the middle of its answer", async () => {
-  await using server = new FakeServer(async (wire) => {
-    await wire.write(JSON.stringify(good(await wire.message())).slice(0, 20));
-    wire.close();
-  });
-  await assertFails(server, { ...uncertain, message: "the connection was lost" });
-});
-
-for (const code of ["UNAVAILABLE", "OVERLOADED", "FORBIDDEN", "BAD_MESSAGE", "TOO_LARGE"]) {
-  Deno.test(`a server that answers ERROR ${code}: certainly not written`, async () => {
-    await using server = FakeServer.answering(({ id }) => (
-      { type: "ERROR", id, code, message: "hoje não" }
-    ));
-    await assertFails(server, { ...certain, message: `${code}: hoje não` });
-  });
-}
-
-Deno.test("a server that answers ERROR UNKNOWN_OUTCOME: nobody can tell", async () => {
-  await using server = FakeServer.answering(({ id }) => (
-    { type: "ERROR", id, code: "UNKNOWN_OUTCOME", message: "quem sabe" }
-  ));
-  await using client = new KvClient([server.address]);
-  await assertRejects(() => client.put("cor", "azul"), UnknownOutcomeError, "quem sabe");
-});
-
-const nonsense: [what: string, answer: (request: Message) => Message | string, reason: string][] = [
-  ["garbage", () => "HTTP/1.1 200 OK\r\n\r\n", "the line is not JSON"],
-  ["JSON that is no object", () => "[1]\n", "not a JSON object"],
-  ["a message of no known type", (r) => ({ ...good(r), type: "OK" }), "unknown"],
-  ["a timestamp that is no number", (r) => ({ ...good(r), timestamp: "5" }), '"timestamp" must be'],
-  ["another id", (r) => ({ ...good(r), id: 99 }), "the server broke the protocol"],
-  ["no id", (r) => ({ ...good(r), id: undefined }), '"id" must be'],
-  ["another key", (r) => ({ ...good(r), key: "outra" }), "the server broke the protocol"],
-  [
-    "an ERROR without an id",
-    () => ({ type: "ERROR", code: "BAD_MESSAGE", message: "não entendi" }),
-    "BAD_MESSAGE: não entendi",
-  ],
-  [
-    "the answer to the other kind of request",
-    (r) => good({ ...r, type: r.type === "PUT" ? "GET" : "PUT", timestamp: 0 }),
-    "the server broke the protocol",
-  ],
-];
-
-for (const [what, answer, reason] of nonsense) {
-  Deno.test(`a server that answers ${what}`, async () => {
-    await using server = FakeServer.answering(answer);
-    await assertFails(server, { ...uncertain, message: reason });
-  });
-}
-
-Deno.test("a server that answers bytes that are no UTF-8", async () => {
-  await using server = new FakeServer(async (wire) => {
-    await wire.message();
-    await wire.write(Uint8Array.of(0xff, 0xfe, 10));
-  });
-  await assertFails(server, { ...uncertain, message: "not UTF-8" });
-});
-
-Deno.test("a GET_OK older than what the client has seen is refused, not returned", async () => {
-  await using server = FakeServer.answering(({ type, id, key }) =>
-    type === "PUT"
-      ? { type: "PUT_OK", id, key, timestamp: 5 }
-      : { type: "GET_OK", id, key, value: "antigo", timestamp: 4 }
-  );
-  await using client = new KvClient([server.address]);
+Deno.test("status lists all servers in order, also those that do not answer", async () => {
+  await using cluster = await Cluster.start();
+  await cluster.kill(1);
+  await using client = new KvClient(cluster.addresses, { timeoutMs: 2_000 });
   await client.put("cor", "azul");
-  await assertRejects(
-    () => client.get("cor", { timeoutMs: 300 }),
-    UnavailableError,
-    "broke the protocol",
-  );
-});
-
-Deno.test("an answer that comes too late changes nothing, and its connection goes on", async () => {
-  const late = Promise.withResolvers<void>();
-  await using server = new FakeServer(async (wire) => {
-    const put = await wire.message();
-    await late.promise;
-    await wire.send(good(put), good(await wire.message()));
-  });
-  await using client = new KvClient([server.address]);
-  await assertRejects(() => client.put("cor", "azul", { timeoutMs: 50 }), UnknownOutcomeError);
-  late.resolve();
-  assertEquals((await client.get("cor")).seen, 0);
-  assertEquals(server.accepted, 1);
-});
-
-Deno.test("all requests on a connection that ends fail, and the next one connects anew", async () => {
-  await using server = new FakeServer(async (wire, index) => {
-    if (index === 0) {
-      await wire.messages(3);
-      return wire.close();
-    }
-    await wire.send(good(await wire.message()));
-  });
-  await using client = new KvClient([server.address], { once: true });
-  const results = await Promise.allSettled([
-    client.put("a", "1"),
-    client.get("b"),
-    client.put("c", "3"),
+  const [leader, dead, follower] = await client.status();
+  assert(leader?.reachable && follower?.reachable && dead?.reachable === false);
+  assertEquals([leader, dead, follower].map(({ server }) => server), [
+    ...cluster.servers.map(({ name }) => name),
   ]);
-  assertEquals(
-    results.map((result) => result.status === "rejected" && result.reason.name),
-    ["UnknownOutcomeError", "UnavailableError", "UnknownOutcomeError"],
-  );
-  assertEquals((await client.get("b")).value, "azul");
-  assertEquals(server.accepted, 2);
+  const { status } = leader;
+  assertEquals([status.server, status.leader, status.keys], [leader.server, leader.server, 1]);
+  assertEquals(status.timestamp, 1);
+  assertEquals("type" in status || "id" in status, false, "fields of the wire");
+  assertEquals(status.followers.map(({ server, inSync }) => [server, inSync]), [
+    [follower.server, true],
+  ]);
+  assertGreater(dead.reason.length, 5);
 });
 
-Deno.test("a server that comes back on its port is found again, and says that all was lost", async () => {
-  const first = await TestServer.alone();
-  await using client = new KvClient([first.address], { once: true });
-  await client.put("cor", "azul");
-  await first.close();
-  await assertRejects(() => client.get("cor"), UnavailableError);
-  await using second = await eventually("the port is free", () => {
-    try {
-      return new TestServer(first.address, undefined, { clusterSize: 1, minInSync: 1 });
-    } catch {
-      return undefined;
-    }
+// Sessions
+
+Deno.test("a session in JSON gives another client the same timestamps", async () => {
+  await using cluster = await Cluster.start();
+  await using writer = new KvClient(cluster.addresses);
+  await writer.put("__proto__", "azul");
+  await writer.get("nada");
+  const session = JSON.parse(JSON.stringify(writer.exportSession()));
+  assertEquals(session.timestamps, [["__proto__", 1]]);
+  await using reader = new KvClient(cluster.addresses, { session });
+  assertEquals((await reader.get("__proto__")).seen, 1);
+  assertEquals(reader.exportSession(), writer.exportSession());
+});
+
+Deno.test("a session of another cluster: ClusterResetError, and nothing is written", async () => {
+  await using server = await TestServer.alone();
+  const session = { version: 1, cluster: "outro", timestamps: [["cor", 1]] };
+  await using client = new KvClient([server.address], { session });
+  await assertRejects(() => client.get("cor"), ClusterResetError);
+  await assertRejects(() => client.put("cor", "azul"), ClusterResetError);
+  assertEquals(server.holds("cor"), undefined);
+});
+
+const good = { version: 1, cluster: "c", timestamps: [["cor", 1]] };
+for (
+  const [session, complaint] of [
+    [null, "an object is expected, not null"],
+    ["{}", 'an object is expected, not "{}"'],
+    [{}, '"version" must be 1, not undefined'],
+    [{ ...good, version: 2 }, '"version" must be 1, not 2'],
+    [{ ...good, cluster: 7 }, '"cluster" is no cluster id: 7'],
+    [{ ...good, cluster: "a b" }, '"cluster" is no cluster id: "a b"'],
+    [{ ...good, timestamps: { cor: 1 } }, '"timestamps" must be a list'],
+    [{ ...good, timestamps: [["cor"]] }, '"timestamps" holds ["cor"], no pair'],
+    [{ ...good, timestamps: [["cor", "1"]] }, '"timestamps" holds ["cor","1"], no pair'],
+    [{ ...good, timestamps: [["cor", 1.5]] }, "no pair of key and timestamp"],
+    [{ ...good, timestamps: [["cor", -1]] }, 'the timestamp of "cor" cannot be -1'],
+    [{ ...good, timestamps: [["cor", 2 ** 53]] }, 'the timestamp of "cor" cannot be 9007199'],
+    [{ ...good, timestamps: [["", 1]] }, '"key" is empty'],
+  ] as const
+) {
+  Deno.test(`this is not accepted as a session: ${JSON.stringify(session)}`, () => {
+    assertThrows(
+      () => new KvClient([deadAddress()], { session }),
+      SessionError,
+      complaint,
+    );
   });
-  await second.ready();
-  const error = await assertRejects(() => client.get("cor"), ClusterResetError);
-  assertEquals(error.server, formatAddress(first.address));
-  await assertRejects(() => client.put("cor", "verde"), ClusterResetError);
-  assertEquals(second.holds("cor"), undefined);
-});
+}
 
-Deno.test("one server that hangs does not hold up requests to another", async () => {
+// Closing
+
+Deno.test("a server that hangs does not delay requests to another", async () => {
   await using hanging = new FakeServer(() => {});
   await using server = await TestServer.alone();
   const draws = [0, 0.5];
@@ -343,7 +245,7 @@ Deno.test("one server that hangs does not hold up requests to another", async ()
   await assertRejects(() => stuck, UnavailableError, "the client was closed");
 });
 
-Deno.test("closing ends what is under way, and nothing is asked afterwards", async () => {
+Deno.test("closing fails the requests under way and all later ones", async () => {
   await using server = new FakeServer(() => {});
   const client = new KvClient([server.address]);
   const requests = [client.put("a", "1"), client.get("b")];
@@ -361,7 +263,7 @@ Deno.test("closing ends what is under way, and nothing is asked afterwards", asy
   assertEquals(late.message, "the client was closed");
 });
 
-Deno.test("closing while it still connects leaves nothing behind", async () => {
+Deno.test("a client that is closed while it connects leaves no connection", async () => {
   await using server = new FakeServer(() => {});
   for (let round = 0; round < 50; round++) {
     const client = new KvClient([server.address]);
@@ -371,4 +273,26 @@ Deno.test("closing while it still connects leaves nothing behind", async () => {
     await within("it closes", client.close());
     await assertRejects(() => request, UnavailableError, "the client was closed");
   }
+});
+
+Deno.test("closing ends the pauses between rounds", async () => {
+  const client = new KvClient([deadAddress()], { timeoutMs: 60_000 });
+  const get = client.get("cor");
+  get.catch(() => {});
+  await client.get("cor", { timeoutMs: 100 }).catch(() => {}); // it is in a pause, most likely
+  await within("it closes", client.close());
+  await assertRejects(() => get, UnavailableError, "the client was closed");
+});
+
+Deno.test("`using` closes a client as `await using` does", async () => {
+  let ended = false;
+  await using server = new FakeServer(async (wire) => {
+    await wire.send(rightAnswer(await wire.message()));
+    ended = await wire.line() === undefined;
+  });
+  {
+    using client = new KvClient([server.address]);
+    await client.get("cor");
+  }
+  await eventually("the connection has ended", () => ended);
 });

@@ -409,7 +409,7 @@ function failure(op: number, error: unknown): Event {
     return { kind: "refused", op, server: error.answers[0]!.server };
   }
   const reason = `${error}`;
-  if (reason.includes("broke the protocol")) return { kind: "broken", op, reason };
+  if (/broke the protocol|ended the connection/.test(reason)) return { kind: "broken", op, reason };
   if (error instanceof UnavailableError) return { kind: "failed", op, reason };
   if (error instanceof UnknownOutcomeError) return { kind: "unknown", op, reason };
   return { kind: "broken", op, reason };
