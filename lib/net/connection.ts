@@ -123,7 +123,6 @@ export class Connection implements Link {
   /** "ip:port" of this end. */
   readonly local: string;
   betweenServers = false;
-  mayAsk = true;
 
   readonly #conn: Socket;
   readonly #limits: ConnectionLimits;
@@ -157,7 +156,6 @@ export class Connection implements Link {
   #chunks = 0;
   /** Lines are handed out, or wait for that: meanwhile nothing is read. */
   #handingOut = false;
-  #mayJoin = true;
   /** What {@linkcode Connection.sweep} saw when something last moved. */
   #swept: {
     writes: number;
@@ -202,22 +200,9 @@ export class Connection implements Link {
     return new Connection(conn, limits);
   }
 
-  /** True where the other end has connected to this one and shown a certificate of the CA. */
-  get certified(): boolean {
-    return this.#conn.certified === true;
-  }
-
-  /**
-   * A certificate alone does not open this where something has to be proved, and a proof not
-   * without the certificate.
-   */
-  get mayJoin(): boolean {
-    return this.#mayJoin && this.#conn.certified !== false;
-  }
-
-  /** Says whether the other end has proved what has to be proved. */
-  set mayJoin(proved: boolean) {
-    this.#mayJoin = proved;
+  /** Whether the peer has shown a certificate of the CA, `undefined` if it cannot show one. */
+  get certified(): boolean | undefined {
+    return this.#conn.certified;
   }
 
   /** False once the connection is ending: what is received from here on does not count. */

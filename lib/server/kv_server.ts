@@ -16,12 +16,22 @@ import {
   type Tls,
 } from "../net/connection.ts";
 import type { Engine, StartEngine } from "../replication/engine.ts";
-import type { OpenJournal } from "../replication/journal.ts";
-import { ErrorReply } from "../mensagem.ts";
-import { Node } from "../replication/node.ts";
+import type { OpenJournal } from "../replication/recovered_state.ts";
+import { ErrorReply, type ServerStatus } from "../mensagem.ts";
+import { startReplica } from "../replication/replica.ts";
 import { Observers } from "./observers.ts";
-import { Peer, type Secrets } from "./connection_handler.ts";
-import type { Host, ServerPrints, Watch } from "../replication/environment.ts";
+import {
+  ConnectionHandler,
+  type Secrets,
+  type ServerContext,
+  statusOf,
+} from "./connection_handler.ts";
+import type {
+  Dialler,
+  Host,
+  ReplicationListener,
+  ServerPrints,
+} from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
 import { TlsAcceptor } from "../net/tls.ts";
 import { dialTimeoutMs, lingerMs } from "../limits.ts";
@@ -73,7 +83,7 @@ export interface KvServerOptions {
   /** Where the lines of the assignment go. */
   readonly prints: ServerPrints;
   /** Is told what prints do not tell, whether somebody observes or not. */
-  readonly watch?: Watch;
+  readonly watch?: ReplicationListener;
   /** Takes everything else that an operator may want to know, line by line. */
   readonly report: (line: string) => void;
   /** True where FAULT is taken: REPLICATIONs can be held, so that one can see what that does. */
@@ -144,9 +154,8 @@ export class KvServer implements AsyncDisposable {
 
   readonly #listener: Listener;
   readonly #leader: string;
-  readonly #node: Node;
-  /** The engine, where it is not the embedded one. */
-  readonly #engine: Engine | undefined;
+  readonly #engine: Engine;
+  readonly #context: ServerContext;
   readonly #observers: Observers;
   readonly #report: (line: string) => void;
   #lastReport = "";
@@ -155,7 +164,7 @@ export class KvServer implements AsyncDisposable {
   readonly #tls: Required<Tls> | undefined;
   readonly #acceptor: TlsAcceptor | undefined;
   readonly #mutex = new Channel<true>({ capacity: 1 });
-  readonly #peers = new Map<Connection, Peer>();
+  readonly #peers = new Map<Connection, ConnectionHandler>();
   /**
    * Those of them that are over a limit and are being told so: for the limits they are not there.
    */
@@ -210,48 +219,65 @@ export class KvServer implements AsyncDisposable {
     this.#leader = leader === undefined ? self : formatAddress(leader);
     const host: Mutable<Host> = {
       prints,
-      watch,
+      listener: watch,
       journal,
       report: (line) => this.#say(line),
-      dial: () => this.#start(this.#dial()),
-      authenticate: async (link, message) => {
-        await this.#peers.get(link as Connection)?.authenticate(message);
-      },
-      observe: (link, request) => this.#observers.add(link as Connection, request),
-      pause: pauseBriefly,
+      dial: (dialler) => this.#start(this.#dial(dialler)),
+      waitForPuts: pauseBriefly,
       random: Math.random,
       newClusterId: () => crypto.randomUUID(),
-      vitals: () => ({
+    };
+    const now = performance.now();
+    const started = { self, host, tuning: { ...tuningDefault, ...tuning }, now };
+    const { recovered } = journal ?? {};
+    this.#engine = options.engine?.(started) ??
+      startReplica({ ...started, leader: this.#leader, recovered });
+    this.#observers = new Observers(self, this.#engine, { prints, watch }, (recording) => {
+      host.prints = recording ?? prints;
+      host.listener = recording ?? watch;
+    });
+    this.#context = {
+      self,
+      engine: this.#engine,
+      observers: this.#observers,
+      tuning: started.tuning,
+      mutex: this.#mutex,
+      secrets,
+      leads: this.#leader === self,
+      processStatus: () => ({
         connections: this.#peers.size,
         uptimeMs: Math.round(performance.now() - this.#startedAt),
         memoryBytes: Deno.memoryUsage().rss,
         faults: allowFaults,
       }),
+      flush: () => this.#flush(),
+      report: (line) => this.#say(line),
     };
-    const now = performance.now();
-    const world = { self, host, tuning: { ...tuningDefault, ...tuning }, now };
-    this.#engine = options.engine?.(world);
-    const { saved } = journal ?? {};
-    this.#node = new Node({ ...world, leader: this.#leader, engine: this.#engine, saved });
-    this.#observers = new Observers(self, this.#node, { prints, watch }, (recording) => {
-      host.prints = recording ?? prints;
-      host.watch = recording ?? watch;
-    });
     if (allowFaults) {
       this.#say("warning: FAULT is taken: any client may hold the replication to a follower");
     }
     this.#start(this.#listener.accept((conn) => this.#accept(conn), (line) => this.#say(line)));
     journal?.begin({
-      durable: (count) => this.#node.durable(count),
+      durable: (count) => this.#engine.durable(count),
       failed: (error) => this.#failed.resolve(error),
     });
     this.#tick();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
 
-  /** The node inside, for looking at it. */
-  get node(): Pick<Node, "store" | "readable" | "status"> {
-    return this.#node;
+  /** The table, to look at. */
+  get table(): Engine["table"] {
+    return this.#engine.table;
+  }
+
+  /** Whether this server answers GETs from its table. */
+  get readable(): boolean {
+    return this.#engine.readable;
+  }
+
+  /** What this server is and what it holds. */
+  get status(): ServerStatus {
+    return statusOf(this.#context.self, this.#engine, this.#context.processStatus());
   }
 
   /** Resolves once this server answers GETs from its table. */
@@ -283,13 +309,13 @@ export class KvServer implements AsyncDisposable {
     const until = performance.now() + shutdownMs;
     await this.#whenGone(clients, until);
     // PUTs that came through other servers.
-    while (this.#node.outstandingPuts > 0 && performance.now() < until) await delay(tickMs);
+    while (this.#engine.outstandingPuts > 0 && performance.now() < until) await delay(tickMs);
     clearInterval(this.#ticker);
     for (const connection of this.#peers.keys()) connection.close();
     await this.#whenGone([...this.#peers.keys()], performance.now() + lingerMs);
     for (const connection of this.#peers.keys()) connection.abort();
     await Promise.all(this.#tasks);
-    await this.#engine?.close();
+    await this.#engine.close();
   }
 
   /** Waits until the connections have ended, but no longer than until a time. */
@@ -331,18 +357,11 @@ export class KvServer implements AsyncDisposable {
   }
 
   /** Each connection is served in a task of its own (enunciado 5.b). */
-  #serve(connection: Connection): Peer {
-    const peer = new Peer(connection, {
-      node: this.#node,
-      mutex: this.#mutex,
-      secrets: this.#secrets,
-      leads: this.#leader === formatAddress(this.address),
-      flush: () => this.#flush(),
-      report: (line) => this.#say(line),
-    });
+  #serve(connection: Connection): ConnectionHandler {
+    const peer = new ConnectionHandler(connection, this.#context);
     this.#peers.set(connection, peer);
     if (!this.#refused.has(connection)) this.#count(connection.ip, 1);
-    this.#start(this.#run(peer));
+    this.#start(this.#run(connection, peer));
     return peer;
   }
 
@@ -352,8 +371,7 @@ export class KvServer implements AsyncDisposable {
     else this.#perIp.delete(ip);
   }
 
-  async #run(peer: Peer): Promise<void> {
-    const { connection } = peer;
+  async #run(connection: Connection, peer: ConnectionHandler): Promise<void> {
     try {
       await connection.run(peer);
     } catch (error) {
@@ -362,7 +380,7 @@ export class KvServer implements AsyncDisposable {
       if (!this.#refused.delete(connection)) this.#count(connection.ip, -1);
       this.#peers.delete(connection);
       peer.ended();
-      this.#node.closed(connection);
+      this.#engine.closed(connection);
       this.#observers.closed(connection);
       this.#gone?.resolve();
     }
@@ -377,15 +395,15 @@ export class KvServer implements AsyncDisposable {
     this.#flushing = true;
     queueMicrotask(() => {
       this.#flushing = false;
-      this.#node.flush();
+      this.#engine.flush();
     });
   }
 
   #tick(): void {
     const now = performance.now();
-    this.#node.tick(now);
+    this.#engine.tick(now);
     this.#observers.tick(now);
-    if (this.#node.readable) this.#ready.resolve();
+    if (this.#engine.readable) this.#ready.resolve();
     this.#relieve();
     if (now - this.#sweptAt < sweepMs) return;
     this.#sweptAt = now;
@@ -409,7 +427,7 @@ export class KvServer implements AsyncDisposable {
     this.#say(`cut off ${cut} connections that held most of what clients left half sent or unread`);
   }
 
-  async #dial(): Promise<void> {
+  async #dial(dialler: Dialler): Promise<void> {
     const address = parseAddress(this.#leader)!;
     const stop = this.#stopDialling.signal;
     const signal = AbortSignal.any([stop, AbortSignal.timeout(dialTimeoutMs)]);
@@ -417,15 +435,20 @@ export class KvServer implements AsyncDisposable {
       const connection = await Connection.dial(address, signal, this.#tls, this.#limits);
       const peer = this.#serve(connection);
       const secret = this.#secrets.server;
-      if (secret !== undefined) await this.#prove(peer, secret, signal);
-      this.#node.dialled(connection);
+      if (secret !== undefined) await this.#prove(connection, peer, secret, signal);
+      dialler.dialled(connection);
     } catch (error) {
-      if (!stop.aborted) this.#node.dialFailed((error as Error).message);
+      if (!stop.aborted) dialler.dialFailed((error as Error).message);
     }
   }
 
-  async #prove(peer: Peer, secret: Secret, signal: AbortSignal): Promise<void> {
-    const giveUp = () => peer.connection.abort();
+  async #prove(
+    connection: Connection,
+    peer: ConnectionHandler,
+    secret: Secret,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const giveUp = () => connection.abort();
     signal.addEventListener("abort", giveUp);
     try {
       await peer.prove(secret, "server");

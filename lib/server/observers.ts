@@ -7,7 +7,7 @@
 import type { Counts, FaultAction, ServerEvent } from "../wire/events.ts";
 import { Fifo } from "../fifo.ts";
 import { ErrorReply, Events, type Observe } from "../mensagem.ts";
-import type { Link, ServerPrints, Watch } from "../replication/environment.ts";
+import type { Link, ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import type { Store } from "../replication/store.ts";
 import { eventTextCharsMax, timedPutsMax } from "../limits.ts";
 
@@ -40,9 +40,9 @@ export interface ObserverLink extends Link {
 /** The server that is observed. */
 export interface Observed {
   /** Its table. */
-  readonly store: Pick<Store, "entries" | "size">;
+  readonly table: Pick<Store, "entries" | "size">;
   /** Tells how things stand. */
-  describe(watch: Watch): void;
+  describe(listener: ReplicationListener): void;
 }
 
 /** Where its events go while nobody observes. */
@@ -50,11 +50,11 @@ export interface Unobserved {
   /** Its console. */
   readonly prints: ServerPrints;
   /** Who watches it all the time. */
-  readonly watch?: Watch | undefined;
+  readonly watch?: ReplicationListener | undefined;
 }
 
 /** Where a server's events go while somebody observes. */
-export type Recording = ServerPrints & Watch;
+export type Recording = ServerPrints & ReplicationListener;
 
 interface Observer {
   readonly id: number;
@@ -143,7 +143,7 @@ export class Observers {
 
   #send(link: ObserverLink, observer: Observer, events: readonly ServerEvent[]): void {
     if (observer.tableDue) {
-      observer.missed += Math.max(0, this.#observed.store.size - tableEventsMax);
+      observer.missed += Math.max(0, this.#observed.table.size - tableEventsMax);
     }
     const { id, missed } = observer;
     const { counts } = this.#recorder;
@@ -158,7 +158,7 @@ export class Observers {
   #table(): ServerEvent[] {
     const at = Date.now();
     const table: ServerEvent[] = [];
-    for (const [key, { value, timestamp }] of this.#observed.store.entries()) {
+    for (const [key, { value, timestamp }] of this.#observed.table.entries()) {
       if (table.length === tableEventsMax) break;
       table.push({ kind: "table", at, key: cut(key), value: cut(value), timestamp });
     }
@@ -169,7 +169,7 @@ export class Observers {
 /** Passes everything on, and takes note. */
 class Recorder implements Recording {
   readonly #prints: ServerPrints;
-  readonly #watch: Watch | undefined;
+  readonly #watch: ReplicationListener | undefined;
   #events: ServerEvent[] = [];
   #missed = 0;
   #tableDue = false;

@@ -36,8 +36,6 @@ const tickMs = 50;
 class Link implements ObserverLink {
   readonly peer = "10.0.9.9:1";
   betweenServers = false;
-  readonly mayJoin = true;
-  readonly mayAsk = true;
   unsentChars = 0;
   /** What was sent as an answer, and what without having been asked for. */
   readonly answers: string[] = [];
@@ -80,7 +78,7 @@ class Desk {
   constructor() {
     const describe = (watch: Pick<Recording, "members">) =>
       watch.members(["10.0.0.2:1"], [self], true);
-    const observed = { store: this.store, describe };
+    const observed = { table: this.store, describe };
     this.observers = new Observers(self, observed, this, (to) => this.recording = to);
   }
 
