@@ -12,8 +12,7 @@ import {
   parseIp,
   parsePort,
 } from "./lib/wire/address.ts";
-import { Secret } from "./lib/auth/proof.ts";
-import type { Tls } from "./lib/net/connection.ts";
+import { Secret, type Secrets } from "./lib/auth/secret.ts";
 import {
   addressTexts,
   escapeControls,
@@ -33,7 +32,6 @@ import { finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import { Metrics } from "./lib/metrics/metrics.ts";
 import { serveMetrics } from "./lib/metrics/http.ts";
 import { exportMetrics, otelMeter } from "./lib/metrics/otel.ts";
-import type { Secrets } from "./lib/server/connection_handler.ts";
 import { type Tuning, tuningDefault } from "./lib/replication/tuning.ts";
 import {
   askIp,
@@ -48,7 +46,7 @@ import {
   tlsFlags,
   UsageError,
 } from "./lib/cli/terminal.ts";
-import { checkTls } from "./lib/net/tls.ts";
+import type { TlsAcceptor } from "./lib/net/tls.ts";
 
 /** Least pause between two writes of a server to its console, in milliseconds. */
 export const consolePauseMs = 50;
@@ -303,7 +301,7 @@ export async function main(
   if (tuning.logBytesMax * 2 > limits.unsentCharsMax) {
     throw new UsageError("--max-unsent must be at least twice --log-size: a log is sent in one go");
   }
-  const tls = askTls(values);
+  const tls = await askTls(values);
   const joins = (values.engine ?? "embedded") === "embedded";
   const secrets = await askSecrets(
     terminal,
@@ -417,14 +415,17 @@ async function openJournal(
 }
 
 /** The certificates, so that the server can start with them. */
-function askTls(values: Parameters<typeof readTls>[1]): Required<Tls> | undefined {
+async function askTls(
+  values: Parameters<typeof readTls>[1],
+): Promise<TlsAcceptor | undefined> {
   const tls = readTls("server", values);
+  if (tls === undefined) return undefined;
+  const { TlsAcceptor } = await import("./lib/net/tls.ts"); // loads node:tls and node:crypto
   try {
-    if (tls !== undefined) checkTls(tls);
+    return new TlsAcceptor(tls);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-  return tls;
 }
 
 /** The engine, with certificates that fit. */

@@ -5,7 +5,7 @@
  */
 
 import { type Address, formatAddress, isLoopback, parseAddress } from "../lib/wire/address.ts";
-import { Secret } from "../lib/auth/proof.ts";
+import { Secret } from "../lib/auth/secret.ts";
 import { dashboardTexts, escapeControls, passwordText, ServerConsole } from "../lib/cli/console.ts";
 import { Dashboard } from "./server/dashboard.ts";
 import { KvServer } from "../lib/server/kv_server.ts";

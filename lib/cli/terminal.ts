@@ -5,7 +5,7 @@
  */
 
 import { parseIp, parsePort } from "../wire/address.ts";
-import type { Tls } from "../net/connection.ts";
+import type { Tls } from "../net/dial.ts";
 import { addressTexts, escapeControls, type Write } from "./console.ts";
 import { UsageError } from "./flags.ts";
 

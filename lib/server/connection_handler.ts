@@ -6,7 +6,8 @@
  */
 
 import type { Channel } from "@std/async/channel";
-import { AcceptorProof, DiallerProof, type Role, type Secret } from "../auth/proof.ts";
+import { AcceptorHandshake, DiallerHandshake } from "../auth/handshake.ts";
+import type { Role, Secret, Secrets } from "../auth/secret.ts";
 import { keyBytesMax, valueBytesMax } from "../limits.ts";
 import {
   type AnyMensagem,
@@ -23,18 +24,16 @@ import {
   MensagemError,
   type Observe,
   type Proof,
-  ProofOk,
+  type ProofOk,
   type Put,
   type ServerStatus,
   type Status,
   StatusOk,
 } from "../mensagem.ts";
 import type { Engine } from "../replication/engine.ts";
+import type { Link } from "../replication/environment.ts";
 import type { Tuning } from "../replication/tuning.ts";
 import type { ObserverLink } from "./observers.ts";
-
-/** The secrets that a server knows, by role. A role without a secret has nothing to prove. */
-export type Secrets = Readonly<Partial<Record<Role, Secret>>>;
 
 /** The fields of STATUS that belong to the process and not to the engine. */
 export type ProcessStatus = Pick<
@@ -43,7 +42,7 @@ export type ProcessStatus = Pick<
 >;
 
 /** What a handler needs of its connection. */
-export interface HandledConnection extends ObserverLink {
+export interface HandledConnection extends Link, ObserverLink {
   /** Whether the peer has shown a certificate of the CA, `undefined` if it cannot show one. */
   readonly certified?: boolean | undefined;
 }
@@ -112,14 +111,12 @@ export class ConnectionHandler {
   #mayAsk: boolean;
   /** Whether the peer has proved to be a server of the cluster. */
   #mayJoin: boolean;
-  /** This end's part of the handshake, `undefined` before the peer's HELLO. */
-  #acceptor: AcceptorProof | undefined;
-  /** The handshake that this end has begun, `undefined` if it has not. */
+  /** The handshake that the peer has begun, `undefined` before its HELLO or PROOF. */
+  #acceptor: AcceptorHandshake | undefined;
+  /** The handshake that this end has begun, `undefined` while there is none. */
   #dialler: {
-    readonly proof: DiallerProof;
+    readonly handshake: DiallerHandshake;
     readonly done: PromiseWithResolvers<void>;
-    /** Whether the peer has proved itself. */
-    trusted: boolean;
   } | undefined;
 
   /** A handler of a connection on which nothing was received yet. */
@@ -147,6 +144,7 @@ export class ConnectionHandler {
    * @throws {Error} if the engine fails.
    */
   receive(line: string): void | Promise<void> {
+    if (this.#dialler !== undefined) return this.#continueHandshake(line);
     let message: AnyMensagem;
     try {
       message = Mensagem.decode(line);
@@ -196,15 +194,16 @@ export class ConnectionHandler {
    * @throws {Error} if that does not succeed.
    */
   async prove(secret: Secret, role: Role): Promise<void> {
-    const proof = new DiallerProof(secret, role);
-    this.#dialler = { proof, done: Promise.withResolvers(), trusted: false };
-    this.connection.send(proof.hello.encode());
-    await this.#dialler.done.promise;
+    const handshake = new DiallerHandshake(secret, role);
+    const done = Promise.withResolvers<void>();
+    this.#dialler = { handshake, done };
+    this.connection.send(handshake.hello.encode());
+    await done.promise;
   }
 
   /** The connection has ended. */
   ended(): void {
-    this.#dialler?.done.reject(new Error("the other end has another secret, or is not the leader"));
+    this.#dialler?.done.reject(new Error("the connection ended during the handshake"));
   }
 
   #notDecoded(error: unknown, line: string): void {
@@ -262,48 +261,42 @@ export class ConnectionHandler {
     connection.send(new ErrorReply("FORBIDDEN", reason, id).encode());
   }
 
+  /** Takes a message of the handshake that the peer has begun. */
   async #authenticate(message: Hello | Challenge | Proof | ProofOk): Promise<void> {
     const { peer } = this.connection;
-    switch (message.type) {
-      case "HELLO": {
-        // Servers dial the leader alone. A challenge of another server could be passed on to one
-        // that dials an impostor, who would then be taken for the leader.
-        if (message.role === "server" && !this.#server.leads) {
-          return this.#refuse(peer, "this server is not the leader");
-        }
-        const secret = this.#server.secrets[message.role];
-        if (secret === undefined) {
-          return this.#refuse(peer, `this server has no secret for a ${message.role}`);
-        }
-        this.#acceptor = new AcceptorProof(secret, message);
-        this.connection.send((await this.#acceptor.challenge()).encode());
-        return;
-      }
-      case "PROOF": {
-        const acceptor = this.#acceptor;
-        this.#acceptor = undefined;
-        if (acceptor === undefined || !await acceptor.accepts(message)) {
-          return this.#refuse(peer, "the secret is wrong");
-        }
-        if (acceptor.role === "server") this.#mayJoin = true;
-        this.#mayAsk = true;
-        this.connection.send(new ProofOk().encode());
-        return;
-      }
-      case "CHALLENGE": {
-        const dialler = this.#dialler;
-        const answer = await dialler?.proof.answer(message);
-        if (dialler === undefined || answer === undefined) {
-          return this.#refuse(peer, "the secret is not the same here");
-        }
-        dialler.trusted = true;
-        this.connection.send(answer.encode());
-        return;
-      }
-      case "PROOF_OK":
-        if (this.#dialler?.trusted !== true) return this.#refuse(peer, "nothing was proved");
-        this.#dialler.done.resolve();
+    if (message.type !== "HELLO" && message.type !== "PROOF") {
+      return this.#refuse(peer, `${message.type} came, but this server did not send HELLO`);
     }
+    this.#acceptor ??= new AcceptorHandshake(this.#server.secrets, this.#server.leads);
+    const step = await this.#acceptor.receive(message);
+    if (step.kind === "refused") return this.#refuse(peer, step.reason);
+    if (step.kind === "accepted") {
+      if (step.role === "server") this.#mayJoin = true;
+      this.#mayAsk = true;
+    }
+    this.connection.send(step.message.encode());
+  }
+
+  /** Takes a line of the handshake that this end has begun. */
+  async #continueHandshake(line: string): Promise<void> {
+    const { handshake, done } = this.#dialler!;
+    const { peer } = this.connection;
+    let message: AnyMensagem;
+    try {
+      message = Mensagem.decode(line);
+    } catch (error) {
+      this.#dialler = undefined;
+      done.reject(error);
+      return this.#refuse(peer, (error as Error).message);
+    }
+    const step = await handshake.receive(message);
+    if (step.kind === "send") return this.connection.send(step.message.encode());
+    this.#dialler = undefined;
+    if (step.kind === "accepted") return done.resolve();
+    done.reject(new Error(step.reason));
+    // An ERROR is never answered with an ERROR.
+    if (message.type === "ERROR") this.connection.close();
+    else this.#refuse(peer, step.reason);
   }
 
   #refuse(peer: string, reason: string): void {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Secret } from "../../lib/auth/proof.ts";
+import { Secret } from "../../lib/auth/secret.ts";
 import { faultDelayMsMax } from "../../lib/replication/faults.ts";
 import { heldCharsMax } from "../../lib/replication/held_stream.ts";
 import {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Secret } from "../../lib/auth/proof.ts";
+import { Secret } from "../../lib/auth/secret.ts";
 import { recoverySkip } from "../../lib/replication/recovery.ts";
 import {
   Get,

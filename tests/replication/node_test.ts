@@ -13,7 +13,7 @@ import {
   pure,
   Stage,
 } from "../support/core_fixture.ts";
-import { Secret } from "../../lib/auth/proof.ts";
+import { Secret } from "../../lib/auth/secret.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 /** So small that whoever missed a write needs a snapshot, of which every key is a chunk. */

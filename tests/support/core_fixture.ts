@@ -8,6 +8,7 @@
  */
 
 import { Channel } from "@std/async/channel";
+import type { Secrets } from "../../lib/auth/secret.ts";
 import { Get, Join, Mensagem, Put, ReplicationOk } from "../../lib/mensagem.ts";
 import type {
   Dialler,
@@ -25,7 +26,6 @@ import {
   ConnectionHandler,
   type HandledConnection,
   type ProcessStatus,
-  type Secrets,
   type ServerContext,
 } from "../../lib/server/connection_handler.ts";
 import type { Random } from "./random.ts";

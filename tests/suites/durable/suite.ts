@@ -300,7 +300,7 @@ test("a leader that lost its last writes does not win over a follower that has t
   {
     await using stack = new AsyncDisposableStack();
     const [leader, follower] = await startThree(stack, dirs, ports);
-    const refusal = "holds timestamp 3, which this leader knows nothing of";
+    const refusal = "holds timestamp 3, which this leader does not know";
     await leader!.reported(refusal);
     await follower!.reported(refusal);
     await follower!.reported("stop it and start it with an empty one");
