@@ -77,8 +77,8 @@ async function serve(
       ...(journal === undefined ? {} : { journal }),
     }));
   await using _http = metrics && await serveMetricsAt(metricsAt, {
-    metrics: () => metrics.read(server.node.status, server.node.readable),
-    ready: () => server.node.readable,
+    metrics: () => metrics.read(server.status, server.readable),
+    ready: () => server.readable,
   });
   const where = etcd === undefined
     ? `leader ${formatAddress(leader!)}`

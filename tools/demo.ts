@@ -169,7 +169,7 @@ function check(expected: string, got: string): void {
 
 /** The timestamp of the key in a server's table. */
 function timestampAt(server: KvServer): number {
-  return server.node.store.get(demoKey)?.timestamp ?? 0;
+  return server.table.get(demoKey)?.timestamp ?? 0;
 }
 
 /** Waits until the condition is true, at most as long as a PUT may take. */

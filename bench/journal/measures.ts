@@ -134,7 +134,7 @@ export interface Compaction {
 /** Overwrites keys until a compaction begins, then one at a time until it ends. */
 export async function measureCompaction(dir: string): Promise<Compaction> {
   await using disk = await openJournal(dir);
-  let { timestamp } = disk.journal.saved;
+  let { timestamp } = disk.journal.recovered;
   const keys = disk.store.size;
   const begun = () => [...Deno.readDirSync(dir)].some(({ name }) => /^table-\d+\.new$/.test(name));
   while (!begun()) {

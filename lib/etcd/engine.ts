@@ -21,11 +21,11 @@ import {
 import {
   answerGet,
   type Engine,
-  type EngineWorld,
-  notForUs,
+  type EngineOptions,
+  misdirected,
   type StartEngine,
 } from "../replication/engine.ts";
-import type { Host, Link, Watch } from "../replication/environment.ts";
+import type { Host, Link, ReplicationListener } from "../replication/environment.ts";
 import type { Store } from "../replication/store.ts";
 import { answerBy, type Tuning } from "../replication/tuning.ts";
 import { EtcdClient, type EtcdOptions } from "./client.ts";
@@ -87,7 +87,7 @@ export class EtcdEngine implements Engine {
     return (world) => new EtcdEngine(world, options, pace);
   }
 
-  private constructor({ self, host, tuning }: EngineWorld, options: EtcdOptions, pace: Pace) {
+  private constructor({ self, host, tuning }: EngineOptions, options: EtcdOptions, pace: Pace) {
     this.#self = self;
     this.#host = host;
     this.#tuning = tuning;
@@ -103,9 +103,9 @@ export class EtcdEngine implements Engine {
       newName: () => host.newClusterId().replaceAll("-", "").slice(0, 12),
     }, {
       written: (event) => this.#written(event),
-      table: () => host.watch?.table(),
+      table: () => host.listener?.table(),
       changed: () => {
-        if (host.watch !== undefined) this.describe(host.watch);
+        if (host.listener !== undefined) this.describe(host.listener);
       },
       report: (line) => host.report(line),
     });
@@ -146,8 +146,8 @@ export class EtcdEngine implements Engine {
     return this.#puts;
   }
 
-  describe(watch: Watch): void {
-    if (this.#member.leads) watch.members([], this.inSync, this.readable);
+  describe(listener: ReplicationListener): void {
+    if (this.#member.leads) listener.members([], this.inSync, this.readable);
   }
 
   get(link: Link, request: Get): void {
@@ -181,7 +181,7 @@ export class EtcdEngine implements Engine {
   receive(_link: Link, message: AnyMensagem): string {
     return message.type === "JOIN"
       ? `${this.#self} keeps its data in etcd: no server joins another`
-      : notForUs(message);
+      : misdirected(message);
   }
 
   // etcd replicates, keeps its own journal, and every request to it has a time limit.
@@ -236,7 +236,7 @@ export class EtcdEngine implements Engine {
       this.#raise(timestamp);
       if (leads) {
         const waitedMs = performance.now() - arrivedMs;
-        this.#host.watch?.written(key, value, timestamp, waitedMs);
+        this.#host.listener?.written(key, value, timestamp, waitedMs);
         this.#host.prints.putOk(link.peer, key, timestamp);
         this.#echoes.end(put, timestamp);
       }

@@ -4,13 +4,12 @@
  * @module
  */
 
+import type { JournalMessage, JournalOwner } from "../replication/journal.ts";
 import type {
-  JournalMessage,
-  JournalOwner,
+  JournalSummary,
   OpenJournal,
-  Saved,
-  Standing,
-} from "../replication/journal.ts";
+  RecoveredState,
+} from "../replication/recovered_state.ts";
 import { AppendQueue } from "./append_queue.ts";
 import { JournalError } from "./errors.ts";
 import type { Folder } from "./folder.ts";
@@ -46,13 +45,13 @@ export interface FileJournalOptions {
  *   directory stays below four times its largest table since the last compaction, plus 64 MiB.
  */
 export class FileJournal implements OpenJournal, AsyncDisposable {
-  readonly saved: Saved;
+  readonly recovered: RecoveredState;
   readonly #folder: Folder;
   readonly #options: Required<FileJournalOptions>;
   readonly #segments: SegmentWriter;
   readonly #queue = new AppendQueue();
   /** What all messages so far add up to, without the entries. A table begins with it. */
-  readonly #standing: Standing;
+  readonly #summary: JournalSummary;
   /** `undefined` until `begin`. Records wait until then. */
   #owner: JournalOwner | undefined;
   /** "closing": records are still written, compaction stops. "closed": appends are ignored. */
@@ -87,15 +86,15 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
 
   private constructor(
     folder: Folder,
-    { saved }: Loaded,
+    { recovered }: Loaded,
     segments: SegmentWriter,
     options: FileJournalOptions,
   ) {
-    this.saved = saved;
+    this.recovered = recovered;
     this.#folder = folder;
     this.#segments = segments;
     this.#options = { compactBytesMin, tableChunkKeysMax, ...options };
-    this.#standing = saved.standing.copy();
+    this.#summary = recovered.summary.copy();
   }
 
   begin(owner: JournalOwner): void {
@@ -105,7 +104,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
 
   append(message: JournalMessage): void {
     if (this.#error !== undefined || this.#phase === "closed") return;
-    this.#standing.note(message);
+    this.#summary.add(message);
     this.#queue.append(recordOf(message.encode()));
     if (this.#owner !== undefined) this.#start();
   }
@@ -160,7 +159,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
 
   #compactionDue(): boolean {
     if (this.#compacting !== undefined || this.#phase !== "open") return false;
-    const { store } = this.saved;
+    const { store } = this.recovered;
     const tableChars = store.chars + entryChars * store.size;
     return this.#segments.bytes > Math.max(this.#options.compactBytesMin, tableChars);
   }
@@ -175,8 +174,8 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
 
   async #compact(number: number): Promise<void> {
     const contents = {
-      standing: this.#standing,
-      store: this.saved.store,
+      summary: this.#summary,
+      store: this.recovered.store,
       chunkKeysMax: this.#options.tableChunkKeysMax,
     };
     const stopped = () => this.#phase !== "open" || this.#error !== undefined;

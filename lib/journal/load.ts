@@ -5,7 +5,7 @@
  */
 
 import { type AnyMensagem, Mensagem } from "../mensagem.ts";
-import { Saved } from "../replication/journal.ts";
+import { RecoveredState } from "../replication/recovered_state.ts";
 import { JournalError } from "./errors.ts";
 import { type Folder, parseFileName, segmentName, tableName } from "./folder.ts";
 import { formatVersion, headerLine, RecordReader, sealFrame, versionOf } from "./record.ts";
@@ -16,7 +16,7 @@ const loadReportMs = 1_000;
 /** What a directory held. */
 export interface Loaded {
   /** The state after all messages. */
-  readonly saved: Saved;
+  readonly recovered: RecoveredState;
   /** The number of the last segment, 0 if there is none. */
   readonly last: number;
   /** The bytes of the last segment that are valid. */
@@ -57,7 +57,7 @@ export async function load(folder: Folder, report: (line: string) => void): Prom
     ...segments.filter((number) => number < base).map(segmentName),
   ];
   return {
-    saved: loader.saved,
+    recovered: loader.recovered,
     last: needed.at(-1) ?? 0,
     lastBytes,
     segmentBytes,
@@ -95,7 +95,7 @@ function missing(folder: Folder, number: number): JournalError {
 
 /** Loads one file after the other into one state. */
 class Loader {
-  readonly saved = new Saved();
+  readonly recovered = new RecoveredState();
   cut: string | undefined;
   readonly #folder: Folder;
   readonly #report: (line: string) => void;
@@ -178,7 +178,7 @@ class Loader {
   #take(name: string, frame: string, offset: number): AnyMensagem {
     try {
       const message = Mensagem.decode(frame);
-      if (this.saved.take(message)) return message;
+      if (this.recovered.add(message)) return message;
     } catch (cause) {
       throw this.#damaged(name, offset, cause);
     }
@@ -213,7 +213,7 @@ class Loader {
     const seconds = ((performance.now() - this.#startMs) / 1000).toFixed(1);
     const mebibytes = (this.#bytes / (1024 * 1024)).toFixed(0);
     this.#report(
-      `${verb} ${this.#folder.path}: ${this.saved.store.size} keys, ${mebibytes} MiB read, ${seconds} s`,
+      `${verb} ${this.#folder.path}: ${this.recovered.store.size} keys, ${mebibytes} MiB read, ${seconds} s`,
     );
   }
 }

@@ -19,7 +19,7 @@ export async function openJournal(
   report: (line: string) => void,
 ): Promise<FileJournal> {
   const journal = await FileJournal.open(await DiskFolder.open(path), report);
-  const { store, timestamp, cluster } = journal.saved;
+  const { store, timestamp, cluster } = journal.recovered;
   report(
     cluster === ""
       ? `${path} holds nothing yet`

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { Join, type SnapshotEntry } from "../mensagem.ts";
-import { entriesOf, type Standing } from "../replication/journal.ts";
+import { Join, Snapshot, type SnapshotEntry } from "../mensagem.ts";
+import type { JournalSummary } from "../replication/recovered_state.ts";
 import type { Entry, Store } from "../replication/store.ts";
 import { type Folder, parseFileName, tableName, unfinishedName } from "./folder.ts";
 import { headerLine, recordOf } from "./record.ts";
@@ -23,7 +23,7 @@ const follows = new Join("0.0.0.0:1", "", 0);
 /** What {@linkcode writeTable} writes. */
 export interface TableContents {
   /** All but the entries. */
-  readonly standing: Standing;
+  readonly summary: JournalSummary;
   /** The entries. They may change while they are written: the segments have the changes. */
   readonly store: Store;
   /** See {@linkcode tableChunkKeysMax}. */
@@ -37,12 +37,12 @@ export interface TableContents {
 export async function writeTable(
   folder: Folder,
   number: number,
-  { standing, store, chunkKeysMax }: TableContents,
+  { summary, store, chunkKeysMax }: TableContents,
   stopped: () => boolean,
 ): Promise<boolean> {
   const file = await folder.create(unfinishedName(tableName(number)));
   try {
-    const head = standing.messages(follows).map((message) => recordOf(message.encode()));
+    const head = summary.messages(follows).map((message) => recordOf(message.encode()));
     file.write(encoder.encode(headerLine + head.join("")));
     for (const chunk of chunksOf(store, chunkKeysMax)) {
       file.write(encoder.encode(recordOf(chunk.encode())));
@@ -66,7 +66,7 @@ export async function publishTable(folder: Folder, number: number): Promise<void
 }
 
 /** The entries in chunks. Keys that are added meanwhile may be left out. */
-function* chunksOf(store: Store, chunkKeysMax: number): Iterable<ReturnType<typeof entriesOf>> {
+function* chunksOf(store: Store, chunkKeysMax: number): Iterable<Snapshot> {
   const entries: Iterator<[string, Entry]> = store.entries();
   let left = store.size;
   do {
@@ -82,6 +82,6 @@ function* chunksOf(store: Store, chunkKeysMax: number): Iterable<ReturnType<type
         left--;
       }
     }
-    yield entriesOf(chunk, left === 0);
+    yield new Snapshot(chunk, left === 0);
   } while (left > 0);
 }

@@ -5,7 +5,7 @@
  */
 
 import type { FaultAction, FollowerStatus, ServerStatus } from "../mensagem.ts";
-import type { ServerPrints, Watch } from "../replication/environment.ts";
+import type { ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import type { Metric, Sample } from "./prometheus.ts";
 import { PutLatency } from "./put_latency.ts";
 
@@ -14,7 +14,7 @@ import { PutLatency } from "./put_latency.ts";
  *
  * A server without monitoring does not use this class.
  */
-export class Metrics implements ServerPrints, Watch {
+export class Metrics implements ServerPrints, ReplicationListener {
   readonly #prints: ServerPrints;
   readonly #nowMs: () => number;
   readonly #putLatency = new PutLatency();

@@ -20,8 +20,8 @@ export const unsentCharsMax = 64 * 1024 * 1024;
 
 /** Takes what a connection receives. */
 export interface Receiver {
-  /** Called before lines are handed out. They wait for a returned promise. */
-  begin(): void | Promise<void>;
+  /** Called before lines are handed out. */
+  begin(): void;
   /**
    * Takes a line. If a promise is returned, the next line waits for it, and `end` and `begin` are
    * called in between.
@@ -75,8 +75,6 @@ export class Connection {
   readonly local: string;
   /** Whether both ends are servers. Then reading never pauses: that could end in a deadlock. */
   betweenServers = false;
-  /** Whether the peer may PUT and GET. */
-  mayAsk = true;
 
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
@@ -98,7 +96,6 @@ export class Connection {
   #room: PromiseWithResolvers<void> | undefined;
   /** Runs in state "closing". */
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
-  #mayJoin = true;
 
   /** Takes over an open socket. */
   constructor(socket: Socket, limits: ConnectionLimits = connectionLimitsDefault) {
@@ -115,19 +112,9 @@ export class Connection {
     if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
   }
 
-  /** Whether the peer dialled this end and has shown a certificate of the CA. */
-  get certified(): boolean {
-    return this.#socket.certified === true;
-  }
-
-  /** Whether the peer may replicate: it needs the secret and, with TLS, a certificate. */
-  get mayJoin(): boolean {
-    return this.#mayJoin && this.#socket.certified !== false;
-  }
-
-  /** Sets whether the peer has proved that it knows the secret, or need not. */
-  set mayJoin(proved: boolean) {
-    this.#mayJoin = proved;
+  /** Whether the peer has shown a certificate of the CA, `undefined` if it cannot show one. */
+  get certified(): boolean | undefined {
+    return this.#socket.certified;
   }
 
   /** Whether lines are still handed out. */
@@ -245,13 +232,7 @@ export class Connection {
   /** Hands out the lines from `first` on. In most cases without a promise. */
   #handOut(lines: readonly string[], first: number, receiver: Receiver): void | Promise<void> {
     if (first === lines.length || !this.open) return;
-    const turn = receiver.begin();
-    return turn === undefined
-      ? this.#handOutTurn(lines, first, receiver)
-      : turn.then(() => this.#handOutTurn(lines, first, receiver));
-  }
-
-  #handOutTurn(lines: readonly string[], first: number, receiver: Receiver): void | Promise<void> {
+    receiver.begin();
     let next = first;
     let pending: void | Promise<void>;
     try {

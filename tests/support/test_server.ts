@@ -68,13 +68,13 @@ export class TestServer implements AsyncDisposable {
 
   /** The entry in its table; `undefined` if there is none. */
   holds(key: string): { value: string; timestamp: number } | undefined {
-    const entry = this.#server.node.store.get(key);
+    const entry = this.#server.table.get(key);
     return entry && { value: entry.value, timestamp: entry.timestamp };
   }
 
   /** Whether it answers GETs from its table. */
   get readable(): boolean {
-    return this.#server.node.readable;
+    return this.#server.readable;
   }
 
   /** Resolves when it answers GETs from its table. */

@@ -11,8 +11,8 @@
 
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { KvClient } from "../../../lib/client/kv_client.ts";
-import { putTimeoutMs } from "../../../lib/replication/tuning.ts";
-import { recoverySkip } from "../../../lib/replication/leader.ts";
+import { tuningDefault } from "../../../lib/replication/tuning.ts";
+import { recoverySkip } from "../../../lib/replication/recovery.ts";
 import { FaultyCluster } from "../faults/faulty_cluster.ts";
 import { History } from "../faults/history.ts";
 import { Load } from "../faults/load.ts";
@@ -21,6 +21,8 @@ import { freePorts } from "../../support/ports.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { Scratch } from "../../support/scratch.ts";
 import { commandOf } from "../../support/tasks.ts";
+
+const { putTimeoutMs } = tuningDefault;
 
 const rounds = 20;
 /** How long PUTs may pause after all servers were started: a start, a dial with its pause, a catch-up. */
@@ -328,7 +330,7 @@ test("a leader that lost its last writes does not overwrite a follower that has 
   {
     await using stack = new AsyncDisposableStack();
     const [leader, follower] = await startThree(stack, dirs, ports);
-    const refusal = "holds timestamp 3, which this leader knows nothing of";
+    const refusal = "holds timestamp 3, which this leader does not know";
     await leader!.reports(refusal);
     await follower!.reports(refusal);
     await follower!.reports("stop it and start it with an empty one");

@@ -18,7 +18,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { logBytesMax, putTimeoutMs, silenceMs } from "../../../lib/replication/tuning.ts";
+import { tuningDefault } from "../../../lib/replication/tuning.ts";
 import { anyPort } from "../../support/ports.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { eventually, within } from "../../support/waiting.ts";
@@ -27,6 +27,8 @@ import { type Figures, History } from "./history.ts";
 import { Load, type LoadOptions } from "./load.ts";
 import { Proxy } from "./proxy.ts";
 import { makeRound, play } from "./rounds.ts";
+
+const { logBytesMax, putTimeoutMs, silenceMs } = tuningDefault;
 
 /** How long PUTs may pause after a follower has died, or after both followers have joined a new leader. */
 const resumeMs = 3_000;

@@ -17,7 +17,7 @@ import { Process } from "../../../bench/process.ts";
 import { ServerCluster } from "../../../bench/server_cluster.ts";
 import { UnavailableError, UnknownOutcomeError } from "../../../lib/client/errors.ts";
 import { type GetResult, KvClient } from "../../../lib/client/kv_client.ts";
-import { recoverySkip } from "../../../lib/replication/leader.ts";
+import { recoverySkip } from "../../../lib/replication/recovery.ts";
 import { linesOf } from "../../support/lines.ts";
 import { anyPort, freePorts } from "../../support/ports.ts";
 import { commandOf, startCommand, startTask, taskCommands } from "../../support/tasks.ts";
