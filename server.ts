@@ -361,8 +361,8 @@ export async function main(
       ...(tls === undefined ? {} : { tls }),
       ...(journal === undefined ? {} : { journal }),
     });
-    const ready = () => server.node.readable;
-    const read = () => metrics?.read(server.node.status, ready()) ?? [];
+    const ready = () => server.readable;
+    const read = () => metrics?.read(server.status, ready()) ?? [];
     listening = monitoring ?? listen;
     await using _http = monitoring && serveMetrics(monitoring, { metrics: read, ready });
     if (meter !== undefined) exportMetrics(meter, read);
@@ -405,7 +405,7 @@ async function openJournal(
   if (flag === undefined) return undefined;
   const path = flag === "auto" ? `data/${port}` : flag;
   const journal = await FileJournal.open(await DiskFolder.open(path), report);
-  const { store, timestamp, cluster } = journal.saved;
+  const { store, timestamp, cluster } = journal.recovered;
   report(
     cluster === ""
       ? `${path} holds nothing yet`

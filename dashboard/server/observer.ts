@@ -7,10 +7,12 @@
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import type { Counts, FaultAction } from "../../lib/wire/events.ts";
 import { dialTimeoutMs } from "../../lib/limits.ts";
-import { redialFirstMs, redialLongestMs } from "../../lib/replication/tuning.ts";
+import { tuningDefault } from "../../lib/replication/tuning.ts";
 import { type Events, Fault, Observe, Status } from "../../lib/mensagem.ts";
 import type { Item } from "./item.ts";
 import { type Entry, ServerLink } from "./link.ts";
+
+const { redialFirstMs, redialLongestMs } = tuningDefault;
 
 /** Pause between two questions of the dashboard for a server's status. */
 export const statusPauseMs = 1_000;

@@ -6,7 +6,7 @@
 
 import type { Counts, FaultAction, ServerEvent } from "../wire/events.ts";
 import { Fifo } from "../fifo.ts";
-import type { ServerPrints, Watch } from "../replication/environment.ts";
+import type { ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import { eventTextCharsMax, timedPutsMax } from "../limits.ts";
 
 /** Events in one EVENTS message, those of the table not counted. */
@@ -16,14 +16,14 @@ export const eventsMax = 256;
 export const eventsReserved = 56;
 
 /** Takes everything that happens in a server. */
-export type EventSink = ServerPrints & Watch;
+export type EventSink = ServerPrints & ReplicationListener;
 
 /** The sinks that are told everything, with or without observers. */
 export interface PermanentSinks {
   /** The console. */
   readonly prints: ServerPrints;
-  /** Another watcher, such as the metrics. */
-  readonly watch?: Watch | undefined;
+  /** Another listener, such as the metrics. */
+  readonly watch?: ReplicationListener | undefined;
 }
 
 /** What was recorded in one tick. */
@@ -43,7 +43,7 @@ export interface Recorded {
  */
 export class EventRecorder implements EventSink {
   readonly #prints: ServerPrints;
-  readonly #watch: Watch | undefined;
+  readonly #watch: ReplicationListener | undefined;
   /** Invariant: at most `eventsMax`. */
   #events: ServerEvent[] = [];
   #missed = 0;

@@ -1,5 +1,5 @@
 /**
- * A running server: the node with sockets, a clock and limits.
+ * A running server: the engine with sockets, a clock and limits.
  *
  * @module
  */
@@ -13,14 +13,14 @@ import { Listener } from "../net/listener.ts";
 import type { TlsAcceptor } from "../net/tls.ts";
 import type { TlsSocketOptions } from "../net/tls_socket.ts";
 import type { Engine, StartEngine } from "../replication/engine.ts";
-import type { OpenJournal } from "../replication/journal.ts";
-import { ErrorReply } from "../mensagem.ts";
-import { Node } from "../replication/node.ts";
-import type { Host, ServerPrints, Watch } from "../replication/environment.ts";
+import type { OpenJournal } from "../replication/recovered_state.ts";
+import { ErrorReply, type ServerStatus } from "../mensagem.ts";
+import { startReplica } from "../replication/replica.ts";
+import type { Host, ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
 import { lingerMs } from "../limits.ts";
 import { Admission, type AdmissionLimits, admissionLimitsDefault } from "./admission.ts";
-import { Peer, type Shared } from "./connection_handler.ts";
+import { ConnectionHandler, type ServerContext, statusOf } from "./connection_handler.ts";
 import { waitForGroup } from "./group_wait.ts";
 import { LeaderDialer } from "./leader_dialer.ts";
 import { Observers } from "./observers.ts";
@@ -51,7 +51,7 @@ export interface KvServerOptions {
   /** Takes the assignment's lines for the console. */
   readonly prints: ServerPrints;
   /** Takes what `prints` does not show. It is told whether or not there are observers. */
-  readonly watch?: Watch;
+  readonly watch?: ReplicationListener;
   /** Takes, line by line, everything else that an operator may want to know. */
   readonly report: (line: string) => void;
   /** Whether FAULT is taken, with which a client may hold or delay REPLICATIONs. */
@@ -122,18 +122,16 @@ export class KvServer implements AsyncDisposable {
   readonly #tlsOptions: TlsSocketOptions;
   readonly #admission: Admission;
   readonly #dialer: LeaderDialer;
-  readonly #node: Node;
-  /** `undefined` if the engine is the embedded one, which the node keeps. */
-  readonly #engine: Engine | undefined;
+  readonly #engine: Engine;
   readonly #observers: Observers;
-  readonly #shared: Shared;
+  readonly #context: ServerContext;
   /** All open connections, the refused ones included. */
-  readonly #peers = new Map<Connection, Peer>();
+  readonly #handlers = new Map<Connection, ConnectionHandler>();
   /** Background tasks: one accepts, one may dial, and one serves each connection. */
   readonly #tasks = new Set<Promise<void>>();
   readonly #ticker: ReturnType<typeof setInterval>;
   #sweptAt = performance.now();
-  /** Whether the node will be flushed at the end of this turn. */
+  /** Whether the engine will be flushed at the end of this turn. */
   #flushQueued = false;
   readonly #ready = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<Error>();
@@ -186,43 +184,40 @@ export class KvServer implements AsyncDisposable {
         this.#admission.add(connection);
         return this.#serve(connection);
       },
-      dialled: (connection) => this.#node.dialled(connection),
-      failed: (reason) => this.#node.dialFailed(reason),
     });
     const startedAt = performance.now();
     const host: Mutable<Host> = {
       prints,
-      watch,
+      listener: watch,
       journal,
       report,
-      dial: () => this.#start(this.#dialer.dial()),
-      authenticate: async (link, message) => {
-        await this.#peers.get(link as Connection)?.authenticate(message);
-      },
-      observe: (link, request) => this.#observers.add(link as Connection, request),
-      pause: waitForGroup,
+      dial: (dialler) => this.#start(this.#dialer.dial(dialler)),
+      waitForPuts: waitForGroup,
       random: Math.random,
       newClusterId: () => crypto.randomUUID(),
-      vitals: () => ({
-        connections: this.#peers.size,
+    };
+    const started = { self, host, tuning: { ...tuningDefault, ...tuning }, now: startedAt };
+    const { recovered } = journal ?? {};
+    this.#engine = options.engine?.(started) ??
+      startReplica({ ...started, leader: leaderName, recovered });
+    this.#observers = new Observers(self, this.#engine, { prints, watch }, (sink) => {
+      host.prints = sink ?? prints;
+      host.listener = sink ?? watch;
+    });
+    this.#context = {
+      self,
+      engine: this.#engine,
+      observers: this.#observers,
+      tuning: started.tuning,
+      mutex: new Channel<true>({ capacity: 1 }),
+      secrets,
+      leads: leaderName === self,
+      processStatus: () => ({
+        connections: this.#handlers.size,
         uptimeMs: Math.round(performance.now() - startedAt),
         memoryBytes: Deno.memoryUsage().rss,
         faults: allowFaults,
       }),
-    };
-    const world = { self, host, tuning: { ...tuningDefault, ...tuning }, now: startedAt };
-    this.#engine = options.engine?.(world);
-    const { saved } = journal ?? {};
-    this.#node = new Node({ ...world, leader: leaderName, engine: this.#engine, saved });
-    this.#observers = new Observers(self, this.#node, { prints, watch }, (recording) => {
-      host.prints = recording ?? prints;
-      host.watch = recording ?? watch;
-    });
-    this.#shared = {
-      node: this.#node,
-      mutex: new Channel<true>({ capacity: 1 }),
-      secrets,
-      leads: leaderName === self,
       flush: () => this.#flush(),
       report,
     };
@@ -231,16 +226,26 @@ export class KvServer implements AsyncDisposable {
     }
     this.#start(this.#listener.accept((conn) => this.#accept(conn), report));
     journal?.begin({
-      durable: (count) => this.#node.durable(count),
+      durable: (count) => this.#engine.durable(count),
       failed: (error) => this.#failed.resolve(error),
     });
     this.#tick();
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
 
-  /** The node, for inspection. */
-  get node(): Pick<Node, "store" | "readable" | "status"> {
-    return this.#node;
+  /** The table, for inspection. */
+  get table(): Engine["table"] {
+    return this.#engine.table;
+  }
+
+  /** Whether this server answers GETs from its table. */
+  get readable(): boolean {
+    return this.#engine.readable;
+  }
+
+  /** What this server is and what it holds. */
+  get status(): ServerStatus {
+    return statusOf(this.#context.self, this.#engine, this.#context.processStatus());
   }
 
   /** Resolves once this server answers GETs from its table. */
@@ -267,23 +272,23 @@ export class KvServer implements AsyncDisposable {
     this.#listener.close();
     this.#dialer.stop();
     // Clients first: their answers may still need the connections between the servers.
-    const clients = [...this.#peers.keys()].filter((connection) => !connection.betweenServers);
+    const clients = [...this.#handlers.keys()].filter((connection) => !connection.betweenServers);
     for (const connection of clients) connection.close();
     const until = performance.now() + shutdownMs;
     await this.#ended(clients, until);
     // PUTs that followers have forwarded.
-    while (this.#node.outstandingPuts > 0 && performance.now() < until) await delay(tickMs);
+    while (this.#engine.outstandingPuts > 0 && performance.now() < until) await delay(tickMs);
     clearInterval(this.#ticker);
-    for (const connection of this.#peers.keys()) connection.close();
-    await this.#ended([...this.#peers.keys()], performance.now() + lingerMs);
-    for (const connection of this.#peers.keys()) connection.abort();
+    for (const connection of this.#handlers.keys()) connection.close();
+    await this.#ended([...this.#handlers.keys()], performance.now() + lingerMs);
+    for (const connection of this.#handlers.keys()) connection.abort();
     await Promise.all(this.#tasks);
-    await this.#engine?.close();
+    await this.#engine.close();
   }
 
   /** Waits until the connections have ended, at most until a time. */
   async #ended(connections: Connection[], until: number): Promise<void> {
-    while (performance.now() < until && connections.some((one) => this.#peers.has(one))) {
+    while (performance.now() < until && connections.some((one) => this.#handlers.has(one))) {
       this.#oneEnded = Promise.withResolvers();
       const timer = setTimeout(this.#oneEnded.resolve, Math.max(0, until - performance.now()));
       await this.#oneEnded.promise;
@@ -304,31 +309,30 @@ export class KvServer implements AsyncDisposable {
   }
 
   /** enunciado 5.b: each connection is served in a task of its own. */
-  #serve(connection: Connection): Peer {
-    const peer = new Peer(connection, this.#shared);
-    this.#peers.set(connection, peer);
-    this.#start(this.#run(peer));
-    return peer;
+  #serve(connection: Connection): ConnectionHandler {
+    const handler = new ConnectionHandler(connection, this.#context);
+    this.#handlers.set(connection, handler);
+    this.#start(this.#run(connection, handler));
+    return handler;
   }
 
-  async #run(peer: Peer): Promise<void> {
-    const { connection } = peer;
+  async #run(connection: Connection, handler: ConnectionHandler): Promise<void> {
     try {
-      await connection.run(peer);
+      await connection.run(handler);
     } catch (error) {
       this.#report(`connection of ${connection.peer} ended: ${(error as Error).stack}`);
     } finally {
       this.#admission.remove(connection);
-      this.#peers.delete(connection);
-      peer.ended();
-      this.#node.closed(connection);
+      this.#handlers.delete(connection);
+      handler.ended();
+      this.#engine.closed(connection);
       this.#observers.closed(connection);
       this.#oneEnded?.resolve();
     }
   }
 
   /**
-   * Flushes the node once for all chunks of this turn. Their microtasks are queued already, so this
+   * Flushes the engine once for all chunks of this turn. Their microtasks are queued already, so this
    * one runs after them.
    */
   #flush(): void {
@@ -336,16 +340,16 @@ export class KvServer implements AsyncDisposable {
     this.#flushQueued = true;
     queueMicrotask(() => {
       this.#flushQueued = false;
-      this.#node.flush();
+      this.#engine.flush();
     });
   }
 
   #tick(): void {
     const now = performance.now();
-    this.#node.tick(now);
+    this.#engine.tick(now);
     this.#observers.tick(now);
-    if (this.#node.readable) this.#ready.resolve();
-    const cut = this.#admission.freeMemory(this.#peers.keys());
+    if (this.#engine.readable) this.#ready.resolve();
+    const cut = this.#admission.freeMemory(this.#handlers.keys());
     if (cut > 0) {
       this.#report(
         `cut off ${cut} connections with the most half-sent frames and unread answers: all clients ` +
@@ -354,7 +358,7 @@ export class KvServer implements AsyncDisposable {
     }
     if (now - this.#sweptAt < sweepMs) return;
     this.#sweptAt = now;
-    for (const connection of this.#peers.keys()) connection.sweep(now);
+    for (const connection of this.#handlers.keys()) connection.sweep(now);
   }
 
   #start(task: Promise<void>): void {

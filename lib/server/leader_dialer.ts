@@ -1,5 +1,5 @@
 /**
- * A follower's way to its leader: connect, prove the secret, tell the node.
+ * A follower's way to its leader: connect, prove the secret, tell the engine.
  *
  * @module
  */
@@ -9,9 +9,10 @@ import { dialTimeoutMs } from "../limits.ts";
 import type { Connection, ConnectionLimits } from "../net/connection.ts";
 import { dial, type Tls } from "../net/dial.ts";
 import { parseAddress } from "../wire/address.ts";
-import type { Peer } from "./connection_handler.ts";
+import type { Dialler } from "../replication/environment.ts";
+import type { ConnectionHandler } from "./connection_handler.ts";
 
-/** How to reach the leader, and what is told of it. */
+/** How to reach the leader. */
 export interface LeaderDialerOptions {
   /** "ip:port" of the leader. */
   readonly leader: string;
@@ -22,11 +23,7 @@ export interface LeaderDialerOptions {
   /** What the connection may cost. */
   readonly limits: ConnectionLimits;
   /** Begins to serve the connection. */
-  serve(connection: Connection): Peer;
-  /** The connection is made, and both ends have proved that they know the secret. */
-  dialled(connection: Connection): void;
-  /** There is no connection. */
-  failed(reason: string): void;
+  serve(connection: Connection): ConnectionHandler;
 }
 
 /** Dials the leader each time it is asked to. */
@@ -39,22 +36,22 @@ export class LeaderDialer {
     this.#options = options;
   }
 
-  /** Dials once. Resolves when `dialled` or `failed` was called, or the dialler was stopped. */
-  async dial(): Promise<void> {
+  /** Dials once, and tells `dialler` how it went, unless it was stopped. */
+  async dial(dialler: Dialler): Promise<void> {
     const { leader, tls, limits, secret } = this.#options;
     const late = AbortSignal.timeout(dialTimeoutMs);
     const signal = AbortSignal.any([this.#stop.signal, late]);
     try {
       const connection = await dial(parseAddress(leader)!, signal, tls, limits);
-      const peer = this.#options.serve(connection);
-      if (secret !== undefined) await prove(peer, secret, signal);
-      this.#options.dialled(connection);
+      const handler = this.#options.serve(connection);
+      if (secret !== undefined) await prove(connection, handler, secret, signal);
+      dialler.dialled(connection);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       const reason = late.aborted
         ? `no answer within ${dialTimeoutMs} ms`
         : (error as Error).message;
-      this.#options.failed(reason);
+      dialler.dialFailed(reason);
     }
   }
 
@@ -64,11 +61,16 @@ export class LeaderDialer {
   }
 }
 
-async function prove(peer: Peer, secret: Secret, signal: AbortSignal): Promise<void> {
-  const giveUp = () => peer.connection.abort();
+async function prove(
+  connection: Connection,
+  handler: ConnectionHandler,
+  secret: Secret,
+  signal: AbortSignal,
+): Promise<void> {
+  const giveUp = () => connection.abort();
   signal.addEventListener("abort", giveUp);
   try {
-    await peer.prove(secret, "server");
+    await handler.prove(secret, "server");
   } finally {
     signal.removeEventListener("abort", giveUp);
   }

@@ -6,7 +6,7 @@
 
 import type { ServerEvent } from "../wire/events.ts";
 import { ErrorReply, Events, type Observe } from "../mensagem.ts";
-import type { Watch } from "../replication/environment.ts";
+import type { ReplicationListener } from "../replication/environment.ts";
 import type { Store } from "../replication/store.ts";
 import { cut, EventRecorder, type EventSink, type PermanentSinks } from "./event_recorder.ts";
 
@@ -35,9 +35,9 @@ export interface ObserverLink {
 /** The server that is observed. */
 export interface Observed {
   /** Its table. */
-  readonly store: Pick<Store, "entries" | "size">;
-  /** Tells a new watcher the current state. */
-  describe(watch: Watch): void;
+  readonly table: Pick<Store, "entries" | "size">;
+  /** Tells a new listener the current state. */
+  describe(listener: ReplicationListener): void;
 }
 
 interface Observer {
@@ -127,7 +127,7 @@ export class Observers {
 
   #send(link: ObserverLink, observer: Observer, events: readonly ServerEvent[]): void {
     if (observer.tableDue) {
-      observer.missed += Math.max(0, this.#observed.store.size - tableEventsMax);
+      observer.missed += Math.max(0, this.#observed.table.size - tableEventsMax);
     }
     const { id, missed } = observer;
     const { counts } = this.#recorder;
@@ -142,7 +142,7 @@ export class Observers {
   #table(): ServerEvent[] {
     const at = Date.now();
     const table: ServerEvent[] = [];
-    for (const [key, { value, timestamp }] of this.#observed.store.entries()) {
+    for (const [key, { value, timestamp }] of this.#observed.table.entries()) {
       if (table.length === tableEventsMax) break;
       table.push({ kind: "table", at, key: cut(key), value: cut(value), timestamp });
     }

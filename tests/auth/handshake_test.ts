@@ -311,7 +311,7 @@ Deno.test("a follower does not help an impostor at its leader's address to pass 
   own.resolve(follower.server);
   await eventually(
     "it gives up",
-    () => follower.reports.some((line) => line.includes("trying on")),
+    () => follower.reports.some((line) => line.includes("trying again")),
   );
   assertFalse(heard.includes("PROOF"), `${heard}`);
 });

@@ -40,7 +40,7 @@ const diallers: Record<string, (impostor: Address) => Promise<string>> = {
   "a follower": async (leader) => {
     const secrets = { server: await Secret.from("segredo") };
     await using follower = new TestServer(anyPort, leader, {}, {}, { secrets });
-    return await follower.reported("trying on");
+    return await follower.reported("trying again");
   },
   "the library": async (server) => {
     await using client = new KvClient([server], { password: "senha" });

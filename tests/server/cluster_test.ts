@@ -10,7 +10,7 @@ import {
 import type { Address } from "../../lib/wire/address.ts";
 import { StaleError, UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient, type PutResult } from "../../lib/client/kv_client.ts";
-import { recoverySkip } from "../../lib/replication/leader.ts";
+import { recoverySkip } from "../../lib/replication/recovery.ts";
 import { Cluster, eventually, type Message, type TestServer, Wire } from "../support/helpers.ts";
 
 /** A client of one server alone. */

@@ -257,7 +257,7 @@ Deno.test("a PUT that nobody confirms ends in UNKNOWN_OUTCOME within the limit, 
     type: "ERROR",
     id: 7,
     code: "UNKNOWN_OUTCOME",
-    message: "may be applied later: not every server in sync confirmed it in time",
+    message: "may be applied later: not every server in sync has confirmed it in time",
   });
   for (const follower of [one, other]) {
     await follower.send({ type: "REPLICATION_OK", timestamp: 1 });
@@ -317,12 +317,12 @@ Deno.test("a fourth server, a second one of the same address and a foreign clust
   ]);
   assertEquals(await refusal({ server, cluster: "", timestamp: 5 }), [
     "FORBIDDEN",
-    "data without a cluster id",
+    "the data has no cluster id",
   ]);
   using _second = await joinAsFollower(leader.address);
   assertEquals(await refusal({ server, cluster: "", timestamp: 0 }), [
     "FORBIDDEN",
-    "the cluster has its 3 servers",
+    "the cluster has its 3 servers already, see --cluster-size",
   ]);
 });
 
@@ -341,7 +341,7 @@ Deno.test("a follower of another cluster is refused with the reason, and neither
   const other = new TestServer(anyPort, leader.address, pair);
   await leader.ready();
   await other.close(); // so that there is room
-  const reason = /holds data of cluster [\w-]+, this is cluster [\w-]+: start it anew/;
+  const reason = /holds data of cluster [\w-]+, and this is cluster [\w-]+: restart/;
   assertMatch(await leader.reported("holds data"), reason);
   assertMatch(await follower.reported("holds data"), reason);
   assertEquals(follower.holds("cor"), { value: "azul", timestamp: 1 });
@@ -492,7 +492,7 @@ Deno.test("a leader that beats but does not answer leaves a PUT in UNKNOWN_OUTCO
   const answer = await client.ask(put);
   done.abort();
   assertEquals(answer.code, "UNKNOWN_OUTCOME");
-  assertEquals(answer.message, "may or may not be applied: the leader did not answer");
+  assertEquals(answer.message, "may or may not be applied: the leader did not answer in time");
 });
 
 Deno.test("a follower that is refused says why and tries again", async () => {

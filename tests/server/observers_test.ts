@@ -74,7 +74,7 @@ class Desk {
   constructor() {
     const describe = (watch: Pick<EventSink, "members">) =>
       watch.members(["10.0.0.2:1"], [self], true);
-    const observed = { store: this.store, describe };
+    const observed = { table: this.store, describe };
     this.observers = new Observers(self, observed, this, (to) => this.sink = to);
   }
 
