@@ -20,8 +20,8 @@ export const unsentCharsMax = 64 * 1024 * 1024;
 
 /** Takes what a connection receives. */
 export interface Receiver {
-  /** Called before lines are handed out. */
-  begin(): void;
+  /** Called before lines are handed out. They wait for a returned promise. */
+  begin(): void | Promise<void>;
   /**
    * Takes a line. If a promise is returned, the next line waits for it, and `end` and `begin` are
    * called in between.
@@ -112,7 +112,7 @@ export class Connection {
     if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
   }
 
-  /** Whether the peer has shown a certificate of the CA, `undefined` if it cannot show one. */
+  /** Whether the peer has shown a certificate of the CA; `undefined` if it cannot show one. */
   get certified(): boolean | undefined {
     return this.#socket.certified;
   }
@@ -232,7 +232,13 @@ export class Connection {
   /** Hands out the lines from `first` on. In most cases without a promise. */
   #handOut(lines: readonly string[], first: number, receiver: Receiver): void | Promise<void> {
     if (first === lines.length || !this.open) return;
-    receiver.begin();
+    const turn = receiver.begin();
+    return turn === undefined
+      ? this.#handOutTurn(lines, first, receiver)
+      : turn.then(() => this.#handOutTurn(lines, first, receiver));
+  }
+
+  #handOutTurn(lines: readonly string[], first: number, receiver: Receiver): void | Promise<void> {
     let next = first;
     let pending: void | Promise<void>;
     try {
