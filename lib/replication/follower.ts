@@ -229,7 +229,11 @@ export class Follower implements Engine, Dialler {
     return Promise.resolve();
   }
 
-  /** @throws {Error} if an invariant of the follower or of one of its parts is broken. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant of the follower or of one of its parts is broken.
+   */
   checkInvariants(): void {
     this.#connection.checkInvariants();
     this.#sync.checkInvariants();

@@ -4,7 +4,11 @@
  * @module
  */
 
-/** @throws {Error} if the condition does not hold. */
+/**
+ * Asserts a condition.
+ *
+ * @throws {Error} if the condition does not hold.
+ */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(`broken invariant: ${message}`);
 }

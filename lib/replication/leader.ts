@@ -27,7 +27,7 @@ import { Ledger } from "./ledger.ts";
 import { Member } from "./member.ts";
 import { Members } from "./members.ts";
 import { Outbox } from "./outbox.ts";
-import { type PendingPut, PendingPuts } from "./pending_puts.ts";
+import { type PendingPut, PendingPuts, whyLate } from "./pending_puts.ts";
 import type { RecoveredState } from "./recovered_state.ts";
 import { type Origin, Recovery } from "./recovery.ts";
 import { Store } from "./store.ts";
@@ -160,22 +160,12 @@ export class Leader implements Engine {
     const member = this.#members.get(link);
     if (member === undefined) return misdirected(message);
     member.heard(this.#clock.now);
-    switch (message.type) {
-      case "HEARTBEAT":
-        return undefined;
-      case "REPLICATION_OK":
-        this.#acknowledged(member, message.timestamp);
-        return undefined;
-      case "SNAPSHOT_OK":
-        this.#snapshotConfirmed(member);
-        return undefined;
-      case "SNAPSHOT":
-        if (!this.#recovery.copiesFrom(member)) return misdirected(message);
-        this.#begin(this.#recovery.copy(member, message));
-        return undefined;
-      default:
-        return misdirected(message);
-    }
+    if (message.type === "REPLICATION_OK") this.#acknowledged(member, message.timestamp);
+    else if (message.type === "SNAPSHOT_OK") this.#snapshotConfirmed(member);
+    else if (message.type === "SNAPSHOT" && this.#recovery.copiesFrom(member)) {
+      this.#begin(this.#recovery.copy(member, message));
+    } else if (message.type !== "HEARTBEAT") return misdirected(message);
+    return undefined;
   }
 
   flush(): void {
@@ -209,7 +199,7 @@ export class Leader implements Engine {
     if (this.#clock.takeHeartbeat()) {
       for (const member of this.#members) member.sendHeartbeat();
     }
-    this.#pending.expire(now, this.#whyLate());
+    this.#pending.expire(now, whyLate(this.#recovery.open, this.#members, this.#tuning));
     this.#outbox.send();
   }
 
@@ -218,7 +208,11 @@ export class Leader implements Engine {
     return Promise.resolve();
   }
 
-  /** @throws {Error} if an invariant of the leader or of one of its parts is broken. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant of the leader or of one of its parts is broken.
+   */
   checkInvariants(): void {
     const [stamped, timestamp, committed] = [this.#stamped, this.#timestamp, this.#committed];
     assert(timestamp <= stamped, `applied up to ${timestamp}, stamped up to ${stamped}`);
@@ -230,23 +224,13 @@ export class Leader implements Engine {
     this.#recovery.checkInvariants();
     this.#pending.checkInvariants(committed, stamped);
     if (this.#recovery.cluster !== "") this.#outbox.checkInvariants(timestamp);
-    const { waiting } = this.#pending;
     const mayWait = !this.#writable || this.#group !== undefined;
-    assert(mayWait || waiting === 0, `${waiting} PUTs wait for no reason`);
+    assert(mayWait || this.#pending.waiting === 0, "PUTs wait, and nothing holds them back");
   }
 
   /** Whether enough servers are in sync to take PUTs (G2, G3). */
   get #writable(): boolean {
     return this.#recovery.open && this.#members.serversInSync >= this.#tuning.minInSync;
-  }
-
-  #whyLate(): string {
-    const { clusterSize, minInSync } = this.#tuning;
-    const { serversInSync, size } = this.#members;
-    if (this.#writable) return "not every server in sync has confirmed it in time";
-    return this.#recovery.open
-      ? `${serversInSync} of ${clusterSize} servers are in sync, and ${minInSync} must be`
-      : `the leader waits for all ${clusterSize} servers, ${1 + size} are there`;
   }
 
   #stampWaiting(): void {

@@ -116,7 +116,11 @@ export class LeaderConnection {
     this.#redialLater();
   }
 
-  /** @throws {Error} if an invariant is broken. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant is broken.
+   */
   checkInvariants(): void {
     const connected = this.#state === "joining" || this.#state === "joined";
     assert(connected === (this.#link !== undefined), `a link, or none, while ${this.#state}`);

@@ -54,7 +54,11 @@ export class Ledger {
     }
   }
 
-  /** @throws {Error} if an invariant of this ledger is broken. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant of this ledger is broken.
+   */
   checkInvariants(): void {
     assert(this.#durable <= this.#appended, `${this.#durable} of ${this.#appended} are durable`);
     const first = this.#waiting.at(0)?.count ?? Infinity;

@@ -166,7 +166,11 @@ export class Member {
     return true;
   }
 
-  /** @throws {Error} if an invariant is broken, for a leader at `timestamp`. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant is broken, for a leader at `timestamp`.
+   */
   checkInvariants(timestamp: number, committed: number): void {
     const { server } = this;
     assert(this.#acked >= -1 && this.#acked <= timestamp, `${server} acknowledged ${this.#acked}`);

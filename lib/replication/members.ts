@@ -96,7 +96,11 @@ export class Members implements Iterable<Member> {
     return lowest;
   }
 
-  /** @throws {Error} if an invariant is broken, for a leader at these timestamps. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant is broken, for a leader at these timestamps.
+   */
   checkInvariants(timestamp: number, committed: number): void {
     const servers = 1 + this.inSync.length;
     assert(

@@ -68,7 +68,11 @@ export class Outbox {
     return this.#log.after(timestamp);
   }
 
-  /** @throws {Error} if an invariant is broken, for a leader at `timestamp`. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant is broken, for a leader at `timestamp`.
+   */
   checkInvariants(timestamp: number): void {
     const { batch, writes } = { batch: this.#batch, writes: this.#batchWrites };
     assert(this.#timestamp === timestamp, `the outbox is at ${this.#timestamp}, not ${timestamp}`);

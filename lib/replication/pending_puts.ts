@@ -8,6 +8,7 @@ import { ErrorReply, Mensagem, type Put, PutOk } from "../mensagem.ts";
 import { Fifo } from "../fifo.ts";
 import type { Host, Link } from "./environment.ts";
 import { assert } from "./invariant.ts";
+import type { Tuning } from "./tuning.ts";
 
 /** A PUT on its way through the leader. */
 export interface PendingPut {
@@ -129,7 +130,11 @@ export class PendingPuts {
     }
   }
 
-  /** @throws {Error} if an invariant is broken, for a leader at these timestamps. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant is broken, for a leader at these timestamps.
+   */
   checkInvariants(committed: number, stamped: number): void {
     let text = 0;
     for (let i = 0; i < this.#waiting.length; i++) text += chars(this.#waiting.at(i)!);
@@ -143,6 +148,18 @@ export class PendingPuts {
       last = timestamp;
     }
   }
+}
+
+/** Why a PUT is not committed in time: too few servers have joined, are in sync, or have confirmed. */
+export function whyLate(
+  open: boolean,
+  { size, serversInSync }: { readonly size: number; readonly serversInSync: number },
+  { clusterSize, minInSync }: Pick<Tuning, "clusterSize" | "minInSync">,
+): string {
+  if (!open) return `the leader waits for all ${clusterSize} servers, ${1 + size} are there`;
+  return serversInSync >= minInSync
+    ? "not every server in sync has confirmed it in time"
+    : `${serversInSync} of ${clusterSize} servers are in sync, and ${minInSync} must be`;
 }
 
 function chars({ put }: PendingPut): number {

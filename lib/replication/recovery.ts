@@ -183,7 +183,11 @@ export class Recovery {
     return highest > timestamp && timestamp < this.#origin!.timestamp;
   }
 
-  /** @throws {Error} if an invariant is broken. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant is broken.
+   */
   checkInvariants(): void {
     const phase = this.#phase;
     const hasTable = phase === "catching up" || phase === "open";

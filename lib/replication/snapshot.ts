@@ -9,40 +9,37 @@ import type { Link } from "./environment.ts";
 import { type Tuning, tuningDefault } from "./tuning.ts";
 import type { Entry, Store } from "./store.ts";
 
-/** Snapshot chunks on their way to one server that it has not confirmed yet. */
+/** Chunks on their way to one server that it has not confirmed yet. */
 export const snapshotChunksInFlight = 2;
 
 /**
- * Sends all entries newer than a timestamp, while writing goes on.
+ * Sends all entries newer than a timestamp, while writes go on.
  *
- * - Every key that existed at the start is sent with the value it has when its turn comes: the
- *   receiver keeps the newest, so the order of the entries does not matter.
- * - At most {@linkcode snapshotChunksInFlight} chunks are unconfirmed, and no chunk looks at more
- *   keys than the tuning says: neither memory nor the event loop pays for a large table.
- * - Where it is paced, the receiver's work, which is by the entry, is spread over time as long as
- *   others have some too.
+ * - Every key that existed at the start is sent, with the value that it has when its turn comes. The
+ *   receiver keeps the newest value, so the order does not matter.
+ * - At most {@linkcode snapshotChunksInFlight} chunks are unconfirmed, and a chunk visits a limited
+ *   number of keys: a large table costs neither much memory nor a long turn.
+ * - A paced snapshot sends a limited number of entries in a tick while the sender is busy, so that
+ *   the receiver has time for other work.
  */
 export class SnapshotSender {
   readonly #link: Link;
   readonly #base: number;
   readonly #tuning: Tuning;
   readonly #entries: Iterator<[string, Entry]>;
-  /**
-   * Keys still to visit. Keys that are written later come after these and are not part of the
-   * snapshot.
-   */
+  /** Keys still to visit. Later keys are not part of the snapshot. Invariant: never rises. */
   #left: number;
+  /** Invariant: from 0 to snapshotChunksInFlight. */
   #unconfirmed = 0;
   /** Entries that may leave before the next tick. A chunk that has begun is finished all the same. */
   #allowed: number;
   readonly #paced: boolean;
-
   /** Goes out with the first chunk. */
   #replace: true | undefined;
 
   /**
-   * Starts sending the entries of `store` that are newer than `base`; all of them, to take the
-   * place of what the receiver holds, where there is no base. What is `paced` needs ticks.
+   * Starts to send the entries of `store` that are newer than `base`. If `base` is `undefined`, all
+   * entries replace what the receiver holds. A paced snapshot needs ticks.
    */
   constructor(
     link: Link,
@@ -63,21 +60,21 @@ export class SnapshotSender {
     this.#sendMore();
   }
 
-  /** Time has passed, and others are `busy` or not. */
+  /** Time has passed. `busy` is whether the sender takes PUTs meanwhile. */
   tick(busy: boolean): void {
     if (!this.#paced) return;
     this.#allowed = busy ? this.#tuning.snapshotEntriesPerTick : Infinity;
     this.#sendMore();
   }
 
-  /** Chunks on their way that are not confirmed. */
+  /** Chunks that are sent and not confirmed. */
   get unconfirmed(): number {
     return this.#unconfirmed;
   }
 
   /**
-   * The receiver has confirmed a chunk: sends the next, or leaves that to the next tick. Returns true
-   * once all of them are confirmed.
+   * The receiver has confirmed a chunk: sends the next, now or at the next tick. Returns `true` once
+   * every chunk is confirmed.
    */
   confirmed(): boolean {
     this.#unconfirmed--;
@@ -96,8 +93,8 @@ export class SnapshotSender {
     const chunk: SnapshotEntry[] = [];
     let chars = 0;
     let visits = 0;
-    // The largest chunk is one short of full plus the largest entry, all of it escaped six to one:
-    // 7.6 MiB of at most 8.
+    // The largest chunk is almost full and then takes the largest entry. With every character
+    // escaped to six it has 7.6 MiB, and a frame at most 8.
     while (this.#left > 0 && visits < snapshotChunkVisits && chars < snapshotChunkChars) {
       const [key, entry] = this.#entries.next().value as [string, Entry];
       this.#left--;

@@ -6,39 +6,33 @@
 
 import { Write } from "../wire/encoded_write.ts";
 
-/** What a server holds for a key. Good until the next write: look, but do not keep it. */
+/** The value and timestamp of a key. The object may change with the next write: do not keep it. */
 export type Entry = Pick<Write, "value" | "timestamp">;
 
 /** The answer of a table to a GET. */
 export type Reading =
-  /**
-   * The value may be shown: `null` where the key does not exist. With it comes the text of the
-   * entry, where there is one.
-   */
+  /** The value may be shown. It is `null`, without `text`, if the key does not exist. */
   | {
     readonly fresh: true;
     readonly value: string | null;
     readonly timestamp: number;
     readonly text?: string;
   }
-  /** The client has seen a newer value than this server has. */
+  /** The client has seen a newer value than this table has. */
   | { readonly fresh: false; readonly timestamp: number };
 
 /**
  * A hash table (enunciado 5.c.1) in which no key's timestamp ever falls.
  *
- * Keys are ordinary text: `__proto__` and `constructor` mean nothing here.
+ * Any text is an ordinary key, `__proto__` and `constructor` included.
  */
 export class Store {
-  /**
-   * Of the writes that were ever put for a key, the one with the highest timestamp. The objects are
-   * the table's own: a newer write moves into the one that is there.
-   */
+  /** The newest write of each key. The objects are the table's own: a newer write is copied in. */
   readonly #table = new Map<string, Write>();
-
+  /** Invariant: the text of all writes in #table. */
   #chars = 0;
 
-  /** Text of all keys and values in JSON, in UTF-16 units. */
+  /** The text of all keys and values in JSON, in UTF-16 units. */
   get chars(): number {
     return this.#chars;
   }
@@ -48,23 +42,21 @@ export class Store {
     return this.#table.size;
   }
 
-  /** What the table holds for the key, `undefined` where it does not exist. */
+  /** The entry of a key, `undefined` if the key does not exist. */
   get(key: string): Entry | undefined {
     return this.#table.get(key);
   }
 
-  /** Makes a write of its parts and stores it, see {@linkcode Store.keep}. */
+  /** Stores a write given by its parts, see {@linkcode Store.keep}. */
   put(key: string, value: string, timestamp: number): boolean {
     return this.keep(key, Write.of(key, value, timestamp));
   }
 
-  /**
-   * Stores a write. Returns false, and changes nothing, where the table already holds a newer one.
-   */
+  /** Stores a write. Returns `false`, and changes nothing, if the table has a newer one. */
   keep(key: string, write: Write): boolean {
     const newest = this.#table.get(key);
     if (newest === undefined) {
-      // A key may be part of a longer text, which would stay in memory with it.
+      // The key may be a slice of a whole chunk, which would stay in memory with it.
       this.#table.set(JSON.parse(JSON.stringify(key)), write.copy());
       this.#chars += write.chars;
       return true;
@@ -76,12 +68,11 @@ export class Store {
   }
 
   /**
-   * Answers a GET of a client that has already seen `seen` for the key, 0 where it has seen
-   * nothing.
+   * Answers a GET of a client that has seen timestamp `seen` for the key, 0 if it has seen none.
    *
-   * enunciado 5.f: a value with a timestamp equal or higher, else TRY_OTHER_SERVER_OR_LATER. A key
-   * that does not exist stands at timestamp 0: it is NULL only to a client that never saw it,
-   * because the client must NEVER get an earlier state than it has seen (5.f.1).
+   * enunciado 5.f: a value with an equal or higher timestamp, otherwise TRY_OTHER_SERVER_OR_LATER. A
+   * key that does not exist counts as timestamp 0. So it is NULL only for a client that never saw
+   * it: the client must never get an earlier state than it has seen (5.f.1).
    */
   read(key: string, seen: number): Reading {
     const entry = this.#table.get(key);
@@ -93,14 +84,14 @@ export class Store {
   }
 
   /**
-   * All keys, in the order of their first write. Writing goes on during the walk: a key that
-   * existed at its start is visited once, with the value that it has at that moment.
+   * The entries, in the order of their keys' first writes. Writes may go on during the walk: a key
+   * that existed at its start is visited once, with its value of that moment.
    */
   entries(): IterableIterator<[key: string, entry: Entry]> {
     return this.#table.entries();
   }
 
-  /** Forgets everything. */
+  /** Removes every entry. */
   clear(): void {
     this.#chars = 0;
     this.#table.clear();

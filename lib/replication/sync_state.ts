@@ -78,7 +78,11 @@ export class SyncState {
     this.#readableFrom = Infinity;
   }
 
-  /** @throws {Error} if an invariant is broken. */
+  /**
+   * Checks the invariants.
+   *
+   * @throws {Error} if an invariant is broken.
+   */
   checkInvariants(): void {
     const [timestamp, highest] = [this.#timestamp, this.#highest];
     assert(highest >= timestamp, `the newest write is ${highest}, applied is ${timestamp}`);

@@ -1,18 +1,18 @@
 /**
- * The leader's recent writes, so that a follower that was away for a moment needs no snapshot.
+ * The log of the leader's recent writes: a follower that was away briefly needs no snapshot.
  *
  * @module
  */
 
 import { Fifo } from "../fifo.ts";
 
-/** Memory, and how many batches are in it. */
+/** A piece of memory, and the number of batches in it. */
 interface Chunk {
   readonly bytes: Uint8Array<ArrayBuffer>;
   batches: number;
 }
 
-/** Writes with consecutive timestamps that left together: the frames that carry them, in UTF-8. */
+/** Consecutive writes that left together, as frames in UTF-8. */
 interface Batch {
   readonly first: number;
   readonly last: number;
@@ -21,37 +21,35 @@ interface Batch {
   readonly end: number;
 }
 
-/** Batches share memory of this size; a longer text than a quarter of it has its own. */
+/** Batches share memory of this size. A text longer than a quarter of it gets memory of its own. */
 const chunkBytes = 256 * 1024;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * A bounded queue of encoded writes: the oldest batches are forgotten first.
+ * A bounded queue of encoded writes. The oldest batches are dropped first.
  *
- * They are kept as bytes, in memory that is used again and again: text that is kept for a while
- * grows old in the heap before it is garbage, and a leader's heap would be larger by a fifth.
+ * The writes are bytes in memory that is reused. As strings they would grow old in the heap before
+ * they become garbage, and the leader's heap would be a fifth larger.
  */
 export class WriteLog {
   readonly #bytesMax: number;
-  /** Their timestamps rise. */
+  /** Invariant: their timestamps rise, without a gap. */
   readonly #batches = new Fifo<Batch>();
+  /** Invariant: the size of all #batches, at most #bytesMax. */
   #bytes = 0;
-  /** Every write after this timestamp is in #batches. */
+  /** Invariant: every write after this timestamp is in #batches. */
   #start: number;
-  /** Where the next batch goes. */
+  /** The memory of the next batch, of which #used bytes are taken. */
   #chunk: Chunk = { bytes: new Uint8Array(0), batches: 0 };
   #used = 0;
-  /** The bytes that were encoded last. */
+  /** The number of bytes that #fits has encoded. */
   #written = 0;
-  /** Chunks that no batch is in any more. */
+  /** Memory without any batch, to be reused. */
   readonly #spare: Chunk[] = [];
 
-  /**
-   * An empty log that begins right after the timestamp `start` and holds at most `bytesMax` of
-   * frames.
-   */
+  /** An empty log that begins after the timestamp `start` and holds at most `bytesMax` of frames. */
   constructor(start: number, bytesMax: number) {
     this.#start = start;
     this.#bytesMax = bytesMax;
@@ -62,7 +60,7 @@ export class WriteLog {
     return this.#batches.at(this.#batches.length - 1)?.last ?? this.#start;
   }
 
-  /** True where the log holds every write after `timestamp`. */
+  /** Whether the log has every write after `timestamp`. */
   reaches(timestamp: number): boolean {
     return timestamp >= this.#start;
   }
@@ -76,8 +74,8 @@ export class WriteLog {
   }
 
   /**
-   * The frames of all writes after `timestamp`, oldest first, those that left together in one text.
-   * The log must {@linkcode WriteLog.reaches} it, and nothing may be appended during the walk.
+   * The frames of all writes after `timestamp`, oldest first. Those that left together are one text.
+   * The log must reach the timestamp, and nothing may be appended during the walk.
    */
   *after(timestamp: number): IterableIterator<string> {
     let low = 0;
@@ -108,7 +106,7 @@ export class WriteLog {
     return { first, last, chunk: this.#chunk, start: this.#used, end: this.#used += this.#written };
   }
 
-  /** Encodes a text behind what is used of the chunk. */
+  /** Encodes a text into the rest of the chunk. Returns `false` if it does not fit. */
   #fits(frames: string): boolean {
     const { read, written } = encoder.encodeInto(frames, this.#chunk.bytes.subarray(this.#used));
     this.#written = written;
@@ -125,7 +123,7 @@ export class WriteLog {
   }
 }
 
-/** All frames of a text but the first ones. */
+/** The frames of a text without the first `count`. */
 function withoutFrames(frames: string, count: number): string {
   let start = 0;
   for (; count > 0; count--) start = frames.indexOf("\n", start) + 1;
