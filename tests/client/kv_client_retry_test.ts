@@ -55,7 +55,7 @@ function error({ id }: Message, code: string): Message {
 }
 
 /** Runs out well before a test does. */
-const shortMs = 400;
+const shortMs = 300;
 
 // Who is asked next
 
