@@ -199,8 +199,13 @@ export class Process implements AsyncDisposable {
 
   /** Kills the process and, of a task, the process that does the work. */
   async #killAll(): Promise<void> {
-    const { stdout } = await new Deno.Command("pgrep", { args: ["-P", `${this.pid}`] }).output();
-    const children = new TextDecoder().decode(stdout).split("\n").filter(Boolean).map(Number);
+    let children: number[] = [];
+    try {
+      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", `${this.pid}`] }).output();
+      children = new TextDecoder().decode(stdout).split("\n").filter(Boolean).map(Number);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // a system without pgrep
+    }
     for (const pid of [...children, this.pid]) {
       try {
         Deno.kill(pid, "SIGKILL");

@@ -25,7 +25,7 @@ import {
 const inOrder: KvClientOptions = { random: () => 0 };
 
 /** A deadline that is over well before a test gives up waiting. */
-const shortMs = 400;
+const shortMs = 300;
 
 // Which server is asked next
 

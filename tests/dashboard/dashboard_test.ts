@@ -107,7 +107,7 @@ Deno.test("a PUT shows on all servers, a paused follower as stale, and the demon
   const leader = servers.use(startServer(anyPort));
   const others = [1, 2].map(() => servers.use(startServer(anyPort, leader.address)));
   const addresses = [leader, ...others].map(({ address }) => address);
-  await using dashboard = new Dashboard({ listen: anyPort, servers: addresses, demoStepMs: 150 });
+  await using dashboard = new Dashboard({ listen: anyPort, servers: addresses, demoStepMs: 60 });
   await using browser = new Browser(dashboard.address);
   await browser.sees("three servers", allUp);
 

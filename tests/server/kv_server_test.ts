@@ -330,7 +330,7 @@ Deno.test("a follower of another cluster is refused with the reason, and keeps i
   const pair = { clusterSize: 2 };
   const old = new TestServer(anyPort, undefined, pair);
   // It dials again only when the new cluster is there.
-  const late = { ...pair, redialFirstMs: 3_000, redialLongestMs: 3_000 };
+  const late = { ...pair, redialFirstMs: 1_000, redialLongestMs: 1_000 };
   await using follower = new TestServer(anyPort, old.address, late);
   await old.ready();
   using client = await Wire.connect(old.address);

@@ -124,7 +124,7 @@ Deno.test("a PUT whose session cannot be saved is exit code 6, and one that coul
   using scratch = new Scratch();
   const folder = scratch.path;
   const file = `${folder}/session.json`;
-  await Deno.mkdir(`${file}.new`); // where the new session would go
+  await Deno.mkdir(`${file}.new`); // the path of the new session
   const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
   const flags = ["run", "--no-prompt", "--allow-net", ...permissions, "client.ts", servers];
   const put = await runDeno([...flags, `--session=${file}`, "put", "cor", "azul"]);

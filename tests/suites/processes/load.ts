@@ -121,7 +121,7 @@ Deno.test("the text has the rate, the drawn latencies, and that every answer was
   for (const text of ["requests/s", "GET ", "p999", "█", "every answer checked"]) {
     assertStringIncludes(screen, text);
   }
-  assert(!screen.includes("\x1b"), "no colours where there is no terminal");
+  assert(!screen.includes("\x1b"), "no colours without a terminal");
 });
 
 const lies: Readonly<Record<string, [(reply: Message) => Message, string]>> = {
@@ -132,7 +132,7 @@ const lies: Readonly<Record<string, [(reply: Message) => Message, string]>> = {
     "never written",
   ],
   "another key's answer": [(reply) => ({ ...reply, key: "other" }), "answered with"],
-  "an answer to nothing": [(reply) => ({ ...reply, id: 1_000_000 }), "answers nothing"],
+  "an answer to nothing": [(reply) => ({ ...reply, id: 1_000_000 }), "answers no request"],
   "a wrong field": [(reply) => ({ ...reply, timestamp: "5" }), `"timestamp"`],
 };
 
