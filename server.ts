@@ -13,7 +13,6 @@ import {
   parsePort,
 } from "./lib/wire/address.ts";
 import { Secret, type Secrets } from "./lib/auth/secret.ts";
-import type { Tls } from "./lib/net/dial.ts";
 import {
   addressTexts,
   escapeControls,
@@ -47,7 +46,7 @@ import {
   tlsFlags,
   UsageError,
 } from "./lib/cli/terminal.ts";
-import { checkTls } from "./lib/net/tls.ts";
+import type { TlsAcceptor } from "./lib/net/tls.ts";
 
 /** Least pause between two writes of a server to its console, in milliseconds. */
 export const consolePauseMs = 50;
@@ -302,7 +301,7 @@ export async function main(
   if (tuning.logBytesMax * 2 > limits.unsentCharsMax) {
     throw new UsageError("--max-unsent must be at least twice --log-size: a log is sent in one go");
   }
-  const tls = askTls(values);
+  const tls = await askTls(values);
   const joins = (values.engine ?? "embedded") === "embedded";
   const secrets = await askSecrets(
     terminal,
@@ -362,8 +361,8 @@ export async function main(
       ...(tls === undefined ? {} : { tls }),
       ...(journal === undefined ? {} : { journal }),
     });
-    const ready = () => server.node.readable;
-    const read = () => metrics?.read(server.node.status, ready()) ?? [];
+    const ready = () => server.readable;
+    const read = () => metrics?.read(server.status, ready()) ?? [];
     listening = monitoring ?? listen;
     await using _http = monitoring && serveMetrics(monitoring, { metrics: read, ready });
     if (meter !== undefined) exportMetrics(meter, read);
@@ -406,7 +405,7 @@ async function openJournal(
   if (flag === undefined) return undefined;
   const path = flag === "auto" ? `data/${port}` : flag;
   const journal = await FileJournal.open(await DiskFolder.open(path), report);
-  const { store, timestamp, cluster } = journal.saved;
+  const { store, timestamp, cluster } = journal.recovered;
   report(
     cluster === ""
       ? `${path} holds nothing yet`
@@ -416,14 +415,17 @@ async function openJournal(
 }
 
 /** The certificates, so that the server can start with them. */
-function askTls(values: Parameters<typeof readTls>[1]): Required<Tls> | undefined {
+async function askTls(
+  values: Parameters<typeof readTls>[1],
+): Promise<TlsAcceptor | undefined> {
   const tls = readTls("server", values);
+  if (tls === undefined) return undefined;
+  const { TlsAcceptor } = await import("./lib/net/tls.ts"); // loads node:tls and node:crypto
   try {
-    if (tls !== undefined) checkTls(tls);
+    return new TlsAcceptor(tls);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-  return tls;
 }
 
 /** The engine, with certificates that fit. */

@@ -13,7 +13,7 @@ import { demoTexts, type Step } from "./demo_texts.ts";
 import { UnavailableError, UnknownOutcomeError } from "../lib/client/errors.ts";
 import { KvServer } from "../lib/server/kv_server.ts";
 import { ipDefault, requestTimeoutMs } from "../lib/limits.ts";
-import { putTimeoutMs } from "../lib/replication/tuning.ts";
+import { tuningDefault } from "../lib/replication/tuning.ts";
 import { Fault, Get, Put } from "../lib/mensagem.ts";
 import { within } from "../lib/client/deadlines.ts";
 import { ServerConnection } from "../lib/client/server_connection.ts";
@@ -26,6 +26,8 @@ import {
   type Terminal,
   UsageError,
 } from "../lib/cli/terminal.ts";
+
+const { putTimeoutMs } = tuningDefault;
 
 const usage = `Shows how TRY_OTHER_SERVER_OR_LATER comes about, on three real servers.
 
@@ -244,7 +246,7 @@ function check(expected: string, got: string): void {
 
 /** The timestamp that a server has for the key. */
 function holds(server: KvServer): number {
-  return server.node.store.get(key)?.timestamp ?? 0;
+  return server.table.get(key)?.timestamp ?? 0;
 }
 
 /** Waits until the condition holds, as long as a PUT may take. */

@@ -24,7 +24,7 @@ export async function openJournal(
   dir: string,
 ): Promise<Keeper & { readonly journal: FileJournal }> {
   const journal = await FileJournal.open(await DiskFolder.open(dir), () => {});
-  const { store, cluster } = journal.saved;
+  const { store, cluster } = journal.recovered;
   const waiting: { count: number; resolve: () => void }[] = [];
   let appended = 0;
   let first = 0;

@@ -132,7 +132,7 @@ export interface Compaction {
 /** Overwrites keys until the journal is compacted, one at a time while that goes on. */
 export async function measureCompaction(dir: string): Promise<Compaction> {
   await using keeper = await openJournal(dir);
-  let { timestamp } = keeper.journal.saved;
+  let { timestamp } = keeper.journal.recovered;
   const keys = keeper.store.size;
   const begun = () => [...Deno.readDirSync(dir)].some(({ name }) => /^table-\d+\.new$/.test(name));
   while (!begun()) {

@@ -10,9 +10,11 @@ import type { Counts, FaultAction } from "../../lib/wire/events.ts";
 import { within } from "../../lib/client/deadlines.ts";
 import { type Access, ServerConnection } from "../../lib/client/server_connection.ts";
 import { dialTimeoutMs, requestTimeoutMs } from "../../lib/limits.ts";
-import { redialFirstMs, redialLongestMs } from "../../lib/replication/tuning.ts";
+import { tuningDefault } from "../../lib/replication/tuning.ts";
 import { type Events, Fault, Status } from "../../lib/mensagem.ts";
 import type { Item } from "./item.ts";
+
+const { redialFirstMs, redialLongestMs } = tuningDefault;
 
 /** Time between an answer to STATUS and the next STATUS. */
 export const statusIntervalMs = 1_000;

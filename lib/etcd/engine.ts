@@ -10,8 +10,8 @@
 import {
   answerGet,
   type Engine,
-  type EngineWorld,
-  notForUs,
+  type EngineOptions,
+  misdirected,
   type StartEngine,
 } from "../replication/engine.ts";
 import type { ErrorCode } from "../mensagem.ts";
@@ -31,7 +31,7 @@ import {
   PutOk,
 } from "../mensagem.ts";
 import { type OwnWrite, OwnWrites } from "./own_writes.ts";
-import type { Host, Link, Watch } from "../replication/environment.ts";
+import type { Host, Link, ReplicationListener } from "../replication/environment.ts";
 import { answerBy, type Tuning } from "../replication/tuning.ts";
 import type { Entry, Store } from "../replication/store.ts";
 
@@ -87,10 +87,10 @@ export class EtcdEngine implements Engine {
    */
   static at(options: EtcdOptions, pace: Pace = {}): StartEngine {
     new EtcdClient(options)[Symbol.dispose](); // so that nothing is open when it throws
-    return (world) => new EtcdEngine(world, options, pace);
+    return (started) => new EtcdEngine(started, options, pace);
   }
 
-  private constructor({ self, host, tuning }: EngineWorld, options: EtcdOptions, pace: Pace) {
+  private constructor({ self, host, tuning }: EngineOptions, options: EtcdOptions, pace: Pace) {
     this.#self = self;
     this.#host = host;
     this.#tuning = tuning;
@@ -106,9 +106,9 @@ export class EtcdEngine implements Engine {
       newName: () => host.newClusterId().replaceAll("-", "").slice(0, 12),
     }, {
       written: (event) => this.#written(event),
-      table: () => host.watch?.table(),
+      table: () => host.listener?.table(),
       changed: () => {
-        if (host.watch !== undefined) this.describe(host.watch);
+        if (host.listener !== undefined) this.describe(host.listener);
       },
       report: (line) => host.report(line),
     });
@@ -149,8 +149,8 @@ export class EtcdEngine implements Engine {
     return this.#puts;
   }
 
-  describe(watch: Watch): void {
-    if (this.#member.leads) watch.members([], this.inSync, this.readable);
+  describe(listener: ReplicationListener): void {
+    if (this.#member.leads) listener.members([], this.inSync, this.readable);
   }
 
   get(link: Link, request: Get): void {
@@ -183,7 +183,7 @@ export class EtcdEngine implements Engine {
   receive(_link: Link, message: AnyMensagem): string {
     return message.type === "JOIN"
       ? `${this.#self} stands on etcd: no server joins another`
-      : notForUs(message);
+      : misdirected(message);
   }
 
   flush(): void {}
@@ -191,10 +191,6 @@ export class EtcdEngine implements Engine {
 
   /** etcd keeps its own journal. */
   durable(): void {}
-  dialled(link: Link): void {
-    link.close(); // nobody was dialled
-  }
-  dialFailed(): void {}
 
   /** Whatever waits for etcd has a time limit of its own. */
   tick(): void {}
@@ -239,7 +235,7 @@ export class EtcdEngine implements Engine {
       this.#saw(timestamp);
       if (leads) {
         const waitedMs = performance.now() - cameAt;
-        this.#host.watch?.written(key, value, timestamp, waitedMs);
+        this.#host.listener?.written(key, value, timestamp, waitedMs);
         this.#host.prints.putOk(link.peer, key, timestamp);
         this.#own.end(own, timestamp);
       }

@@ -5,14 +5,12 @@
  */
 
 import { JournalError } from "./errors.ts";
-import {
-  entriesOf,
-  type JournalMessage,
-  type JournalOwner,
-  type OpenJournal,
-  type Saved,
-  type Standing,
-} from "../replication/journal.ts";
+import type { JournalMessage, JournalOwner } from "../replication/journal.ts";
+import type {
+  JournalSummary,
+  OpenJournal,
+  RecoveredState,
+} from "../replication/recovered_state.ts";
 import {
   type Folder,
   type FolderFile,
@@ -23,7 +21,7 @@ import {
   unfinished,
 } from "./folder.ts";
 import { headerLine, recordOf, sealFrame } from "./record.ts";
-import { Join, type SnapshotEntry } from "../mensagem.ts";
+import { Join, Snapshot, type SnapshotEntry } from "../mensagem.ts";
 import type { Entry } from "../replication/store.ts";
 
 /**
@@ -72,7 +70,7 @@ const follows = new Join("0.0.0.0:1", "", 0);
  *   it was since the last time, and four times that minimum.
  */
 export class FileJournal implements OpenJournal, AsyncDisposable {
-  readonly saved: Saved;
+  readonly recovered: RecoveredState;
   readonly #folder: Folder;
   readonly #options: Required<FileJournalOptions>;
   #file: FolderFile;
@@ -80,7 +78,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
   #number: number;
   /** The segments since the table, in bytes. */
   #journalBytes: number;
-  readonly #standing: Standing;
+  readonly #summary: JournalSummary;
   #owner: JournalOwner | undefined;
   /** Records that wait for the disk. */
   #records = "";
@@ -129,17 +127,17 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
 
   private constructor(
     folder: Folder,
-    { saved, last, journalBytes }: Loaded,
+    { recovered, last, journalBytes }: Loaded,
     file: FolderFile,
     options: FileJournalOptions,
   ) {
-    this.saved = saved;
+    this.recovered = recovered;
     this.#folder = folder;
     this.#options = { journalBytesMin, tableChunkKeys, ...options };
     this.#file = file;
     this.#number = Math.max(last, 1);
     this.#journalBytes = journalBytes;
-    this.#standing = saved.standing.copy();
+    this.#summary = recovered.summary.copy();
     this.#seal();
   }
 
@@ -150,7 +148,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
 
   append(message: JournalMessage): void {
     if (this.#error !== undefined || this.#closed) return;
-    this.#standing.note(message);
+    this.#summary.add(message);
     this.#appended++;
     this.#records += recordOf(message.encode());
     if (this.#owner !== undefined) this.#start();
@@ -222,7 +220,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
 
   get #grown(): boolean {
     if (this.#compacting !== undefined || this.#closing) return false;
-    const { store } = this.saved;
+    const { store } = this.recovered;
     // An entry of a snapshot has some 30 characters besides.
     const live = store.chars + 30 * store.size;
     return this.#journalBytes > Math.max(this.#options.journalBytesMin, live);
@@ -248,7 +246,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
     const name = tableName(number);
     const file = await this.#folder.create(unfinished(name));
     try {
-      const head = this.#standing.messages(follows).map((message) => recordOf(message.encode()));
+      const head = this.#summary.messages(follows).map((message) => recordOf(message.encode()));
       file.write(encoder.encode(headerLine + head.join("")));
       for (const chunk of this.#chunks()) {
         file.write(encoder.encode(recordOf(chunk.encode())));
@@ -270,8 +268,8 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
   }
 
   /** The table in parts, while writing goes on: keys that come later are not needed. */
-  *#chunks(): Iterable<ReturnType<typeof entriesOf>> {
-    const { store } = this.saved;
+  *#chunks(): Iterable<Snapshot> {
+    const { store } = this.recovered;
     const entries: Iterator<[string, Entry]> = store.entries();
     let left = store.size;
     do {
@@ -287,7 +285,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
           left--;
         }
       }
-      yield entriesOf(chunk, left === 0);
+      yield new Snapshot(chunk, left === 0);
     } while (left > 0);
   }
 

@@ -11,7 +11,7 @@
  */
 
 import { JournalError } from "./errors.ts";
-import { Saved } from "../replication/journal.ts";
+import { RecoveredState } from "../replication/recovered_state.ts";
 import { formatVersion, headerLine, RecordReader, sealFrame, versionOf } from "./record.ts";
 import { type AnyMensagem, Mensagem } from "../mensagem.ts";
 
@@ -64,7 +64,7 @@ export interface Folder {
 /** What a directory held. */
 export interface Loaded {
   /** All messages, taken. */
-  readonly saved: Saved;
+  readonly recovered: RecoveredState;
   /** The number of the last segment, 0 where there is none. */
   readonly last: number;
   /** How much of it is whole, in bytes. */
@@ -120,7 +120,7 @@ export async function load(folder: Folder, report: (line: string) => void): Prom
   ];
   loader.done();
   return {
-    saved: loader.saved,
+    recovered: loader.recovered,
     last: segments.at(-1) ?? 0,
     lastBytes,
     journalBytes,
@@ -160,7 +160,7 @@ function missing(folder: Folder, number: number): JournalError {
 
 /** Takes file after file. */
 class Loader {
-  readonly saved = new Saved();
+  readonly recovered = new RecoveredState();
   cut: string | undefined;
   readonly #folder: Folder;
   readonly #report: (line: string) => void;
@@ -250,7 +250,7 @@ class Loader {
   #take(name: string, frame: string, offset: number): AnyMensagem {
     try {
       const message = Mensagem.decode(frame);
-      if (this.saved.take(message)) return message;
+      if (this.recovered.add(message)) return message;
     } catch (cause) {
       throw this.#damaged(name, offset, cause);
     }
@@ -276,7 +276,7 @@ class Loader {
     const seconds = ((performance.now() - this.#startMs) / 1000).toFixed(1);
     const mebibytes = (this.#bytes / (1024 * 1024)).toFixed(0);
     this.#report(
-      `${verb} ${this.#folder.path}: ${this.saved.store.size} keys, ${mebibytes} MiB read, ${seconds} s`,
+      `${verb} ${this.#folder.path}: ${this.recovered.store.size} keys, ${mebibytes} MiB read, ${seconds} s`,
     );
   }
 }

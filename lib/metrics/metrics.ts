@@ -8,7 +8,7 @@ import type { FaultAction } from "../wire/events.ts";
 import { Fifo } from "../fifo.ts";
 import { timedPutsMax } from "../limits.ts";
 import type { ServerStatus } from "../mensagem.ts";
-import type { ServerPrints, Watch } from "../replication/environment.ts";
+import type { ReplicationListener, ServerPrints } from "../replication/environment.ts";
 
 /** One thing that is measured. */
 export interface Metric {
@@ -42,7 +42,7 @@ const putBucketsS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
  *
  * A server that has none of this does not pass by here.
  */
-export class Metrics implements ServerPrints, Watch {
+export class Metrics implements ServerPrints, ReplicationListener {
   readonly #prints: ServerPrints;
   readonly #nowMs: () => number;
   #puts = 0;

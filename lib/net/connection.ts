@@ -75,8 +75,6 @@ export class Connection {
   readonly local: string;
   /** Whether both ends are servers. Then reading never pauses: that could end in a deadlock. */
   betweenServers = false;
-  /** Whether the peer may PUT and GET. */
-  mayAsk = true;
 
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
@@ -98,7 +96,6 @@ export class Connection {
   #room: PromiseWithResolvers<void> | undefined;
   /** Runs in state "closing". */
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
-  #mayJoin = true;
 
   /** Takes over an open socket. */
   constructor(socket: Socket, limits: ConnectionLimits = connectionLimitsDefault) {
@@ -115,19 +112,9 @@ export class Connection {
     if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
   }
 
-  /** Whether the peer dialled this end and has shown a certificate of the CA. */
-  get certified(): boolean {
-    return this.#socket.certified === true;
-  }
-
-  /** Whether the peer may replicate: it needs the secret and, with TLS, a certificate. */
-  get mayJoin(): boolean {
-    return this.#mayJoin && this.#socket.certified !== false;
-  }
-
-  /** Sets whether the peer has proved that it knows the secret, or need not. */
-  set mayJoin(proved: boolean) {
-    this.#mayJoin = proved;
+  /** Whether the peer has shown a certificate of the CA; `undefined` if it cannot show one. */
+  get certified(): boolean | undefined {
+    return this.#socket.certified;
   }
 
   /** Whether lines are still handed out. */

@@ -1,8 +1,9 @@
 /**
- * What a server's brain asks of whatever holds its data, and what every such engine answers alike.
+ * The interface of the part of a server that holds its data, and the answers that all such engines
+ * share.
  *
- * The embedded engine is this project's own replication. An engine beside it may be anything that
- * orders writes and gives each of them a timestamp that rises.
+ * The built-in engine is a {@linkcode Leader} or a {@linkcode Follower} of this folder. Another
+ * engine may be anything that orders writes and gives each a timestamp that rises.
  *
  * @module
  */
@@ -18,75 +19,72 @@ import {
   type Put,
   TryOther,
 } from "../mensagem.ts";
-import type { Host, Link, Watch } from "./environment.ts";
+import type { Host, Link, ReplicationListener } from "./environment.ts";
 import type { Tuning } from "./tuning.ts";
 import type { Reading, Store } from "./store.ts";
 
-/** The world that an engine is put into. */
-export interface EngineWorld {
-  /** "ip:port" of the server. */
+/** What every engine is started with. */
+export interface EngineOptions {
+  /** "ip:port" of this server. */
   readonly self: string;
-  /** Prints, reports and the rest of the world around it. */
+  /** The world around the engine. */
   readonly host: Host;
-  /** What an operator may set. */
+  /** The operator's settings. */
   readonly tuning: Tuning;
-  /** The time, in milliseconds on a clock that never falls. */
+  /** The time in milliseconds, on a clock that never falls. */
   readonly now: number;
 }
 
-/** Makes an engine for the server that it is called by. */
-export type StartEngine = (world: EngineWorld) => Engine;
+/** Starts an engine. */
+export type StartEngine = (options: EngineOptions) => Engine;
 
 /**
- * Where the data of a server is.
+ * The part of a server that holds its data.
  *
  * - Every request is answered on its link exactly once, at once or within a bounded time.
  * - All writes are in one order, and their timestamps rise with it. No key's timestamp ever falls.
+ * - No call waits, and no link calls back from inside `send` or `close`.
  */
 export interface Engine {
-  /** What this server knows of the table, for looking at it; an engine may keep a part of it. */
+  /** This server's table, to look at. Another engine may know only a part of it. */
   readonly table: Pick<Store, "get" | "entries" | "size">;
-  /** "ip:port" of whoever leads; that of this server where its own part of the engine does. */
+  /** "ip:port" of the leader; this server's own if it leads. */
   readonly leader: string;
-  /** True once GETs are answered with what is stored. */
+  /** Whether GETs are answered from the table. */
   readonly readable: boolean;
-  /** The id of the cluster that the data belongs to, "" before it is known. */
+  /** The id of the data's cluster, "" before it is known. */
   readonly cluster: string;
-  /** The highest timestamp that this server has seen applied. */
+  /** The highest timestamp that this server has applied. */
   readonly timestamp: number;
-  /** Where this server leads: the servers that hold every acknowledged write. Else none. */
+  /** The servers in sync, if this server leads and is open. Otherwise empty. */
   readonly inSync: readonly string[];
-  /** Where this server leads: the followers that have joined. Else none. */
+  /** The followers that have joined, if this server leads. Otherwise empty. */
   readonly followers: readonly FollowerStatus[];
-  /** PUTs that have no answer yet. */
+  /** PUTs without an answer. */
   readonly outstandingPuts: number;
-  /** Tells somebody who begins to watch how things stand. */
-  describe(watch: Watch): void;
+  /** Tells a new listener the present state. */
+  describe(listener: ReplicationListener): void;
   /** Answers a GET. */
   get(link: Link, request: Get): void;
-  /** Answers a PUT. */
+  /** Answers a PUT, of a client or of a follower that forwards it. */
   put(link: Link, request: Put): void;
-  /** Makes the replication bad on purpose, or says why not. */
+  /** Disturbs the replication on purpose, or returns why it does not. */
   fault(request: Fault): FaultOk | ErrorReply;
-  /** Takes a message of another server. Returns why this link may not send it, where it may not. */
+  /** Takes a message of another server. Returns why this link may not send it, if it may not. */
   receive(link: Link, message: AnyMensagem): string | undefined;
-  /** The frames that came together are all taken. */
+  /** The frames that arrived together are all received: one answer may stand for all of them. */
   flush(): void;
   /** The first `count` messages that went into the host's journal are on the disk. */
   durable(count: number): void;
   /** A connection has ended. */
   closed(link: Link): void;
-  /** The dial that the engine asked its host for has succeeded. */
-  dialled(link: Link): void;
-  /** The dial that the engine asked its host for has failed. */
-  dialFailed(reason: string): void;
   /** Time has passed. `now` is in milliseconds and never falls. */
   tick(now: number): void;
-  /** Ends what runs in the background, and resolves when it has ended. */
+  /** Ends what runs in the background. Resolves when it has ended. */
   close(): Promise<void>;
 }
 
-/** enunciado 5.f: the line and the answer of a GET, whatever holds the data. */
+/** enunciado 5.f: prints and answers a GET with what the engine has read. */
 export function answerGet(
   host: Pick<Host, "prints">,
   link: Link,
@@ -100,7 +98,21 @@ export function answerGet(
   else link.send(new GetOk(id, key, reading.value, reading.timestamp).encode());
 }
 
-/** What a link may not send that is for no server here, or not from there. */
-export function notForUs({ type }: AnyMensagem): string {
+/** enunciado 5.f: answers a GET from a table. Without `readable` the table may be old or half copied. */
+export function answerGetFrom(
+  table: Store,
+  readable: boolean,
+  host: Pick<Host, "prints">,
+  link: Link,
+  request: Get,
+): void {
+  const reading = readable
+    ? table.read(request.key, request.timestamp)
+    : { fresh: false as const, timestamp: table.get(request.key)?.timestamp ?? 0 };
+  answerGet(host, link, request, reading);
+}
+
+/** Why a message that fits no role of this server, or of this connection, is refused. */
+export function misdirected({ type }: AnyMensagem): string {
   return `${type} is not for this server, or not from this connection`;
 }

@@ -1,5 +1,5 @@
 /**
- * Faults on purpose: the REPLICATIONs towards one follower, held or late.
+ * Faults on purpose: the REPLICATIONs to one follower are held or late.
  *
  * @module
  */
@@ -7,26 +7,27 @@
 import { Fifo } from "../fifo.ts";
 import type { Link } from "./environment.ts";
 
-/** REPLICATIONs that a fault holds on their way to one follower, in UTF-16 units. */
+/** REPLICATIONs that a fault holds for one follower, in UTF-16 units. */
 export const heldCharsMax = 8 * 1024 * 1024;
 
 /**
- * Stands in the place of a link while there is a fault.
+ * The stream of REPLICATIONs to a follower during a fault.
  *
  * - Frames leave in the order in which they came, each at the first tick after its time.
- * - What is held is bounded: beyond that, the owner is asked to end the fault.
+ * - The held text is bounded: beyond {@linkcode heldCharsMax} the owner is asked to end the fault.
  */
 export class HeldStream implements Pick<Link, "send"> {
   readonly #link: Link;
   readonly #overflowed: () => void;
-  /** The times at which they came never fall. */
+  /** Invariant: their times never fall. */
   readonly #frames = new Fifo<{ readonly frame: string; readonly at: number }>();
+  /** Invariant: the length of all #frames together. */
   #chars = 0;
   #now: number;
-  /** By so much a frame is late, in milliseconds. Infinity holds all of them. */
+  /** The delay of each frame. Infinity holds all of them. */
   delayMs: number;
 
-  /** Nothing is held yet. `overflowed` is called when it is too much. */
+  /** An empty stream. `overflowed` is called when it holds too much. */
   constructor(link: Link, delayMs: number, now: number, overflowed: () => void) {
     this.#link = link;
     this.delayMs = delayMs;
@@ -34,20 +35,20 @@ export class HeldStream implements Pick<Link, "send"> {
     this.#overflowed = overflowed;
   }
 
-  /** Holds a frame. */
+  /** Holds frames. */
   send(frame: string): void {
     this.#frames.push({ frame, at: this.#now });
     this.#chars += frame.length;
     if (this.#chars > heldCharsMax) this.#overflowed();
   }
 
-  /** Time has passed: sends the frames whose time has come. */
+  /** Time has passed: sends the frames that are due. */
   tick(now: number): void {
     this.#now = now;
     this.#sendUntil(now - this.delayMs);
   }
 
-  /** Sends everything. */
+  /** Sends every held frame. */
   release(): void {
     this.#sendUntil(Infinity);
   }

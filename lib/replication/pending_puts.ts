@@ -7,76 +7,77 @@
 import { ErrorReply, Mensagem, type Put, PutOk } from "../mensagem.ts";
 import { Fifo } from "../fifo.ts";
 import type { Host, Link } from "./environment.ts";
+import { assert } from "./invariant.ts";
 
 /** A PUT on its way through the leader. */
 export interface PendingPut {
   /** Where the answer goes. */
   readonly link: Link;
-  /** The request's. */
+  /** The id of the request. */
   readonly id: number;
-  /** The request, while it waits to be applied. */
+  /** The request, `undefined` once it is stamped. */
   put: Put | undefined;
-  /** The key, from the time on when it is applied; "" before. It is no part of the chunk that came. */
+  /** The key once the request is stamped, in memory of its own; "" before. */
   key: string;
-  /** The timestamp of the write that was made of it; 0 before. */
+  /** The timestamp once the request is stamped; 0 before. */
   timestamp: number;
-  /** "ip:port" of the client that asked first, perhaps through a follower. */
+  /** "ip:port" of the original client, which may have asked a follower. */
   readonly client: string;
   /** The time by which it must be answered. */
   readonly deadline: number;
 }
 
 /**
- * Two queues: PUTs that wait to be applied, and PUTs that are applied and wait for
- * acknowledgements.
+ * Two queues: PUTs that wait for their timestamp, and stamped PUTs that wait for their commit.
  *
- * Everything is first in, first out, because timestamps, acknowledgements and deadlines all rise:
- * no map, no promise and no timer per request.
+ * Both are first in, first out, because timestamps, commits and deadlines all rise: no map, no
+ * promise and no timer for a request.
  */
-export class PutWindow {
+export class PendingPuts {
   readonly #host: Pick<Host, "prints">;
-  /** Not written: certainly not applied. */
+  /** Not stamped: certainly not applied. */
   readonly #waiting = new Fifo<PendingPut>();
+  /** Invariant: the text of all #waiting, in UTF-16 units. */
   #waitingChars = 0;
-  /** So many at the front of #waiting hold no text but their own. */
+  /** The first ones of #waiting, as many, no longer share memory with the chunk they came in. */
   #detached = 0;
-  /** Applied at the leader, in the order of the timestamps. */
-  readonly #applied = new Fifo<PendingPut>();
-  /** So many at the front of #applied were told UNKNOWN_OUTCOME when their time ran out. */
+  /** Stamped and not committed. Invariant: their timestamps rise. */
+  readonly #stamped = new Fifo<PendingPut>();
+  /** The first ones of #stamped, as many, were answered UNKNOWN_OUTCOME at their deadline. */
   #expired = 0;
 
-  /** An empty window whose answers are printed through the host's prints. */
+  /** Empty queues, whose answers are printed by the host. */
   constructor(host: Pick<Host, "prints">) {
     this.#host = host;
   }
 
   /** PUTs in both queues. */
   get length(): number {
-    return this.#waiting.length + this.#applied.length;
+    return this.#waiting.length + this.#stamped.length;
   }
 
-  /** PUTs that nobody has been told anything about. */
+  /** PUTs without any answer. */
   get unanswered(): number {
     return this.length - this.#expired;
   }
 
-  /** PUTs that wait to be applied. */
+  /** PUTs that wait for their timestamp. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Text of the PUTs that wait to be applied, in UTF-16 units. */
+  /** The text of the PUTs that wait for their timestamp, in UTF-16 units. */
   get waitingChars(): number {
     return this.#waitingChars;
   }
 
-  /** Queues a PUT that cannot be applied yet. */
+  /** Queues a PUT that cannot be stamped yet. */
   wait(pending: PendingPut): void {
     this.#waiting.push(pending);
     this.#waitingChars += chars(pending);
   }
 
-  /** Takes the first PUT that waits to be applied. */
+  /** Takes the first PUT that waits for its timestamp. */
   nextWaiting(): PendingPut | undefined {
     const pending = this.#waiting.shift();
     if (pending === undefined) return undefined;
@@ -85,16 +86,16 @@ export class PutWindow {
     return pending;
   }
 
-  /** Queues a PUT that the leader has applied. Its timestamp is higher than all before. */
-  applied(pending: PendingPut): void {
-    this.#applied.push(pending);
+  /** Queues a PUT that was just stamped. Its timestamp is higher than all before. */
+  stamped(pending: PendingPut): void {
+    this.#stamped.push(pending);
   }
 
-  /** Answers every applied PUT up to `timestamp`: all in-sync servers hold it (enunciado 5.e). */
+  /** enunciado 5.e: answers every stamped PUT up to `timestamp`, which every in-sync server holds. */
   commit(timestamp: number): void {
-    for (let first = this.#applied.at(0); first !== undefined; first = this.#applied.at(0)) {
+    for (let first = this.#stamped.at(0); first !== undefined; first = this.#stamped.at(0)) {
       if (first.timestamp > timestamp) return;
-      this.#applied.shift();
+      this.#stamped.shift();
       if (this.#expired > 0) {
         this.#expired--;
         continue;
@@ -106,25 +107,40 @@ export class PutWindow {
   }
 
   /**
-   * Answers the PUTs whose time has run out with `why`. The applied ones stay: they may still be
-   * committed. Those that go on waiting may wait long, and no longer keep the chunks that they came in.
+   * Answers the PUTs whose deadline has come, for the reason given. Stamped ones stay queued: they may
+   * still be committed. The ones that go on waiting may wait long, so they get memory of their own.
    */
-  expire(now: number, why: string): void {
+  expire(now: number, reason: string): void {
     for (let late = this.#waiting.at(0); late !== undefined; late = this.#waiting.at(0)) {
       if (late.deadline > now) break;
       this.nextWaiting();
-      late.link.send(new ErrorReply("UNAVAILABLE", `not applied: ${why}`, late.id).encode());
+      late.link.send(new ErrorReply("UNAVAILABLE", `not applied: ${reason}`, late.id).encode());
     }
-    for (let kept = this.#waiting.at(this.#detached); kept !== undefined;) {
-      kept.put = detached(kept.put!);
-      kept = this.#waiting.at(++this.#detached);
+    for (let next = this.#waiting.at(this.#detached); next !== undefined;) {
+      next.put = detached(next.put!);
+      next = this.#waiting.at(++this.#detached);
     }
-    for (let late = this.#applied.at(this.#expired); late !== undefined;) {
+    for (let late = this.#stamped.at(this.#expired); late !== undefined;) {
       if (late.deadline > now) break;
       late.link.send(
-        new ErrorReply("UNKNOWN_OUTCOME", `may be applied later: ${why}`, late.id).encode(),
+        new ErrorReply("UNKNOWN_OUTCOME", `may be applied later: ${reason}`, late.id).encode(),
       );
-      late = this.#applied.at(++this.#expired);
+      late = this.#stamped.at(++this.#expired);
+    }
+  }
+
+  /** @throws {Error} if an invariant is broken, for a leader at these timestamps. */
+  checkInvariants(committed: number, stamped: number): void {
+    let text = 0;
+    for (let i = 0; i < this.#waiting.length; i++) text += chars(this.#waiting.at(i)!);
+    assert(this.#waitingChars === text, `${text} characters wait, not ${this.#waitingChars}`);
+    assert(this.#detached <= this.#waiting.length, "more PUTs are detached than wait");
+    assert(this.#expired <= this.#stamped.length, "more PUTs have expired than are stamped");
+    let last = committed;
+    for (let i = 0; i < this.#stamped.length; i++) {
+      const { timestamp } = this.#stamped.at(i)!;
+      assert(timestamp > last && timestamp <= stamped, `PUT ${timestamp} comes after ${last}`);
+      last = timestamp;
     }
   }
 }

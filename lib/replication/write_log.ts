@@ -57,6 +57,11 @@ export class WriteLog {
     this.#bytesMax = bytesMax;
   }
 
+  /** The newest write of the log, or the timestamp at which it began. */
+  get end(): number {
+    return this.#batches.at(this.#batches.length - 1)?.last ?? this.#start;
+  }
+
   /** True where the log holds every write after `timestamp`. */
   reaches(timestamp: number): boolean {
     return timestamp >= this.#start;

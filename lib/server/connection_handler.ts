@@ -1,5 +1,6 @@
 /**
- * One connection of a server: its turns at the node, and what its other end has proved.
+ * The server's side of one connection: decodes its lines, lets its peer prove itself, and hands the
+ * messages to the engine.
  *
  * @module
  */
@@ -7,94 +8,190 @@
 import type { Channel } from "@std/async/channel";
 import { AcceptorHandshake, DiallerHandshake } from "../auth/handshake.ts";
 import type { Role, Secret, Secrets } from "../auth/secret.ts";
-import type { Connection, Receiver } from "../net/connection.ts";
-import type { FrameError } from "../mensagem.ts";
+import { keyBytesMax, valueBytesMax } from "../limits.ts";
 import {
   type AnyMensagem,
   type Challenge,
+  checkKey,
+  checkValue,
   ErrorReply,
+  type Fault,
+  FrameError,
+  type Get,
   Heartbeat,
   type Hello,
   Mensagem,
+  MensagemError,
+  type Observe,
   type Proof,
   type ProofOk,
+  type Put,
+  type ServerStatus,
+  type Status,
+  StatusOk,
 } from "../mensagem.ts";
-import type { Node } from "../replication/node.ts";
+import type { Engine } from "../replication/engine.ts";
+import type { Link } from "../replication/environment.ts";
+import type { Tuning } from "../replication/tuning.ts";
+import type { ObserverLink } from "./observers.ts";
 
-/** Says nothing but that this end is there. */
-const heartbeat = new Heartbeat().encode();
+/** The fields of STATUS that belong to the process and not to the engine. */
+export type ProcessStatus = Pick<
+  ServerStatus,
+  "connections" | "uptimeMs" | "memoryBytes" | "faults"
+>;
 
-/** What the connections of a server share. */
-export interface Shared {
-  /** Takes the lines. */
-  readonly node: Node;
+/** What a handler needs of its connection. */
+export interface HandledConnection extends Link, ObserverLink {
+  /** Whether the peer has shown a certificate of the CA, `undefined` if it cannot show one. */
+  readonly certified?: boolean | undefined;
+}
+
+/** What all connections of a server share. */
+export interface ServerContext {
+  /** "ip:port" of this server. */
+  readonly self: string;
+  /** Where the data is. */
+  readonly engine: Engine;
+  /** Where an OBSERVE is registered. */
+  readonly observers: { add(link: ObserverLink, request: Observe): void };
+  /** The operator's limits for keys and values. */
+  readonly tuning: Pick<Tuning, "keyBytesMax" | "valueBytesMax">;
   /**
-   * Whoever has put its one token in here works on the node; nobody else does (enunciado, Perguntas
-   * Frequentes 2). It is taken once for all requests of a chunk, and never while waiting for the
-   * network.
+   * The lock of the engine (enunciado, Perguntas Frequentes 2): a handler puts its token in while it
+   * hands over messages.
+   *
+   * It is never contended. JavaScript runs one turn at a time, and a turn of messages, a tick, a flush
+   * and a call of the journal each run from start to end without awaiting. A handshake is awaited, but
+   * only after the token is taken out.
    */
-  readonly mutex: Channel<true>;
-  /** What has to be proved. */
+  readonly mutex: Pick<Channel<true>, "trySend" | "tryReceive">;
+  /** The secrets that peers have to prove. */
   readonly secrets: Secrets;
-  /** This server is the leader. */
+  /** Whether this server is the leader that others join. */
   readonly leads: boolean;
-  /** Flushes the node once everything that came in this turn of the event loop was received. */
+  /** The state of the process. */
+  processStatus(): ProcessStatus;
+  /** Flushes the engine once everything that came in this turn of the event loop is received. */
   flush(): void;
-  /** Tells the operator. */
+  /** Tells the operator a line. */
   report(line: string): void;
 }
 
-/** The other end of a connection. */
-export class Peer implements Receiver {
+const heartbeat = new Heartbeat().encode();
+
+/** What a server is and what it holds. */
+export function statusOf(self: string, engine: Engine, process: ProcessStatus): ServerStatus {
+  const { leader, cluster, timestamp, inSync, followers, table } = engine;
+  return {
+    server: self,
+    leader,
+    cluster,
+    timestamp,
+    inSync,
+    followers,
+    keys: table.size,
+    ...process,
+  };
+}
+
+/**
+ * The handler of one connection.
+ *
+ * - Every request is answered on its connection exactly once, at once or later.
+ * - A peer may ask, and may join, only once it has proved what has to be proved.
+ */
+export class ConnectionHandler {
   /** The connection. */
-  readonly connection: Connection;
-  readonly #shared: Shared;
-  /** `undefined` until the other end sends HELLO or PROOF. */
+  readonly connection: HandledConnection;
+  readonly #server: ServerContext;
+  /** Whether the operator's limits are stricter than those that decoding checks. */
+  readonly #stricter: boolean;
+  /** Whether the peer's requests are answered. */
+  #mayAsk: boolean;
+  /** Whether the peer has proved to be a server of the cluster. */
+  #mayJoin: boolean;
+  /** `undefined` until the peer sends HELLO or PROOF. */
   #acceptor: AcceptorHandshake | undefined;
-  /** `undefined` if this end is not proving anything. */
+  /** The handshake that this end has begun; `undefined` if it has not, or if it is over. */
   #dialler: {
     readonly handshake: DiallerHandshake;
     readonly done: PromiseWithResolvers<void>;
   } | undefined;
 
-  /** Knows nothing of the other end yet. */
-  constructor(connection: Connection, shared: Shared) {
+  /** A handler of a connection on which nothing was received yet. */
+  constructor(connection: HandledConnection, server: ServerContext) {
     this.connection = connection;
-    this.#shared = shared;
-    connection.mayJoin = shared.secrets.server === undefined;
-    connection.mayAsk = shared.secrets.client === undefined;
+    this.#server = server;
+    const { tuning, secrets } = server;
+    this.#stricter = tuning.keyBytesMax < keyBytesMax || tuning.valueBytesMax < valueBytesMax;
+    this.#mayAsk = secrets.client === undefined;
+    this.#mayJoin = secrets.server === undefined;
   }
 
-  /** Waits for the mutex. */
-  begin(): void | Promise<void> {
-    if (!this.#shared.mutex.trySend(true)) return this.#shared.mutex.send(true);
+  /**
+   * Takes the mutex for the lines that follow.
+   *
+   * @throws {Error} if it is taken: then a handler awaits in the middle of its work.
+   */
+  begin(): void {
+    if (!this.#server.mutex.trySend(true)) throw new Error("the mutex of the engine is taken");
   }
 
-  /** Hands a line to the node. */
+  /**
+   * Takes one line of the connection. The next line waits for a returned promise.
+   *
+   * @throws {Error} if the engine fails.
+   */
   receive(line: string): void | Promise<void> {
-    if (this.#dialler !== undefined) return this.#takeAnswer(line);
-    return this.#shared.node.receive(this.connection, line);
+    let message: AnyMensagem;
+    try {
+      message = Mensagem.decode(line);
+      if (this.#stricter && message.type === "PUT" && !this.connection.betweenServers) {
+        checkKey(message.key, message.id, this.#server.tuning.keyBytesMax);
+        checkValue(message.value, message.id, this.#server.tuning.valueBytesMax);
+      }
+    } catch (error) {
+      return this.#notDecoded(error, line);
+    }
+    if (this.#dialler !== undefined) return this.#takeAnswer(message);
+    switch (message.type) {
+      case "GET":
+      case "PUT":
+      case "STATUS":
+      case "OBSERVE":
+      case "FAULT":
+        return this.#request(message);
+      case "HELLO":
+      case "CHALLENGE":
+      case "PROOF":
+      case "PROOF_OK":
+        return this.#authenticate(message);
+      default:
+        return this.#fromServer(message);
+    }
   }
 
   /** Gives the mutex back. */
   end(): void {
-    this.#shared.flush();
+    this.#server.flush();
     // A follower that dials with a certificate cannot turn off Nagle's algorithm: without an answer
     // that carries the acknowledgement its next small write would wait 40 ms.
     const { betweenServers, certified } = this.connection;
-    if (betweenServers && certified) this.connection.send(heartbeat);
-    this.#shared.mutex.tryReceive();
+    if (betweenServers && certified === true) this.connection.send(heartbeat);
+    this.#server.mutex.tryReceive();
   }
 
-  /** Ends the connection, and says why. */
-  fail(failure: FrameError): void {
-    this.#shared.node.refuse(this.connection, failure);
+  /** Ends a connection whose bytes are no frames, and says why. */
+  fail({ code, message }: FrameError): void {
+    this.connection.send(new ErrorReply(code, message).encode());
+    this.connection.close();
   }
 
   /**
-   * Proves to the other end that this one knows a secret, and has it prove the same.
+   * Proves to the peer that this server knows a secret, and has the peer prove the same.
    *
-   * @throws {Error} where that does not succeed.
+   * @throws {Error} if that does not succeed.
    */
   async prove(secret: Secret, role: Role): Promise<void> {
     const handshake = new DiallerHandshake(secret, role);
@@ -109,32 +206,84 @@ export class Peer implements Receiver {
     this.#dialler?.done.reject(new Error("the connection ended during the handshake"));
   }
 
-  /** Takes a message about secrets. */
-  async authenticate(message: Hello | Challenge | Proof | ProofOk): Promise<void> {
-    if (message.type !== "HELLO" && message.type !== "PROOF") {
-      return this.#refuse(`${message.type} came, but this server did not send HELLO`);
+  #notDecoded(error: unknown, line: string): void {
+    if (error instanceof FrameError) return this.fail(error);
+    if (!(error instanceof MensagemError)) throw error;
+    if (this.#dialler !== undefined) {
+      this.#dialler.done.reject(error);
+      return this.#refuse(this.connection.peer, error.message);
     }
-    this.#acceptor ??= new AcceptorHandshake(this.#shared.secrets, this.#shared.leads);
-    const step = await this.#acceptor.receive(message);
-    if (step.kind === "refused") return this.#refuse(step.reason);
-    if (step.kind === "accepted") {
-      if (step.role === "server") this.connection.mayJoin = true;
-      this.connection.mayAsk = true;
+    const { betweenServers } = this.connection;
+    // Between servers an ERROR is never answered with an ERROR, not even one that cannot be read.
+    if (!betweenServers || !/"type"\s*:\s*"ERROR"/.test(line)) {
+      this.connection.send(new ErrorReply(error.code, error.message, error.id).encode());
     }
-    this.connection.send(step.message.encode());
+    // Between servers every message counts: going on without one would lose a write.
+    if (betweenServers) this.connection.close();
   }
 
-  /** Takes a line while this end proves that it knows the secret. */
-  async #takeAnswer(line: string): Promise<void> {
-    const { handshake, done } = this.#dialler!;
-    let message: AnyMensagem;
-    try {
-      message = Mensagem.decode(line);
-    } catch (error) {
-      this.#dialler = undefined;
-      done.reject(error);
-      return this.#refuse((error as Error).message);
+  #request(request: Get | Put | Status | Observe | Fault): void {
+    const { connection } = this;
+    const { engine } = this.#server;
+    if (!this.#mayAsk && !connection.betweenServers) {
+      const reason = "requests need the password: prove it with HELLO first, see --password";
+      connection.send(new ErrorReply("FORBIDDEN", reason, request.id).encode());
+    } else if (request.type === "GET") engine.get(connection, request);
+    else if (request.type === "PUT") engine.put(connection, request);
+    else if (request.type === "STATUS") this.#status(request);
+    else if (request.type === "OBSERVE") this.#server.observers.add(connection, request);
+    else this.#fault(request);
+  }
+
+  #status({ id }: Status): void {
+    const { self, engine } = this.#server;
+    const status = statusOf(self, engine, this.#server.processStatus());
+    this.connection.send(new StatusOk(id, status).encode());
+  }
+
+  #fault(request: Fault): void {
+    const { self, engine } = this.#server;
+    const answer = this.#server.processStatus().faults
+      ? engine.fault(request)
+      : new ErrorReply("FORBIDDEN", `${self} runs without --allow-faults`, request.id);
+    this.connection.send(answer.encode());
+  }
+
+  /** A message of another server, or a reply that nothing here has asked for. */
+  #fromServer(message: AnyMensagem): void {
+    const { connection } = this;
+    const { certified } = connection;
+    if (message.type === "JOIN" && this.#server.leads && !(this.#mayJoin && certified !== false)) {
+      const reason = "a server joins only with the secret and, with TLS, with a certificate";
+      return this.#refuse(message.server, reason);
     }
+    const reason = this.#server.engine.receive(connection, message);
+    if (reason === undefined) return;
+    // Two servers that answer errors with errors might never end.
+    if (message.type === "ERROR" && connection.betweenServers) return;
+    const id = "id" in message ? message.id : undefined;
+    connection.send(new ErrorReply("FORBIDDEN", reason, id).encode());
+  }
+
+  async #authenticate(message: Hello | Challenge | Proof | ProofOk): Promise<void> {
+    const { connection } = this;
+    if (message.type !== "HELLO" && message.type !== "PROOF") {
+      const reason = `${message.type} came, but this server did not send HELLO`;
+      return this.#refuse(connection.peer, reason);
+    }
+    this.#acceptor ??= new AcceptorHandshake(this.#server.secrets, this.#server.leads);
+    const step = await this.#acceptor.receive(message);
+    if (step.kind === "refused") return this.#refuse(connection.peer, step.reason);
+    if (step.kind === "accepted") {
+      if (step.role === "server") this.#mayJoin = true;
+      this.#mayAsk = true;
+    }
+    connection.send(step.message.encode());
+  }
+
+  /** Takes a message while this end proves that it knows the secret. */
+  async #takeAnswer(message: AnyMensagem): Promise<void> {
+    const { handshake, done } = this.#dialler!;
     const step = await handshake.receive(message);
     if (step.kind === "send") return this.connection.send(step.message.encode());
     this.#dialler = undefined;
@@ -142,11 +291,11 @@ export class Peer implements Receiver {
     done.reject(new Error(step.reason));
     // An ERROR is never answered with an ERROR.
     if (message.type === "ERROR") this.connection.close();
-    else this.#refuse(step.reason);
+    else this.#refuse(this.connection.peer, step.reason);
   }
 
-  #refuse(reason: string): void {
-    this.#shared.report(`refused ${this.connection.peer}: ${reason}`);
+  #refuse(peer: string, reason: string): void {
+    this.#server.report(`refused ${peer}: ${reason}`);
     this.connection.send(new ErrorReply("FORBIDDEN", reason).encode());
     this.connection.close();
   }

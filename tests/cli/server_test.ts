@@ -175,7 +175,7 @@ Deno.test("reports go to standard error, one line each", async () => {
   const [a, b] = freePorts(2) as [number, number];
   const common = ["--ip=127.0.0.1", "--leader-ip=127.0.0.1", `--leader-port=${a}`];
   await using follower = new ServerRole([...common, `--port=${b}`]);
-  await follower.reported(`cannot reach the leader 127.0.0.1:${a}, trying on`);
+  await follower.reported(`cannot reach the leader 127.0.0.1:${a}, trying again`);
   const leader = new ServerRole([...common, `--port=${a}`, "--cluster-size=2"]);
   await leader.reported("open, cluster");
   await follower.reported(`joined the leader 127.0.0.1:${a}`);

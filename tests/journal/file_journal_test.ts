@@ -23,7 +23,7 @@ class Writer {
 
   constructor(journal: FileJournal) {
     this.journal = journal;
-    this.#timestamp = journal.saved.timestamp;
+    this.#timestamp = journal.recovered.timestamp;
     journal.begin({
       durable: (count) => {
         this.durable = count;
@@ -49,7 +49,7 @@ class Writer {
   put(key: string, value: string): number {
     const timestamp = ++this.#timestamp;
     this.append(Replication.of(key, value, timestamp));
-    this.journal.saved.store.put(key, value, timestamp);
+    this.journal.recovered.store.put(key, value, timestamp);
     return timestamp;
   }
 
@@ -70,7 +70,7 @@ class Writer {
 async function held(folder: FakeFolder): Promise<string[]> {
   const journal = await FileJournal.open(folder, silent);
   await journal.close();
-  return [...journal.saved.store.entries()]
+  return [...journal.recovered.store.entries()]
     .map(([key, { value, timestamp }]) => `${key}=${value}@${timestamp}`).sort();
 }
 
@@ -93,7 +93,7 @@ Deno.test("what was written is there again", pure, async () => {
   await writer.settled();
   await writer.journal.close();
   const again = await FileJournal.open(folder, silent);
-  const { cluster, timestamp, led } = again.saved;
+  const { cluster, timestamp, led } = again.recovered;
   assertEquals([cluster, timestamp, led], ["c", 2, true]);
   await again.close();
   assertEquals(await held(folder), ["a=1@1", "é\u{1F642}=linha\nlinha@2"]);
@@ -213,7 +213,7 @@ Deno.test(
       const folder = new FakeFolder({ "journal-1": `${whole}${torn}${"\0".repeat(5_000)}` });
       const journal = await FileJournal.open(folder, (line) => reports.push(line));
       await journal.close();
-      assertEquals(journal.saved.timestamp, 2);
+      assertEquals(journal.recovered.timestamp, 2);
       assertEquals(folder.text("journal-1"), whole + seal);
       assertEquals(reports.length, torn === "" ? 0 : 1);
       if (torn !== "") {
@@ -244,7 +244,7 @@ Deno.test(
     const reports: string[] = [];
     const journal = await FileJournal.open(folder, (line) => reports.push(line));
     await journal.close();
-    assertEquals(journal.saved.timestamp, 1);
+    assertEquals(journal.recovered.timestamp, 1);
     assertStringIncludes(reports[0]!, "1 records among them are whole");
   },
 );
@@ -423,10 +423,10 @@ Deno.test(
       for (const crashed of after) {
         const journal = await FileJournal.open(crashed, silent);
         await journal.close();
-        const { timestamp, highest } = journal.saved;
+        const { timestamp, highest } = journal.recovered;
         assertEquals(highest, timestamp, `step ${at}: the table is ahead of its segments`);
         for (const [key, timestamp] of confirmed) {
-          const entry = journal.saved.store.get(key);
+          const entry = journal.recovered.store.get(key);
           assert(
             (entry?.timestamp ?? 0) >= timestamp,
             `step ${at}: ${key} at ${timestamp} is lost`,
@@ -469,8 +469,8 @@ Deno.test(
         done = true;
         // A leader has this server forget everything, and sends another table.
         writer.append(new Snapshot([["new", "1", 900]], false, true));
-        writer.journal.saved.store.clear();
-        writer.journal.saved.store.put("new", "1", 900);
+        writer.journal.recovered.store.clear();
+        writer.journal.recovered.store.put("new", "1", 900);
         writer.append(new Sync("other", 900, 900));
       },
     };
@@ -482,8 +482,8 @@ Deno.test(
     await writer.journal.close();
     const journal = await FileJournal.open(folder, silent);
     await journal.close();
-    assertEquals([journal.saved.cluster, journal.saved.timestamp], ["other", 900]);
-    assertEquals([...journal.saved.store.entries()].map(([key]) => key), ["new"]);
+    assertEquals([journal.recovered.cluster, journal.recovered.timestamp], ["other", 900]);
+    assertEquals([...journal.recovered.store.entries()].map(([key]) => key), ["new"]);
   },
 );
 
@@ -494,17 +494,17 @@ Deno.test("gaps and roles outlive a compaction", pure, async () => {
   writer.append(new Sync("c", 5, 1_000));
   for (let n = 0; n < 100; n++) {
     writer.append(Replication.of("k", `${n}`, 1_001 + n));
-    writer.journal.saved.store.put("k", `${n}`, 1_001 + n);
+    writer.journal.recovered.store.put("k", `${n}`, 1_001 + n);
     await writer.settled();
   }
   await writer.journal.close();
   assert(!folder.names.includes("journal-1"), `${folder.names}`);
-  const { saved, ...journal } = await FileJournal.open(folder, silent).then((one) => ({
-    saved: one.saved,
+  const { recovered, ...journal } = await FileJournal.open(folder, silent).then((one) => ({
+    recovered: one.recovered,
     close: () => one.close(),
   }));
   await journal.close();
-  assertEquals([saved.led, saved.gaps, saved.timestamp], [true, [[5, 1_000]], 1_100]);
+  assertEquals([recovered.led, recovered.gaps, recovered.timestamp], [true, [[5, 1_000]], 1_100]);
 });
 
 Deno.test("what a new process finds, it has on the disk before it goes on", pure, async () => {
@@ -517,7 +517,7 @@ Deno.test("what a new process finds, it has on the disk before it goes on", pure
   assertEquals(written, false);
   folder.options = {};
   const again = await FileJournal.open(folder, silent);
-  assertEquals(again.saved.timestamp, 1);
+  assertEquals(again.recovered.timestamp, 1);
   assertEquals(await held(folder.afterCrash("machine")), ["a=1@1"]);
   await again.close();
 });

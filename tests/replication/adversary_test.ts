@@ -11,7 +11,7 @@ import {
   SnapshotOk,
   Sync,
 } from "../../lib/mensagem.ts";
-import { recoverySkip } from "../../lib/replication/leader.ts";
+import { recoverySkip } from "../../lib/replication/recovery.ts";
 import {
   ack,
   client,
@@ -78,7 +78,7 @@ Deno.test(
       f1.say(ack(n));
       again.say(ack(n - 1));
     }
-    assertEquals(stage.node.inSync.length, 3);
+    assertEquals(stage.engine.inSync.length, 3);
   },
 );
 

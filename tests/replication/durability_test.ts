@@ -1,7 +1,8 @@
 /** The protocol core with a disk: what waits for it, and what a server does with what it finds. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { groupCharsMax, groupPuts, recoverySkip } from "../../lib/replication/leader.ts";
+import { groupCharsMax, groupPutsMax } from "../../lib/replication/group_commit.ts";
+import { recoverySkip } from "../../lib/replication/recovery.ts";
 import { Get, Join, JoinOk, Put, Snapshot, Sync } from "../../lib/mensagem.ts";
 import {
   ack,
@@ -50,12 +51,12 @@ Deno.test("a new leader is open when its disk has the cluster's id, not before",
   assertEquals(links.map((link) => link.heard()), [["JOIN_OK"], ["JOIN_OK"]]);
   assertEquals(disk.waiting, ["SNAPSHOT", "JOIN_OK", `SYNC "new1" @0`]);
   disk.sync();
-  assertEquals(stage.node.readable, false);
+  assertEquals(stage.engine.readable, false);
   for (const link of links) {
     assertEquals(link.heard(), [`SYNC "new1" @0`]);
     link.say(ack(0));
   }
-  assertEquals(stage.node.readable, true);
+  assertEquals(stage.engine.readable, true);
 });
 
 Deno.test("nobody sees a write before the leader's disk has it", pure, () => {
@@ -81,10 +82,10 @@ function answered(count: number): ReturnType<typeof openLeader> & { links: FakeL
   const links = Array.from({ length: count }, (_, i) => stage.connect(`10.0.0.9:${1000 + i}`));
   for (const link of links) link.say(new Put(1, "k", ""));
   commit(opened, 1);
-  if (stage.pausing) stage.endPause();
+  if (stage.waitsForPuts) stage.endWait();
   commit(opened, 1 + count);
   for (const link of links) assertEquals(link.heard().length, 1);
-  assertEquals(stage.pausing, false);
+  assertEquals(stage.waitsForPuts, false);
   return { ...opened, links };
 }
 
@@ -121,51 +122,51 @@ Deno.test("who was just answered is waited for, but not when all are back", pure
   const { stage, disk, links } = answered(3);
   links[2]!.say(new Put(2, "x", ""));
   links[1]!.say(new Put(2, "y", ""));
-  assertEquals([disk.waiting, stage.pausing], [[], true]);
+  assertEquals([disk.waiting, stage.waitsForPuts], [[], true]);
   links[0]!.say(new Put(2, "z", ""));
   assertEquals(disk.waiting.map((line) => line.split(" ")[1]), ["x=", "y=", "z="]);
-  assertEquals(stage.pausing, false);
+  assertEquals(stage.waitsForPuts, false);
 });
 
 Deno.test("who does not come back is not waited for again", pure, () => {
   const opened = answered(3);
   const { stage, disk, links } = opened;
   links[0]!.say(new Put(2, "x", ""));
-  stage.endPause();
+  stage.endWait();
   assertEquals(disk.waiting, ["REPLICATION x= @5"]);
   commit(opened, 5);
   links[1]!.say(new Put(2, "y", ""));
-  assertEquals([disk.waiting, stage.pausing], [["REPLICATION y= @6"], false]);
+  assertEquals([disk.waiting, stage.waitsForPuts], [["REPLICATION y= @6"], false]);
 });
 
 Deno.test("nobody waits for more PUTs than a group needs, and their order stays", pure, () => {
-  const { stage, disk, f1, links } = answered(groupPuts + 10);
+  const { stage, disk, f1, links } = answered(groupPutsMax + 10);
   const [first, second] = links as [FakeLink, FakeLink];
-  for (let i = 0; i < groupPuts; i++) {
+  for (let i = 0; i < groupPutsMax; i++) {
     assertEquals(disk.waiting, []);
     first.say(new Put(10 + i, `k${i}`, ""));
   }
-  const keys = Array.from({ length: groupPuts }, (_, i) => `k${i}=`);
+  const keys = Array.from({ length: groupPutsMax }, (_, i) => `k${i}=`);
   assertEquals(disk.waiting.map((line) => line.split(" ")[1]), keys);
   // As many again need not even wait for the last confirmation.
-  for (let i = 0; i < groupPuts; i++) second.say(new Put(10 + i, `l${i}`, ""));
+  for (let i = 0; i < groupPutsMax; i++) second.say(new Put(10 + i, `l${i}`, ""));
   disk.sync();
   assertEquals(disk.waiting, []);
-  f1.say(ack(1 + groupPuts + 10 + groupPuts));
-  assertEquals(disk.waiting.length, groupPuts);
-  assertEquals(stage.pausing, false);
+  f1.say(ack(1 + groupPutsMax + 10 + groupPutsMax));
+  assertEquals(disk.waiting.length, groupPutsMax);
+  assertEquals(stage.waitsForPuts, false);
 });
 
 Deno.test("a PUT that came before the only server was open is not forgotten", pure, () => {
   const disk = new FakeJournal();
   const stage = new Stage(leader, { clusterSize: 1, minInSync: 1 }, {
     journal: disk,
-    saved: disk.reopen().saved,
+    recovered: disk.reopen().recovered,
   });
   const link = stage.connect(client);
   link.say(new Put(1, "a", "1"));
   disk.sync();
-  if (stage.pausing) stage.endPause();
+  if (stage.waitsForPuts) stage.endWait();
   disk.sync();
   assertEquals(link.heard(), ["PUT_OK #1 a @1"]);
 });
@@ -280,10 +281,10 @@ Deno.test("a leader with data opens alone, at once, and goes on far ahead", pure
     new Snapshot([["a", "1", 7]], true),
     ...leads(7),
   );
-  assertEquals(stage.node.readable, false);
+  assertEquals(stage.engine.readable, false);
   assertEquals(disk.waiting, ["JOIN_OK", `SYNC "c" @7 of @${skip + 7}`]);
   disk.sync();
-  assertEquals(stage.node.readable, true);
+  assertEquals(stage.engine.readable, true);
   const link = stage.connect(client);
   link.say(new Get(1, "a", 7), new Put(2, "b", "2"));
   assertEquals(link.heard(), ["GET_OK #1 a=1 @7"]);
@@ -344,11 +345,15 @@ Deno.test(
     assertEquals(up.heard(), [`JOIN 10.0.0.2:10098 "" @0`]);
     up.sayLine(`{"type":"JOIN_OK"}`, new Sync("c", 0, 0).encode());
     disk.sync();
-    const { saved } = disk.reopen();
-    assertEquals([[...saved.store.entries()], saved.highest, saved.cluster], [[], 0, "c"]);
+    const { recovered } = disk.reopen();
+    assertEquals([[...recovered.store.entries()], recovered.highest, recovered.cluster], [
+      [],
+      0,
+      "c",
+    ]);
 
     const [again] = withDisk(leader, ...half);
-    assertEquals([again.node.readable, again.node.status.cluster], [false, ""]);
+    assertEquals([again.engine.readable, again.engine.cluster], [false, ""]);
   },
 );
 
@@ -356,8 +361,8 @@ Deno.test("a leader never takes a follower for complete that holds what it has l
   // Its disk has lost 8 and 9, and it was restarted twice since.
   const [first, disk] = withDisk(leader, ...leads(), new Sync("c", 7, 7));
   disk.sync();
-  const { saved, journal } = disk.reopen();
-  const second = new Stage(leader, {}, { saved, journal });
+  const { recovered, journal } = disk.reopen();
+  const second = new Stage(leader, {}, { recovered, journal });
   journal.sync();
   for (const stage of [first, second]) {
     for (const [timestamp, refused] of [[7, false], [9, true]] as const) {
@@ -366,22 +371,22 @@ Deno.test("a leader never takes a follower for complete that holds what it has l
       link.end();
     }
     const told = stage.reports.find((line) => line.startsWith("refused"))!;
-    assertStringIncludes(told, "holds timestamp 9, which this leader knows nothing of");
+    assertStringIncludes(told, "holds timestamp 9, which this leader does not know");
     assertStringIncludes(told, "stop it and start it with an empty one");
   }
-  assertEquals(second.node.status.timestamp, 7 + 2 * skip);
+  assertEquals(second.engine.timestamp, 7 + 2 * skip);
 });
 
 Deno.test("two leaders that go on from the same disk do not give the same timestamps", pure, () => {
   const disk = new FakeJournal();
   disk.kept.push(...[...leads(), new Sync("c", 7, 7)].map((message) => message.encode()));
   const leaders = [0.5, 0.25, 0.75].map((random) => {
-    const { saved, journal } = disk.reopen();
-    const stage = new Stage(leader, {}, { saved, journal }, random);
+    const { recovered, journal } = disk.reopen();
+    const stage = new Stage(leader, {}, { recovered, journal }, random);
     journal.sync();
     return stage;
   });
-  const times = leaders.map(({ node }) => node.status.timestamp);
+  const times = leaders.map(({ engine }) => engine.timestamp);
   assertEquals(times, [7 + skip, 7 + 0.75 * skip, 7 + 1.25 * skip]);
   // Who has followed one of them is not taken for complete by another, whichever skipped further.
   for (const other of leaders.slice(1)) {
@@ -416,11 +421,11 @@ Deno.test(
   () => {
     const [ahead, disk] = withDisk(leader, ...followed);
     const f1 = ahead.join(follower1, 6, "c");
-    assertEquals(ahead.node.readable, false);
+    assertEquals(ahead.engine.readable, false);
     const f2 = ahead.join(follower2);
     disk.sync();
     for (const link of [f1, f2]) link.sayLine(`{"type":"SNAPSHOT_OK"}`, ack(skip + 7).encode());
-    assertEquals([ahead.node.readable, ahead.table], [true, ["a=1@7"]]);
+    assertEquals([ahead.engine.readable, ahead.table], [true, ["a=1@7"]]);
 
     const [behind, other] = withDisk(leader, ...followed);
     const more = behind.join(follower1, 8, "c");
@@ -431,23 +436,23 @@ Deno.test(
     other.sync();
     assertEquals(more.heard(), ["SNAPSHOT_OK", "SNAPSHOT last"]);
     for (const link of [more, none]) link.sayLine(`{"type":"SNAPSHOT_OK"}`, ack(skip + 8).encode());
-    assertEquals([behind.node.readable, behind.table], [true, ["a=1@7", "b=2@8"]]);
+    assertEquals([behind.engine.readable, behind.table], [true, ["a=1@7", "b=2@8"]]);
     // Next time it leads, and needs nobody.
-    const { saved, journal } = other.reopen();
-    const again = new Stage(leader, {}, { saved, journal });
+    const { recovered, journal } = other.reopen();
+    const again = new Stage(leader, {}, { recovered, journal });
     journal.sync();
-    assertEquals([again.node.readable, again.table], [true, ["a=1@7", "b=2@8"]]);
+    assertEquals([again.engine.readable, again.table], [true, ["a=1@7", "b=2@8"]]);
   },
 );
 
 Deno.test("a leader that follows for once does not open alone afterwards", pure, () => {
   const disk = new FakeJournal();
   disk.kept.push(...[...leads(), new Sync("c", 7, 7)].map((message) => message.encode()));
-  const { saved, journal } = disk.reopen();
-  assert(saved.led);
-  const stage = new Stage(follower1, {}, { saved, journal });
+  const { recovered, journal } = disk.reopen();
+  assert(recovered.led);
+  const stage = new Stage(follower1, {}, { recovered, journal });
   stage.jump(50);
   stage.dialled().sayLine(`{"type":"JOIN_OK"}`);
   journal.sync();
-  assertEquals(journal.reopen().saved.led, false);
+  assertEquals(journal.reopen().recovered.led, false);
 });

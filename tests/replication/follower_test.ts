@@ -73,9 +73,9 @@ Deno.test(
       "TRY_OTHER_SERVER_OR_LATER #2 a @0",
       "TRY_OTHER_SERVER_OR_LATER #3 a @3",
     ]);
-    assert(!stage.node.readable);
+    assert(!stage.engine.readable);
     lead.say(new Sync("c1", 3, 3));
-    assert(stage.node.readable);
+    assert(stage.engine.readable);
     someone.say(new Get(4, "a", 0), new Get(5, "b", 0), new Get(6, "a", 4));
     assertEquals(someone.heard(), [
       "GET_OK #4 a=1 @3",
@@ -196,11 +196,11 @@ Deno.test("half of a first snapshot is forgotten when its connection ends", pure
 
 Deno.test("a confirmation that was due to a lost leader does not go to the next one", pure, () => {
   const { stage, lead } = openFollower();
-  stage.node.receive(lead, Replication.of("a", "1", 1).encode());
+  lead.sayInTurn(Replication.of("a", "1", 1));
   lead.end();
   stage.pass(1_000);
   const again = stage.dialled();
-  stage.node.flush();
+  stage.engine.flush();
   assertEquals(again.heard(), [`JOIN ${follower1} "c1" @1`]);
 });
 
@@ -411,7 +411,7 @@ Deno.test(
       const measured: number[] = [];
       for (let n = 0; n < 6; n++) {
         const since = stage.now;
-        stage.node.dialFailed("refused");
+        stage.dialFailed("refused");
         const dials = stage.dials.length;
         while (stage.dials.length === dials) stage.pass(50);
         measured.push(stage.now - since);
@@ -446,7 +446,7 @@ Deno.test("the pauses are drawn between half and all of their length", pure, () 
     const stage = new Stage(follower1, { redialFirstMs: 400 });
     stage.random = random;
     stage.jump(0);
-    stage.node.dialFailed("refused");
+    stage.dialFailed("refused");
     stage.pass(500);
     return stage.dials[1];
   };
@@ -465,7 +465,7 @@ Deno.test("the result of a dial that nobody waits for is dropped", pure, () => {
   const late = stage.dialled();
   assert(!late.open);
   assertEquals(late.heard(), []);
-  stage.node.dialFailed("refused");
+  stage.dialFailed("refused");
   stage.pass(10_000, lead);
   assertEquals(stage.dials, [0]);
   lead.say(Replication.of("a", "1", 1));

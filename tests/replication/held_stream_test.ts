@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { faultDelayMsMax } from "../../lib/replication/embedded_engine.ts";
+import { Secret } from "../../lib/auth/secret.ts";
+import { faultDelayMsMax } from "../../lib/replication/faults.ts";
 import { heldCharsMax } from "../../lib/replication/held_stream.ts";
 import {
   Fault,
@@ -66,7 +67,7 @@ Deno.test("during a pause heartbeats go on and the follower stays in sync", pure
   const before = f1.heartbeats;
   stage.pass(10_000, f1, f2);
   assert(f1.heartbeats >= before + 15, `${f1.heartbeats - before} heartbeats in 10 s`);
-  assertEquals(stage.node.inSync, [leader, follower1, follower2]);
+  assertEquals(stage.engine.inSync, [leader, follower1, follower2]);
 });
 
 Deno.test("a PUT that a pause holds for too long has an unknown outcome", pure, () => {
@@ -196,11 +197,11 @@ Deno.test("FAULT without --allow-faults, or to a follower, is forbidden", pure, 
   assertEquals(fault(follower.connect("10.0.9.1:1"), follower2, "pause"), ["ERROR #9 FORBIDDEN"]);
 });
 
-Deno.test("FAULT is for who may ask", pure, () => {
-  const { f1, client } = faultyLeader();
-  client.mayAsk = false;
-  assertEquals(fault(client, follower1, "pause"), ["ERROR #9 FORBIDDEN"]);
-  client.mayAsk = true;
+Deno.test("FAULT is for clients that have proved the password", pure, async () => {
+  const { stage, f1, client } = faultyLeader();
+  stage.secrets = { client: await Secret.from("password") };
+  const stranger = stage.connect("10.0.9.2:5002");
+  assertEquals(fault(stranger, follower1, "pause"), ["ERROR #9 FORBIDDEN"]);
   client.say(new Put(1, "a", "1"));
   assertEquals(f1.heard(), ["REPLICATION a=1 @1"]);
 });
@@ -288,7 +289,7 @@ Deno.test("whoever begins to watch is told who takes part and what faults there 
   fault(client, follower1, "pause");
   fault(client, follower2, "delay", 250);
   const told: string[] = [];
-  stage.node.describe({
+  stage.engine.describe({
     members: (joined, inSync, open) => told.push(`${joined.length} ${inSync.length} ${open}`),
     fault: (...fault) => told.push(fault.join(" ")),
     written: () => {},

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { recoverySkip } from "../../lib/replication/leader.ts";
+import { Secret } from "../../lib/auth/secret.ts";
+import { recoverySkip } from "../../lib/replication/recovery.ts";
 import {
   Get,
   Heartbeat,
@@ -781,7 +782,7 @@ Deno.test(
     f2.say(ack(0));
     someone.say(new Put(1, "a", "1"));
     assertEquals(stage.table, []);
-    assertEquals(stage.node.readable, false);
+    assertEquals(stage.engine.readable, false);
   },
 );
 
@@ -841,7 +842,7 @@ Deno.test("another cluster's data is refused in every phase", pure, () => {
   const again = stage.join(follower2, 5);
   again.say(new SnapshotOk());
   again.say(ack(start));
-  assert(stage.node.readable);
+  assert(stage.engine.readable);
   again.end();
   refused("open");
   assertEquals(stage.table, ["a=1@5"]);
@@ -877,14 +878,15 @@ Deno.test("a new leader refuses data that belongs to no cluster", pure, () => {
   assertEquals(new Stage(leader).join(follower1, 5, "").heard(), ["ERROR FORBIDDEN"]);
 });
 
-Deno.test("who has not proved to be a member may not join", pure, () => {
+Deno.test("a server that has not proved the secret may not join", pure, async () => {
   const { stage, f2 } = openLeader();
   f2.end();
+  stage.secrets = { server: await Secret.from("secret") };
   const stranger = stage.connect("10.0.0.3:40001");
-  stranger.mayJoin = false;
   stranger.say(new Join(follower2, "", 0));
   assertEquals(stranger.heard(), ["ERROR FORBIDDEN"]);
   assert(!stranger.open);
+  stage.secrets = {};
   assertEquals(stage.join(follower2).heard()[0], "JOIN_OK");
 });
 

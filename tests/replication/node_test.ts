@@ -9,10 +9,11 @@ import {
   follower2,
   leader,
   openLeaderWith,
+  processStatus,
   pure,
   Stage,
-  vitals,
 } from "../support/core_fixture.ts";
+import { Secret } from "../../lib/auth/secret.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 /** So small that whoever missed a write needs a snapshot, of which every key is a chunk. */
@@ -82,7 +83,7 @@ Deno.test("STATUS: what a leader knows of its followers, its table and its proce
         { server: "10.0.0.4:10097", timestamp: 0, inSync: false },
       ],
       keys: 2,
-      ...vitals,
+      ...processStatus,
     }),
   ]);
 });
@@ -99,7 +100,7 @@ Deno.test("STATUS of a follower that has not reached its leader", pure, () => {
       inSync: [],
       followers: [],
       keys: 0,
-      ...vitals,
+      ...processStatus,
     }),
   ]);
 });
@@ -165,15 +166,19 @@ Deno.test(
   },
 );
 
-Deno.test("who has not proved that it may ask is refused, request by request", pure, () => {
-  const { stage } = openLeaderWith(1);
-  const stranger = stage.connect(client);
-  stranger.mayAsk = false;
-  stranger.say(new Get(1, "k1", 0), new Put(2, "k1", "x"));
-  assertEquals(stranger.heard(), ["ERROR #1 FORBIDDEN", "ERROR #2 FORBIDDEN"]);
-  assertEquals(stage.table, ["k1=1@1"]);
-  assertEquals(stage.printed(), []);
-});
+Deno.test(
+  "a client that has not proved the password is refused, request by request",
+  pure,
+  async () => {
+    const { stage } = openLeaderWith(1);
+    stage.secrets = { client: await Secret.from("password") };
+    const stranger = stage.connect(client);
+    stranger.say(new Get(1, "k1", 0), new Put(2, "k1", "x"));
+    assertEquals(stranger.heard(), ["ERROR #1 FORBIDDEN", "ERROR #2 FORBIDDEN"]);
+    assertEquals(stage.table, ["k1=1@1"]);
+    assertEquals(stage.printed(), []);
+  },
+);
 
 Deno.test("a reply that nobody asked for is forbidden, with its id", pure, () => {
   const { client: someone } = openLeaderWith(1);
@@ -482,7 +487,8 @@ Deno.test(
 
 /** The leader alone may not have noticed yet that a follower has lost its memory. */
 function allInSync({ servers }: Cluster): boolean {
-  return servers[0]?.node.inSync.length === 3 && servers.every((server) => server?.node.readable);
+  return servers[0]?.engine.inSync.length === 3 &&
+    servers.every((server) => server?.engine.readable);
 }
 
 Deno.test(
@@ -493,7 +499,7 @@ Deno.test(
       const { cluster, clients } = runSchedule(random, allInSync);
       assert(allInSync(cluster), `round ${round}: not all are in sync again`);
       assertSameTables(cluster);
-      const { store } = cluster.servers[0]!.node;
+      const store = cluster.servers[0]!.engine.table;
       for (const { answers, refused } of clients) {
         for (const { key, value } of refused) {
           assert(store.get(key)?.value !== value, `round ${round}: ${value} was refused`);

@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { ErrorReply, Mensagem, Put, PutOk } from "../../lib/mensagem.ts";
-import { type PendingPut, PutWindow } from "../../lib/replication/pending_puts.ts";
+import { type PendingPut, PendingPuts } from "../../lib/replication/pending_puts.ts";
 import type { Link, ServerPrints } from "../../lib/replication/environment.ts";
 import { type Random, seeded } from "../support/random.ts";
 
@@ -9,15 +9,13 @@ const pure = { permissions: "none" } as const;
 /** A window, and all that it answered and printed, in order. */
 class Desk {
   readonly events: string[] = [];
-  readonly window = new PutWindow({ prints: this.#prints() });
+  readonly puts = new PendingPuts({ prints: this.#prints() });
 
   /** A PUT with this id. Its link writes down what is sent to it. */
   pending(id: number, deadline: number, timestamp = 0, text = "k"): PendingPut {
     const link: Link = {
       peer: `peer of ${id}`,
       betweenServers: false,
-      mayJoin: true,
-      mayAsk: true,
       send: (frame) => this.events.push(`to ${id}: ${frame.trimEnd()}`),
       close: () => this.events.push(`closed ${id}`),
     };
@@ -60,39 +58,39 @@ Deno.test(
   pure,
   () => {
     const desk = new Desk();
-    for (const id of [1, 2, 3]) desk.window.applied(desk.pending(id, 100, id * 10));
-    desk.window.commit(9);
+    for (const id of [1, 2, 3]) desk.puts.stamped(desk.pending(id, 100, id * 10));
+    desk.puts.commit(9);
     assertEquals(desk.look(), []);
-    desk.window.commit(20);
+    desk.puts.commit(20);
     assertEquals(desk.look(), [...ok(1, 10), ...ok(2, 20)]);
-    desk.window.commit(20);
+    desk.puts.commit(20);
     assertEquals(desk.look(), []);
-    desk.window.commit(99);
+    desk.puts.commit(99);
     assertEquals(desk.look(), ok(3, 30));
-    assertStrictEquals(desk.window.length, 0);
+    assertStrictEquals(desk.puts.length, 0);
   },
 );
 
 Deno.test("a PUT that waits is not answered by a commit", pure, () => {
   const desk = new Desk();
-  desk.window.wait(desk.pending(1, 100));
-  desk.window.commit(99);
+  desk.puts.wait(desk.pending(1, 100));
+  desk.puts.commit(99);
   assertEquals(desk.look(), []);
-  assertStrictEquals(desk.window.length, 1);
+  assertStrictEquals(desk.puts.length, 1);
 });
 
 Deno.test("PUTs that wait come back in their order, and their text is counted", pure, () => {
   const desk = new Desk();
   const first = desk.pending(1, 100, 0, "€€");
   const second = desk.pending(2, 100, 0, "k");
-  desk.window.wait(first);
-  desk.window.wait(second);
-  assertStrictEquals(desk.window.waitingChars, "€€value of 1kvalue of 2".length);
-  assertStrictEquals(desk.window.nextWaiting(), first);
-  assertStrictEquals(desk.window.waitingChars, "kvalue of 2".length);
-  assertStrictEquals(desk.window.nextWaiting(), second);
-  assertStrictEquals(desk.window.waitingChars, 0);
-  assertStrictEquals(desk.window.nextWaiting(), undefined);
+  desk.puts.wait(first);
+  desk.puts.wait(second);
+  assertStrictEquals(desk.puts.waitingChars, "€€value of 1kvalue of 2".length);
+  assertStrictEquals(desk.puts.nextWaiting(), first);
+  assertStrictEquals(desk.puts.waitingChars, "kvalue of 2".length);
+  assertStrictEquals(desk.puts.nextWaiting(), second);
+  assertStrictEquals(desk.puts.waitingChars, 0);
+  assertStrictEquals(desk.puts.nextWaiting(), undefined);
 });
 
 Deno.test(
@@ -100,15 +98,15 @@ Deno.test(
   pure,
   () => {
     const desk = new Desk();
-    for (const id of [1, 2, 3]) desk.window.wait(desk.pending(id, id * 10));
-    desk.window.expire(9, "why");
+    for (const id of [1, 2, 3]) desk.puts.wait(desk.pending(id, id * 10));
+    desk.puts.expire(9, "why");
     assertEquals(desk.look(), []);
-    desk.window.expire(20, "why");
+    desk.puts.expire(20, "why");
     assertEquals(desk.look(), [notApplied(1), notApplied(2)]);
-    desk.window.expire(20, "why");
+    desk.puts.expire(20, "why");
     assertEquals(desk.look(), []);
-    assertStrictEquals(desk.window.waitingChars, "kvalue of 3".length);
-    assertStrictEquals(desk.window.nextWaiting()?.id, 3);
+    assertStrictEquals(desk.puts.waitingChars, "kvalue of 3".length);
+    assertStrictEquals(desk.puts.nextWaiting()?.id, 3);
   },
 );
 
@@ -116,13 +114,13 @@ Deno.test("a PUT that goes on waiting keeps nothing but itself, and its place", 
   const desk = new Desk();
   const put = Mensagem.decode(new Put(1, "k", "v").encode().slice(0, -1)) as Put;
   const waiting = [1, 2, 3].map((id) => ({ ...desk.pending(id, 9), put }));
-  for (const pending of waiting.slice(0, 2)) desk.window.wait(pending);
-  desk.window.expire(0, "why");
-  assertStrictEquals(desk.window.nextWaiting(), waiting[0]);
-  desk.window.wait(waiting[2]!);
+  for (const pending of waiting.slice(0, 2)) desk.puts.wait(pending);
+  desk.puts.expire(0, "why");
+  assertStrictEquals(desk.puts.nextWaiting(), waiting[0]);
+  desk.puts.wait(waiting[2]!);
   const own = () => waiting.map((pending) => pending.put !== put);
   assertEquals(own(), [true, true, false]);
-  desk.window.expire(0, "why");
+  desk.puts.expire(0, "why");
   assertEquals(own(), [true, true, true]);
   assertEquals(waiting.map((pending) => pending.put.encode()), Array(3).fill(put.encode()));
 });
@@ -132,29 +130,29 @@ Deno.test(
   pure,
   () => {
     const desk = new Desk();
-    for (const id of [1, 2, 3]) desk.window.applied(desk.pending(id, id * 10, id));
-    desk.window.expire(9, "why");
+    for (const id of [1, 2, 3]) desk.puts.stamped(desk.pending(id, id * 10, id));
+    desk.puts.expire(9, "why");
     assertEquals(desk.look(), []);
-    desk.window.expire(10, "why");
+    desk.puts.expire(10, "why");
     assertEquals(desk.look(), [unknown(1)]);
-    desk.window.expire(25, "why");
+    desk.puts.expire(25, "why");
     assertEquals(desk.look(), [unknown(2)]);
-    desk.window.commit(3);
+    desk.puts.commit(3);
     assertEquals(desk.look(), ok(3, 3));
   },
 );
 
 Deno.test("a PUT that expired keeps its place until it is committed", pure, () => {
   const desk = new Desk();
-  desk.window.applied(desk.pending(1, 10, 1));
-  desk.window.expire(10, "why");
-  assertStrictEquals(desk.window.length, 1);
-  desk.window.commit(1);
-  assertStrictEquals(desk.window.length, 0);
+  desk.puts.stamped(desk.pending(1, 10, 1));
+  desk.puts.expire(10, "why");
+  assertStrictEquals(desk.puts.length, 1);
+  desk.puts.commit(1);
+  assertStrictEquals(desk.puts.length, 0);
   desk.look();
   // Nothing of it is left that could swallow a later answer.
-  desk.window.applied(desk.pending(2, 20, 2));
-  desk.window.commit(2);
+  desk.puts.stamped(desk.pending(2, 20, 2));
+  desk.puts.commit(2);
   assertEquals(desk.look(), ok(2, 2));
 });
 
@@ -185,16 +183,16 @@ function compare(random: Random, operations: number): void {
       // New PUTs wait as long as others do.
       const waits = list.some(({ state }) => state === "waiting") || random.chance(0.3);
       const pending = desk.pending(n, now + 20, waits ? 0 : ++timestamp);
-      if (waits) desk.window.wait(pending);
-      else desk.window.applied(pending);
+      if (waits) desk.puts.wait(pending);
+      else desk.puts.stamped(pending);
       list.push({ pending, state: waits ? "waiting" : "applied" });
     } else if (dice < 0.6) {
       const next = list.find(({ state }) => state === "waiting");
-      assertStrictEquals(desk.window.nextWaiting(), next?.pending);
+      assertStrictEquals(desk.puts.nextWaiting(), next?.pending);
       if (next !== undefined) {
         next.pending.timestamp = ++timestamp;
         next.state = "applied";
-        desk.window.applied(next.pending);
+        desk.puts.stamped(next.pending);
       }
     } else if (dice < 0.8) {
       const upTo = random.between(0, timestamp);
@@ -206,7 +204,7 @@ function compare(random: Random, operations: number): void {
         if (state === "applied") expected.push(...ok(pending.id, pending.timestamp));
         listed.state = "done";
       }
-      desk.window.commit(upTo);
+      desk.puts.commit(upTo);
     } else {
       now += random.below(8);
       const late = list.filter(({ pending }) => pending.deadline <= now);
@@ -218,7 +216,7 @@ function compare(random: Random, operations: number): void {
         expected.push(unknown(listed.pending.id));
         listed.state = "expired";
       }
-      desk.window.expire(now, "why");
+      desk.puts.expire(now, "why");
     }
     const happened = desk.look();
     assertEquals(happened, expected);
@@ -227,10 +225,10 @@ function compare(random: Random, operations: number): void {
       answers.set(id!, (answers.get(id!) ?? 0) + 1);
     }
     const open = list.filter(({ state }) => state !== "done");
-    assertStrictEquals(desk.window.length, open.length);
+    assertStrictEquals(desk.puts.length, open.length);
   }
-  desk.window.commit(timestamp);
-  desk.window.expire(Infinity, "why");
-  assertStrictEquals(desk.window.length, 0);
+  desk.puts.commit(timestamp);
+  desk.puts.expire(Infinity, "why");
+  assertStrictEquals(desk.puts.length, 0);
   assertEquals([...answers.values()].filter((count) => count !== 1), []);
 }

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
 import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
-import { snapshotChunkChars, snapshotChunkVisits } from "../../lib/replication/tuning.ts";
 import { snapshotChunksInFlight } from "../../lib/replication/snapshot.ts";
 import { Mensagem, Snapshot } from "../../lib/mensagem.ts";
 import type { Link } from "../../lib/replication/environment.ts";
@@ -9,14 +8,13 @@ import { SnapshotSender } from "../../lib/replication/snapshot.ts";
 import { Store } from "../../lib/replication/store.ts";
 import { type Random, seeded } from "../support/random.ts";
 
+const { snapshotChunkChars, snapshotChunkVisits } = tuningDefault;
 const pure = { permissions: "none" } as const;
 
 /** Takes the frames of a snapshot; none of them is confirmed before it is taken. */
 class Receiver implements Link {
   readonly peer = "127.0.0.1:1";
   betweenServers = true;
-  readonly mayJoin = true;
-  readonly mayAsk = true;
   readonly frames: string[] = [];
 
   send(frame: string): void {

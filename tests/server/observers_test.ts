@@ -3,17 +3,17 @@ import { Secret } from "../../lib/auth/secret.ts";
 import { ServerConsole } from "../../lib/cli/console.ts";
 import type { ServerEvent } from "../../lib/wire/events.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
+import { type EventSink, eventsMax, eventsReserved } from "../../lib/server/event_recorder.ts";
 import {
-  eventsMax,
-  eventsPauseMs,
-  eventsReserved,
+  eventsIntervalMs,
+  type ObserverLink,
+  Observers,
   observersMax,
   observerUnsentCharsMax,
   tableEventsMax,
 } from "../../lib/server/observers.ts";
 import { eventTextCharsMax } from "../../lib/limits.ts";
 import { type Events, Mensagem, Observe } from "../../lib/mensagem.ts";
-import { type ObserverLink, Observers, type Recording } from "../../lib/server/observers.ts";
 import type { ServerPrints } from "../../lib/replication/environment.ts";
 import { Store } from "../../lib/replication/store.ts";
 import {
@@ -32,14 +32,10 @@ const self = "10.0.0.1:10097";
 const someone = "10.0.9.1:5001";
 const tickMs = 50;
 
-/** The connection of an observer; the test says how much of it is unsent. */
+/** The connection of an observer. The test sets how much of it is unsent. */
 class Link implements ObserverLink {
-  readonly peer = "10.0.9.9:1";
-  betweenServers = false;
-  readonly mayJoin = true;
-  readonly mayAsk = true;
   unsentChars = 0;
-  /** What was sent as an answer, and what without having been asked for. */
+  /** Frames sent as answers, and frames pushed without a request. */
   readonly answers: string[] = [];
   readonly pushed: string[] = [];
 
@@ -51,8 +47,6 @@ class Link implements ObserverLink {
     this.pushed.push(frame);
   }
 
-  close(): void {}
-
   /** The EVENTS since the last look. */
   heard(): Events[] {
     const frames = [...this.answers.splice(0), ...this.pushed.splice(0)];
@@ -60,12 +54,12 @@ class Link implements ObserverLink {
   }
 }
 
-/** A server of which only the observers are real. */
+/** A fake server with real observers. */
 class Desk {
   readonly store = new Store();
   readonly printed: string[] = [];
   readonly observers: Observers;
-  /** Where prints go when nobody observes. */
+  /** The permanent sink for prints. */
   readonly prints: ServerPrints = {
     put: (...of) => this.printed.push(`put ${of}`),
     forwarding: (...of) => this.printed.push(`forwarding ${of}`),
@@ -73,18 +67,18 @@ class Desk {
     putOk: (...of) => this.printed.push(`putOk ${of}`),
     get: (...of) => this.printed.push(`get ${of}`),
   };
-  /** There while somebody observes. */
-  recording: Recording | undefined;
+  /** `undefined` if there is no observer. */
+  sink: EventSink | undefined;
   now = 0;
 
   constructor() {
-    const describe = (watch: Pick<Recording, "members">) =>
+    const describe = (watch: Pick<EventSink, "members">) =>
       watch.members(["10.0.0.2:1"], [self], true);
-    const observed = { store: this.store, describe };
-    this.observers = new Observers(self, observed, this, (to) => this.recording = to);
+    const observed = { table: this.store, describe };
+    this.observers = new Observers(self, observed, this, (to) => this.sink = to);
   }
 
-  /** Somebody observes. What it is told at first is not left to look at. */
+  /** Adds an observer and drops its first EVENTS. */
   observer(): Link {
     const link = new Link();
     this.observers.add(link, new Observe(7));
@@ -98,9 +92,9 @@ class Desk {
     this.observers.tick(this.now);
   }
 
-  /** So many GETs are answered. */
+  /** The server answers GETs. */
   gets(count: number): void {
-    for (let n = 0; n < count; n++) this.recording?.get(someone, `k${n}`, 0, 0, null);
+    for (let n = 0; n < count; n++) this.sink?.get(someone, `k${n}`, 0, 0, null);
   }
 }
 
@@ -109,22 +103,22 @@ function told(...all: Events[]): Message[] {
   return all.flatMap(({ events }) => events).map(({ at: _, ...rest }) => rest);
 }
 
-// Who observes
+// Coming and going
 
-Deno.test("nothing is recorded before the first observer and after the last one", pure, () => {
+Deno.test("without observers nothing is recorded", pure, () => {
   const desk = new Desk();
-  assertEquals(desk.recording, undefined);
+  assertEquals(desk.sink, undefined);
   const first = desk.observer();
   const second = desk.observer();
   first.heard();
-  assert(desk.recording !== undefined);
+  assert(desk.sink !== undefined);
   desk.observers.closed(first);
-  assert(desk.recording !== undefined);
+  assert(desk.sink !== undefined);
   desk.gets(1);
   desk.observers.closed(second);
-  assertEquals(desk.recording, undefined);
+  assertEquals(desk.sink, undefined);
   desk.observers.closed(new Link());
-  desk.tick(eventsPauseMs);
+  desk.tick(eventsIntervalMs);
   assertEquals([first.heard(), second.heard()], [[], []]);
 
   const third = new Link();
@@ -134,7 +128,7 @@ Deno.test("nothing is recorded before the first observer and after the last one"
 });
 
 Deno.test(
-  "the answer to OBSERVE is the table and how things stand; the rest is no answer",
+  "OBSERVE is answered with the table and the members; later EVENTS are pushed",
   pure,
   () => {
     const desk = new Desk();
@@ -177,28 +171,28 @@ Deno.test("a second OBSERVE on a connection, and one observer too many, are refu
   assertEquals(late.heard().at(-1)!.id, 9);
 });
 
-// What they are told
+// The events
 
 Deno.test(
-  "everything that is printed or watched is an event, and is printed all the same",
+  "everything that is printed or reported to a listener is an event too",
   pure,
   () => {
     const desk = new Desk();
     const link = desk.observer();
     const before = Date.now();
-    const recording = desk.recording!;
-    recording.put(someone, "k", "v");
-    recording.written("k", "v", 7, 0);
-    recording.acknowledged("10.0.0.2:1", 7);
-    recording.putOk(someone, "k", 7);
-    recording.forwarding("k", "v");
-    recording.replication("k", "v", 7);
-    recording.get(someone, "k", 3, 7, "v");
-    recording.get(someone, "no", 0, 0, null);
-    recording.get(someone, "k", 9, 7, undefined);
-    recording.members(["10.0.0.2:1"], [self], false);
-    recording.fault("10.0.0.2:1", "pause");
-    recording.fault("10.0.0.2:1", "delay", 5);
+    const sink = desk.sink!;
+    sink.put(someone, "k", "v");
+    sink.written("k", "v", 7, 0);
+    sink.acknowledged("10.0.0.2:1", 7);
+    sink.putOk(someone, "k", 7);
+    sink.forwarding("k", "v");
+    sink.replication("k", "v", 7);
+    sink.get(someone, "k", 3, 7, "v");
+    sink.get(someone, "no", 0, 0, null);
+    sink.get(someone, "k", 9, 7, undefined);
+    sink.members(["10.0.0.2:1"], [self], false);
+    sink.fault("10.0.0.2:1", "pause");
+    sink.fault("10.0.0.2:1", "delay", 5);
     desk.tick();
     const heard = link.heard();
     const client = someone;
@@ -235,14 +229,14 @@ Deno.test(
   },
 );
 
-Deno.test("put_ok tells the time since the PUT came, its waiting included", pure, () => {
+Deno.test("put_ok has the time since the PUT came, its waiting included", pure, () => {
   const desk = new Desk();
   const link = desk.observer();
-  desk.recording!.written("k", "v", 5, 0);
-  desk.recording!.written("k", "v", 6, 1_500); // 5 is never acknowledged by itself
-  desk.recording!.putOk(someone, "k", 6);
-  desk.recording!.written("k", "v", 9, 0);
-  desk.recording!.putOk(someone, "k", 9);
+  desk.sink!.written("k", "v", 5, 0);
+  desk.sink!.written("k", "v", 6, 1_500); // 5 is never acknowledged by itself
+  desk.sink!.putOk(someone, "k", 6);
+  desk.sink!.written("k", "v", 9, 0);
+  desk.sink!.putOk(someone, "k", 9);
   desk.tick();
   const oks = link.heard().flatMap(({ events }) => events).filter(({ kind }) => kind === "put_ok");
   const [late, quick] = oks.map((event) => (event as ServerEvent & { kind: "put_ok" }).ms);
@@ -250,26 +244,30 @@ Deno.test("put_ok tells the time since the PUT came, its waiting included", pure
   assertLessOrEqual(quick!, 1_500);
 });
 
-Deno.test("a PUT_OK to a PUT that came unobserved is counted as missed", pure, () => {
-  const desk = new Desk();
-  const link = desk.observer();
-  desk.recording!.putOk(someone, "k", 3);
-  desk.recording!.written("k", "v", 4, 0);
-  desk.recording!.putOk(someone, "k", 4);
-  desk.tick();
-  const [heard] = link.heard();
-  assertEquals(told(heard!).map(({ kind }) => kind), ["written", "put_ok"]);
-  assertEquals([heard!.missed, heard!.counts.putOks], [1, 2]);
-});
+Deno.test(
+  "a PUT_OK for a PUT that came before the first observer is counted as missed",
+  pure,
+  () => {
+    const desk = new Desk();
+    const link = desk.observer();
+    desk.sink!.putOk(someone, "k", 3);
+    desk.sink!.written("k", "v", 4, 0);
+    desk.sink!.putOk(someone, "k", 4);
+    desk.tick();
+    const [heard] = link.heard();
+    assertEquals(told(heard!).map(({ kind }) => kind), ["written", "put_ok"]);
+    assertEquals([heard!.missed, heard!.counts.putOks], [1, 2]);
+  },
+);
 
 Deno.test("long keys and values are cut, also within a pair of surrogates", pure, () => {
   const desk = new Desk();
   const long = "é".repeat(eventTextCharsMax);
   desk.store.put(`${long}x`, "😀".repeat(eventTextCharsMax), 1);
   const link = desk.observer();
-  desk.recording!.put(someone, long, `x${"😀".repeat(eventTextCharsMax)}`);
-  desk.recording!.get(someone, `${long}!`, 0, 1, `${long}!`);
-  desk.recording!.table();
+  desk.sink!.put(someone, long, `x${"😀".repeat(eventTextCharsMax)}`);
+  desk.sink!.get(someone, `${long}!`, 0, 1, `${long}!`);
+  desk.sink!.table();
   desk.tick();
   const texts = told(...link.heard()).map(({ key, value }) => [key, value]);
   const smiles = (count: number) => "😀".repeat(count);
@@ -281,7 +279,7 @@ Deno.test("long keys and values are cut, also within a pair of surrogates", pure
 });
 
 Deno.test(
-  "a table too large for one message is told in part, and how much is missing",
+  "of a table too large for one message a part is sent, and the number of missing entries",
   pure,
   () => {
     const desk = new Desk();
@@ -295,21 +293,21 @@ Deno.test(
   },
 );
 
-Deno.test("the table is told again when it was brought up to date by other means", pure, () => {
+Deno.test("the table is sent again after it changed by other means than writes", pure, () => {
   const desk = new Desk();
   const link = desk.observer();
   desk.store.put("a", "1", 7);
-  desk.recording!.table();
+  desk.sink!.table();
   desk.tick();
   assertEquals(told(...link.heard()), [{ kind: "table", key: "a", value: "1", timestamp: 7 }]);
   desk.tick();
   assertEquals(link.heard(), []);
 });
 
-// How much they are told
+// The limits
 
 Deno.test(
-  "an observer hears once per tick of what happened, and once a second anyway",
+  "an observer is sent EVENTS once per tick, and once a second if nothing happens",
   pure,
   () => {
     const desk = new Desk();
@@ -317,7 +315,7 @@ Deno.test(
     desk.gets(3);
     desk.tick();
     assertEquals(link.heard().length, 1);
-    for (let ms = tickMs; ms < eventsPauseMs; ms += tickMs) desk.tick();
+    for (let ms = tickMs; ms < eventsIntervalMs; ms += tickMs) desk.tick();
     assertEquals(link.heard(), []);
     desk.tick();
     assertEquals(told(...link.heard()), []);
@@ -327,14 +325,14 @@ Deno.test(
 );
 
 Deno.test(
-  "what a tick has no room for is counted, and what is rare has room of its own",
+  "events over the limit of a tick are counted, and rare events have room of their own",
   pure,
   () => {
     const desk = new Desk();
     const link = desk.observer();
     desk.gets(1_000);
-    desk.recording!.fault("10.0.0.2:1", "pause");
-    desk.recording!.get(someone, "k", 9, 7, undefined);
+    desk.sink!.fault("10.0.0.2:1", "pause");
+    desk.sink!.get(someone, "k", 9, 7, undefined);
     desk.tick();
     desk.gets(1);
     desk.tick();
@@ -345,7 +343,7 @@ Deno.test(
     assertEquals([full!.missed, full!.counts.gets], [1_000 - usual, 1_001]);
     assertEquals([next!.missed, next!.counts.gets], [0, 1_002]);
 
-    for (let n = 0; n < 1_000; n++) desk.recording!.get(someone, "k", 9, 7, undefined);
+    for (let n = 0; n < 1_000; n++) desk.sink!.get(someone, "k", 9, 7, undefined);
     desk.tick();
     const [refused] = link.heard();
     assertEquals([refused!.events.length, refused!.missed], [eventsMax, 1_000 - eventsMax]);
@@ -353,7 +351,7 @@ Deno.test(
 );
 
 Deno.test(
-  "an observer that does not read loses events and is told how many, no other does",
+  "an observer that does not read loses events and is told how many; others lose none",
   pure,
   () => {
     const desk = new Desk();
@@ -370,7 +368,7 @@ Deno.test(
       quick.heard().map(({ missed, events }) => [missed, events.length]),
       Array(30).fill([0, 2]),
     );
-    desk.recording!.table();
+    desk.sink!.table();
     desk.store.put("a", "1", 7);
     desk.tick();
     slow.unsentChars = observerUnsentCharsMax;
@@ -384,7 +382,7 @@ Deno.test(
 
 // Over TCP
 
-/** Observes a server: everything that it is told, until it goes. */
+/** An observer that keeps all EVENTS until it is disposed of. */
 class Watcher implements AsyncDisposable {
   readonly all: Message[] = [];
   readonly #wire: Wire;
@@ -466,7 +464,7 @@ Deno.test("observers of three servers see one PUT on its whole way", async () =>
   assertEquals([inSync.length, open], [3, true]);
 });
 
-Deno.test("an observer that has said its last word still gets an answer that is late", async () => {
+Deno.test("an observer that has ended its sending side still gets a late answer", async () => {
   await using leader = new TestServer(anyPort, undefined, {});
   const [f1, f2] = await openWithTwo(leader);
   using wire = await Wire.connect(leader.address);
@@ -487,7 +485,7 @@ Deno.test("an observer that has said its last word still gets an answer that is 
   for (const follower of [f1, f2]) follower.close();
 });
 
-Deno.test("an observer hears of a follower that leaves and comes back", async () => {
+Deno.test("an observer is told of a follower that leaves and returns", async () => {
   await using cluster = await Cluster.start();
   await using watcher = await Watcher.of(cluster.leader);
   await cluster.kill(2);
@@ -503,7 +501,7 @@ Deno.test("an observer hears of a follower that leaves and comes back", async ()
   );
 });
 
-Deno.test("an observer that has gone makes room for another one", async () => {
+Deno.test("an observer that has left makes room for another one", async () => {
   await using server = await TestServer.alone();
   for (let n = 0; n < observersMax; n++) {
     using wire = await Wire.connect(server.address);
@@ -515,7 +513,7 @@ Deno.test("an observer that has gone makes room for another one", async () => {
   });
 });
 
-Deno.test("OBSERVE is for who has proved to know the password", async () => {
+Deno.test("OBSERVE needs the password", async () => {
   const secrets = { server: await Secret.from("segredo"), client: await Secret.from("senha") };
   await using server = KvServer.start({
     listen: anyPort,

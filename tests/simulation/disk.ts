@@ -3,7 +3,8 @@
  * part may.
  */
 
-import { type Journal, type JournalMessage, Saved } from "../../lib/replication/journal.ts";
+import type { Journal, JournalMessage } from "../../lib/replication/journal.ts";
+import { RecoveredState } from "../../lib/replication/recovered_state.ts";
 import { Mensagem } from "../../lib/mensagem.ts";
 import type { Random } from "../support/random.ts";
 import type { Clock } from "./network.ts";
@@ -23,12 +24,12 @@ export class Disk {
   }
 
   /** What a process finds. */
-  load(): Saved {
-    const saved = new Saved();
+  load(): RecoveredState {
+    const recovered = new RecoveredState();
     for (const frame of this.#frames) {
-      if (!saved.take(Mensagem.decode(frame))) throw new Error(`no journal holds ${frame}`);
+      if (!recovered.add(Mensagem.decode(frame))) throw new Error(`no journal holds ${frame}`);
     }
-    return saved;
+    return recovered;
   }
 
   /** All is lost. */

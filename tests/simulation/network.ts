@@ -8,7 +8,7 @@
 
 import type { FrameError } from "../../lib/mensagem.ts";
 import { FrameReader } from "../../lib/wire/line_reader.ts";
-import type { Link } from "../../lib/replication/environment.ts";
+import type { HandledConnection } from "../../lib/server/connection_handler.ts";
 import type { Random } from "../support/random.ts";
 
 interface Event {
@@ -108,10 +108,9 @@ function bytesOf(chunk: Chunk): Uint8Array {
 }
 
 /** One end of a simulated connection. */
-export class Endpoint implements Link {
+export class Endpoint implements HandledConnection {
   betweenServers = false;
-  readonly mayJoin = true;
-  readonly mayAsk = true;
+  readonly unsentChars = 0;
   readonly peer: string;
   readonly host: Host;
   /** The other end. */
@@ -153,6 +152,10 @@ export class Endpoint implements Link {
     // Usually with the turn; now and then later, so that frames of several turns share a chunk.
     if (random.chance(0.1)) clock.after(random.next() * 5, () => this.#flush());
     else clock.atEndOfTurn(() => this.#flush());
+  }
+
+  push(frames: string): void {
+    this.send(frames);
   }
 
   close(): void {

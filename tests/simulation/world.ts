@@ -1,10 +1,14 @@
 /** Three real nodes, their simulated hosts, and simulated clients that follow a plan. */
 
+import { Channel } from "@std/async/channel";
 import type { FrameError } from "../../lib/mensagem.ts";
 import { Get, Mensagem, Put } from "../../lib/mensagem.ts";
-import { Node } from "../../lib/replication/node.ts";
-import type { ServerPrints } from "../../lib/replication/environment.ts";
+import type { Dialler, ServerPrints } from "../../lib/replication/environment.ts";
+import type { Follower } from "../../lib/replication/follower.ts";
+import type { Leader } from "../../lib/replication/leader.ts";
+import { startReplica } from "../../lib/replication/replica.ts";
 import { type Tuning, tuningDefault } from "../../lib/replication/tuning.ts";
+import { ConnectionHandler, type ServerContext } from "../../lib/server/connection_handler.ts";
 import { Session } from "../../lib/client/session.ts";
 import { type Checker, makeCheckers, type Observation, type Table } from "./checkers.ts";
 import { Disk, type DiskJournal } from "./disk.ts";
@@ -125,9 +129,7 @@ class World {
   observe(seen: Observation): void {
     for (const checker of this.#checkers) {
       const wrong = checker[1](seen);
-      if (wrong === undefined || this.#violation !== undefined) continue;
-      this.#violation = `${checker[0]}: ${wrong}`;
-      this.trace(`VIOLATION ${this.#violation}`);
+      if (wrong !== undefined) this.violate(`${checker[0]}: ${wrong}`);
     }
     if (seen.kind === "acknowledged") this.acknowledged.set(seen.key, seen.timestamp);
     if (seen.kind !== "put" && seen.kind !== "got") return;
@@ -136,6 +138,13 @@ class World {
     if (this.clock.now < this.#calmMs) return;
     const client = this.clients.find(({ ip }) => ip === seen.client)!;
     (seen.kind === "put" ? this.#lastPuts : this.#lastGets).add(client);
+  }
+
+  /** A rule is broken. The first one counts. */
+  violate(violation: string): void {
+    if (this.#violation !== undefined) return;
+    this.#violation = violation;
+    this.trace(`VIOLATION ${violation}`);
   }
 
   trace(line: string): void {
@@ -155,9 +164,11 @@ class World {
    * them.
    */
   inSyncLives(): Life[] {
-    const inSync = this.servers[0]!.life?.node.inSync ?? [];
+    const inSync = this.servers[0]!.life?.engine.inSync ?? [];
     return this.servers.filter(({ address }) => inSync.includes(address))
-      .map(({ life }) => life).filter((life) => life !== undefined && life.node.readable) as Life[];
+      .map(({ life }) => life).filter((life) =>
+        life !== undefined && life.engine.readable
+      ) as Life[];
   }
 
   #act(action: Action): void {
@@ -306,14 +317,15 @@ class Server implements Host {
 /** One process of a server, from its start to its death, with all of its memory. */
 class Life implements Process {
   alive = true;
-  readonly node: Node;
+  readonly engine: Leader | Follower;
+  readonly #context: ServerContext;
   readonly #journal: DiskJournal | undefined;
   /** What was acknowledged, for each key, when this life began. */
   readonly startFloors: ReadonlyMap<string, number>;
   readonly #world: World;
   readonly #server: Server;
   #number: number;
-  readonly #links = new Set<Endpoint>();
+  readonly #handlers = new Map<Endpoint, ConnectionHandler>();
   /** A leader has said that this process is complete up to some timestamp. */
   #synced = false;
   /** For each key the timestamp that this process was last seen to hold. */
@@ -326,38 +338,49 @@ class Life implements Process {
     this.#server = server;
     this.#number = world.nextLife();
     this.startFloors = new Map(world.acknowledged);
-    const saved = server.disk?.load();
+    const recovered = server.disk?.load();
     this.#journal = server.disk?.open((count) => this.#whenRunning(() => this.#durable(count)));
-    this.node = new Node({
+    this.engine = startReplica({
       self: server.address,
       leader: servers[0],
       tuning: world.tuning,
       now: world.clock.now,
-      saved,
+      recovered,
       host: {
         journal: this.#journal,
         prints: this.#prints(),
         report: (line) => world.trace(`${server.address} reports: ${line}`),
-        dial: () => world.clock.after(1, () => this.#dial()),
-        authenticate: () => Promise.resolve(),
-        observe: () => {},
-        pause: (run) => this.#pause(run),
+        dial: (dialler) => world.clock.after(1, () => this.#dial(dialler)),
+        waitForPuts: (run) => this.#waitForPuts(run),
         random: () => world.network.random.next(),
         newClusterId: () => `cluster${world.network.random.between(0, 1e9)}`,
-        vitals: () => ({ connections: 0, uptimeMs: 0, memoryBytes: 0, faults: false }),
       },
     });
+    this.#context = {
+      self: server.address,
+      engine: this.engine,
+      observers: { add: () => {} },
+      tuning: world.tuning,
+      mutex: new Channel<true>({ capacity: 1 }),
+      secrets: {},
+      leads: server.address === servers[0],
+      processStatus: () => ({ connections: 0, uptimeMs: 0, memoryBytes: 0, faults: false }),
+      flush: () => this.engine.flush(),
+      report: () => {},
+    };
     this.#tick();
   }
 
   /** Somebody has connected to this process. */
   accept(link: Endpoint, fromClient: boolean): void {
-    this.#links.add(link);
+    this.#handlers.set(link, new ConnectionHandler(link, this.#context));
     if (fromClient) link.onSend = (frame) => this.#answered(frame);
   }
 
   receive(link: Endpoint, lines: string[], failure?: FrameError): void {
-    if (!this.alive) return;
+    const handler = this.#handlers.get(link);
+    if (!this.alive || handler === undefined) return;
+    handler.begin();
     for (const line of lines) {
       if (!link.open) break;
       if (this.#world.traced) {
@@ -365,23 +388,26 @@ class Life implements Process {
       }
       if (link.onSend !== undefined) this.#owed.set(readId(line), { link, at: this.#ownNow });
       if (line.endsWith(`"replace":true}`)) this.#beginAnew();
-      this.node.receive(link, line);
+      handler.receive(line);
       if (line.startsWith(`{"type":"SYNC"`)) this.#synced = true;
       if (line.startsWith(`{"type":"REPLICATION"`)) this.#lookAtTable();
     }
-    this.node.flush();
-    if (failure !== undefined && link.open) this.node.refuse(link, failure);
+    handler.end();
+    if (failure !== undefined && link.open) handler.fail(failure);
     this.#lookAtTable();
+    this.#checkInvariants();
   }
 
   ended(link: Endpoint): void {
-    if (this.alive && this.#links.delete(link)) this.node.closed(link);
+    if (!this.alive || !this.#handlers.delete(link)) return;
+    this.engine.closed(link);
+    this.#checkInvariants();
   }
 
   die(): void {
     this.alive = false;
     this.#journal?.end();
-    for (const link of this.#links) link.break();
+    for (const link of this.#handlers.keys()) link.break();
   }
 
   /**
@@ -396,8 +422,8 @@ class Life implements Process {
   }
 
   get table(): Table {
-    const { readable, store } = this.node;
-    return { server: this.#server.address, readable, store };
+    const { readable, table } = this.engine;
+    return { server: this.#server.address, readable, store: table };
   }
 
   /** A leader has this process throw away what it holds: that is as good as a restart. */
@@ -409,15 +435,25 @@ class Life implements Process {
 
   #durable(count: number): void {
     if (this.#world.traced) this.#world.trace(`${this.#server.address} has ${count} on its disk`);
-    this.node.durable(count);
+    this.engine.durable(count);
     this.#lookAtTable();
+    this.#checkInvariants();
+  }
+
+  /** Breaks the run if an invariant of the leader or follower is broken. */
+  #checkInvariants(): void {
+    try {
+      this.engine.checkInvariants();
+    } catch (error) {
+      this.#world.violate(`${this.#server.address}: ${(error as Error).message}`);
+    }
   }
 
   /** Reports what is new in the table. */
   #lookAtTable(): void {
     const seen = { kind: "held", life: this.#number, server: this.#server.address } as const;
-    const counts = this.#synced || this.node.readable;
-    for (const [key, { value, timestamp }] of this.node.store.entries()) {
+    const counts = this.#synced || this.engine.readable;
+    for (const [key, { value, timestamp }] of this.engine.table.entries()) {
       if (this.#held.get(key) === timestamp) continue;
       this.#held.set(key, timestamp);
       this.#world.observe({ ...seen, counts, key, value, timestamp });
@@ -440,7 +476,10 @@ class Life implements Process {
   #tick(): void {
     if (!this.alive) return;
     const { clock } = this.#world;
-    if (this.#server.stopUntil <= clock.now) this.node.tick(clock.now);
+    if (this.#server.stopUntil <= clock.now) {
+      this.engine.tick(clock.now);
+      this.#checkInvariants();
+    }
     clock.after(Math.max(tickMs, this.#server.stopUntil - clock.now), () => this.#tick());
   }
 
@@ -452,21 +491,22 @@ class Life implements Process {
     else if (this.alive) run();
   }
 
-  #pause(run: () => void): () => void {
+  #waitForPuts(run: () => void): () => void {
     let over = false;
     this.#world.clock.after(this.#world.network.random.next(), () => {
       this.#whenRunning(() => {
         if (!over) run();
         over = true;
+        this.#checkInvariants();
       });
     });
     return () => over = true;
   }
 
-  #dial(): void {
+  #dial(dialler: Dialler): void {
     const { clock, network } = this.#world;
     const leader = this.#world.servers[0]!;
-    const fail = (why: string) => this.#whenRunning(() => this.node.dialFailed(why));
+    const fail = (why: string) => this.#whenRunning(() => dialler.dialFailed(why));
     const blocked = Math.max(
       network.blockedUntil(this.#server, leader),
       network.blockedUntil(leader, this.#server),
@@ -478,8 +518,9 @@ class Life implements Process {
     const [near, far] = network.connect(this.#server, this, leader, leader.address, life);
     life.accept(far, false);
     this.#whenRunning(() => {
-      this.#links.add(near);
-      this.node.dialled(near);
+      this.accept(near, false);
+      dialler.dialled(near);
+      this.#checkInvariants();
     });
   }
 
@@ -492,8 +533,8 @@ class Life implements Process {
       replication: () => {},
       putOk: (_client, key, timestamp) => {
         const lives = world.inSyncLives();
-        const copies = lives.map(({ node }) => node.store.get(key)?.timestamp ?? 0);
-        const inSync = this.node.inSync.length;
+        const copies = lives.map(({ engine }) => engine.table.get(key)?.timestamp ?? 0);
+        const inSync = this.engine.inSync.length;
         world.observe({ kind: "acknowledged", key, timestamp, inSync, copies });
       },
     };

@@ -7,12 +7,27 @@
  * @module
  */
 
-import { type Journal, type JournalMessage, Saved } from "../../lib/replication/journal.ts";
+import { Channel } from "@std/async/channel";
 import { Get, Join, Mensagem, Put, ReplicationOk } from "../../lib/mensagem.ts";
-import { Node } from "../../lib/replication/node.ts";
-import type { Host, Link, ServerPrints, Vitals, Watch } from "../../lib/replication/environment.ts";
-import type { Tuning } from "../../lib/replication/tuning.ts";
-import { tuningDefault } from "../../lib/replication/tuning.ts";
+import type {
+  Dialler,
+  Host,
+  ReplicationListener,
+  ServerPrints,
+} from "../../lib/replication/environment.ts";
+import type { Follower } from "../../lib/replication/follower.ts";
+import type { Journal, JournalMessage } from "../../lib/replication/journal.ts";
+import type { Secrets } from "../../lib/auth/secret.ts";
+import type { Leader } from "../../lib/replication/leader.ts";
+import { RecoveredState } from "../../lib/replication/recovered_state.ts";
+import { startReplica } from "../../lib/replication/replica.ts";
+import { type Tuning, tuningDefault } from "../../lib/replication/tuning.ts";
+import {
+  ConnectionHandler,
+  type HandledConnection,
+  type ProcessStatus,
+  type ServerContext,
+} from "../../lib/server/connection_handler.ts";
 import type { Random } from "./random.ts";
 
 /** Options of a test that needs nothing of the world. */
@@ -69,12 +84,35 @@ export function brief(frame: string): string {
   }
 }
 
-/** How every process here is. */
-export const vitals: Vitals = { connections: 3, uptimeMs: 5, memoryBytes: 7, faults: false };
+/** The state of every process here. */
+export const processStatus: ProcessStatus = {
+  connections: 3,
+  uptimeMs: 5,
+  memoryBytes: 7,
+  faults: false,
+};
 
-/** Proofs of secrets are not the core's: it only hands them on. */
-function noSecrets(): never {
-  throw new Error("there are no secrets in these tests");
+/** What the connections of a server share, where nothing else is said. */
+function contextOf(self: string, engine: Leader | Follower, tuning: Tuning): ServerContext {
+  return {
+    self,
+    engine,
+    observers: { add: () => {} },
+    tuning,
+    mutex: new Channel<true>({ capacity: 1 }),
+    secrets: {},
+    leads: self === leader,
+    processStatus: () => processStatus,
+    flush: () => engine.flush(),
+    report: () => {},
+  };
+}
+
+/** Hands lines that arrived together to a handler, as a connection does. */
+function handOver(handler: ConnectionHandler, lines: readonly string[]): void {
+  handler.begin();
+  for (const line of lines) handler.receive(line);
+  handler.end();
 }
 
 /** Prints as short lines. A GET shows what the client had seen, what the server has, and what it answers. */
@@ -93,8 +131,8 @@ function recordPrints(take: (line: string) => void): ServerPrints {
   };
 }
 
-/** What only observers are told, as short lines. */
-function recordWatch(take: (line: string) => void): Watch {
+/** What prints do not show, as short lines. */
+function recordEvents(take: (line: string) => void): ReplicationListener {
   return {
     written: (key, value, timestamp, waitedMs) =>
       take(`written ${pair(key, value)} @${timestamp} after ${waitedMs} ms`),
@@ -113,7 +151,7 @@ export class FakeJournal implements Journal {
   readonly kept: string[] = [];
   #waiting: string[] = [];
   #count = 0;
-  #node: Node | undefined;
+  #engine: Leader | Follower | undefined;
 
   append(message: JournalMessage): void {
     const frame = message.encode();
@@ -121,8 +159,8 @@ export class FakeJournal implements Journal {
   }
 
   /** A server uses it from here on. */
-  usedBy(node: Node): void {
-    this.#node = node;
+  usedBy(engine: Leader | Follower): void {
+    this.#engine = engine;
   }
 
   /** What waits for the disk, in short lines. */
@@ -134,29 +172,34 @@ export class FakeJournal implements Journal {
   sync(count: number = this.#waiting.length): void {
     this.#count += count;
     this.kept.push(...this.#waiting.splice(0, count));
-    this.#node!.durable(this.#count);
+    this.#engine!.durable(this.#count);
+    this.#engine!.checkInvariants();
   }
 
   /** The process has died: what a new one finds. */
-  reopen(): { journal: FakeJournal; saved: Saved } {
+  reopen(): { journal: FakeJournal; recovered: RecoveredState } {
     const journal = new FakeJournal();
     journal.kept.push(...this.kept);
-    const saved = new Saved();
-    for (const frame of this.kept) saved.take(Mensagem.decode(frame));
-    return { journal, saved };
+    const recovered = new RecoveredState();
+    for (const frame of this.kept) recovered.add(Mensagem.decode(frame));
+    return { journal, recovered };
   }
 }
 
 /** One server of which every connection and every moment is in the test's hand. It starts at time 0. */
 export class Stage {
-  /** The server. */
-  readonly node: Node;
+  /** The leader or follower under test. */
+  readonly engine: Leader | Follower;
+  /** What its connections share. */
+  readonly context: ServerContext;
   /** What it printed. */
   prints: string[] = [];
   /** What it told an observer besides. */
   readonly watched: string[] = [];
-  /** It takes FAULT. */
+  /** Whether it takes FAULT. */
   faults = false;
+  /** The secrets that its next connections have to prove. */
+  secrets: Secrets = {};
   /** What it told the operator. */
   readonly reports: string[] = [];
   /** The times at which it asked for a dial. */
@@ -166,47 +209,55 @@ export class Stage {
   /** Milliseconds. */
   now = 0;
   #clusters = 0;
-  #paused: (() => void) | undefined;
+  #waiting: (() => void) | undefined;
+  #dialler: Dialler | undefined;
 
   /** A server at the address `self`. It leads where that is {@linkcode leader}. */
   constructor(
     self: string,
     tuning?: Partial<Tuning>,
-    disk?: { readonly journal: FakeJournal; readonly saved: Saved },
+    disk?: { readonly journal: FakeJournal; readonly recovered: RecoveredState },
     random = 0.5,
   ) {
     this.random = random;
     const host: Host = {
       journal: disk?.journal,
       prints: recordPrints((line) => this.prints.push(line)),
-      watch: recordWatch((line) => this.watched.push(line)),
+      listener: recordEvents((line) => this.watched.push(line)),
       report: (line) => this.reports.push(line),
-      dial: () => this.dials.push(this.now),
-      authenticate: noSecrets,
-      pause: (run) => {
-        this.#paused = run;
-        return () => this.#paused = undefined;
+      dial: (dialler) => {
+        this.#dialler = dialler;
+        this.dials.push(this.now);
+      },
+      waitForPuts: (run) => {
+        this.#waiting = run;
+        return () => this.#waiting = undefined;
       },
       random: () => this.random,
       newClusterId: () => `new${++this.#clusters}`,
-      vitals: () => ({ ...vitals, faults: this.faults }),
-      observe: () => {},
     };
     const all = { ...tuningDefault, ...tuning };
-    this.node = new Node({ self, leader, host, tuning: all, now: 0, saved: disk?.saved });
-    disk?.journal.usedBy(this.node);
+    const { recovered } = disk ?? {};
+    this.engine = startReplica({ self, leader, host, tuning: all, now: 0, recovered });
+    disk?.journal.usedBy(this.engine);
+    this.context = {
+      ...contextOf(self, this.engine, all),
+      processStatus: () => ({ ...processStatus, faults: this.faults }),
+      report: host.report,
+    };
   }
 
-  /** True while the server waits a moment for what may come. */
-  get pausing(): boolean {
-    return this.#paused !== undefined;
+  /** Whether the leader waits a moment for more PUTs. */
+  get waitsForPuts(): boolean {
+    return this.#waiting !== undefined;
   }
 
   /** That moment is over. */
-  endPause(): void {
-    const run = this.#paused!;
-    this.#paused = undefined;
+  endWait(): void {
+    const run = this.#waiting!;
+    this.#waiting = undefined;
     run();
+    this.engine.checkInvariants();
   }
 
   /** Somebody connects to the server. */
@@ -224,8 +275,15 @@ export class Stage {
   /** The server's dial succeeds. */
   dialled(): FakeLink {
     const link = this.connect(leader);
-    this.node.dialled(link);
+    this.#dialler!.dialled(link);
+    this.engine.checkInvariants();
     return link;
+  }
+
+  /** The server's dial fails. */
+  dialFailed(reason: string): void {
+    this.#dialler!.dialFailed(reason);
+    this.engine.checkInvariants();
   }
 
   /** Time passes in small steps. Those of `alive` send heartbeats meanwhile. */
@@ -239,7 +297,8 @@ export class Stage {
   /** Time passes all at once, as when the process stood still. */
   jump(ms: number): void {
     this.now += ms;
-    this.node.tick(this.now);
+    this.engine.tick(this.now);
+    this.engine.checkInvariants();
   }
 
   /** What was printed since the last call. */
@@ -251,33 +310,34 @@ export class Stage {
 
   /** The table, as `a=1@7` in the order of the keys. */
   get table(): string[] {
-    return tableOf(this.node);
+    return tableOf(this.engine);
   }
 }
 
-function tableOf(node: Node): string[] {
-  return [...node.store.entries()].map(([key, { value, timestamp }]) =>
+function tableOf({ table }: Leader | Follower): string[] {
+  return [...table.entries()].map(([key, { value, timestamp }]) =>
     `${pair(key, value)}@${timestamp}`
   ).sort();
 }
 
 /** The server's end of a connection. The other end is the test. */
-export class FakeLink implements Link {
+export class FakeLink implements HandledConnection {
   readonly peer: string;
   betweenServers = false;
-  mayJoin = true;
-  mayAsk = true;
+  readonly unsentChars = 0;
   /** False once it was closed from either side. */
   open = true;
   /** Heartbeats that the server sent. */
   heartbeats = 0;
   readonly #stage: Stage;
+  readonly #handler: ConnectionHandler;
   #sent: string[] = [];
 
   /** A connection of the stage's server with `peer`. */
   constructor(stage: Stage, peer: string) {
     this.#stage = stage;
     this.peer = peer;
+    this.#handler = new ConnectionHandler(this, { ...stage.context, secrets: stage.secrets });
   }
 
   send(frames: string): void {
@@ -286,6 +346,10 @@ export class FakeLink implements Link {
       if (frame === `{"type":"HEARTBEAT"}\n`) this.heartbeats++;
       else this.#sent.push(frame);
     }
+  }
+
+  push(frames: string): void {
+    this.send(frames);
   }
 
   close(): void {
@@ -299,14 +363,20 @@ export class FakeLink implements Link {
 
   /** The peer sends lines that arrive together. */
   sayLine(...lines: string[]): void {
-    for (const line of lines) this.#stage.node.receive(this, line);
-    this.#stage.node.flush();
+    handOver(this.#handler, lines);
+    this.#stage.engine.checkInvariants();
+  }
+
+  /** The peer sends a message, and the turn is not over. */
+  sayInTurn(message: Mensagem): void {
+    this.#handler.receive(message.encode());
   }
 
   /** The connection has ended. */
   end(): void {
     this.open = false;
-    this.#stage.node.closed(this);
+    this.#stage.engine.closed(this);
+    this.#stage.engine.checkInvariants();
   }
 
   /** What the server sent since the last call, heartbeats left out. */
@@ -362,19 +432,17 @@ export function openLeaderWith(count: number, tuning: Partial<Tuning> = {}): Ope
   return open;
 }
 
-/** Whoever has ends of connections in a {@linkcode Cluster}. */
+/** A process that has ends of connections in a {@linkcode Cluster}. */
 interface Party {
-  receive(end: End, line: string): void;
-  flush(): void;
+  receive(end: End, lines: readonly string[]): void;
   closed(end: End): void;
 }
 
 /** One end of a connection in a {@linkcode Cluster}. */
-class End implements Link {
+class End implements HandledConnection {
   readonly peer: string;
   betweenServers = false;
-  readonly mayJoin = true;
-  readonly mayAsk = true;
+  readonly unsentChars = 0;
   /** Who has this end. */
   readonly party: Party;
   other!: End;
@@ -394,11 +462,15 @@ class End implements Link {
     if (!this.closed && !this.other.closed) this.other.inbox.push(...framesIn(frames));
   }
 
+  push(frames: string): void {
+    this.send(frames);
+  }
+
   close(): void {
     this.closed = true;
   }
 
-  /** True where there is something to deliver to this end. */
+  /** Whether there is something to deliver to this end. */
   get due(): boolean {
     return !this.told && (this.closed || this.other.closed || this.inbox.length > 0);
   }
@@ -409,45 +481,48 @@ class End implements Link {
       this.closed = this.told = true;
       return this.party.closed(this);
     }
-    for (const frame of this.inbox.splice(0, count)) {
-      if (!this.closed) this.party.receive(this, frame.slice(0, -1));
-    }
-    this.party.flush();
+    this.party.receive(this, this.inbox.splice(0, count).map((frame) => frame.slice(0, -1)));
   }
 }
 
 /** A process of a server in a {@linkcode Cluster}. */
 class Server implements Party {
-  readonly node: Node;
+  readonly engine: Leader | Follower;
   readonly prints: string[] = [];
-  /** It is dialling, and nobody has answered yet. */
-  dialling = false;
+  /** The follower whose dial has no answer yet. */
+  dialler: Dialler | undefined;
+  readonly #context: ServerContext;
+  readonly #handlers = new Map<End, ConnectionHandler>();
 
   constructor(self: string, tuning: Tuning, now: number, random: () => number) {
     const host: Host = {
       prints: recordPrints((line) => this.prints.push(line)),
       report: () => {},
-      dial: () => this.dialling = true,
-      authenticate: noSecrets,
-      pause: () => () => {},
+      dial: (dialler) => this.dialler = dialler,
+      waitForPuts: () => () => {},
       random,
-      observe: () => {},
       newClusterId: () => `c${random()}`.replace(".", ""),
-      vitals: () => vitals,
     };
-    this.node = new Node({ self, leader, host, tuning, now });
+    this.engine = startReplica({ self, leader, host, tuning, now });
+    this.#context = contextOf(self, this.engine, tuning);
   }
 
-  receive(end: End, line: string): void {
-    this.node.receive(end, line);
-  }
-
-  flush(): void {
-    this.node.flush();
+  receive(end: End, lines: readonly string[]): void {
+    let handler = this.#handlers.get(end);
+    if (handler === undefined) {
+      handler = new ConnectionHandler(end, this.#context);
+      this.#handlers.set(end, handler);
+    }
+    handler.begin();
+    for (const line of lines) if (!end.closed) handler.receive(line);
+    handler.end();
+    this.engine.checkInvariants();
   }
 
   closed(end: End): void {
-    this.node.closed(end);
+    this.#handlers.delete(end);
+    this.engine.closed(end);
+    this.engine.checkInvariants();
   }
 }
 
@@ -480,14 +555,16 @@ export class FakeClient implements Party {
     return this.#ask(new Get(this.#nextId, key, seen));
   }
 
-  receive(_end: End, line: string): void {
+  receive(_end: End, lines: readonly string[]): void {
+    for (const line of lines) this.#hear(line);
+  }
+
+  #hear(line: string): void {
     const { id, code } = JSON.parse(line);
     if (!this.answers.has(id)) this.answers.set(id, []);
     this.answers.get(id)!.push(brief(line));
     if (code === "UNAVAILABLE" || code === "OVERLOADED") this.refused.push(this.#puts.get(id)!);
   }
-
-  flush(): void {}
 
   closed(): void {
     this.gone = true;
@@ -500,7 +577,7 @@ export class FakeClient implements Party {
   }
 }
 
-/** Real nodes, the first of which leads, and a network in which nothing moves by itself. */
+/** Real leader and followers, and a network in which nothing moves by itself. */
 export class Cluster {
   /** The processes, `undefined` for one that is down. */
   readonly servers: (Server | undefined)[];
@@ -595,7 +672,7 @@ export class Cluster {
   tick(ms: number, only?: number): void {
     this.now += ms;
     for (const [index, server] of this.servers.entries()) {
-      if (only === undefined || only === index) server?.node.tick(this.now);
+      if (only === undefined || only === index) server?.engine.tick(this.now);
     }
   }
 
@@ -610,7 +687,7 @@ export class Cluster {
 
   /** The table of a server, as `a=1@7` in the order of the keys. */
   table(index: number): string[] {
-    return tableOf(this.servers[index]!.node);
+    return tableOf(this.servers[index]!.engine);
   }
 
   /** Everything that is on its way from the leader to a follower. */
@@ -630,11 +707,12 @@ export class Cluster {
 
   #answerDials(): void {
     for (const [index, server] of this.servers.entries()) {
-      if (server === undefined || !server.dialling || this.#held.has(index)) continue;
-      server.dialling = false;
+      const dialler = server?.dialler;
+      if (server === undefined || dialler === undefined || this.#held.has(index)) continue;
+      server.dialler = undefined;
       const lead = this.servers[0];
-      if (lead === undefined) server.node.dialFailed("nobody listens");
-      else server.node.dialled(this.#connect(server, lead, leader));
+      if (lead === undefined) dialler.dialFailed("connection refused");
+      else dialler.dialled(this.#connect(server, lead, leader));
     }
   }
 

@@ -127,13 +127,13 @@ export class TestServer implements AsyncDisposable {
 
   /** What its table holds for the key. */
   holds(key: string): { value: string; timestamp: number } | undefined {
-    const entry = this.#server.node.store.get(key);
+    const entry = this.#server.table.get(key);
     return entry && { value: entry.value, timestamp: entry.timestamp };
   }
 
   /** True where it answers GETs from its table. */
   get readable(): boolean {
-    return this.#server.node.readable;
+    return this.#server.readable;
   }
 
   /** Resolves when it answers GETs from its table. */

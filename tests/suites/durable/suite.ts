@@ -11,14 +11,16 @@
 
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { KvClient } from "../../../lib/client/kv_client.ts";
-import { putTimeoutMs } from "../../../lib/replication/tuning.ts";
-import { recoverySkip } from "../../../lib/replication/leader.ts";
+import { tuningDefault } from "../../../lib/replication/tuning.ts";
+import { recoverySkip } from "../../../lib/replication/recovery.ts";
 import { Cluster } from "../faults/cluster.ts";
 import { History } from "../faults/history.ts";
 import { Load } from "../faults/load.ts";
 import { freePorts } from "../../support/helpers.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { Scratch, type Server, startServer } from "./server.ts";
+
+const { putTimeoutMs } = tuningDefault;
 
 const rounds = 20;
 /** PUTs go on so soon after all servers were started: a start, a dial with its pause, a catch-up. */

@@ -15,7 +15,7 @@ import { formatAddress } from "../../../lib/wire/address.ts";
 import type { EtcdOptions } from "../../../lib/etcd/client.ts";
 import { EtcdEngine } from "../../../lib/etcd/engine.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
-import { putTimeoutMs, silenceMs } from "../../../lib/replication/tuning.ts";
+import { tuningDefault } from "../../../lib/replication/tuning.ts";
 import { valueBytesMax } from "../../../lib/limits.ts";
 import { History } from "../faults/history.ts";
 import { Load } from "../faults/load.ts";
@@ -31,6 +31,8 @@ import { givenSeed, Random } from "../../support/random.ts";
 import { server as certificate } from "../../support/tls_fixture.ts";
 import { conformance, type EngineCluster } from "../../support/engine_conformance.ts";
 import { etcdProgram, type EtcdSetup, RealEtcd, type RealMember } from "./real_etcd.ts";
+
+const { putTimeoutMs, silenceMs } = tuningDefault;
 
 /** PUTs go on so soon after etcd's leader was killed: its election and the time of one PUT that hangs. */
 const resumeMs = 8_000;

@@ -18,7 +18,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { logBytesMax, putTimeoutMs, silenceMs } from "../../../lib/replication/tuning.ts";
+import { tuningDefault } from "../../../lib/replication/tuning.ts";
 import { anyPort, eventually, within } from "../../support/helpers.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { Cluster, nameOf } from "./cluster.ts";
@@ -26,6 +26,8 @@ import { type Figures, History } from "./history.ts";
 import { Load, type LoadOptions } from "./load.ts";
 import { Proxy } from "./proxy.ts";
 import { makeRound, play } from "./rounds.ts";
+
+const { logBytesMax, putTimeoutMs, silenceMs } = tuningDefault;
 
 /** PUTs go on so soon after a follower has died, and after both followers are back at a new leader. */
 const resumeMs = 3_000;

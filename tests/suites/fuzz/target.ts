@@ -268,7 +268,7 @@ export class Target implements AsyncDisposable {
     assertEquals(this.#complaints, []);
     for (const input of inputs) {
       for (const { key } of writesIn(split(input.bytes).lines)) {
-        this.#expected.assertHolds(key, server.node.store.get(key));
+        this.#expected.assertHolds(key, server.table.get(key));
       }
     }
     if (this.#kind !== "alone") this.#assertUntouched();
@@ -289,22 +289,22 @@ export class Target implements AsyncDisposable {
       );
     }
     let keptBytes = 0;
-    for (const { node } of this.#servers) {
-      for (const [key, { value }] of node.store.entries()) {
+    for (const { table } of this.#servers) {
+      for (const [key, { value }] of table.entries()) {
         keptBytes += 2 * (key.length + value.length);
       }
     }
     const memory = await this.#memory.judge(keptBytes);
     const [leader] = this.#servers;
-    for (const [key, entry] of leader!.node.store.entries()) {
+    for (const [key, entry] of leader!.table.entries()) {
       this.#expected.assertHolds(key, entry);
     }
     for (const key of this.#expected.keys) {
-      this.#expected.assertHolds(key, leader!.node.store.get(key));
+      this.#expected.assertHolds(key, leader!.table.get(key));
     }
     const { timestamp } = await this.#client.put("the last word", "said");
-    for (const { node } of this.#servers) {
-      const { value, timestamp: at } = node.store.get("the last word")!;
+    for (const { table } of this.#servers) {
+      const { value, timestamp: at } = table.get("the last word")!;
       assertEquals({ value, at }, { value: "said", at: timestamp });
     }
     if (this.#kind !== "alone") assertStrictEquals(timestamp, 2);
@@ -319,9 +319,9 @@ export class Target implements AsyncDisposable {
   }
 
   #assertUntouched(): void {
-    for (const { node } of this.#servers) {
-      assertStrictEquals(node.store.size, 1);
-      const { value, timestamp } = node.store.get(knownKey)!;
+    for (const { table } of this.#servers) {
+      assertStrictEquals(table.size, 1);
+      const { value, timestamp } = table.get(knownKey)!;
       assertEquals({ value, timestamp }, { value: knownValue, timestamp: 1 });
     }
   }

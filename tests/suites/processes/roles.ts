@@ -16,7 +16,7 @@ import {
 import type { Address } from "../../../lib/wire/address.ts";
 import { UnavailableError, UnknownOutcomeError } from "../../../lib/client/errors.ts";
 import { type GetResult, KvClient } from "../../../lib/client/kv_client.ts";
-import { recoverySkip } from "../../../lib/replication/leader.ts";
+import { recoverySkip } from "../../../lib/replication/recovery.ts";
 import { anyPort, eventually, freePorts, linesOf, Wire, within } from "../../support/helpers.ts";
 
 const project = new URL("../../../", import.meta.url);

@@ -1,0 +1,134 @@
+/**
+ * A follower's connection to its leader.
+ *
+ * ```text
+ * idle ──time to dial──▶ dialling ──connected──▶ joining ──JOIN_OK──▶ joined
+ *   ▲                        │ failed                │ lost             │ lost
+ *   └────────────────────────┴───────────────────────┴──────────────────┘
+ * ```
+ *
+ * @module
+ */
+
+import { Heartbeat } from "../mensagem.ts";
+import type { Dialler, Host, Link } from "./environment.ts";
+import { assert } from "./invariant.ts";
+import type { TickClock } from "./tick_clock.ts";
+import type { Tuning } from "./tuning.ts";
+
+const heartbeat = new Heartbeat().encode();
+
+/** The one connection that a follower has to its leader, and when the follower dials again. */
+export class LeaderConnection {
+  readonly #leader: string;
+  readonly #host: Pick<Host, "dial" | "random" | "report">;
+  readonly #tuning: Tuning;
+  readonly #clock: TickClock;
+  #state: "idle" | "dialling" | "joining" | "joined" = "idle";
+  /** Invariant: defined only in the states "joining" and "joined". */
+  #link: Link | undefined;
+  #heardAt = 0;
+  #redialAt = 0;
+  /** The next pause before a dial. It doubles each time and starts again after a JOIN_OK. */
+  #redialMs: number;
+
+  /** A connection that is due to be dialled. `leader` is "ip:port". */
+  constructor(
+    leader: string,
+    host: Pick<Host, "dial" | "random" | "report">,
+    tuning: Tuning,
+    clock: TickClock,
+  ) {
+    this.#leader = leader;
+    this.#host = host;
+    this.#tuning = tuning;
+    this.#clock = clock;
+    this.#redialMs = tuning.redialFirstMs;
+  }
+
+  /** The link to the leader, `undefined` if there is none. */
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  /** The link to the leader once the leader has accepted this server, otherwise `undefined`. */
+  get joinedLink(): Link | undefined {
+    return this.#state === "joined" ? this.#link : undefined;
+  }
+
+  /** Whether the leader has been silent for too long. */
+  get silent(): boolean {
+    const { silenceMs } = this.#tuning;
+    return this.#link !== undefined && this.#clock.now - this.#heardAt > silenceMs;
+  }
+
+  /** The leader has sent something. */
+  heard(): void {
+    this.#heardAt = this.#clock.now;
+  }
+
+  /** The leader has accepted this server. */
+  joined(): void {
+    this.#state = "joined";
+    this.#redialMs = this.#tuning.redialFirstMs;
+    this.#host.report(`joined the leader ${this.#leader}`);
+  }
+
+  /** Dials, or sends a heartbeat, if it is time to. */
+  tick(dialler: Dialler): void {
+    if (this.#link !== undefined) {
+      if (this.#clock.takeHeartbeat()) this.#link.send(heartbeat);
+    } else if (this.#state === "idle" && this.#clock.now >= this.#redialAt) {
+      this.#state = "dialling";
+      this.#host.dial(dialler);
+    }
+  }
+
+  /** The dial has succeeded. Returns `false`, and closes the link, if no dial was under way. */
+  dialled(link: Link): boolean {
+    if (this.#state !== "dialling") {
+      link.close();
+      return false;
+    }
+    this.#state = "joining";
+    this.#link = link;
+    link.betweenServers = true;
+    this.heard();
+    this.#clock.restartHeartbeats();
+    return true;
+  }
+
+  /** The dial has failed. Dials again after a pause. */
+  dialFailed(reason: string): void {
+    if (this.#state !== "dialling") return;
+    // Said once for an outage, not once for each try.
+    if (this.#redialMs === this.#tuning.redialFirstMs) {
+      this.#host.report(`cannot reach the leader ${this.#leader}, trying again: ${reason}`);
+    }
+    this.#redialLater();
+  }
+
+  /** Gives the connection up. Dials again after a pause. */
+  lose(reason: string): void {
+    this.#link?.close();
+    this.#link = undefined;
+    this.#host.report(`lost the leader ${this.#leader}: ${reason}`);
+    this.#redialLater();
+  }
+
+  /** @throws {Error} if an invariant is broken. */
+  checkInvariants(): void {
+    const connected = this.#state === "joining" || this.#state === "joined";
+    assert(connected === (this.#link !== undefined), `a link, or none, while ${this.#state}`);
+    const { redialFirstMs, redialLongestMs } = this.#tuning;
+    const inBounds = this.#redialMs >= redialFirstMs && this.#redialMs <= redialLongestMs;
+    assert(inBounds, `the pause before the next dial is ${this.#redialMs} ms`);
+  }
+
+  /** The pauses are random, so that followers do not come back all at once. */
+  #redialLater(): void {
+    this.#state = "idle";
+    this.#redialAt = this.#clock.now + this.#redialMs * (0.5 + this.#host.random() / 2);
+    this.#redialMs = Math.min(this.#redialMs * 2, this.#tuning.redialLongestMs);
+  }
+}

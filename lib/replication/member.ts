@@ -1,0 +1,179 @@
+/**
+ * The leader's view of one follower.
+ *
+ * @module
+ */
+
+import { Heartbeat, type Join, Sync } from "../mensagem.ts";
+import type { Link } from "./environment.ts";
+import { HeldStream } from "./held_stream.ts";
+import { assert } from "./invariant.ts";
+import { SnapshotSender } from "./snapshot.ts";
+import type { Store } from "./store.ts";
+import type { Tuning } from "./tuning.ts";
+
+const heartbeat = new Heartbeat().encode();
+
+/**
+ * A follower that has joined, for as long as its connection lasts.
+ *
+ * ```text
+ * joined ──(snapshot)──▶ live ──has acknowledged what was written before──▶ ready ──▶ in sync
+ * ```
+ */
+export class Member {
+  /** The connection to the follower. */
+  readonly link: Link;
+  /** The follower's JOIN: what it held when it joined. */
+  readonly joined: Join;
+  /** Every write up to here is acknowledged on this connection; -1 at first. Invariant: never falls. */
+  #acked = -1;
+  /** Every write after this is sent as it happens; Infinity until the follower is live. */
+  #liveFrom = Infinity;
+  /** Invariant: only if ready. An in-sync follower has every committed write. */
+  #inSync = false;
+  #heardAt: number;
+  /** The snapshot under way, and the timestamp at which it began. Invariant: not once live. */
+  #snapshot: { readonly sender: SnapshotSender; readonly timestamp: number } | undefined;
+  /** Where REPLICATIONs go. Invariant: #held if there is a fault, otherwise the link. */
+  #stream: Pick<Link, "send">;
+  #held: HeldStream | undefined;
+
+  /** A follower that has just joined. */
+  constructor(link: Link, joined: Join, now: number) {
+    this.link = link;
+    this.joined = joined;
+    this.#heardAt = now;
+    this.#stream = link;
+  }
+
+  /** "ip:port" of the follower. No two members share one. */
+  get server(): string {
+    return this.joined.server;
+  }
+
+  /** Every write up to here is acknowledged on this connection; -1 before the first word. */
+  get acked(): number {
+    return this.#acked;
+  }
+
+  /** Whether the follower gets every write as it happens. */
+  get live(): boolean {
+    return this.#liveFrom !== Infinity;
+  }
+
+  /** Whether the follower has acknowledged everything that was written before it went live. */
+  get ready(): boolean {
+    return this.#acked >= this.#liveFrom;
+  }
+
+  /** Whether a write is committed only when this follower has it. */
+  get inSync(): boolean {
+    return this.#inSync;
+  }
+
+  /** The delay of the present fault, Infinity if it holds everything, `undefined` without a fault. */
+  get faultDelayMs(): number | undefined {
+    return this.#held?.delayMs;
+  }
+
+  /** The follower acknowledges every write up to `timestamp`, which is not below the last one. */
+  acknowledge(timestamp: number): void {
+    this.#acked = timestamp;
+  }
+
+  /** Puts a ready follower in sync. */
+  putInSync(): void {
+    this.#inSync = true;
+  }
+
+  /** The follower has sent something. */
+  heard(now: number): void {
+    this.#heardAt = now;
+  }
+
+  /** How long the follower has been silent. */
+  silentMs(now: number): number {
+    return now - this.#heardAt;
+  }
+
+  /** Time has passed. `busy` is whether the leader takes PUTs meanwhile. */
+  tick(now: number, busy: boolean): void {
+    this.#held?.tick(now);
+    this.#snapshot?.sender.tick(busy);
+  }
+
+  /** Sends a heartbeat, past any fault. */
+  sendHeartbeat(): void {
+    this.link.send(heartbeat);
+  }
+
+  /** Sends REPLICATIONs, or holds them during a fault. */
+  replicate(frames: string): void {
+    this.#stream.send(frames);
+  }
+
+  /**
+   * Begins a snapshot of the entries after `base`, or of the whole table if it is `undefined`. The
+   * leader's table is at `timestamp`.
+   */
+  sendSnapshot(
+    store: Store,
+    base: number | undefined,
+    timestamp: number,
+    tuning: Tuning,
+    paced: boolean,
+  ): void {
+    const sender = new SnapshotSender(this.link, store, base, tuning, paced);
+    this.#snapshot = { sender, timestamp };
+  }
+
+  /** Whether the follower may confirm a chunk now. */
+  get owesSnapshotOk(): boolean {
+    return this.#snapshot !== undefined && this.#snapshot.sender.unconfirmed > 0;
+  }
+
+  /**
+   * The follower confirms a chunk. Returns the timestamp at which the snapshot began once all of it
+   * is confirmed, otherwise `undefined`.
+   */
+  snapshotConfirmed(): number | undefined {
+    const { sender, timestamp } = this.#snapshot!;
+    return sender.confirmed() ? timestamp : undefined;
+  }
+
+  /** The follower has everything up to `from`: sends the recent writes, and from here on every write. */
+  goLive(cluster: string, from: number, timestamp: number, recent: Iterable<string>): void {
+    this.#snapshot = undefined;
+    this.link.send(new Sync(cluster, from, timestamp).encode());
+    for (const frames of recent) this.#stream.send(frames);
+    this.#liveFrom = timestamp;
+  }
+
+  /** Begins a fault or changes it: REPLICATIONs are late by `delayMs`, or held if it is Infinity. */
+  hold(delayMs: number, now: number, overflowed: () => void): void {
+    if (this.#held !== undefined) this.#held.delayMs = delayMs;
+    else this.#stream = this.#held = new HeldStream(this.link, delayMs, now, overflowed);
+  }
+
+  /** Ends the fault and sends what it held. Returns `false` if there is none. */
+  endHold(): boolean {
+    const held = this.#held;
+    if (held === undefined) return false;
+    this.#held = undefined;
+    this.#stream = this.link;
+    held.release();
+    return true;
+  }
+
+  /** @throws {Error} if an invariant is broken, for a leader at `timestamp`. */
+  checkInvariants(timestamp: number, committed: number): void {
+    const { server } = this;
+    assert(this.#acked >= -1 && this.#acked <= timestamp, `${server} acknowledged ${this.#acked}`);
+    assert(!this.live || this.#liveFrom <= timestamp, `${server} is live from ${this.#liveFrom}`);
+    assert(!this.live || this.#snapshot === undefined, `${server} is live and gets a snapshot`);
+    assert(!this.#inSync || this.ready, `${server} is in sync and not ready`);
+    assert(!this.#inSync || this.#acked >= committed, `${server} lacks committed writes`);
+    assert(this.#stream === (this.#held ?? this.link), `${server} has a fault beside its stream`);
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The followers of a leader, and what all of them together have acknowledged.
+ *
+ * @module
+ */
+
+import type { FollowerStatus, Join } from "../mensagem.ts";
+import type { Link } from "./environment.ts";
+import { assert } from "./invariant.ts";
+import type { Member } from "./member.ts";
+
+/** The followers that have joined. */
+export class Members implements Iterable<Member> {
+  /** Invariant: each member is under its own link, and no two have the same server. */
+  readonly #members = new Map<Link, Member>();
+  /** Invariant: the number of members in sync, and the leader itself. */
+  #serversInSync = 1;
+
+  /** The number of followers that have joined. */
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** The number of servers in sync, the leader included. */
+  get serversInSync(): number {
+    return this.#serversInSync;
+  }
+
+  /** The followers in sync, by their "ip:port". */
+  get inSync(): string[] {
+    return [...this].filter((member) => member.inSync).map((member) => member.server);
+  }
+
+  /** The followers as STATUS shows them. */
+  get statuses(): FollowerStatus[] {
+    return Array.from(this, ({ server, acked, inSync }) => ({
+      server,
+      timestamp: Math.max(acked, 0),
+      inSync,
+    }));
+  }
+
+  /** The JOINs of the followers. */
+  get joined(): Join[] {
+    return Array.from(this, (member) => member.joined);
+  }
+
+  /** The members, in the order in which they joined. */
+  [Symbol.iterator](): IterableIterator<Member> {
+    return this.#members.values();
+  }
+
+  /** The member with this connection, `undefined` if it belongs to none. */
+  get(link: Link): Member | undefined {
+    return this.#members.get(link);
+  }
+
+  /** Whether the connection is that of a member. */
+  has(link: Link): boolean {
+    return this.#members.has(link);
+  }
+
+  /** The member at "ip:port", `undefined` if no such follower has joined. */
+  find(server: string): Member | undefined {
+    return [...this].find((member) => member.server === server);
+  }
+
+  /** Adds a follower that has just joined. */
+  add(member: Member): void {
+    this.#members.set(member.link, member);
+  }
+
+  /** Removes a member. Returns `false` if it is none any more. */
+  remove(member: Member): boolean {
+    if (!this.#members.delete(member.link)) return false;
+    if (member.inSync) this.#serversInSync--;
+    return true;
+  }
+
+  /** Puts a ready member in sync. */
+  putInSync(member: Member): void {
+    member.putInSync();
+    this.#serversInSync++;
+  }
+
+  /**
+   * The timestamp up to which every follower that counts has acknowledged, at most the leader's own.
+   *
+   * A ready follower counts before it is in sync. Otherwise a faster one could keep it out for ever.
+   */
+  acknowledged(timestamp: number): number {
+    let lowest = timestamp;
+    for (const member of this.#members.values()) {
+      if (member.ready && member.acked < lowest) lowest = member.acked;
+    }
+    return lowest;
+  }
+
+  /** @throws {Error} if an invariant is broken, for a leader at these timestamps. */
+  checkInvariants(timestamp: number, committed: number): void {
+    const servers = 1 + this.inSync.length;
+    assert(
+      this.#serversInSync === servers,
+      `${servers} in sync, counted as ${this.#serversInSync}`,
+    );
+    const names = new Set(Array.from(this, ({ server }) => server));
+    assert(names.size === this.size, "a follower has joined twice");
+    for (const [link, member] of this.#members) {
+      assert(member.link === link, `${member.server} is under another link`);
+      member.checkInvariants(timestamp, committed);
+    }
+  }
+}

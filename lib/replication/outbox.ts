@@ -1,0 +1,79 @@
+/**
+ * The leader's outgoing writes: one batch for all followers, and the log of recent ones.
+ *
+ * @module
+ */
+
+import type { Replication } from "../mensagem.ts";
+import { assert } from "./invariant.ts";
+import type { Member } from "./member.ts";
+import { WriteLog } from "./write_log.ts";
+
+/** A batch of about this size leaves before its turn ends, in UTF-16 units. */
+export const batchChars = 32 * 1024;
+
+/** The REPLICATIONs of one turn, which leave together in one text. */
+export class Outbox {
+  readonly #members: Iterable<Member>;
+  readonly #logBytesMax: number;
+  /** The frames that have not left. Invariant: they end with the write #timestamp. */
+  #batch = "";
+  /** Invariant: the number of frames in #batch. */
+  #batchWrites = 0;
+  /** The newest write that was added; at first, the timestamp at which the leader began. */
+  #timestamp = 0;
+  /** Invariant: ends right before #batch begins. */
+  #log: WriteLog;
+
+  /** An empty outbox that sends to the live members of `members`. */
+  constructor(members: Iterable<Member>, logBytesMax: number) {
+    this.#members = members;
+    this.#logBytesMax = logBytesMax;
+    this.#log = new WriteLog(0, logBytesMax);
+  }
+
+  /** The leader's timestamps go on after this one, with nothing logged. */
+  begin(timestamp: number): void {
+    this.#timestamp = timestamp;
+    this.#log = new WriteLog(timestamp, this.#logBytesMax);
+  }
+
+  /** Adds the next write. */
+  add(written: Replication): void {
+    this.#timestamp = written.timestamp;
+    this.#batch += written.encode();
+    this.#batchWrites++;
+    if (this.#batch.length > batchChars) this.send();
+  }
+
+  /** Sends the batch to all live members and moves it to the log. */
+  send(): void {
+    if (this.#batchWrites === 0) return;
+    const frames = this.#batch;
+    this.#log.append(this.#timestamp - this.#batchWrites + 1, this.#timestamp, frames);
+    this.#batch = "";
+    this.#batchWrites = 0;
+    for (const member of this.#members) {
+      if (member.live) member.replicate(frames);
+    }
+  }
+
+  /** Whether the log has every sent write after `timestamp`. */
+  reaches(timestamp: number): boolean {
+    return this.#log.reaches(timestamp);
+  }
+
+  /** The frames of all sent writes after `timestamp`, which the log must reach. */
+  after(timestamp: number): Iterable<string> {
+    return this.#log.after(timestamp);
+  }
+
+  /** @throws {Error} if an invariant is broken, for a leader at `timestamp`. */
+  checkInvariants(timestamp: number): void {
+    const { batch, writes } = { batch: this.#batch, writes: this.#batchWrites };
+    assert(this.#timestamp === timestamp, `the outbox is at ${this.#timestamp}, not ${timestamp}`);
+    assert(writes === batch.split("\n").length - 1, `${writes} writes are not those of the batch`);
+    const end = timestamp - writes;
+    assert(this.#log.end === end, `the log ends at ${this.#log.end}, and the batch after ${end}`);
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * The way of a leader from its start to the first PUT.
+ *
+ * ```text
+ * waiting ──all followers joined──▶ copying ──the table is here──▶ catching up ──all in sync──▶ open
+ *    ▲  └────────none has data, or the own disk has most───────────────▲
+ *    └────the source has left────────┘
+ * ```
+ *
+ * A leader without memory cannot know whether it is new or restarted. So it waits for all followers,
+ * copies the table of the one that is furthest ahead, brings the others up to it, and only then
+ * opens. A leader that led before, and has its journal, knows that no other server has more.
+ *
+ * @module
+ */
+
+import { type Join, type Snapshot, SnapshotOk, SnapshotRequest } from "../mensagem.ts";
+import type { Host } from "./environment.ts";
+import { assert } from "./invariant.ts";
+import { clearTable } from "./journal.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Member } from "./member.ts";
+import type { Members } from "./members.ts";
+import type { Gap, RecoveredState } from "./recovered_state.ts";
+import type { Store } from "./store.ts";
+
+/**
+ * How far a recovered leader skips ahead on average; from half as far to half as far again.
+ *
+ * Half of it must exceed the number of writes that a crashed leader can have stamped without any
+ * surviving follower knowing. The distance is random: two leaders that go on from the same
+ * timestamp, because one was started with an old disk, must not accept each other's writes.
+ */
+export const recoverySkip = 2 ** 32;
+
+/** Where a leader begins: its table is complete up to `table`, its timestamps go on after `timestamp`. */
+export interface Origin {
+  /** The id of the cluster. */
+  readonly cluster: string;
+  /** The newest write of the table. */
+  readonly table: number;
+  /** The timestamp after which this leader's own begin. */
+  readonly timestamp: number;
+  /** The follower whose table was copied, `undefined` if none was. */
+  readonly source: Member | undefined;
+}
+
+/** What a recovery works with. */
+export interface RecoveryOptions {
+  /** The followers that have joined. */
+  readonly members: Members;
+  /** The leader's table. */
+  readonly store: Store;
+  /** The leader's journal. */
+  readonly ledger: Ledger;
+  /** Where random numbers and cluster ids come from, and reports go. */
+  readonly host: Pick<Host, "random" | "newClusterId" | "report">;
+  /** Servers in the cluster, the leader included. */
+  readonly clusterSize: number;
+  /** What the leader's journal held. */
+  readonly recovered: RecoveredState | undefined;
+}
+
+/**
+ * The recovery of a leader.
+ *
+ * A method that completes the table returns its {@linkcode Origin}, which the leader then begins
+ * with.
+ */
+export class Recovery {
+  readonly #options: RecoveryOptions;
+  #phase: "waiting" | "copying" | "catching up" | "open" = "waiting";
+  /** The follower whose table is copied. Invariant: defined only while the phase is "copying". */
+  #source: Member | undefined;
+  /** The leader's own table from its disk. Invariant: `undefined` if its cluster id is "". */
+  #own: RecoveredState | undefined;
+  /** Whether this server led last, so that no other server can have more than its own table. */
+  readonly #ledLast: boolean;
+  /** The ranges that this leader and the leaders before it have skipped. */
+  #gaps: readonly Gap[];
+  /** Invariant: `undefined` exactly while the phase is "waiting" or "copying". */
+  #origin: Origin | undefined;
+  /** Whether the origin is on the disk, if there is a journal. Invariant: not before #origin. */
+  #originDurable = false;
+
+  /** A recovery that has not begun. */
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+    const { recovered } = options;
+    if (recovered !== undefined && recovered.cluster !== "") this.#own = recovered;
+    this.#ledLast = this.#own?.led ?? false;
+    this.#gaps = this.#own?.gaps ?? [];
+  }
+
+  /** Whether the leader is open. */
+  get open(): boolean {
+    return this.#phase === "open";
+  }
+
+  /** Whether a follower that joins can be brought into the live stream. */
+  get originDurable(): boolean {
+    return this.#originDurable;
+  }
+
+  /** The cluster id, "" until the table is here. */
+  get cluster(): string {
+    return this.#origin?.cluster ?? "";
+  }
+
+  /** The ranges of timestamps that leaders have skipped. */
+  get gaps(): readonly Gap[] {
+    return this.#gaps;
+  }
+
+  /** The cluster of the data on this leader's own disk, `undefined` if it has none. */
+  get ownCluster(): string | undefined {
+    return this.#own !== undefined && this.#own.highest > 0 ? this.#own.cluster : undefined;
+  }
+
+  /** Begins with the own table if no other server can have more. Otherwise waits for followers. */
+  begin(): Origin | undefined {
+    return this.#ledLast ? this.#beginWithOwn(this.#own!) : this.#chooseSource();
+  }
+
+  /** A follower has joined. */
+  joined(): Origin | undefined {
+    return this.#phase === "waiting" ? this.#chooseSource() : undefined;
+  }
+
+  /** A follower has left. A copy of its table has to begin again. */
+  left(member: Member): void {
+    if (member !== this.#source) return;
+    this.#source = undefined;
+    this.#phase = "waiting";
+  }
+
+  /** Whether this follower's table is being copied. */
+  copiesFrom(member: Member): boolean {
+    return member === this.#source;
+  }
+
+  /** Stores a chunk of the source's table. */
+  copy(source: Member, chunk: Snapshot): Origin | undefined {
+    const { store, ledger } = this.#options;
+    for (const [key, value, timestamp] of chunk.entries) store.put(key, value, timestamp);
+    ledger.append(chunk);
+    ledger.whenDurable(() => source.link.send(new SnapshotOk().encode()));
+    if (!chunk.last) return undefined;
+    this.#source = undefined;
+    // A follower that is further ahead may have joined meanwhile, in the place of one that left.
+    if (this.#furthest() !== source) {
+      this.#phase = "waiting";
+      return this.#chooseSource();
+    }
+    const { cluster, timestamp } = source.joined;
+    // Far above anything that the leader before may have given out (G5).
+    return this.#begin({ cluster, table: timestamp, timestamp: this.#skipFrom(timestamp), source });
+  }
+
+  /** The origin is on the disk, if there is a journal. */
+  originIsDurable(): void {
+    this.#originDurable = true;
+  }
+
+  /**
+   * Opens if every follower has caught up, and returns whether it just did.
+   *
+   * All of them, not just enough: each must hold the new timestamp before it is used, or a second
+   * crash could bring it back. A leader with its own table knows the timestamp without them.
+   */
+  openIfCaughtUp(serversInSync: number): boolean {
+    if (this.#phase !== "catching up" || !this.#originDurable) return false;
+    if (!this.#ledLast && serversInSync < this.#options.clusterSize) return false;
+    this.#phase = "open";
+    return true;
+  }
+
+  /**
+   * Whether a follower needs the whole table in place of its own. An unfinished catch-up from a
+   * leader before this one may have left writes that the recovered table does not have (G6).
+   */
+  isForked({ timestamp, highest = timestamp }: Join): boolean {
+    return highest > timestamp && timestamp < this.#origin!.timestamp;
+  }
+
+  /** @throws {Error} if an invariant is broken. */
+  checkInvariants(): void {
+    const phase = this.#phase;
+    const hasTable = phase === "catching up" || phase === "open";
+    assert((phase === "copying") === (this.#source !== undefined), `a source while ${phase}`);
+    assert(hasTable === (this.#origin !== undefined), `an origin, or none, while ${phase}`);
+    assert(!this.#originDurable || hasTable, `the origin is on the disk while ${phase}`);
+    assert(!this.open || this.#originDurable, "open before the origin is on the disk");
+    assert(this.#own?.cluster !== "", "the own table has no cluster");
+  }
+
+  /** Decides what to begin with once all followers have joined. */
+  #chooseSource(): Origin | undefined {
+    const { members, store, ledger, host, clusterSize } = this.#options;
+    if (members.size < clusterSize - 1) return undefined;
+    const source = this.#furthest();
+    const own = this.#own;
+    if (own !== undefined && !(source !== undefined && source.joined.timestamp > own.timestamp)) {
+      return this.#beginWithOwn(own);
+    }
+    // A table that is complete up to some timestamp can take in one that is complete further.
+    if (own === undefined || own.highest > own.timestamp) {
+      this.#own = undefined;
+      store.clear();
+      ledger.append(clearTable());
+    }
+    if (source === undefined) {
+      return this.#begin({ cluster: host.newClusterId(), table: 0, timestamp: 0, source });
+    }
+    this.#phase = "copying";
+    this.#source = source;
+    host.report(`recovering from ${source.server} at timestamp ${source.joined.timestamp}`);
+    source.link.send(new SnapshotRequest().encode());
+    return undefined;
+  }
+
+  /** The follower to recover from, `undefined` if all are new. */
+  #furthest(): Member | undefined {
+    let furthest: Member | undefined;
+    for (const member of this.#options.members) {
+      // A cluster id without data counts too: its leader may have given timestamps that got lost.
+      if (member.joined.cluster === "") continue;
+      if (furthest === undefined || member.joined.timestamp > furthest.joined.timestamp) {
+        furthest = member;
+      }
+    }
+    return furthest;
+  }
+
+  /** Goes on above every timestamp on the disk, those of an unfinished catch-up included. */
+  #beginWithOwn({ cluster, timestamp, highest }: RecoveredState): Origin {
+    const skipped = this.#skipFrom(highest);
+    return this.#begin({ cluster, table: timestamp, timestamp: skipped, source: undefined });
+  }
+
+  #begin(origin: Origin): Origin {
+    this.#phase = "catching up";
+    this.#origin = origin;
+    this.#gaps = [...this.#gaps, [origin.table, origin.timestamp]];
+    return origin;
+  }
+
+  #skipFrom(timestamp: number): number {
+    return timestamp + Math.floor(recoverySkip * (0.5 + this.#options.host.random()));
+  }
+}

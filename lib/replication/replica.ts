@@ -1,0 +1,25 @@
+/**
+ * The built-in engine: a server's part in the replication.
+ *
+ * @module
+ */
+
+import type { EngineOptions } from "./engine.ts";
+import { Follower } from "./follower.ts";
+import { Leader } from "./leader.ts";
+import type { RecoveredState } from "./recovered_state.ts";
+
+/** What a built-in engine is started with. */
+export interface ReplicaOptions extends EngineOptions {
+  /** "ip:port" of the leader. */
+  readonly leader: string;
+  /** What the host's journal held, `undefined` if there is no journal. */
+  readonly recovered?: RecoveredState | undefined;
+}
+
+/** enunciado 5.a: the server whose address is the leader's leads, every other one follows. */
+export function startReplica({ leader, recovered, ...options }: ReplicaOptions): Leader | Follower {
+  return options.self === leader
+    ? new Leader(options, recovered)
+    : new Follower(options, leader, recovered);
+}

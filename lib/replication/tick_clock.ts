@@ -1,0 +1,53 @@
+/**
+ * The time of the ticks, and the heartbeats that are due by it.
+ *
+ * @module
+ */
+
+import type { Tuning } from "./tuning.ts";
+
+/** A clock that moves only by ticks. */
+export class TickClock {
+  readonly #tuning: Pick<Tuning, "heartbeatMs" | "silenceMs">;
+  /** Invariant: never falls. */
+  #now: number;
+  #stoodStill = false;
+  #heartbeatAt = 0;
+
+  /** A clock at `now`. A heartbeat is due at once. */
+  constructor(now: number, tuning: Pick<Tuning, "heartbeatMs" | "silenceMs">) {
+    this.#now = now;
+    this.#tuning = tuning;
+  }
+
+  /** The time of the last tick, in milliseconds. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /**
+   * Whether this process stood still before the last tick. Then the silence of its peers was its
+   * own: what they sent is not read yet.
+   */
+  get stoodStill(): boolean {
+    return this.#stoodStill;
+  }
+
+  /** Time has passed. */
+  tick(now: number): void {
+    this.#stoodStill = now - this.#now > this.#tuning.silenceMs / 2;
+    this.#now = now;
+  }
+
+  /** Whether a heartbeat is due now. Then the next one is due after the whole interval. */
+  takeHeartbeat(): boolean {
+    if (this.#now < this.#heartbeatAt) return false;
+    this.restartHeartbeats();
+    return true;
+  }
+
+  /** The next heartbeat is due after the whole interval. */
+  restartHeartbeats(): void {
+    this.#heartbeatAt = this.#now + this.#tuning.heartbeatMs;
+  }
+}
