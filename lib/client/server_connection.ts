@@ -67,6 +67,9 @@ export interface ServerConnectionOptions extends Access {
  *   fail.
  * - Before the first PUT or GET leaves, the server has proved that it knows the password, if there
  *   is one, and has said which cluster it belongs to.
+ *
+ * It has more fields than most classes because it joins the parts that have their own states: the
+ * socket, the handshake, the pending requests and the timer.
  */
 export class ServerConnection implements Receiver {
   /** "ip:port" of the server. */

@@ -29,8 +29,8 @@ async function run(code: string, { addresses }: Cluster): Promise<string[]> {
     .replaceAll(/\b1009([789])\b/g, (_, digit) => `${addresses[Number(digit) - 7]!.port}`);
   const logged: string[] = [];
   const recorder = {
-    ...console,
     log: (...args: unknown[]) => logged.push(args.map(String).join(" ")),
+    error: () => {},
   };
   await new AsyncFunction("library", "console", here)(library, recorder);
   return logged;
