@@ -188,13 +188,7 @@ export class EtcdEngine implements Engine {
   flush(): void {}
   closed(): void {}
   durable(): void {}
-  dialFailed(): void {}
   tick(): void {}
-
-  /** This engine never dials. */
-  dialled(link: Link): void {
-    link.close();
-  }
 
   async close(): Promise<void> {
     this.#client[Symbol.dispose]();
