@@ -16,7 +16,7 @@ import {
 import { Secret } from "../../lib/auth/secret.ts";
 import { type Random, seeded } from "../support/random.ts";
 
-/** So small that whoever missed a write needs a snapshot, of which every key is a chunk. */
+/** So small that a follower which missed a write needs a snapshot, with one chunk for each key. */
 const snapshots = { logBytesMax: 60, snapshotChunkVisits: 1 };
 
 /** The only answer to a request. */
@@ -62,7 +62,7 @@ Deno.test("a GET is answered by the rule, and printed with both timestamps", pur
   ]);
 });
 
-Deno.test("STATUS: what a leader knows of its followers, its table and its process", pure, () => {
+Deno.test("STATUS shows a leader's followers, its table and its process", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(2);
   f1.say(ack(2));
   someone.say(new Put(1, "k1", "new"));
@@ -180,7 +180,7 @@ Deno.test(
   },
 );
 
-Deno.test("a reply that nobody asked for is forbidden, with its id", pure, () => {
+Deno.test("a reply without a request is forbidden, with its id", pure, () => {
   const { client: someone } = openLeaderWith(1);
   someone.sayLine(`{"type":"PUT_OK","id":3,"key":"a","timestamp":1}`);
   someone.sayLine(`{"type":"GET_OK","id":4,"key":"a","value":null,"timestamp":1}`);
@@ -261,7 +261,7 @@ Deno.test("a follower that was killed gets everything back while writing goes on
 });
 
 Deno.test(
-  "what a follower missed is printed when it comes from the log, not from a snapshot",
+  "a missed write is printed when it comes from the log, not when it comes in a snapshot",
   pure,
   () => {
     for (const [tuning, expected] of [[{}, 3], [snapshots, 0]] as const) {
@@ -278,7 +278,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a leader that lost its memory has every acknowledged write, and goes on far above",
+  "a leader that lost its memory recovers every acknowledged write, and goes on far above",
   pure,
   () => {
     const cluster = Cluster.open();
@@ -344,7 +344,7 @@ Deno.test("a cluster that wrote nothing skips ahead all the same", pure, () => {
 });
 
 Deno.test("a leader that dies at any moment of its recovery can recover again", pure, () => {
-  // The second life of the leader ends after so many messages; then come the third one and its writes.
+  // The second life of the leader ends after `moment` messages. Then comes the third, with writes.
   for (let moment = 0; moment < 40; moment++) {
     const cluster = Cluster.open(snapshots);
     for (const key of ["a", "b", "c"]) put(cluster, cluster.client(1), key, "1");
@@ -425,7 +425,7 @@ interface Schedule {
 
 /**
  * Requests of random clients among crashes, cuts and hangs; in the end all is healed and every process is up.
- * A process dies only where `mayCrash` allows it.
+ * A process dies only if `mayCrash` allows it.
  */
 function runSchedule(random: Random, mayCrash: (cluster: Cluster) => boolean): Schedule {
   const tuning = {
