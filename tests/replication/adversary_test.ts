@@ -42,7 +42,7 @@ Deno.test(
     cluster.pass(3_000);
     for (const key of ["d", "e"]) put(key, "1");
     cluster.hold(2); // the second one hears nothing more, and still counts
-    put("a", "new"); // the leader has it, and nobody has confirmed it
+    put("a", "new"); // the leader has applied it, and no follower has acknowledged it
     assertEquals(cluster.table(0), ["a=new@6", "b=old@2", "c=old@3", "d=1@4", "e=1@5"]);
     cluster.release(1);
     cluster.tick(1_000);

@@ -39,13 +39,13 @@ function openLeader(): { stage: Stage; disk: FakeJournal; f1: FakeLink; f2: Fake
   return { stage, disk, f1, f2 };
 }
 
-/** What a leader writes when it begins at a timestamp, and goes on at another. */
+/** The journal messages of a leader that begins at `timestamp` and goes on after `latest`. */
 const leads = (timestamp = 0, latest = timestamp) => [
   new JoinOk(),
   new Sync("c", timestamp, latest),
 ];
 
-Deno.test("a new leader is open when its disk has the cluster's id, not before", pure, () => {
+Deno.test("a new leader opens only once its disk has the cluster id", pure, () => {
   const [stage, disk] = withDisk(leader);
   const links = [stage.join(follower1), stage.join(follower2)];
   assertEquals(links.map((link) => link.heard()), [["JOIN_OK"], ["JOIN_OK"]]);
@@ -59,22 +59,26 @@ Deno.test("a new leader is open when its disk has the cluster's id, not before",
   assertEquals(stage.engine.readable, true);
 });
 
-Deno.test("nobody sees a write before the leader's disk has it", pure, () => {
-  const { stage, disk, f1, f2 } = openLeader();
-  const link = stage.connect(client);
-  link.say(new Put(1, "a", "1"), new Put(2, "b", "2"), new Get(3, "a", 0));
-  assertEquals(link.heard(), ["GET_OK #3 a=NULL @0"]);
-  assertEquals([f1.heard(), f2.heard(), stage.table], [[], [], []]);
-  disk.sync(1);
-  assertEquals(f1.heard(), ["REPLICATION a=1 @1"]);
-  assertEquals(stage.table, ["a=1@1"]);
-  disk.sync();
-  assertEquals([f1.heard(), f2.heard().length], [["REPLICATION b=2 @2"], 2]);
-  for (const follower of [f1, f2]) follower.say(ack(2));
-  assertEquals(link.heard(), ["PUT_OK #1 a @1", "PUT_OK #2 b @2"]);
-});
+Deno.test(
+  "a write is neither readable nor replicated before the leader's disk has it",
+  pure,
+  () => {
+    const { stage, disk, f1, f2 } = openLeader();
+    const link = stage.connect(client);
+    link.say(new Put(1, "a", "1"), new Put(2, "b", "2"), new Get(3, "a", 0));
+    assertEquals(link.heard(), ["GET_OK #3 a=NULL @0"]);
+    assertEquals([f1.heard(), f2.heard(), stage.table], [[], [], []]);
+    disk.sync(1);
+    assertEquals(f1.heard(), ["REPLICATION a=1 @1"]);
+    assertEquals(stage.table, ["a=1@1"]);
+    disk.sync();
+    assertEquals([f1.heard(), f2.heard().length], [["REPLICATION b=2 @2"], 2]);
+    for (const follower of [f1, f2]) follower.say(ack(2));
+    assertEquals(link.heard(), ["PUT_OK #1 a @1", "PUT_OK #2 b @2"]);
+  },
+);
 
-/** A leader whose last group was one PUT of each of so many clients, and all are answered. */
+/** A leader whose last group was one PUT of each of `count` clients, all of them answered. */
 function answered(count: number): ReturnType<typeof openLeader> & { links: FakeLink[] } {
   const opened = openLeader();
   const { stage } = opened;
@@ -89,7 +93,7 @@ function answered(count: number): ReturnType<typeof openLeader> & { links: FakeL
   return { ...opened, links };
 }
 
-/** What waits for the leader's disk gets there, and the followers confirm everything up to `timestamp`. */
+/** Syncs the leader's disk, and the followers acknowledge every write up to `timestamp`. */
 function commit({ disk, f1, f2 }: ReturnType<typeof openLeader>, timestamp: number): void {
   disk.sync();
   for (const follower of [f1, f2]) {
@@ -118,17 +122,21 @@ Deno.test(
   },
 );
 
-Deno.test("who was just answered is waited for, but not when all are back", pure, () => {
-  const { stage, disk, links } = answered(3);
-  links[2]!.say(new Put(2, "x", ""));
-  links[1]!.say(new Put(2, "y", ""));
-  assertEquals([disk.waiting, stage.waitsForPuts], [[], true]);
-  links[0]!.say(new Put(2, "z", ""));
-  assertEquals(disk.waiting.map((line) => line.split(" ")[1]), ["x=", "y=", "z="]);
-  assertEquals(stage.waitsForPuts, false);
-});
+Deno.test(
+  "a group waits for the clients that were just answered, until all of them have sent again",
+  pure,
+  () => {
+    const { stage, disk, links } = answered(3);
+    links[2]!.say(new Put(2, "x", ""));
+    links[1]!.say(new Put(2, "y", ""));
+    assertEquals([disk.waiting, stage.waitsForPuts], [[], true]);
+    links[0]!.say(new Put(2, "z", ""));
+    assertEquals(disk.waiting.map((line) => line.split(" ")[1]), ["x=", "y=", "z="]);
+    assertEquals(stage.waitsForPuts, false);
+  },
+);
 
-Deno.test("who does not come back is not waited for again", pure, () => {
+Deno.test("a client that does not send again is not waited for in the next group", pure, () => {
   const opened = answered(3);
   const { stage, disk, links } = opened;
   links[0]!.say(new Put(2, "x", ""));
@@ -139,7 +147,7 @@ Deno.test("who does not come back is not waited for again", pure, () => {
   assertEquals([disk.waiting, stage.waitsForPuts], [["REPLICATION y= @6"], false]);
 });
 
-Deno.test("nobody waits for more PUTs than a group needs, and their order stays", pure, () => {
+Deno.test("a full group does not wait for more PUTs, and their order stays", pure, () => {
   const { stage, disk, f1, links } = answered(groupPutsMax + 10);
   const [first, second] = links as [FakeLink, FakeLink];
   for (let i = 0; i < groupPutsMax; i++) {
@@ -230,7 +238,7 @@ Deno.test("a PUT whose disk is too slow ends with an unknown outcome", pure, () 
   assertEquals([link.heard(), stage.table], [[], ["a=1@1"]]);
 });
 
-Deno.test("a follower confirms what its disk has, and nothing more", pure, () => {
+Deno.test("a follower acknowledges the writes that its disk has, and no more", pure, () => {
   const [stage, disk] = withDisk(follower1);
   stage.jump(50);
   const up = stage.dialled();
@@ -262,17 +270,21 @@ Deno.test("a follower with a slow disk takes no more of a snapshot than it can w
   assertEquals(up.heard(), ["SNAPSHOT_OK"]);
 });
 
-Deno.test("what the disk is late with is not confirmed on another connection", pure, () => {
-  const [stage, disk] = withDisk(follower1);
-  stage.jump(50);
-  const first = stage.dialled();
-  first.sayLine(`{"type":"JOIN_OK"}`, new Sync("c", 0, 0).encode());
-  first.end();
-  stage.pass(1_000);
-  const second = stage.dialled();
-  disk.sync();
-  assertEquals(second.heard(), [`JOIN 10.0.0.2:10098 "c" @0`]);
-});
+Deno.test(
+  "a write that reaches the disk late is not acknowledged on another connection",
+  pure,
+  () => {
+    const [stage, disk] = withDisk(follower1);
+    stage.jump(50);
+    const first = stage.dialled();
+    first.sayLine(`{"type":"JOIN_OK"}`, new Sync("c", 0, 0).encode());
+    first.end();
+    stage.pass(1_000);
+    const second = stage.dialled();
+    disk.sync();
+    assertEquals(second.heard(), [`JOIN 10.0.0.2:10098 "c" @0`]);
+  },
+);
 
 Deno.test("a leader with data opens alone, at once, and goes on far ahead", pure, () => {
   const [stage, disk] = withDisk(
@@ -296,7 +308,7 @@ Deno.test("a leader with data opens alone, at once, and goes on far ahead", pure
   assertEquals(link.heard(), [`PUT_OK #2 b @${skip + 8}`]);
 });
 
-Deno.test("a follower gets only what it lacks from a leader that was restarted", pure, () => {
+Deno.test("a follower gets only the writes that it lacks from a restarted leader", pure, () => {
   const [stage, disk] = withDisk(
     leader,
     ...leads(),
@@ -311,7 +323,7 @@ Deno.test("a follower gets only what it lacks from a leader that was restarted",
 });
 
 Deno.test(
-  "a follower joins with what its disk has, and answers once it is told that this is all",
+  "a follower joins with the table on its disk, and answers GETs once a leader says it is complete",
   pure,
   () => {
     const [stage] = withDisk(
@@ -357,7 +369,7 @@ Deno.test(
   },
 );
 
-Deno.test("a leader never takes a follower for complete that holds what it has lost", pure, () => {
+Deno.test("a leader refuses a follower that holds writes which the leader has lost", pure, () => {
   // Its disk has lost 8 and 9, and it was restarted twice since.
   const [first, disk] = withDisk(leader, ...leads(), new Sync("c", 7, 7));
   disk.sync();
@@ -388,7 +400,7 @@ Deno.test("two leaders that go on from the same disk do not give the same timest
   });
   const times = leaders.map(({ engine }) => engine.timestamp);
   assertEquals(times, [7 + skip, 7 + 0.75 * skip, 7 + 1.25 * skip]);
-  // Who has followed one of them is not taken for complete by another, whichever skipped further.
+  // A follower of one of them is refused by the others, whichever of them skipped further.
   for (const other of leaders.slice(1)) {
     assertEquals(other.join(follower1, times[0]! + 3, "c").heard(), ["ERROR FORBIDDEN"]);
   }
@@ -437,7 +449,7 @@ Deno.test(
     assertEquals(more.heard(), ["SNAPSHOT_OK", "SNAPSHOT last"]);
     for (const link of [more, none]) link.sayLine(`{"type":"SNAPSHOT_OK"}`, ack(skip + 8).encode());
     assertEquals([behind.engine.readable, behind.table], [true, ["a=1@7", "b=2@8"]]);
-    // Next time it leads, and needs nobody.
+    // The next time it leads without waiting for followers.
     const { recovered, journal } = other.reopen();
     const again = new Stage(leader, {}, { recovered, journal });
     journal.sync();

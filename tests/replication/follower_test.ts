@@ -153,21 +153,25 @@ Deno.test("a snapshot prints nothing, and each of its chunks is confirmed", pure
   assertEquals(stage.printed(), []);
 });
 
-Deno.test("a follower says what it holds when it is back, and serves reads meanwhile", pure, () => {
-  const { stage, lead, client: someone } = openFollower();
-  lead.say(Replication.of("a", "1", 1), Replication.of("b", "2", 2));
-  lead.end();
-  someone.say(new Get(1, "a", 1));
-  stage.pass(1_000);
-  const again = stage.dialled();
-  assertEquals(again.heard(), [`JOIN ${follower1} "c1" @2`]);
-  someone.say(new Get(2, "b", 2), new Get(3, "b", 3));
-  assertEquals(someone.heard(), [
-    "GET_OK #1 a=1 @1",
-    "GET_OK #2 b=2 @2",
-    "TRY_OTHER_SERVER_OR_LATER #3 b @2",
-  ]);
-});
+Deno.test(
+  "a follower that is back joins with its timestamp, and answers GETs meanwhile",
+  pure,
+  () => {
+    const { stage, lead, client: someone } = openFollower();
+    lead.say(Replication.of("a", "1", 1), Replication.of("b", "2", 2));
+    lead.end();
+    someone.say(new Get(1, "a", 1));
+    stage.pass(1_000);
+    const again = stage.dialled();
+    assertEquals(again.heard(), [`JOIN ${follower1} "c1" @2`]);
+    someone.say(new Get(2, "b", 2), new Get(3, "b", 3));
+    assertEquals(someone.heard(), [
+      "GET_OK #1 a=1 @1",
+      "GET_OK #2 b=2 @2",
+      "TRY_OTHER_SERVER_OR_LATER #3 b @2",
+    ]);
+  },
+);
 
 Deno.test("a follower that is synchronised without data says so when it is back", pure, () => {
   const { stage, lead } = openFollower();
@@ -272,7 +276,7 @@ Deno.test("an answer to nothing is ignored, and so is a second answer", pure, ()
   assert(lead.open);
 });
 
-Deno.test("without a leader a PUT is refused at once and prints nothing", pure, () => {
+Deno.test("a PUT is refused at once, without a print, while there is no leader", pure, () => {
   const stage = new Stage(follower1);
   const someone = stage.connect(client);
   someone.say(new Put(1, "a", "1"));
@@ -338,10 +342,10 @@ Deno.test("more PUTs under way than there may be are refused", pure, () => {
   assertEquals(lead.heard(), [`PUT #3 a=4 of ${client}`]);
 });
 
-// Who may write here
+// Messages that only the leader may send
 
 Deno.test(
-  "only the leader that was dialled may write: from anybody else it is forbidden",
+  "only the leader that was dialled may write; any other connection is refused",
   pure,
   () => {
     const { stage, lead, client: someone } = openFollower();
@@ -402,7 +406,7 @@ Deno.test(
 );
 
 Deno.test(
-  "pauses between dials double up to the longest and start anew after a success",
+  "pauses between dials double up to the longest and start again after a success",
   pure,
   () => {
     const stage = new Stage(follower1, { redialFirstMs: 100, redialLongestMs: 800 });
@@ -441,7 +445,7 @@ Deno.test("a connection without a JOIN_OK is no success", pure, () => {
   assertEquals(stage.dials, [0, 100, 300, 700, 1_500]);
 });
 
-Deno.test("the pauses are drawn between half and all of their length", pure, () => {
+Deno.test("a pause is random, between half and all of its length", pure, () => {
   const at = (random: number) => {
     const stage = new Stage(follower1, { redialFirstMs: 400 });
     stage.random = random;
@@ -459,7 +463,7 @@ Deno.test("a follower dials once at a time", pure, () => {
   assertEquals(stage.dials.length, 1);
 });
 
-Deno.test("the result of a dial that nobody waits for is dropped", pure, () => {
+Deno.test("the result of a dial that is not under way is dropped", pure, () => {
   const { stage, lead } = openFollower({ redialFirstMs: 100 });
   stage.random = 1;
   const late = stage.dialled();
@@ -488,7 +492,7 @@ Deno.test("a leader that is silent past the limit is given up and dialled again"
 });
 
 Deno.test(
-  "a leader that accepts the connection and never answers the JOIN is given up, too",
+  "a leader that accepts the connection and never answers the JOIN is given up",
   pure,
   () => {
     const stage = new Stage(follower1, { silenceMs: 2_000 });

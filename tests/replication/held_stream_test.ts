@@ -97,7 +97,7 @@ Deno.test("a delay lets writes through in their order, each at its time", pure, 
 });
 
 Deno.test(
-  "a pause becomes a delay: what was held long enough leaves at the next tick",
+  "a pause becomes a delay: writes that were held long enough leave at the next tick",
   pure,
   () => {
     const { stage, f1, f2, client } = faultyLeader();
@@ -142,7 +142,7 @@ Deno.test("a follower that leaves takes its fault with it", pure, () => {
   assertEquals(again.heard(), ["REPLICATION a=2 @2"]);
 });
 
-Deno.test("what a follower has missed is held too when it catches up under a fault", pure, () => {
+Deno.test("writes from the log are held too when a follower catches up under a fault", pure, () => {
   const { stage, f1, f2, client } = openLeaderWith(3, { logBytesMax: 60 });
   stage.faults = true;
   f1.end();
@@ -223,9 +223,9 @@ Deno.test(
   },
 );
 
-// What observers are told by the leader
+// The listener
 
-Deno.test("the leader tells of a write from its timestamp to each confirmation", pure, () => {
+Deno.test("the listener is told of a write and of each acknowledgement", pure, () => {
   const { stage, f1, f2, client } = faultyLeader();
   client.say(new Put(1, "a", "1"));
   f1.say(ack(1));
@@ -238,7 +238,7 @@ Deno.test("the leader tells of a write from its timestamp to each confirmation",
   ]);
 });
 
-Deno.test("the leader tells how long a PUT had to wait before it was written", pure, () => {
+Deno.test("the listener is told how long a PUT waited before it was written", pure, () => {
   const stage = new Stage(leader);
   const client = stage.connect("10.0.9.1:5001");
   const f1 = stage.join(follower1);
@@ -252,20 +252,24 @@ Deno.test("the leader tells how long a PUT had to wait before it was written", p
   ]);
 });
 
-Deno.test("the leader tells who joins, gets in sync and leaves, and when it opens", pure, () => {
-  const { stage, f1 } = openLeader();
-  f1.end();
-  assertEquals(stage.watched.filter((line) => line.startsWith("joined")), [
-    `joined [${follower1}], in sync []`,
-    `joined [${follower1},${follower2}], in sync []`,
-    `joined [${follower1},${follower2}], in sync []`,
-    `joined [${follower1},${follower2}], in sync []`,
-    `joined [${follower1},${follower2}], in sync [${leader},${follower1},${follower2}], open`,
-    `joined [${follower2}], in sync [${leader},${follower2}], open`,
-  ]);
-});
+Deno.test(
+  "the listener is told when a follower joins, is in sync or leaves, and when the leader opens",
+  pure,
+  () => {
+    const { stage, f1 } = openLeader();
+    f1.end();
+    assertEquals(stage.watched.filter((line) => line.startsWith("joined")), [
+      `joined [${follower1}], in sync []`,
+      `joined [${follower1},${follower2}], in sync []`,
+      `joined [${follower1},${follower2}], in sync []`,
+      `joined [${follower1},${follower2}], in sync []`,
+      `joined [${follower1},${follower2}], in sync [${leader},${follower1},${follower2}], open`,
+      `joined [${follower2}], in sync [${leader},${follower2}], open`,
+    ]);
+  },
+);
 
-Deno.test("a leader that recovers tells that it has taken over a table", pure, () => {
+Deno.test("the listener of a recovering leader is told of the new table", pure, () => {
   const stage = new Stage(leader);
   const f1 = stage.join(follower1, 7);
   stage.join(follower2);
@@ -274,7 +278,7 @@ Deno.test("a leader that recovers tells that it has taken over a table", pure, (
   assertEquals(stage.watched.filter((line) => line === "table"), ["table"]);
 });
 
-Deno.test("a follower tells when its table was brought up to date", pure, () => {
+Deno.test("the listener of a follower is told when its table was brought up to date", pure, () => {
   const stage = new Stage(follower1);
   stage.pass(50);
   const link = stage.dialled();
@@ -284,7 +288,7 @@ Deno.test("a follower tells when its table was brought up to date", pure, () => 
   assertEquals(stage.watched, ["table"]);
 });
 
-Deno.test("whoever begins to watch is told who takes part and what faults there are", pure, () => {
+Deno.test("a new listener is told the members and the faults", pure, () => {
   const { stage, client } = faultyLeader();
   fault(client, follower1, "pause");
   fault(client, follower2, "delay", 250);

@@ -26,7 +26,7 @@ import {
   Stage,
 } from "../support/core_fixture.ts";
 
-/** So small that each write is forgotten by the next: whoever missed one needs a snapshot. */
+/** So small that each write drops the one before: a follower that missed one needs a snapshot. */
 const tinyLog = { logBytesMax: 60 };
 /** Every key is a chunk of its own. */
 const tinyChunks = { snapshotChunkVisits: 1 };
@@ -207,7 +207,7 @@ Deno.test("the same id on two connections is two requests", pure, () => {
   assertEquals(other.heard(), ["PUT_OK #1 b @2"]);
 });
 
-Deno.test("a client that is gone stops nobody else's PUT", pure, () => {
+Deno.test("a client that is gone does not stop the PUTs of others", pure, () => {
   const { stage, f1, f2, client: someone } = openLeader();
   const other = stage.connect("10.0.9.2:5002");
   someone.say(new Put(1, "a", "1"));
@@ -280,7 +280,7 @@ Deno.test("every message of a follower counts as a sign of life", pure, () => {
   assertEquals(f1.heard(), ["REPLICATION b=9 @6"]);
 });
 
-Deno.test("what a follower says after it was given up does not count", pure, () => {
+Deno.test("an acknowledgement of a follower that was given up does not count", pure, () => {
   const { stage, f1, f2, client: someone } = openLeader({ minInSync: 3 });
   someone.say(new Put(1, "a", "1"));
   f1.say(ack(1));
@@ -305,13 +305,17 @@ Deno.test("a leader that stood still blames no follower for the silence", pure, 
   assert(f1.open && !f2.open);
 });
 
-Deno.test("the leader sends heartbeats to those who have joined, and to nobody else", pure, () => {
-  const { stage, f1, client: someone } = openLeader({ heartbeatMs: 500 });
-  const before = f1.heartbeats;
-  stage.pass(5_000, f1);
-  assertEquals(f1.heartbeats - before, 10);
-  assertEquals(someone.heartbeats, 0);
-});
+Deno.test(
+  "the leader sends heartbeats to the followers that have joined, and to no client",
+  pure,
+  () => {
+    const { stage, f1, client: someone } = openLeader({ heartbeatMs: 500 });
+    const before = f1.heartbeats;
+    stage.pass(5_000, f1);
+    assertEquals(f1.heartbeats - before, 10);
+    assertEquals(someone.heartbeats, 0);
+  },
+);
 
 Deno.test("a connection between servers is marked as one, a client's is not", pure, () => {
   const { f1, client: someone } = openLeader();
@@ -432,7 +436,7 @@ Deno.test("with min-in-sync 1 an open leader goes on alone", pure, () => {
 
 // Coming back
 
-Deno.test("a follower that comes back gets from the log what it missed", pure, () => {
+Deno.test("a follower that comes back gets the writes it missed from the log", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(2);
   f2.end();
   for (const id of [3, 4, 5]) someone.say(new Put(id, `k${id}`, `${id}`));
@@ -460,7 +464,7 @@ Deno.test("a follower is not waited for until it holds every acknowledged write"
   again.say(ack(2));
   someone.say(new Put(4, "a", "4"));
   f1.say(ack(4));
-  assertEquals(someone.heard(), ["PUT_OK #4 a @4"], "it lacks 3, so nobody waits for it");
+  assertEquals(someone.heard(), ["PUT_OK #4 a @4"], "it lacks 3, so the PUT does not wait for it");
   again.say(ack(4));
   someone.say(new Put(5, "a", "5"));
   f1.say(ack(5));
@@ -492,22 +496,22 @@ Deno.test("confirmations of an earlier connection do not count for the new one",
   f2.end();
   assertEquals(someone.heard(), ["PUT_OK #2 a @2"]);
   // It is back without memory: what it confirmed in its former life it does not hold.
-  const anew = stage.join(follower2);
+  const fresh = stage.join(follower2);
   f1.end();
   someone.say(new Put(3, "a", "3"));
-  assertEquals(anew.heard(), [
+  assertEquals(fresh.heard(), [
     "JOIN_OK",
     `SYNC "new1" @0 of @2`,
     "REPLICATION k1=1 @1",
     "REPLICATION a=2 @2",
   ]);
   assertEquals(stage.table, ["a=2@2", "k1=1@1"], "3 waits");
-  anew.say(ack(2));
+  fresh.say(ack(2));
   assertEquals(stage.table, ["a=3@3", "k1=1@1"]);
 });
 
 Deno.test(
-  "where the log does not reach back a follower gets only what is newer, as a snapshot",
+  "a follower gets a snapshot of the newer entries if the log does not reach back",
   pure,
   () => {
     const { stage, f1, f2, client: someone } = openLeaderWith(2, tinyLog);
@@ -522,7 +526,7 @@ Deno.test(
 );
 
 Deno.test(
-  "writes during a snapshot follow it, in order, and nobody waits for them there",
+  "writes during a snapshot follow it in order, and their PUTs do not wait for that follower",
   pure,
   () => {
     const { stage, f1, f2, client: someone } = openLeaderWith(2, { logBytesMax: 200 });
@@ -530,77 +534,77 @@ Deno.test(
     for (let id = 3; id <= 6; id++) someone.say(new Put(id, "a", `${id}`));
     f1.say(ack(6));
     someone.heard();
-    const anew = stage.join(follower2);
-    assertEquals(anew.heard(), ["JOIN_OK", "SNAPSHOT k1=1@1 k2=2@2 a=6@6 last"]);
+    const fresh = stage.join(follower2);
+    assertEquals(fresh.heard(), ["JOIN_OK", "SNAPSHOT k1=1@1 k2=2@2 a=6@6 last"]);
     someone.say(new Put(7, "b", "7"), new Put(8, "a", "8"));
     f1.say(ack(8));
     assertEquals(someone.heard(), ["PUT_OK #7 b @7", "PUT_OK #8 a @8"]);
-    assertEquals(anew.heard(), []);
-    anew.say(new SnapshotOk());
-    assertEquals(anew.heard(), [
+    assertEquals(fresh.heard(), []);
+    fresh.say(new SnapshotOk());
+    assertEquals(fresh.heard(), [
       `SYNC "new1" @6 of @8`,
       "REPLICATION b=7 @7",
       "REPLICATION a=8 @8",
     ]);
     someone.say(new Put(9, "c", "9"));
-    assertEquals(anew.heard(), ["REPLICATION c=9 @9"]);
+    assertEquals(fresh.heard(), ["REPLICATION c=9 @9"]);
   },
 );
 
 Deno.test("a snapshot has at most two chunks under way that are not confirmed", pure, () => {
   const { stage, f2 } = openLeaderWith(5, { ...tinyLog, ...tinyChunks });
   f2.end();
-  const anew = stage.join(follower2);
-  assertEquals(anew.heard(), ["JOIN_OK", "SNAPSHOT k1=1@1", "SNAPSHOT k2=2@2"]);
-  stage.pass(1_000, anew);
-  assertEquals(anew.heard(), []);
+  const fresh = stage.join(follower2);
+  assertEquals(fresh.heard(), ["JOIN_OK", "SNAPSHOT k1=1@1", "SNAPSHOT k2=2@2"]);
+  stage.pass(1_000, fresh);
+  assertEquals(fresh.heard(), []);
   const rest = ["SNAPSHOT k3=3@3", "SNAPSHOT k4=4@4", "SNAPSHOT k5=5@5 last"];
   for (const chunk of rest) {
-    anew.say(new SnapshotOk());
-    assertEquals(anew.heard(), [chunk]);
+    fresh.say(new SnapshotOk());
+    assertEquals(fresh.heard(), [chunk]);
   }
-  anew.say(new SnapshotOk());
-  assertEquals(anew.heard(), []);
-  anew.say(new SnapshotOk());
-  assertEquals(anew.heard(), [`SYNC "new1" @5`]);
+  fresh.say(new SnapshotOk());
+  assertEquals(fresh.heard(), []);
+  fresh.say(new SnapshotOk());
+  assertEquals(fresh.heard(), [`SYNC "new1" @5`]);
 });
 
 Deno.test("a snapshot leaves in steps of a tick as long as PUTs go on, and no longer", pure, () => {
   const tuning = { ...tinyLog, ...tinyChunks, snapshotEntriesPerTick: 2 };
   const { stage, f1, f2, client: someone } = openLeaderWith(9, tuning);
   f2.end();
-  const anew = stage.join(follower2);
-  anew.say(new SnapshotOk(), new SnapshotOk());
-  assertEquals(anew.heard(), ["JOIN_OK", "SNAPSHOT k1=1@1", "SNAPSHOT k2=2@2"]);
+  const fresh = stage.join(follower2);
+  fresh.say(new SnapshotOk(), new SnapshotOk());
+  assertEquals(fresh.heard(), ["JOIN_OK", "SNAPSHOT k1=1@1", "SNAPSHOT k2=2@2"]);
   someone.say(new Put(10, "a", "while it is on its way"));
-  stage.pass(50, f1, anew);
-  anew.say(new SnapshotOk(), new SnapshotOk());
-  assertEquals(anew.heard(), ["SNAPSHOT k3=3@3", "SNAPSHOT k4=4@4"]);
-  stage.pass(50, f1, anew);
-  assertEquals(anew.heard(), ["SNAPSHOT k5=5@5", "SNAPSHOT k6=6@6"]);
-  anew.say(new SnapshotOk(), new SnapshotOk());
-  assertEquals(anew.heard(), ["SNAPSHOT k7=7@7", "SNAPSHOT k8=8@8"]);
+  stage.pass(50, f1, fresh);
+  fresh.say(new SnapshotOk(), new SnapshotOk());
+  assertEquals(fresh.heard(), ["SNAPSHOT k3=3@3", "SNAPSHOT k4=4@4"]);
+  stage.pass(50, f1, fresh);
+  assertEquals(fresh.heard(), ["SNAPSHOT k5=5@5", "SNAPSHOT k6=6@6"]);
+  fresh.say(new SnapshotOk(), new SnapshotOk());
+  assertEquals(fresh.heard(), ["SNAPSHOT k7=7@7", "SNAPSHOT k8=8@8"]);
 });
 
-Deno.test("who confirms a chunk that has not left is no member any more", pure, () => {
+Deno.test("a follower that confirms a chunk it was not sent is dropped", pure, () => {
   const tuning = { ...tinyLog, ...tinyChunks, snapshotEntriesPerTick: 2 };
   const { stage, f2 } = openLeaderWith(9, tuning);
   f2.end();
-  const anew = stage.join(follower2);
-  anew.say(new SnapshotOk(), new SnapshotOk());
-  assert(anew.open);
-  anew.say(new SnapshotOk());
-  assert(!anew.open);
+  const fresh = stage.join(follower2);
+  fresh.say(new SnapshotOk(), new SnapshotOk());
+  assert(fresh.open);
+  fresh.say(new SnapshotOk());
+  assert(!fresh.open);
 });
 
 Deno.test("a key that changes before its turn is sent with its new value", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(4, { ...tinyChunks, logBytesMax: 120 });
   f2.end();
-  const anew = stage.join(follower2);
+  const fresh = stage.join(follower2);
   someone.say(new Put(5, "k4", "new"));
   f1.say(ack(5));
-  anew.say(new SnapshotOk(), new SnapshotOk(), new SnapshotOk(), new SnapshotOk());
-  assertEquals(anew.heard(), [
+  fresh.say(new SnapshotOk(), new SnapshotOk(), new SnapshotOk(), new SnapshotOk());
+  assertEquals(fresh.heard(), [
     "JOIN_OK",
     "SNAPSHOT k1=1@1",
     "SNAPSHOT k2=2@2",
@@ -612,33 +616,33 @@ Deno.test("a key that changes before its turn is sent with its new value", pure,
 });
 
 Deno.test(
-  "where the log lost the writes made during a snapshot, another one brings them",
+  "another snapshot brings the writes made during the first if the log has lost them",
   pure,
   () => {
     const { stage, f1, f2, client: someone } = openLeaderWith(3, tinyLog);
     f2.end();
-    const anew = stage.join(follower2);
-    assertEquals(anew.heard(), ["JOIN_OK", "SNAPSHOT k1=1@1 k2=2@2 k3=3@3 last"]);
+    const fresh = stage.join(follower2);
+    assertEquals(fresh.heard(), ["JOIN_OK", "SNAPSHOT k1=1@1 k2=2@2 k3=3@3 last"]);
     someone.say(new Put(4, "k1", "new"), new Put(5, "k5", "5"));
     f1.say(ack(5));
-    anew.say(new SnapshotOk());
-    assertEquals(anew.heard(), ["SNAPSHOT k1=new@4 k5=5@5 last"]);
-    anew.say(new SnapshotOk());
-    assertEquals(anew.heard(), [`SYNC "new1" @5`]);
-    anew.say(ack(5));
+    fresh.say(new SnapshotOk());
+    assertEquals(fresh.heard(), ["SNAPSHOT k1=new@4 k5=5@5 last"]);
+    fresh.say(new SnapshotOk());
+    assertEquals(fresh.heard(), [`SYNC "new1" @5`]);
+    fresh.say(ack(5));
     someone.say(new Put(6, "k6", "6"));
-    assertEquals(anew.heard(), ["REPLICATION k6=6 @6"]);
+    assertEquals(fresh.heard(), ["REPLICATION k6=6 @6"]);
   },
 );
 
 Deno.test("a follower in the middle of a snapshot counts for nothing", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(3, { ...tinyLog, ...tinyChunks });
   f2.end();
-  const anew = stage.join(follower2);
-  anew.say(new SnapshotOk(), ack(3));
+  const fresh = stage.join(follower2);
+  fresh.say(new SnapshotOk(), ack(3));
   f1.end();
   someone.say(new Put(4, "a", "4"));
-  stage.pass(5_000, anew);
+  stage.pass(5_000, fresh);
   assertEquals(someone.heard(), ["ERROR #4 UNAVAILABLE"]);
 });
 
@@ -670,7 +674,7 @@ Deno.test(
 
     f1.say(ack(start));
     someone.say(new Get(2, "a", 0), new Put(3, "c", "3"));
-    assertEquals(someone.heard(), ["TRY_OTHER_SERVER_OR_LATER #2 a @5"], "f2 is not level");
+    assertEquals(someone.heard(), ["TRY_OTHER_SERVER_OR_LATER #2 a @5"], "f2 has not caught up");
     f2.say(ack(start));
     assertEquals(f1.heard(), [`REPLICATION c=3 @${start + 1}`]);
     someone.say(new Get(4, "a", 0));
@@ -685,7 +689,7 @@ Deno.test("a recovering leader waits for all followers before it chooses one", p
   assertEquals(f1.heard(), ["JOIN_OK"]);
 });
 
-Deno.test("a leader skips ahead also where the cluster it finds has no data", pure, () => {
+Deno.test("a leader skips ahead also if the cluster that it finds has no data", pure, () => {
   const stage = new Stage(leader);
   const f1 = stage.join(follower1, 0, "old");
   const f2 = stage.join(follower2);
@@ -698,7 +702,7 @@ Deno.test("a leader skips ahead also where the cluster it finds has no data", pu
 });
 
 Deno.test(
-  "the leader starts the copy anew where its source leaves, and keeps nothing of it",
+  "the leader starts the copy again if its source leaves, and keeps nothing of it",
   pure,
   () => {
     const stage = new Stage(leader);
@@ -710,16 +714,16 @@ Deno.test(
     assertEquals(f1.heard(), ["JOIN_OK"], "it waits for the other to come back");
 
     // It lost its memory: what was copied of it must not stand over what the first one has.
-    const anew = stage.join(follower2);
+    const fresh = stage.join(follower2);
     assertEquals(f1.heard(), ["SNAPSHOT_REQUEST"]);
     f1.say(chunk(true, ["a", "1", 5]));
     assertEquals(stage.table, ["a=1@5"]);
-    assertEquals(anew.heard(), ["JOIN_OK", "SNAPSHOT a=1@5 last"]);
+    assertEquals(fresh.heard(), ["JOIN_OK", "SNAPSHOT a=1@5 last"]);
   },
 );
 
 Deno.test(
-  "the leader copies again where somebody further ahead has joined during the copy",
+  "the leader copies again if a follower that is further ahead joins during the copy",
   pure,
   () => {
     const stage = new Stage(leader);
@@ -743,7 +747,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a leader whose follower leaves while it levels opens when that one is back",
+  "a leader whose follower leaves during the catch-up opens when that one is back",
   pure,
   () => {
     const stage = new Stage(leader);
@@ -770,7 +774,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a follower that was in sync while the leader levelled counts no longer once it left",
+  "a follower that was in sync during the catch-up does not count once it has left",
   pure,
   () => {
     const stage = new Stage(leader);
@@ -786,7 +790,7 @@ Deno.test(
   },
 );
 
-// Who may not join
+// Servers that may not join
 
 Deno.test("the leader refuses a server that must not join, and says why by closing", pure, () => {
   const own = openLeaderWith(2);
@@ -830,12 +834,12 @@ Deno.test("another cluster's data is refused in every phase", pure, () => {
     assert(!link.open, phase);
   };
   const f1 = stage.join(follower1, 5);
-  refused("gathering");
+  refused("waiting");
   const f2 = stage.join(follower2, 4);
   f2.end();
   refused("copying");
   f1.say(chunk(true, ["a", "1", 5]));
-  refused("levelling");
+  refused("catching up");
   f1.say(new SnapshotOk());
   const start = 5 + recoverySkip;
   f1.say(ack(start));
@@ -849,7 +853,7 @@ Deno.test("another cluster's data is refused in every phase", pure, () => {
 });
 
 Deno.test(
-  "where two followers hold data of different clusters the second one is refused",
+  "of two followers with data of different clusters the second one is refused",
   pure,
   () => {
     const stage = new Stage(leader);
@@ -939,7 +943,7 @@ Deno.test(
   },
 );
 
-Deno.test("a follower that confirms what it cannot have is given up", pure, () => {
+Deno.test("a follower that acknowledges a write it was not sent is dropped", pure, () => {
   for (const wrong of [ack(3), ack(1), new SnapshotOk()]) {
     const { stage, f1, f2, client: someone } = openLeaderWith(2);
     f2.say(wrong);

@@ -6,7 +6,7 @@ import { type Random, seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;
 
-/** A window, and all that it answered and printed, in order. */
+/** Pending PUTs, and everything that they answered and printed, in order. */
 class Desk {
   readonly events: string[] = [];
   readonly puts = new PendingPuts({ prints: this.#prints() });
@@ -23,14 +23,14 @@ class Desk {
     return { link, id, put, key: text, timestamp, client: `client of ${id}`, deadline };
   }
 
-  /** What happened since the last look. */
+  /** The events since the last call. */
   look(): string[] {
     return this.events.splice(0);
   }
 
   #prints(): ServerPrints {
     const unexpected = (): never => {
-      throw new Error("a print that is not for the window to make");
+      throw new Error("a print that pending PUTs do not make");
     };
     return {
       putOk: (client, key, timestamp) => this.events.push(`print ${client} ${key} ${timestamp}`),
@@ -94,7 +94,7 @@ Deno.test("PUTs that wait come back in their order, and their text is counted", 
 });
 
 Deno.test(
-  "a PUT that waited until its deadline is told that it was not applied, once",
+  "a PUT that waited until its deadline is answered UNAVAILABLE, once",
   pure,
   () => {
     const desk = new Desk();
@@ -110,7 +110,7 @@ Deno.test(
   },
 );
 
-Deno.test("a PUT that goes on waiting keeps nothing but itself, and its place", pure, () => {
+Deno.test("a PUT that goes on waiting gets memory of its own, and keeps its place", pure, () => {
   const desk = new Desk();
   const put = Mensagem.decode(new Put(1, "k", "v").encode().slice(0, -1)) as Put;
   const waiting = [1, 2, 3].map((id) => ({ ...desk.pending(id, 9), put }));
@@ -126,7 +126,7 @@ Deno.test("a PUT that goes on waiting keeps nothing but itself, and its place", 
 });
 
 Deno.test(
-  "a PUT that was applied is told at its deadline that nobody knows, and never PUT_OK",
+  "a stamped PUT is answered UNKNOWN_OUTCOME at its deadline, and never PUT_OK",
   pure,
   () => {
     const desk = new Desk();
@@ -157,14 +157,14 @@ Deno.test("a PUT that expired keeps its place until it is committed", pure, () =
 });
 
 Deno.test(
-  "a window answers as a dumb list does, and each PUT once; 30,000 random operations",
+  "the queues answer as a dumb list does, and each PUT once; 30,000 random operations",
   pure,
   seeded((random) => {
     for (let round = 0; round < 150; round++) compare(random, 200);
   }),
 );
 
-/** The dumb second version: all PUTs that ever were, each with its state, searched from end to end. */
+/** The dumb second version: a list of all PUTs with their states, searched from end to end. */
 interface Listed {
   readonly pending: PendingPut;
   state: "waiting" | "applied" | "expired" | "done";

@@ -89,13 +89,13 @@ Deno.test("a table that ends with a full chunk has no empty chunk after it", pur
   assertEquals(chunks.map(({ entries, last }) => [entries.length, last]), [[1, false], [1, true]]);
 });
 
-Deno.test("no chunk looks at more keys than the limit, even where it sends none", pure, () => {
+Deno.test("no chunk visits more keys than the limit, even if it sends none", pure, () => {
   const chunks = receiveAll(storeOf(2 * snapshotChunkVisits + 1), 2 * snapshotChunkVisits);
   assertEquals(chunks.map(({ entries }) => entries.length), [0, 0, 1]);
   assertEquals(chunks.map(({ last }) => last), [false, false, true]);
 });
 
-Deno.test("so many chunks are under way and no more, until one is confirmed", pure, () => {
+Deno.test("a limited number of chunks is under way until one is confirmed", pure, () => {
   const receiver = new Receiver();
   const sender = new SnapshotSender(receiver, storeOf(5, "x".repeat(snapshotChunkChars)), 0);
   assertStrictEquals(receiver.frames.length, snapshotChunksInFlight);
@@ -190,23 +190,27 @@ function copyWhileWriting(random: Random): void {
   assertEquals(new Map(copy.entries()), new Map(store.entries()));
 }
 
-Deno.test("what is paced leaves no faster than so many entries a tick, and all of it", pure, () => {
-  const receiver = new Receiver();
-  const tuning = { ...tuningDefault, snapshotChunkVisits: 2, snapshotEntriesPerTick: 4 };
-  const sender = new SnapshotSender(receiver, storeOf(10), 0, tuning, true);
-  const perTick: number[] = [];
-  for (let done = false; !done; sender.tick(true)) {
-    let entries = 0;
-    while (receiver.frames.length > 0) {
-      entries += receiver.take().entries.length;
-      done = sender.confirmed();
+Deno.test(
+  "a paced snapshot sends a limited number of entries in a tick, and all in the end",
+  pure,
+  () => {
+    const receiver = new Receiver();
+    const tuning = { ...tuningDefault, snapshotChunkVisits: 2, snapshotEntriesPerTick: 4 };
+    const sender = new SnapshotSender(receiver, storeOf(10), 0, tuning, true);
+    const perTick: number[] = [];
+    for (let done = false; !done; sender.tick(true)) {
+      let entries = 0;
+      while (receiver.frames.length > 0) {
+        entries += receiver.take().entries.length;
+        done = sender.confirmed();
+      }
+      perTick.push(entries);
     }
-    perTick.push(entries);
-  }
-  assertEquals(perTick, [4, 4, 2]);
-});
+    assertEquals(perTick, [4, 4, 2]);
+  },
+);
 
-Deno.test("what is paced leaves without a break where nobody else is busy", pure, () => {
+Deno.test("a paced snapshot leaves without a break while the sender is not busy", pure, () => {
   const receiver = new Receiver();
   const tuning = { ...tuningDefault, snapshotChunkVisits: 2, snapshotEntriesPerTick: 4 };
   const sender = new SnapshotSender(receiver, storeOf(20), 0, tuning, true);
@@ -219,7 +223,7 @@ Deno.test("what is paced leaves without a break where nobody else is busy", pure
   assertStrictEquals(entries, 20);
 });
 
-Deno.test("a tick sends nothing over what may be under way", pure, () => {
+Deno.test("a tick sends no more chunks than may be under way", pure, () => {
   const receiver = new Receiver();
   const sender = new SnapshotSender(
     receiver,

@@ -4,7 +4,7 @@ import { type Random, seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;
 
-/** What an entry says. */
+/** The fields of an entry. */
 function held(entry: Entry | undefined): { value: string; timestamp: number } | undefined {
   return entry && { value: entry.value, timestamp: entry.timestamp };
 }
@@ -14,7 +14,7 @@ function heldIn(store: Store): unknown[] {
   return Array.from(store.entries(), ([key, entry]) => [key, held(entry)]);
 }
 
-/** What a reading says, without the text that says the same. */
+/** The fields of a reading without `text`, which repeats them. */
 function read(store: Store, key: string, seen: number): Reading {
   const reading = store.read(key, seen);
   if (!reading.fresh) return reading;
@@ -26,7 +26,7 @@ function read(store: Store, key: string, seen: number): Reading {
   return rest;
 }
 
-/** The GET rule (enunciado 5.f). `own` is the table's timestamp of the key, 0 where it has none. */
+/** The GET rule (enunciado 5.f). `own` is the table's timestamp of the key, 0 if it has none. */
 const rule: { own: number; seen: number; reading: Reading; because: string }[] = [
   {
     own: 0,

@@ -55,7 +55,7 @@ Deno.test("writes larger than the whole log leave an empty log that says so", pu
 });
 
 Deno.test(
-  "whatever the log reaches, it has every write after it; over 20,000 random appends",
+  "the log has every write after a timestamp that it reaches; over 20,000 random appends",
   pure,
   seeded((random) => {
     for (let round = 0; round < 100; round++) compare(random, 200, 60, 8, 1);

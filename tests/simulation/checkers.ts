@@ -1,5 +1,5 @@
 /**
- * What must hold in every run, each rule by itself.
+ * The rules that hold in every run, each by itself.
  *
  * A checker is told what happened, in the order in which it happened, and says what was wrong. It
  * knows nothing of how servers and clients work.
@@ -7,7 +7,7 @@
 
 import type { Store } from "../../lib/replication/store.ts";
 
-/** What a client, or somebody looking over a server's shoulder, can see. */
+/** An event that a client sees, or an observer of a server. */
 export type Observation =
   /** A client sends a request. `value` is that of a PUT. */
   | { kind: "asked"; op: number; client: string; key: string; value: string | undefined }
@@ -39,7 +39,7 @@ export type Observation =
     value: string;
     timestamp: number;
   }
-  /** What the servers hold that the leader counts as in sync and that are alive. */
+  /** The timestamps of the living servers that the leader counts as in sync. */
   | { kind: "inspected"; inSync: readonly Table[] }
   /**
    * The leader sends a PUT_OK. `copies` are the timestamps that the servers hold for the key which
@@ -64,7 +64,7 @@ export type Observation =
    */
   | { kind: "ended"; tables: Table[]; lastPuts: number; lastGets: number; clients: number };
 
-/** What one server holds at the end. */
+/** The table of one server. */
 export interface Table {
   readonly server: string;
   readonly readable: boolean;
@@ -74,7 +74,7 @@ export interface Table {
 /** Returns what is wrong with an observation, in words. */
 export type Checker = (seen: Observation) => string | undefined;
 
-/** What the rules need to know of a cluster. */
+/** The settings that the rules depend on. */
 export interface Limits {
   readonly minInSync: number;
   /** Every request is answered within this time. */
@@ -200,7 +200,7 @@ function noInventions(): Checker {
     if (o.kind !== "got") return undefined;
     const invented = o.value === null ? o.timestamp !== 0 : !written.has(`${o.key} ${o.value}`);
     return invented
-      ? `${o.client} read ${o.key} = ${o.value} at ${o.timestamp}, which nobody wrote`
+      ? `${o.client} read ${o.key} = ${o.value} at ${o.timestamp}, which no client wrote`
       : undefined;
   };
 }

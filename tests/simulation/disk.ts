@@ -1,6 +1,5 @@
 /**
- * A disk that only exists in memory: what was synced survives a crash, and of what was not any first
- * part may.
+ * A disk in memory. Synced messages survive a crash; of the others, any first part may survive.
  */
 
 import type { Journal, JournalMessage } from "../../lib/replication/journal.ts";
@@ -15,7 +14,7 @@ export class Disk {
   readonly #random: Random;
   /** Frames that a process finds when it starts. */
   readonly #frames: string[] = [];
-  /** It is never slow any more. */
+  /** Whether it is never slow any more. */
   calm = false;
 
   constructor(clock: Clock, random: Random) {
@@ -23,7 +22,7 @@ export class Disk {
     this.#random = random;
   }
 
-  /** What a process finds. */
+  /** The state that a new process finds. */
   load(): RecoveredState {
     const recovered = new RecoveredState();
     for (const frame of this.#frames) {
@@ -32,7 +31,7 @@ export class Disk {
     return recovered;
   }
 
-  /** All is lost. */
+  /** Loses everything. */
   wipe(): void {
     this.#frames.length = 0;
   }
@@ -43,7 +42,7 @@ export class Disk {
   }
 }
 
-/** What a process writes to its disk, with one sync at a time. */
+/** The journal of a process, with one sync at a time. */
 export class DiskJournal implements Journal {
   readonly #disk: Disk;
   readonly #frames: string[];

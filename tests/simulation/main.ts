@@ -27,7 +27,7 @@ deno task simulate [FLAGS]
 const seedMax = 2 ** 32 - 1;
 const progressEveryMs = 200;
 
-/** Returns the exit code: 1 where a rule broke. */
+/** Returns the exit code: 1 if a rule broke. */
 function main(terminal: Terminal): number {
   const { values, switches } = parseFlags(Deno.args, ["seeds", "from", "seed", "only"], [
     "durable",

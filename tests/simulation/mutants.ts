@@ -15,11 +15,11 @@ interface Mutant {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
-  /** It shows where servers have disks. */
+  /** Whether it shows only if servers have disks. */
   readonly durable?: true;
-  /** So many seeds it gets, where that is not {@linkcode seedsMax}. */
+  /** The number of seeds, if it is not {@linkcode seedsMax}. */
   readonly seeds?: number;
-  /** A second change, where one alone makes no difference. */
+  /** A second change, if one alone makes no difference. */
   readonly also?: { readonly find: string; readonly replace: string };
 }
 
@@ -193,28 +193,28 @@ const mutants: readonly Mutant[] = [
     replace: "this.#apply(pending, written);",
   },
   {
-    name: "a follower does not write down SYNC",
+    name: "a follower does not write SYNC to the journal",
     file: "replication/follower.ts",
     durable: true,
     find: `case "SYNC":\n        this.#ledger.append(message);`,
     replace: `case "SYNC":`,
   },
   {
-    name: "a follower does not write down what a snapshot brings",
+    name: "a follower does not write a snapshot to the journal",
     file: "replication/follower.ts",
     durable: true,
     find: `case "SNAPSHOT":\n        this.#ledger.append(message);`,
     replace: `case "SNAPSHOT":`,
   },
   {
-    name: "a leader does not write down what it takes over from a follower",
+    name: "a leader does not write the table that it copies to the journal",
     file: "replication/recovery.ts",
     durable: true,
     find: "ledger.append(chunk);",
     replace: "",
   },
   {
-    name: "a leader does not write down where it goes on",
+    name: "a leader does not write its first timestamp to the journal",
     file: "replication/leader.ts",
     durable: true,
     find: "this.#ledger.append(new Sync(cluster, table, timestamp));",

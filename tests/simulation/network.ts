@@ -2,7 +2,7 @@
  * A network and a clock that only exist in memory: connections carry bytes, late, in pieces, or not
  * at all.
  *
- * What TCP promises holds here too: within one direction of one connection bytes arrive in order
+ * As with TCP, within one direction of one connection bytes arrive in order
  * and once, up to the point where the connection breaks. Nothing holds across connections.
  */
 
@@ -17,7 +17,7 @@ interface Event {
   readonly run: () => void;
 }
 
-/** Simulated time: whatever is due next happens next. */
+/** Simulated time: the event that is due next happens next. */
 export class Clock {
   /** Simulated milliseconds since the start. */
   now = 0;
@@ -26,7 +26,7 @@ export class Clock {
   #order = 0;
   readonly #endOfTurn: (() => void)[] = [];
 
-  /** Runs something so many milliseconds from now. */
+  /** Runs an action `ms` milliseconds from now. */
   after(ms: number, run: () => void): void {
     const event = { at: this.now + ms, order: this.#order++, run };
     const heap = this.#heap;
@@ -40,7 +40,7 @@ export class Clock {
     heap[i] = event;
   }
 
-  /** Runs something once what happens now is over. */
+  /** Runs an action at the end of the present event. */
   atEndOfTurn(run: () => void): void {
     this.#endOfTurn.push(run);
   }
@@ -87,11 +87,11 @@ export interface Host {
   readonly ip: string;
   /** Until when the process stands still, or reads late. */
   readonly stopUntil: number;
-  /** So many milliseconds pass between arrival and reading. */
+  /** The time between arrival and reading. */
   readonly readDelayMs: number;
 }
 
-/** What a process does with a connection. */
+/** A process that has ends of connections. */
 export interface Process {
   /** Lines that arrived together. */
   receive(link: Endpoint, lines: string[], failure?: FrameError): void;
@@ -279,7 +279,7 @@ export class Network {
     this.#blocked.set(way, Math.max(until, this.#blocked.get(way) ?? 0));
   }
 
-  /** Until when nothing gets through; 0 where the way is free. */
+  /** Until when nothing gets through; 0 if the way is free. */
   blockedUntil(from: Host, to: Host): number {
     return this.#blocked.size === 0 ? 0 : this.#blocked.get(`${from.ip}>${to.ip}`) ?? 0;
   }

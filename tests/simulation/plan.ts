@@ -1,4 +1,4 @@
-/** What happens in a simulated run: requests and faults, each at its time, all from one seed. */
+/** The plan of a simulated run: requests and faults, each at its time, all from one seed. */
 
 import { Random } from "../support/random.ts";
 
@@ -24,7 +24,7 @@ export type Action =
       readonly kind: "crash";
       readonly server: number;
       readonly downMs: number;
-      /** What its disk had is gone too. */
+      /** Whether its disk is lost too. */
       readonly wiped?: true;
     }
     /** A process stands still, as with SIGSTOP. */
@@ -145,7 +145,7 @@ export function makeDurablePlan(seed: number): Plan {
   return { ...plan, durable, actions };
 }
 
-/** True where disks alone keep every acknowledged write, whoever crashes. */
+/** Whether the disks alone keep every acknowledged write, whichever servers crash. */
 export function survivesAll({ durable }: Plan): boolean {
   const [leader, first, second] = durable ?? [];
   // Of two servers that must hold a write one is a follower.

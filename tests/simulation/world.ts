@@ -1,4 +1,4 @@
-/** Three real nodes, their simulated hosts, and simulated clients that follow a plan. */
+/** A real leader with two followers, their simulated hosts, and simulated clients that follow a plan. */
 
 import { Channel } from "@std/async/channel";
 import type { FrameError } from "../../lib/mensagem.ts";
@@ -49,9 +49,9 @@ const inspectEveryMs = 100;
 
 /** How a run went. */
 export interface Outcome {
-  /** The first broken rule, in words; `undefined` where all held. */
+  /** The first broken rule, in words; `undefined` if all held. */
   readonly violation: string | undefined;
-  /** What happened, line by line, where it was asked for. */
+  /** The events, line by line, if a trace was asked for. */
   readonly trace: readonly string[];
   /** Requests that succeeded before the healing. */
   readonly done: number;
@@ -77,7 +77,7 @@ class World {
   readonly acknowledged = new Map<string, number>();
   #nextOp = 1;
   #nextLife = 1;
-  /** When all is healed and nobody is cut off any more. */
+  /** When all is healed and no server is cut off any more. */
   #calmMs = 0;
   /**
    * Servers, by their lives, that hold every acknowledged write: one of them must always be left
@@ -262,7 +262,7 @@ class World {
   }
 
   #lastRequests(): void {
-    this.trace("== everybody writes and reads once more");
+    this.trace("== every client writes and reads once more");
     this.clients.forEach((client, i) => {
       client.ask("put", "last", this.servers[i % 3]!, false);
       this.clock.after(200, () => client.ask("get", "last", this.servers[(i + 1) % 3]!, false));
@@ -320,7 +320,7 @@ class Life implements Process {
   readonly engine: Leader | Follower;
   readonly #context: ServerContext;
   readonly #journal: DiskJournal | undefined;
-  /** What was acknowledged, for each key, when this life began. */
+  /** The acknowledged timestamp of each key when this life began. */
   readonly startFloors: ReadonlyMap<string, number>;
   readonly #world: World;
   readonly #server: Server;
@@ -371,7 +371,7 @@ class Life implements Process {
     this.#tick();
   }
 
-  /** Somebody has connected to this process. */
+  /** Takes a connection to this process, or of it. */
   accept(link: Endpoint, fromClient: boolean): void {
     this.#handlers.set(link, new ConnectionHandler(link, this.#context));
     if (fromClient) link.onSend = (frame) => this.#answered(frame);
@@ -483,7 +483,7 @@ class Life implements Process {
     clock.after(Math.max(tickMs, this.#server.stopUntil - clock.now), () => this.#tick());
   }
 
-  /** Runs something in this process, as soon as it does not stand still. */
+  /** Runs an action in this process as soon as it does not stand still. */
   #whenRunning(run: () => void): void {
     const { clock } = this.#world;
     const wait = this.#server.stopUntil - clock.now;
@@ -560,7 +560,7 @@ class Client implements Process, Host {
   }
 
   /**
-   * Returns the number of the request, the last one where it is sent twice; 0 where it is not sent.
+   * Returns the number of the request: the last one if it is sent twice, 0 if it is not sent.
    */
   ask(kind: "put" | "get", key: string, server: Server, twice: boolean): number {
     const link = this.#linkTo(server);
@@ -624,7 +624,7 @@ class Client implements Process, Host {
   }
 }
 
-/** The id of a request or an answer; 0 where it has none. */
+/** The id of a request or an answer; 0 if it has none. */
 function readId(frame: string): number {
   return Number(/"id":(\d+)/.exec(frame)?.[1] ?? 0);
 }

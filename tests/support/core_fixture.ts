@@ -2,7 +2,7 @@
  * The protocol core in a fake world without sockets and timers: one server among scripted peers
  * ({@linkcode Stage}), or whole clusters whose messages the test delivers ({@linkcode Cluster}).
  *
- * What is sent, printed and answered is compared as short lines such as `REPLICATION a=1 @7`.
+ * Tests compare messages, prints and answers as short lines such as `REPLICATION a=1 @7`.
  *
  * @module
  */
@@ -50,7 +50,7 @@ function pair(key: string, value: string | null): string {
   return `${key}=${value.length > 20 ? `<${value.length}>` : value}`;
 }
 
-/** What a frame says, in one short line. Of an `ERROR` its id and code, not its words. */
+/** A frame as one short line. Of an `ERROR` it shows the id and the code, not the words. */
 export function brief(frame: string): string {
   const message = Mensagem.decode(frame);
   const id = "id" in message && message.id !== undefined ? ` #${message.id}` : "";
@@ -92,7 +92,7 @@ export const processStatus: ProcessStatus = {
   faults: false,
 };
 
-/** What the connections of a server share, where nothing else is said. */
+/** The usual context of a server's connections. */
 function contextOf(self: string, engine: Leader | Follower, tuning: Tuning): ServerContext {
   return {
     self,
@@ -131,7 +131,7 @@ function recordPrints(take: (line: string) => void): ServerPrints {
   };
 }
 
-/** What prints do not show, as short lines. */
+/** The events of a listener, as short lines. */
 function recordEvents(take: (line: string) => void): ReplicationListener {
   return {
     written: (key, value, timestamp, waitedMs) =>
@@ -145,7 +145,7 @@ function recordEvents(take: (line: string) => void): ReplicationListener {
   };
 }
 
-/** A disk in the test's hand: nothing is on it before {@linkcode FakeJournal.sync}. */
+/** A journal that the test syncs: nothing is on the disk before {@linkcode FakeJournal.sync}. */
 export class FakeJournal implements Journal {
   /** Frames that the disk has. */
   readonly kept: string[] = [];
@@ -163,7 +163,7 @@ export class FakeJournal implements Journal {
     this.#engine = engine;
   }
 
-  /** What waits for the disk, in short lines. */
+  /** The messages that wait for the disk, as short lines. */
   get waiting(): string[] {
     return this.#waiting.map(brief);
   }
@@ -186,25 +186,25 @@ export class FakeJournal implements Journal {
   }
 }
 
-/** One server of which every connection and every moment is in the test's hand. It starts at time 0. */
+/** One server whose connections and time the test controls. It starts at time 0. */
 export class Stage {
   /** The leader or follower under test. */
   readonly engine: Leader | Follower;
-  /** What its connections share. */
+  /** The context of its connections. */
   readonly context: ServerContext;
-  /** What it printed. */
+  /** The lines that it printed. */
   prints: string[] = [];
-  /** What it told an observer besides. */
+  /** The events that it told its listener. */
   readonly watched: string[] = [];
   /** Whether it takes FAULT. */
   faults = false;
   /** The secrets that its next connections have to prove. */
   secrets: Secrets = {};
-  /** What it told the operator. */
+  /** The lines that it told the operator. */
   readonly reports: string[] = [];
   /** The times at which it asked for a dial. */
   readonly dials: number[] = [];
-  /** What its host draws at random. */
+  /** The random number of its host. */
   random: number;
   /** Milliseconds. */
   now = 0;
@@ -212,7 +212,7 @@ export class Stage {
   #waiting: (() => void) | undefined;
   #dialler: Dialler | undefined;
 
-  /** A server at the address `self`. It leads where that is {@linkcode leader}. */
+  /** A server at the address `self`. It leads if that is {@linkcode leader}. */
   constructor(
     self: string,
     tuning?: Partial<Tuning>,
@@ -260,7 +260,7 @@ export class Stage {
     this.engine.checkInvariants();
   }
 
-  /** Somebody connects to the server. */
+  /** A peer connects to the server. */
   connect(peer: string): FakeLink {
     return new FakeLink(this, peer);
   }
@@ -301,7 +301,7 @@ export class Stage {
     this.engine.checkInvariants();
   }
 
-  /** What was printed since the last call. */
+  /** The lines that were printed since the last call. */
   printed(): string[] {
     const prints = this.prints;
     this.prints = [];
@@ -379,7 +379,7 @@ export class FakeLink implements HandledConnection {
     this.#stage.engine.checkInvariants();
   }
 
-  /** What the server sent since the last call, heartbeats left out. */
+  /** The frames that the server sent since the last call, without heartbeats, as short lines. */
   heard(): string[] {
     return this.heardFrames().map(brief);
   }
@@ -392,7 +392,7 @@ export class FakeLink implements HandledConnection {
   }
 }
 
-/** What is sent may be several frames. */
+/** The frames of a text. */
 export function framesIn(text: string): string[] {
   return text.match(/[^\n]*\n/g) ?? [];
 }
@@ -422,7 +422,7 @@ export function openLeader(tuning: Partial<Tuning> = {}): OpenLeader {
   return { stage, f1, f2, client: stage.connect(client) };
 }
 
-/** An open leader at timestamp `count`: so many acknowledged writes, `k1=1@1` and on. */
+/** An open leader at timestamp `count`: that many acknowledged writes, `k1=1@1` and on. */
 export function openLeaderWith(count: number, tuning: Partial<Tuning> = {}): OpenLeader {
   const open = openLeader(tuning);
   for (let n = 1; n <= count; n++) open.client.say(new Put(n, `k${n}`, `${n}`));
@@ -443,7 +443,7 @@ class End implements HandledConnection {
   readonly peer: string;
   betweenServers = false;
   readonly unsentChars = 0;
-  /** Who has this end. */
+  /** The process that has this end. */
   readonly party: Party;
   other!: End;
   /** Frames on their way to this end, in order. */
@@ -475,7 +475,7 @@ class End implements HandledConnection {
     return !this.told && (this.closed || this.other.closed || this.inbox.length > 0);
   }
 
-  /** Delivers so many frames at once, or the end of the connection where no frame is left. */
+  /** Delivers `count` frames at once, or the end of the connection if no frame is left. */
   deliver(count = Infinity): void {
     if (this.closed || this.inbox.length === 0) {
       this.closed = this.told = true;
@@ -577,7 +577,7 @@ export class FakeClient implements Party {
   }
 }
 
-/** Real leader and followers, and a network in which nothing moves by itself. */
+/** Real leader and followers, and a network that delivers only when told to. */
 export class Cluster {
   /** The processes, `undefined` for one that is down. */
   readonly servers: (Server | undefined)[];
@@ -658,7 +658,7 @@ export class Cluster {
     while (this.deliver((ends) => ends[0]!));
   }
 
-  /** Delivers at one of the ends where something is due. Returns false where there was none. */
+  /** Delivers to one of the ends with something due. Returns `false` if there is none. */
   deliver(choose: (ends: readonly End[]) => End, count?: number): boolean {
     this.#answerDials();
     this.#ends = this.#ends.filter((end) => !end.told);

@@ -1,22 +1,15 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { ErrorReply, Get, Mensagem, Put, Status, StatusOk } from "../../lib/mensagem.ts";
 import {
-  ack,
-  client,
   Cluster,
   type FakeClient,
   follower1,
-  follower2,
   leader,
-  openLeaderWith,
-  processStatus,
   pure,
   Stage,
 } from "../support/core_fixture.ts";
-import { Secret } from "../../lib/auth/secret.ts";
 import { type Random, seeded } from "../support/random.ts";
 
-/** So small that whoever missed a write needs a snapshot, of which every key is a chunk. */
+/** So small that a follower which missed a write needs a snapshot, with one chunk for each key. */
 const snapshots = { logBytesMax: 60, snapshotChunkVisits: 1 };
 
 /** The only answer to a request. */
@@ -39,72 +32,6 @@ function assertSameTables(cluster: Cluster): void {
   const tables = cluster.servers.map((_, index) => cluster.table(index));
   for (const table of tables) assertEquals(table, tables[0]);
 }
-
-// One node
-
-Deno.test("a GET is answered by the rule, and printed with both timestamps", pure, () => {
-  const { stage, client: someone } = openLeaderWith(2);
-  someone.say(new Get(1, "k2", 0), new Get(2, "k2", 2), new Get(3, "k2", 3));
-  someone.say(new Get(4, "no", 0), new Get(5, "no", 1));
-  assertEquals(someone.heard(), [
-    "GET_OK #1 k2=2 @2",
-    "GET_OK #2 k2=2 @2",
-    "TRY_OTHER_SERVER_OR_LATER #3 k2 @2",
-    "GET_OK #4 no=NULL @0",
-    "TRY_OTHER_SERVER_OR_LATER #5 no @0",
-  ]);
-  assertEquals(stage.printed(), [
-    `${client} GET k2 seen @0, own @2: 2`,
-    `${client} GET k2 seen @2, own @2: 2`,
-    `${client} GET k2 seen @3, own @2: TRY_OTHER`,
-    `${client} GET no seen @0, own @0: NULL`,
-    `${client} GET no seen @1, own @0: TRY_OTHER`,
-  ]);
-});
-
-Deno.test("STATUS: what a leader knows of its followers, its table and its process", pure, () => {
-  const { stage, f1, f2, client: someone } = openLeaderWith(2);
-  f1.say(ack(2));
-  someone.say(new Put(1, "k1", "new"));
-  f2.say(ack(3));
-  f1.end();
-  stage.join("10.0.0.4:10097");
-  someone.heard();
-  someone.say(new Status(9));
-  assertEquals(someone.heardFrames().map((frame) => Mensagem.decode(frame)), [
-    new StatusOk(9, {
-      server: leader,
-      leader,
-      cluster: "new1",
-      timestamp: 3,
-      inSync: [leader, follower2],
-      followers: [
-        { server: follower2, timestamp: 3, inSync: true },
-        { server: "10.0.0.4:10097", timestamp: 0, inSync: false },
-      ],
-      keys: 2,
-      ...processStatus,
-    }),
-  ]);
-});
-
-Deno.test("STATUS of a follower that has not reached its leader", pure, () => {
-  const someone = new Stage(follower1).connect(client);
-  someone.say(new Status(9));
-  assertEquals(someone.heardFrames().map((frame) => Mensagem.decode(frame)), [
-    new StatusOk(9, {
-      server: follower1,
-      leader,
-      cluster: "",
-      timestamp: 0,
-      inSync: [],
-      followers: [],
-      keys: 0,
-      ...processStatus,
-    }),
-  ]);
-});
-
 Deno.test("the server whose address is the leader's leads, any other one dials", pure, () => {
   const lead = new Stage(leader);
   lead.pass(1_000);
@@ -113,81 +40,6 @@ Deno.test("the server whose address is the leader's leads, any other one dials",
   follower.pass(1_000);
   assertEquals(follower.dials.length, 1);
 });
-
-Deno.test(
-  "a message with a wrong field is an error with its id, and the connection goes on",
-  pure,
-  () => {
-    const { client: someone, stage } = openLeaderWith(1);
-    someone.sayLine(
-      `{"type":"PUT","id":4,"key":"a"}`,
-      `{"type":"PUT","id":5,"key":"","value":"x"}`,
-      `{"type":"PUT","id":6,"key":"a","value":"${"x".repeat(1024 * 1024 + 1)}"}`,
-      `{"type":"DELETE","id":7,"key":"a"}`,
-      `{"type":"GET","id":-1,"key":"a","timestamp":0}`,
-      `{"type":"GET","id":8,"key":"k1","timestamp":0,"extra":true}`,
-    );
-    assertEquals(someone.heard(), [
-      "ERROR #4 BAD_MESSAGE",
-      "ERROR #5 BAD_MESSAGE",
-      "ERROR #6 TOO_LARGE",
-      "ERROR #7 BAD_MESSAGE",
-      "ERROR BAD_MESSAGE",
-      "GET_OK #8 k1=1 @1",
-    ]);
-    assert(someone.open);
-    assertEquals(stage.table, ["k1=1@1"]);
-  },
-);
-
-Deno.test("a line that is no object ends the connection after one ERROR", pure, () => {
-  for (const line of ["", "POST / HTTP/1.1", "[]", "null", `"PUT"`, "{"]) {
-    const { client: someone } = openLeaderWith(1);
-    someone.sayLine(line);
-    assertEquals(someone.heard(), ["ERROR BAD_MESSAGE"], line);
-    assert(!someone.open, line);
-  }
-});
-
-Deno.test(
-  "between servers an ERROR is not answered by an ERROR; a client hears that it may not",
-  pure,
-  () => {
-    const errors = [new ErrorReply("FORBIDDEN", "no"), new ErrorReply("UNAVAILABLE", "no", 3)];
-    const { f1, client: someone } = openLeaderWith(1);
-    f1.say(...errors);
-    assertEquals(f1.heard(), []);
-    assert(f1.open);
-    for (const link of [someone, new Stage(follower1).connect(client)]) {
-      link.say(...errors);
-      assertEquals(link.heard(), ["ERROR FORBIDDEN", "ERROR #3 FORBIDDEN"]);
-      assert(link.open);
-    }
-  },
-);
-
-Deno.test(
-  "a client that has not proved the password is refused, request by request",
-  pure,
-  async () => {
-    const { stage } = openLeaderWith(1);
-    stage.secrets = { client: await Secret.from("password") };
-    const stranger = stage.connect(client);
-    stranger.say(new Get(1, "k1", 0), new Put(2, "k1", "x"));
-    assertEquals(stranger.heard(), ["ERROR #1 FORBIDDEN", "ERROR #2 FORBIDDEN"]);
-    assertEquals(stage.table, ["k1=1@1"]);
-    assertEquals(stage.printed(), []);
-  },
-);
-
-Deno.test("a reply that nobody asked for is forbidden, with its id", pure, () => {
-  const { client: someone } = openLeaderWith(1);
-  someone.sayLine(`{"type":"PUT_OK","id":3,"key":"a","timestamp":1}`);
-  someone.sayLine(`{"type":"GET_OK","id":4,"key":"a","value":null,"timestamp":1}`);
-  assertEquals(someone.heard(), ["ERROR #3 FORBIDDEN", "ERROR #4 FORBIDDEN"]);
-});
-
-// Several nodes
 
 Deno.test("any server takes a PUT, and then every server answers with it", pure, () => {
   const cluster = Cluster.open();
@@ -261,7 +113,7 @@ Deno.test("a follower that was killed gets everything back while writing goes on
 });
 
 Deno.test(
-  "what a follower missed is printed when it comes from the log, not from a snapshot",
+  "a missed write is printed when it comes from the log, not when it comes in a snapshot",
   pure,
   () => {
     for (const [tuning, expected] of [[{}, 3], [snapshots, 0]] as const) {
@@ -278,7 +130,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a leader that lost its memory has every acknowledged write, and goes on far above",
+  "a leader that lost its memory recovers every acknowledged write, and goes on far above",
   pure,
   () => {
     const cluster = Cluster.open();
@@ -344,7 +196,7 @@ Deno.test("a cluster that wrote nothing skips ahead all the same", pure, () => {
 });
 
 Deno.test("a leader that dies at any moment of its recovery can recover again", pure, () => {
-  // The second life of the leader ends after so many messages; then come the third one and its writes.
+  // The second life of the leader ends after `moment` messages. Then comes the third, with writes.
   for (let moment = 0; moment < 40; moment++) {
     const cluster = Cluster.open(snapshots);
     for (const key of ["a", "b", "c"]) put(cluster, cluster.client(1), key, "1");
@@ -425,7 +277,7 @@ interface Schedule {
 
 /**
  * Requests of random clients among crashes, cuts and hangs; in the end all is healed and every process is up.
- * A process dies only where `mayCrash` allows it.
+ * A process dies only if `mayCrash` allows it.
  */
 function runSchedule(random: Random, mayCrash: (cluster: Cluster) => boolean): Schedule {
   const tuning = {
