@@ -5,7 +5,7 @@
  */
 
 import { type Address, formatAddress, isLoopback, parseAddress } from "../lib/wire/address.ts";
-import { Secret } from "../lib/auth/proof.ts";
+import { Secret } from "../lib/auth/secret.ts";
 import { escapeControls } from "../lib/cli/escape.ts";
 import { exitCode } from "../lib/cli/exit_codes.ts";
 import { parseFlags, UsageError } from "../lib/cli/flags.ts";

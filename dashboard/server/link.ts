@@ -5,8 +5,10 @@
  */
 
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
-import { DiallerProof, type Secret } from "../../lib/auth/proof.ts";
-import { Connection, type Receiver, type Tls } from "../../lib/net/connection.ts";
+import { DiallerHandshake } from "../../lib/auth/handshake.ts";
+import type { Secret } from "../../lib/auth/secret.ts";
+import type { Connection, Receiver } from "../../lib/net/connection.ts";
+import { dial, type Tls } from "../../lib/net/dial.ts";
 import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
 import { requestTimeoutMs } from "../../lib/limits.ts";
 import {
@@ -39,7 +41,7 @@ interface Waiting {
 }
 
 interface Proving {
-  readonly proof: DiallerProof;
+  readonly handshake: DiallerHandshake;
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -82,7 +84,7 @@ export class ServerLink implements Receiver {
    * @throws {Error} where that does not succeed before the signal is aborted.
    */
   static async open(address: Address, entry: Entry, signal: AbortSignal): Promise<ServerLink> {
-    const connection = await Connection.dial(address, signal, entry.tls);
+    const connection = await dial(address, signal, entry.tls);
     const link = new ServerLink(formatAddress(address), connection);
     const giveUp = () => link.#fail("no answer in time");
     signal.addEventListener("abort", giveUp);
@@ -188,18 +190,20 @@ export class ServerLink implements Receiver {
   }
 
   async #prove(password: Secret): Promise<void> {
-    this.#proof = { proof: new DiallerProof(password, "client"), done: Promise.withResolvers() };
-    this.#connection.send(this.#proof.proof.hello.encode());
+    const handshake = new DiallerHandshake(password, "client");
+    this.#proof = { handshake, done: Promise.withResolvers() };
+    this.#connection.send(handshake.hello.encode());
     await this.#proof.done.promise;
-    this.#proof = undefined;
   }
 
-  async #takeProof(reply: AnyMensagem, { proof, done }: Proving): Promise<void> {
-    if (reply.type === "PROOF_OK") return done.resolve();
-    if (reply.type === "ERROR") return this.#fail(`${reply.code}: ${reply.message}`);
-    const answer = reply.type === "CHALLENGE" ? await proof.answer(reply) : undefined;
-    if (answer === undefined) this.#fail("the password is wrong, or this is another server");
-    else this.#connection.send(answer.encode());
+  async #takeProof(reply: AnyMensagem, { handshake, done }: Proving): Promise<void> {
+    const step = await handshake.receive(reply);
+    if (step.kind === "send") this.#connection.send(step.message.encode());
+    else if (step.kind === "refused") this.#fail(step.reason);
+    else {
+      this.#proof = undefined;
+      done.resolve();
+    }
   }
 
   #fail(reason: string): void {

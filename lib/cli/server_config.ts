@@ -5,13 +5,13 @@
  * @module
  */
 
-import { Secret } from "../auth/proof.ts";
+import { Secret, type Secrets } from "../auth/secret.ts";
 import type { EtcdOptions } from "../etcd/client.ts";
 import { finishMs, ipDefault, portsDefault } from "../limits.ts";
-import type { Tls } from "../net/connection.ts";
+import type { Tls } from "../net/dial.ts";
+import type { TlsAcceptor } from "../net/tls.ts";
 import type { StartEngine } from "../replication/engine.ts";
 import type { Tuning } from "../replication/tuning.ts";
-import type { Secrets } from "../server/connection_handler.ts";
 import type { ServerLimits } from "../server/kv_server.ts";
 import { type Address, formatAddress, isLoopback, isWildcard, parsePort } from "../wire/address.ts";
 import { askEtcd } from "./etcd_flags.ts";
@@ -46,8 +46,8 @@ export interface ServerConfig {
   readonly limits: Partial<ServerLimits>;
   /** The secret of servers and the password of clients, if there are any. */
   readonly secrets: Secrets;
-  /** The certificates; `undefined` if connections are not encrypted. */
-  readonly tls: Required<Tls> | undefined;
+  /** Accepts TLS; `undefined` if connections are not encrypted. */
+  readonly tls: TlsAcceptor | undefined;
   /** Whether FAULT is allowed. */
   readonly allowFaults: boolean;
   /** Whether nothing is reported on standard error. */
@@ -64,8 +64,8 @@ export async function askServerConfig(
   flags: ServerFlags,
   terminal: Terminal,
 ): Promise<ServerConfig> {
-  const tls = readServerTls(flags.tls);
-  if (tls !== undefined) await checkCertificates(tls);
+  const files = readServerTls(flags.tls);
+  const tls = files && await acceptorWith(files);
   const secrets = await askSecrets(terminal, flags, tls !== undefined);
   const etcd = flags.etcd && await withEngine(await askEtcd(terminal, flags.etcd));
   const { listen, leader } = await askAddresses(terminal, flags);
@@ -92,10 +92,10 @@ export async function askServerConfig(
   };
 }
 
-async function checkCertificates(tls: Required<Tls>): Promise<void> {
-  const { checkTls } = await import("../net/tls.ts");
+async function acceptorWith(tls: Required<Tls>): Promise<TlsAcceptor> {
+  const { TlsAcceptor } = await import("../net/tls.ts");
   try {
-    checkTls(tls);
+    return new TlsAcceptor(tls);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Tls } from "../net/connection.ts";
+import type { Tls } from "../net/dial.ts";
 import { UsageError } from "./flags.ts";
 
 /** The flags for TLS, of servers, client and dashboard. */

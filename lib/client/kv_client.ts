@@ -18,8 +18,8 @@
 
 import { delay } from "@std/async/delay";
 import type { Address } from "../wire/address.ts";
-import { Secret } from "../auth/proof.ts";
-import type { Tls } from "../net/connection.ts";
+import { Secret } from "../auth/secret.ts";
+import type { Tls } from "../net/dial.ts";
 import { ClusterResetError, StaleError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
 import type { ErrorCode } from "../mensagem.ts";
 import { checkKey, checkValue, Get, Put, type ServerStatus, Status } from "../mensagem.ts";
@@ -29,7 +29,7 @@ import { jittered, type PooledServer, ServerPool } from "./server_pool.ts";
 import { type ExportedSession, type ReplyTo, type Request, Session } from "./session.ts";
 
 export { type Address, parseAddress } from "../wire/address.ts";
-export type { Tls } from "../net/connection.ts";
+export type { Tls } from "../net/dial.ts";
 export {
   ClusterResetError,
   type ServerErrorOptions,

@@ -5,8 +5,10 @@
  */
 
 import { type Address, formatAddress } from "../wire/address.ts";
-import { DiallerProof, type Secret } from "../auth/proof.ts";
-import { Connection, type Receiver, type Tls } from "../net/connection.ts";
+import { DiallerHandshake } from "../auth/handshake.ts";
+import type { Secret } from "../auth/secret.ts";
+import type { Connection, Receiver } from "../net/connection.ts";
+import { dial, type Tls } from "../net/dial.ts";
 import { ClusterResetError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
 import type { ErrorCode, FrameError } from "../mensagem.ts";
 import { type AnyMensagem, Mensagem, Status } from "../mensagem.ts";
@@ -59,13 +61,6 @@ class InFlight {
   ) {}
 }
 
-/** How far client and server have got in proving to each other that they know the password. */
-interface ServerProof {
-  readonly proof: DiallerProof;
-  /** The server has proved itself. */
-  trusted: boolean;
-}
-
 /**
  * One connection that carries any number of requests at once.
  *
@@ -96,7 +91,7 @@ export class ServerConnection implements Receiver {
   /** The server belongs to another cluster. */
   #foreign = false;
   /** While the server has not accepted this client's proof. */
-  #proof: ServerProof | undefined;
+  #handshake: DiallerHandshake | undefined;
   /** Requests without an answer, by id, the abandoned ones included. Empty once it has failed. */
   readonly #inFlight = new Map<number, InFlight>();
   #abandoned = 0;
@@ -200,11 +195,11 @@ export class ServerConnection implements Receiver {
       const secret = await password;
       const { signal } = this.#ending;
       signal.throwIfAborted();
-      this.#connection = await Connection.dial(address, signal, tls);
+      this.#connection = await dial(address, signal, tls);
       if (secret === undefined) this.#check(this.#connection);
       else {
-        this.#proof = { proof: new DiallerProof(secret, "client"), trusted: false };
-        this.#connection.send(this.#proof.proof.hello.encode());
+        this.#handshake = new DiallerHandshake(secret, "client");
+        this.#connection.send(this.#handshake.hello.encode());
       }
       await this.#connection.run(this);
       this.#fail("the connection was lost");
@@ -265,7 +260,7 @@ export class ServerConnection implements Receiver {
   /** Throws where the line is no answer to anything that was asked. */
   #take(line: string): void | Promise<void> {
     const reply = Mensagem.decode(line);
-    if (this.#proof !== undefined) return this.#takeProof(reply, this.#proof);
+    if (this.#handshake !== undefined) return this.#takeProof(reply, this.#handshake);
     const inFlight = "id" in reply && reply.id !== undefined
       ? this.#inFlight.get(reply.id)
       : undefined;
@@ -287,19 +282,13 @@ export class ServerConnection implements Receiver {
     }
   }
 
-  async #takeProof(reply: AnyMensagem, server: ServerProof): Promise<void> {
-    if (reply.type === "PROOF_OK" && server.trusted) {
-      this.#proof = undefined;
-      return this.#check(this.#connection!);
-    }
-    const answer = reply.type === "CHALLENGE" ? await server.proof.answer(reply) : undefined;
-    if (answer !== undefined) {
-      server.trusted = true;
-      this.#connection!.send(answer.encode());
-    } else if (reply.type === "ERROR") {
-      this.#fail(`${reply.code}: ${reply.message}`, { code: reply.code });
-    } else {
-      this.#fail("the password is wrong, or this is another server", { code: "FORBIDDEN" });
+  async #takeProof(reply: AnyMensagem, handshake: DiallerHandshake): Promise<void> {
+    const step = await handshake.receive(reply);
+    if (step.kind === "send") this.#connection!.send(step.message.encode());
+    else if (step.kind === "refused") this.#fail(step.reason, { code: step.code });
+    else {
+      this.#handshake = undefined;
+      this.#check(this.#connection!);
     }
   }
 

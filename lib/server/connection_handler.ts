@@ -5,21 +5,21 @@
  */
 
 import type { Channel } from "@std/async/channel";
-import { AcceptorProof, DiallerProof, type Role, type Secret } from "../auth/proof.ts";
+import { AcceptorHandshake, DiallerHandshake } from "../auth/handshake.ts";
+import type { Role, Secret, Secrets } from "../auth/secret.ts";
 import type { Connection, Receiver } from "../net/connection.ts";
 import type { FrameError } from "../mensagem.ts";
 import {
+  type AnyMensagem,
   type Challenge,
   ErrorReply,
   Heartbeat,
   type Hello,
+  Mensagem,
   type Proof,
-  ProofOk,
+  type ProofOk,
 } from "../mensagem.ts";
 import type { Node } from "../replication/node.ts";
-
-/** The secrets that a server knows, by what they open. Where there is none, all is open. */
-export type Secrets = Readonly<Partial<Record<Role, Secret>>>;
 
 /** Says nothing but that this end is there. */
 const heartbeat = new Heartbeat().encode();
@@ -49,14 +49,12 @@ export class Peer implements Receiver {
   /** The connection. */
   readonly connection: Connection;
   readonly #shared: Shared;
-  /** The other end has said HELLO. */
-  #acceptor: AcceptorProof | undefined;
-  /** This end has said HELLO, and waits for the other to accept its proof. */
+  /** `undefined` until the other end sends HELLO or PROOF. */
+  #acceptor: AcceptorHandshake | undefined;
+  /** `undefined` if this end is not proving anything. */
   #dialler: {
-    readonly proof: DiallerProof;
+    readonly handshake: DiallerHandshake;
     readonly done: PromiseWithResolvers<void>;
-    /** The other end has proved itself. */
-    trusted: boolean;
   } | undefined;
 
   /** Knows nothing of the other end yet. */
@@ -74,6 +72,7 @@ export class Peer implements Receiver {
 
   /** Hands a line to the node. */
   receive(line: string): void | Promise<void> {
+    if (this.#dialler !== undefined) return this.#takeAnswer(line);
     return this.#shared.node.receive(this.connection, line);
   }
 
@@ -98,59 +97,52 @@ export class Peer implements Receiver {
    * @throws {Error} where that does not succeed.
    */
   async prove(secret: Secret, role: Role): Promise<void> {
-    const proof = new DiallerProof(secret, role);
-    this.#dialler = { proof, done: Promise.withResolvers(), trusted: false };
-    this.connection.send(proof.hello.encode());
-    await this.#dialler.done.promise;
+    const handshake = new DiallerHandshake(secret, role);
+    const done = Promise.withResolvers<void>();
+    this.#dialler = { handshake, done };
+    this.connection.send(handshake.hello.encode());
+    await done.promise;
   }
 
   /** The connection has ended. */
   ended(): void {
-    this.#dialler?.done.reject(new Error("the other end has another secret, or is not the leader"));
+    this.#dialler?.done.reject(new Error("the connection ended during the handshake"));
   }
 
   /** Takes a message about secrets. */
   async authenticate(message: Hello | Challenge | Proof | ProofOk): Promise<void> {
-    switch (message.type) {
-      case "HELLO": {
-        // Servers dial the leader alone. A challenge of another server could be passed on to one
-        // that dials an impostor, who would then be taken for the leader.
-        if (message.role === "server" && !this.#shared.leads) {
-          return this.#refuse("this server is not the leader");
-        }
-        const secret = this.#shared.secrets[message.role];
-        if (secret === undefined) {
-          return this.#refuse(`this server has no secret for a ${message.role}`);
-        }
-        this.#acceptor = new AcceptorProof(secret, message);
-        this.connection.send((await this.#acceptor.challenge()).encode());
-        return;
-      }
-      case "PROOF": {
-        const acceptor = this.#acceptor;
-        this.#acceptor = undefined;
-        if (acceptor === undefined || !await acceptor.accepts(message)) {
-          return this.#refuse("the secret is wrong");
-        }
-        if (acceptor.role === "server") this.connection.mayJoin = true;
-        this.connection.mayAsk = true;
-        this.connection.send(new ProofOk().encode());
-        return;
-      }
-      case "CHALLENGE": {
-        const dialler = this.#dialler;
-        const answer = await dialler?.proof.answer(message);
-        if (dialler === undefined || answer === undefined) {
-          return this.#refuse("the secret is not the same here");
-        }
-        dialler.trusted = true;
-        this.connection.send(answer.encode());
-        return;
-      }
-      case "PROOF_OK":
-        if (this.#dialler?.trusted !== true) return this.#refuse("nothing was proved");
-        this.#dialler.done.resolve();
+    if (message.type !== "HELLO" && message.type !== "PROOF") {
+      return this.#refuse(`${message.type} came, but this server did not send HELLO`);
     }
+    this.#acceptor ??= new AcceptorHandshake(this.#shared.secrets, this.#shared.leads);
+    const step = await this.#acceptor.receive(message);
+    if (step.kind === "refused") return this.#refuse(step.reason);
+    if (step.kind === "accepted") {
+      if (step.role === "server") this.connection.mayJoin = true;
+      this.connection.mayAsk = true;
+    }
+    this.connection.send(step.message.encode());
+  }
+
+  /** Takes a line while this end proves that it knows the secret. */
+  async #takeAnswer(line: string): Promise<void> {
+    const { handshake, done } = this.#dialler!;
+    let message: AnyMensagem;
+    try {
+      message = Mensagem.decode(line);
+    } catch (error) {
+      this.#dialler = undefined;
+      done.reject(error);
+      return this.#refuse((error as Error).message);
+    }
+    const step = await handshake.receive(message);
+    if (step.kind === "send") return this.connection.send(step.message.encode());
+    this.#dialler = undefined;
+    if (step.kind === "accepted") return done.resolve();
+    done.reject(new Error(step.reason));
+    // An ERROR is never answered with an ERROR.
+    if (message.type === "ERROR") this.connection.close();
+    else this.#refuse(step.reason);
   }
 
   #refuse(reason: string): void {

@@ -1,126 +1,96 @@
 /**
- * One running server: a node with sockets and a clock.
+ * A running server: the node with sockets, a clock and limits.
  *
  * @module
  */
 
 import { Channel } from "@std/async/channel";
 import { delay } from "@std/async/delay";
-import { type Address, formatAddress, parseAddress } from "../wire/address.ts";
-import type { Secret } from "../auth/proof.ts";
-import {
-  Connection,
-  type ConnectionLimits,
-  connectionLimitsDefault,
-  Listener,
-  type Tls,
-} from "../net/connection.ts";
+import { type Address, formatAddress } from "../wire/address.ts";
+import type { Secrets } from "../auth/secret.ts";
+import { Connection, type ConnectionLimits, connectionLimitsDefault } from "../net/connection.ts";
+import { Listener } from "../net/listener.ts";
+import type { TlsAcceptor } from "../net/tls.ts";
+import type { TlsSocketOptions } from "../net/tls_socket.ts";
 import type { Engine, StartEngine } from "../replication/engine.ts";
 import type { OpenJournal } from "../replication/journal.ts";
 import { ErrorReply } from "../mensagem.ts";
 import { Node } from "../replication/node.ts";
-import { Observers } from "./observers.ts";
-import { Peer, type Secrets } from "./connection_handler.ts";
 import type { Host, ServerPrints, Watch } from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
-import { TlsAcceptor } from "../net/tls.ts";
-import { dialTimeoutMs, lingerMs } from "../limits.ts";
+import { lingerMs } from "../limits.ts";
+import { Admission, type AdmissionLimits, admissionLimitsDefault } from "./admission.ts";
+import { Peer, type Shared } from "./connection_handler.ts";
+import { waitForGroup } from "./group_wait.ts";
+import { LeaderDialer } from "./leader_dialer.ts";
+import { Observers } from "./observers.ts";
 
-/**
- * So long a leader with a journal waits, in milliseconds, for those to ask again whom it has just
- * answered: about as long as a quick disk takes for a sync.
- */
-export const pauseMs = 0.2;
-
-/** Pause between two ticks of a server's clock. Deadlines are that coarse. */
+/** Time between two ticks of a server. Deadlines are exact to one tick. */
 export const tickMs = 50;
 
-/** Connections to one server, all together. */
-export const connectionsMax = 16_384;
-
-/** Connections to one server from one IP address. */
-export const connectionsPerIpMax = 12_288;
-
-/** Connections over the limit that are still being told so. */
-export const refusedMax = 64;
-
-/**
- * Half-sent frames and unsent answers of all clients' connections together, in bytes. Beyond it
- * those that hold most are cut off.
- */
-export const heldBytesMax = 512 * 1024 * 1024;
-
-/** When a server stops, how long it waits for the answers that it still owes. */
+/** How long a server that stops waits for the answers that it still owes. */
 export const shutdownMs = 1_000;
 
-/** Pause between two looks at the connections that do not move. */
+/** Time between two checks for stalled connections. */
 export const sweepMs = 1_000;
 
-/** Who connects with TLS must have shaken hands within this time. */
+/** A TLS handshake must end within this time. */
 export const tlsHandshakeMs = 5_000;
 
 /** What a server needs to know. */
 export interface KvServerOptions {
-  /** Where it listens. Port 0 takes a free one. */
+  /** The address to listen on. Port 0 takes a free port. */
   readonly listen: Address;
-  /** Where the leader listens. Left out, or equal to `listen`, this server is the leader. */
+  /** The leader's address. If left out or equal to `listen`, this server is the leader. */
   readonly leader?: Address;
   /**
-   * Where the data is. Left out, in the embedded engine. Another one knows itself who leads, and no
-   * server joins.
+   * The engine that keeps the table. If left out, the embedded engine. Any other engine has a leader
+   * of its own, and no server may join.
    */
   readonly engine?: StartEngine;
-  /** Where the lines of the assignment go. */
+  /** Takes the assignment's lines for the console. */
   readonly prints: ServerPrints;
-  /** Is told what prints do not tell, whether somebody observes or not. */
+  /** Takes what `prints` does not show. It is told whether or not there are observers. */
   readonly watch?: Watch;
-  /** Takes everything else that an operator may want to know, line by line. */
+  /** Takes, line by line, everything else that an operator may want to know. */
   readonly report: (line: string) => void;
-  /** True where FAULT is taken: REPLICATIONs can be held, so that one can see what that does. */
+  /** Whether FAULT is taken, with which a client may hold or delay REPLICATIONs. */
   readonly allowFaults?: boolean;
   /** What differs from {@linkcode tuningDefault}. */
   readonly tuning?: Partial<Tuning>;
   /** What differs from {@linkcode serverLimitsDefault}. */
   readonly limits?: Partial<ServerLimits>;
   /**
-   * What servers must know to join, and clients to ask. Nobody has to prove anything where it is
-   * left out.
+   * What servers must know to join, and clients to send requests. If left out, nothing has to be
+   * proved.
    */
   readonly secrets?: Secrets;
   /**
-   * Where it is given, everybody must speak TLS, and servers join only with a certificate of the
-   * CA.
+   * Makes TLS sockets. If given, all connections must speak TLS, and a server may join only with a
+   * certificate of the CA.
    */
-  readonly tls?: Required<Tls>;
+  readonly tls?: TlsAcceptor;
   /**
-   * Where the server writes down what it holds. It stays the caller's, to be closed after the server.
-   * Left out, everything is in memory.
+   * The journal on disk. The caller closes it after the server. If left out, everything is in
+   * memory.
    */
   readonly journal?: OpenJournal;
 }
 
-/** What the connections of a server may cost, each of them and together. */
-export interface ServerLimits extends ConnectionLimits {
-  /** Connections, all together. */
-  readonly connectionsMax: number;
-  /** Connections from one IP address. */
-  readonly connectionsPerIpMax: number;
-  /** Half-sent frames and unsent answers of all clients' connections together, in bytes. */
-  readonly heldBytesMax: number;
-  /** For how long the TLS handshake of a connection may take. */
+/** What the connections of a server may cost, each and together. */
+export interface ServerLimits extends ConnectionLimits, AdmissionLimits {
+  /** How long the TLS handshake of a connection may take. */
   readonly tlsHandshakeMs: number;
 }
 
-/** The limits that hold where nothing else is said. */
+/** The default limits. */
 export const serverLimitsDefault: ServerLimits = {
   ...connectionLimitsDefault,
-  connectionsMax,
-  connectionsPerIpMax,
-  heldBytesMax,
+  ...admissionLimitsDefault,
   tlsHandshakeMs,
 };
 
-/** Prints and watch change while the server runs. */
+/** The host's prints and watch change while the server runs. */
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /**
@@ -137,110 +107,129 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
  *   tuning: { clusterSize: 1, minInSync: 1 },
  * });
  * ```
+ *
+ * It has many fields because it is the place where the parts are put together; each part keeps its
+ * own state.
  */
 export class KvServer implements AsyncDisposable {
-  /** Where it listens. */
+  /** The address it listens on. */
   readonly address: Address;
 
+  readonly #report: (line: string) => void;
+  readonly #limits: ServerLimits;
   readonly #listener: Listener;
-  readonly #leader: string;
+  readonly #tls: TlsAcceptor | undefined;
+  readonly #tlsOptions: TlsSocketOptions;
+  readonly #admission: Admission;
+  readonly #dialer: LeaderDialer;
   readonly #node: Node;
-  /** The engine, where it is not the embedded one. */
+  /** `undefined` if the engine is the embedded one, which the node keeps. */
   readonly #engine: Engine | undefined;
   readonly #observers: Observers;
-  readonly #report: (line: string) => void;
-  #lastReport = "";
-  readonly #limits: ServerLimits;
-  readonly #secrets: Secrets;
-  readonly #tls: Required<Tls> | undefined;
-  readonly #acceptor: TlsAcceptor | undefined;
-  readonly #mutex = new Channel<true>({ capacity: 1 });
+  readonly #shared: Shared;
+  /** All open connections, the refused ones included. */
   readonly #peers = new Map<Connection, Peer>();
-  /**
-   * Those of them that are over a limit and are being told so: for the limits they are not there.
-   */
-  readonly #refused = new Set<Connection>();
-  /** How many of the others come from each IP address. */
-  readonly #perIp = new Map<string, number>();
-  /**
-   * Everything that runs in the background: one task for each connection, one that accepts, one
-   * that dials.
-   */
+  /** Background tasks: one accepts, one may dial, and one serves each connection. */
   readonly #tasks = new Set<Promise<void>>();
-  readonly #stopDialling = new AbortController();
   readonly #ticker: ReturnType<typeof setInterval>;
-  readonly #startedAt = performance.now();
-  #sweptAt = this.#startedAt;
+  #sweptAt = performance.now();
+  /** Whether the node will be flushed at the end of this turn. */
+  #flushQueued = false;
   readonly #ready = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<Error>();
-  /** Resolves when a connection ends, while somebody waits for that. */
-  #gone: PromiseWithResolvers<void> | undefined;
+  /** Set while closing waits for a connection to end. */
+  #oneEnded: PromiseWithResolvers<void> | undefined;
   #closing: Promise<void> | undefined;
-  /** The node will be flushed at the end of this turn. */
-  #flushing = false;
 
   /**
    * Listens and serves.
    *
-   * @throws {Deno.errors.AddrInUse} where the port is taken.
-   * @throws {Deno.errors.AddrNotAvailable} where the address is not this machine's.
-   * @throws {TypeError} where the options do not fit together, or certificates and key are none.
+   * @throws {Deno.errors.AddrInUse} if the port is taken.
+   * @throws {Deno.errors.AddrNotAvailable} if the address is not one of this machine.
+   * @throws {TypeError} if clients need a password, but servers can join without a proof.
    */
   static start(options: KvServerOptions): KvServer {
     return new KvServer(options);
   }
 
   private constructor(options: KvServerOptions) {
-    const { listen, leader, prints, watch, report, tuning, limits, tls } = options;
+    const { listen, leader, prints, watch, tuning, limits, tls } = options;
     const { secrets = {}, allowFaults = false, journal } = options;
     const joins = options.engine === undefined;
     if (joins && secrets.client !== undefined && secrets.server === undefined && !tls) {
       throw new TypeError(
-        "Cannot ask clients for a password without a secret for servers: who joins may ask",
+        "Clients need a password, but servers can join without a secret, and read everything: " +
+          "give servers a secret or TLS too",
       );
     }
-    this.#report = report;
+    const report = this.#report = withoutRepeats(options.report);
     this.#limits = { ...serverLimitsDefault, ...limits };
-    this.#secrets = secrets;
+    this.#admission = new Admission(this.#limits);
     this.#tls = tls;
-    this.#acceptor = tls && this.#newAcceptor(tls);
+    const plain = "this server speaks TLS, and this connection does not";
+    this.#tlsOptions = {
+      handshakeMs: this.#limits.tlsHandshakeMs,
+      plainAnswer: new ErrorReply("FORBIDDEN", plain).encode(),
+      report,
+    };
     this.#listener = new Listener(listen);
     this.address = this.#listener.address;
     const self = formatAddress(this.address);
-    this.#leader = leader === undefined ? self : formatAddress(leader);
+    // enunciado 5.a: the server whose address is the leader's is the leader.
+    const leaderName = leader === undefined ? self : formatAddress(leader);
+    this.#dialer = new LeaderDialer({
+      leader: leaderName,
+      secret: secrets.server,
+      tls: tls?.tls,
+      limits: this.#limits,
+      serve: (connection) => {
+        this.#admission.add(connection);
+        return this.#serve(connection);
+      },
+      dialled: (connection) => this.#node.dialled(connection),
+      failed: (reason) => this.#node.dialFailed(reason),
+    });
+    const startedAt = performance.now();
     const host: Mutable<Host> = {
       prints,
       watch,
       journal,
-      report: (line) => this.#say(line),
-      dial: () => this.#start(this.#dial()),
+      report,
+      dial: () => this.#start(this.#dialer.dial()),
       authenticate: async (link, message) => {
         await this.#peers.get(link as Connection)?.authenticate(message);
       },
       observe: (link, request) => this.#observers.add(link as Connection, request),
-      pause: pauseBriefly,
+      pause: waitForGroup,
       random: Math.random,
       newClusterId: () => crypto.randomUUID(),
       vitals: () => ({
         connections: this.#peers.size,
-        uptimeMs: Math.round(performance.now() - this.#startedAt),
+        uptimeMs: Math.round(performance.now() - startedAt),
         memoryBytes: Deno.memoryUsage().rss,
         faults: allowFaults,
       }),
     };
-    const now = performance.now();
-    const world = { self, host, tuning: { ...tuningDefault, ...tuning }, now };
+    const world = { self, host, tuning: { ...tuningDefault, ...tuning }, now: startedAt };
     this.#engine = options.engine?.(world);
     const { saved } = journal ?? {};
-    this.#node = new Node({ ...world, leader: this.#leader, engine: this.#engine, saved });
+    this.#node = new Node({ ...world, leader: leaderName, engine: this.#engine, saved });
     this.#observers = new Observers(self, this.#node, { prints, watch }, (recording) => {
       host.prints = recording ?? prints;
       host.watch = recording ?? watch;
     });
+    this.#shared = {
+      node: this.#node,
+      mutex: new Channel<true>({ capacity: 1 }),
+      secrets,
+      leads: leaderName === self,
+      flush: () => this.#flush(),
+      report,
+    };
     if (allowFaults) {
-      this.#say("warning: FAULT is taken: any client may hold the replication to a follower");
+      report("warning: FAULT is taken: any client may hold the replication to a follower");
     }
-    this.#start(this.#listener.accept((conn) => this.#accept(conn), (line) => this.#say(line)));
+    this.#start(this.#listener.accept((conn) => this.#accept(conn), report));
     journal?.begin({
       durable: (count) => this.#node.durable(count),
       failed: (error) => this.#failed.resolve(error),
@@ -249,7 +238,7 @@ export class KvServer implements AsyncDisposable {
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
 
-  /** The node inside, for looking at it. */
+  /** The node, for inspection. */
   get node(): Pick<Node, "store" | "readable" | "status"> {
     return this.#node;
   }
@@ -259,7 +248,7 @@ export class KvServer implements AsyncDisposable {
     return this.#ready.promise;
   }
 
-  /** Resolves when the journal can no longer be written: nothing more is confirmed. */
+  /** Resolves with the error if the journal cannot be written any more. PUTs then get no PUT_OK. */
   get failed(): Promise<Error> {
     return this.#failed.promise;
   }
@@ -276,80 +265,50 @@ export class KvServer implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#listener.close();
-    this.#stopDialling.abort();
+    this.#dialer.stop();
     // Clients first: their answers may still need the connections between the servers.
     const clients = [...this.#peers.keys()].filter((connection) => !connection.betweenServers);
     for (const connection of clients) connection.close();
     const until = performance.now() + shutdownMs;
-    await this.#whenGone(clients, until);
-    // PUTs that came through other servers.
+    await this.#ended(clients, until);
+    // PUTs that followers have forwarded.
     while (this.#node.outstandingPuts > 0 && performance.now() < until) await delay(tickMs);
     clearInterval(this.#ticker);
     for (const connection of this.#peers.keys()) connection.close();
-    await this.#whenGone([...this.#peers.keys()], performance.now() + lingerMs);
+    await this.#ended([...this.#peers.keys()], performance.now() + lingerMs);
     for (const connection of this.#peers.keys()) connection.abort();
     await Promise.all(this.#tasks);
     await this.#engine?.close();
   }
 
-  /** Waits until the connections have ended, but no longer than until a time. */
-  async #whenGone(connections: Connection[], until: number): Promise<void> {
+  /** Waits until the connections have ended, at most until a time. */
+  async #ended(connections: Connection[], until: number): Promise<void> {
     while (performance.now() < until && connections.some((one) => this.#peers.has(one))) {
-      this.#gone = Promise.withResolvers();
-      const timer = setTimeout(this.#gone.resolve, Math.max(0, until - performance.now()));
-      await this.#gone.promise;
+      this.#oneEnded = Promise.withResolvers();
+      const timer = setTimeout(this.#oneEnded.resolve, Math.max(0, until - performance.now()));
+      await this.#oneEnded.promise;
       clearTimeout(timer);
     }
   }
 
-  #newAcceptor(tls: Required<Tls>): TlsAcceptor {
-    const plain = "this server speaks TLS, and this connection does not";
-    return new TlsAcceptor(tls, {
-      handshakeMs: this.#limits.tlsHandshakeMs,
-      plainAnswer: new ErrorReply("FORBIDDEN", plain).encode(),
-      report: (line) => this.#say(line),
-    });
-  }
-
   #accept(conn: Deno.TcpConn): void {
-    const connection = new Connection(this.#acceptor?.secure(conn) ?? conn, this.#limits);
-    const { connectionsMax, connectionsPerIpMax } = this.#limits;
-    const fromThere = this.#perIp.get(connection.ip) ?? 0;
-    const reason = this.#peers.size - this.#refused.size >= connectionsMax
-      ? `this server has its ${connectionsMax} connections`
-      : fromThere >= connectionsPerIpMax
-      ? `this server has ${connectionsPerIpMax} connections from ${connection.ip}`
-      : undefined;
-    if (reason !== undefined) this.#refused.add(connection);
+    const socket = this.#tls?.secure(conn, this.#tlsOptions) ?? conn;
+    const connection = new Connection(socket, this.#limits);
+    const reason = this.#admission.admit(connection);
     this.#serve(connection);
     if (reason === undefined) return;
-    this.#say(`refused a connection: ${reason}`);
+    this.#report(`refused a connection: ${reason}`);
     connection.send(new ErrorReply("OVERLOADED", reason).encode());
     connection.close();
-    // It may take a moment to read that; when too many do, it may not.
-    if (this.#refused.size > refusedMax) connection.abort();
+    if (this.#admission.tooManyRefused) connection.abort();
   }
 
-  /** Each connection is served in a task of its own (enunciado 5.b). */
+  /** enunciado 5.b: each connection is served in a task of its own. */
   #serve(connection: Connection): Peer {
-    const peer = new Peer(connection, {
-      node: this.#node,
-      mutex: this.#mutex,
-      secrets: this.#secrets,
-      leads: this.#leader === formatAddress(this.address),
-      flush: () => this.#flush(),
-      report: (line) => this.#say(line),
-    });
+    const peer = new Peer(connection, this.#shared);
     this.#peers.set(connection, peer);
-    if (!this.#refused.has(connection)) this.#count(connection.ip, 1);
     this.#start(this.#run(peer));
     return peer;
-  }
-
-  #count(ip: string, change: 1 | -1): void {
-    const count = (this.#perIp.get(ip) ?? 0) + change;
-    if (count > 0) this.#perIp.set(ip, count);
-    else this.#perIp.delete(ip);
   }
 
   async #run(peer: Peer): Promise<void> {
@@ -357,26 +316,26 @@ export class KvServer implements AsyncDisposable {
     try {
       await connection.run(peer);
     } catch (error) {
-      this.#say(`connection of ${connection.peer} ended: ${(error as Error).stack}`);
+      this.#report(`connection of ${connection.peer} ended: ${(error as Error).stack}`);
     } finally {
-      if (!this.#refused.delete(connection)) this.#count(connection.ip, -1);
+      this.#admission.remove(connection);
       this.#peers.delete(connection);
       peer.ended();
       this.#node.closed(connection);
       this.#observers.closed(connection);
-      this.#gone?.resolve();
+      this.#oneEnded?.resolve();
     }
   }
 
   /**
-   * Chunks that arrive together are handed out one after the other, each in a microtask that is queued
-   * already: what is queued now comes behind them all.
+   * Flushes the node once for all chunks of this turn. Their microtasks are queued already, so this
+   * one runs after them.
    */
   #flush(): void {
-    if (this.#flushing) return;
-    this.#flushing = true;
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
     queueMicrotask(() => {
-      this.#flushing = false;
+      this.#flushQueued = false;
       this.#node.flush();
     });
   }
@@ -386,80 +345,30 @@ export class KvServer implements AsyncDisposable {
     this.#node.tick(now);
     this.#observers.tick(now);
     if (this.#node.readable) this.#ready.resolve();
-    this.#relieve();
+    const cut = this.#admission.freeMemory(this.#peers.keys());
+    if (cut > 0) {
+      this.#report(
+        `cut off ${cut} connections with the most half-sent frames and unread answers: all clients ` +
+          `together held more than ${this.#limits.heldBytesMax} bytes (--max-buffered)`,
+      );
+    }
     if (now - this.#sweptAt < sweepMs) return;
     this.#sweptAt = now;
     for (const connection of this.#peers.keys()) connection.sweep(now);
-  }
-
-  /** Each connection is bounded, but many times a little is much: who holds most goes first. */
-  #relieve(): void {
-    let heldBytes = 0;
-    for (const { betweenServers, heldBytes: bytes } of this.#peers.keys()) {
-      if (!betweenServers) heldBytes += bytes;
-    }
-    if (heldBytes <= this.#limits.heldBytesMax) return;
-    const clients = [...this.#peers.keys()].filter(({ betweenServers }) => !betweenServers)
-      .sort((a, b) => b.heldBytes - a.heldBytes);
-    let cut = 0;
-    for (; heldBytes > this.#limits.heldBytesMax; cut++) {
-      heldBytes -= clients[cut]!.heldBytes;
-      clients[cut]!.abort();
-    }
-    this.#say(`cut off ${cut} connections that held most of what clients left half sent or unread`);
-  }
-
-  async #dial(): Promise<void> {
-    const address = parseAddress(this.#leader)!;
-    const stop = this.#stopDialling.signal;
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(dialTimeoutMs)]);
-    try {
-      const connection = await Connection.dial(address, signal, this.#tls, this.#limits);
-      const peer = this.#serve(connection);
-      const secret = this.#secrets.server;
-      if (secret !== undefined) await this.#prove(peer, secret, signal);
-      this.#node.dialled(connection);
-    } catch (error) {
-      if (!stop.aborted) this.#node.dialFailed((error as Error).message);
-    }
-  }
-
-  async #prove(peer: Peer, secret: Secret, signal: AbortSignal): Promise<void> {
-    const giveUp = () => peer.connection.abort();
-    signal.addEventListener("abort", giveUp);
-    try {
-      await peer.prove(secret, "server");
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
   }
 
   #start(task: Promise<void>): void {
     this.#tasks.add(task);
     task.finally(() => this.#tasks.delete(task));
   }
-
-  /** Reports a line, but not the same one again and again. */
-  #say(line: string): void {
-    if (line === this.#lastReport) return;
-    this.#lastReport = line;
-    this.#report(line);
-  }
 }
 
-/**
- * Timers are exact to a millisecond or two, which is too long. So the event loop goes round again and
- * again, and looks for what has arrived meanwhile. The answers that are due go out first.
- */
-function pauseBriefly(run: () => void): () => void {
-  let endMs: number | undefined;
-  let ended = false;
-  const turn = () => {
-    if (ended) return;
-    endMs ??= performance.now() + pauseMs;
-    if (performance.now() < endMs) setImmediate(turn);
-    else run();
+/** Leaves out a line that is equal to the one before. */
+function withoutRepeats(report: (line: string) => void): (line: string) => void {
+  let last = "";
+  return (line) => {
+    if (line === last) return;
+    last = line;
+    report(line);
   };
-  setImmediate(turn);
-  return () => ended = true;
 }

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { main } from "../../dashboard/main.ts";
-import { Secret } from "../../lib/auth/proof.ts";
+import { Secret } from "../../lib/auth/secret.ts";
 import { Dashboard } from "../../dashboard/server/dashboard.ts";
 import type { Item, State } from "../../dashboard/server/item.ts";
 import { cellOf } from "../../dashboard/page/readings.js";

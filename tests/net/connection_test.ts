@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Connection, connectionLimitsDefault, Listener } from "../../lib/net/connection.ts";
-import type { FrameError } from "../../lib/mensagem.ts";
-import { finishMs, frameBytesMax } from "../../lib/limits.ts";
 import {
-  halfFrameMs,
-  stalledWriteMs,
+  Connection,
+  connectionLimitsDefault,
   unsentCharsMax,
   unsentPauseChars,
 } from "../../lib/net/connection.ts";
-import { anyPort, deadAddress, eventually, Wire, within } from "../support/helpers.ts";
+import { halfFrameMs, stalledWriteMs } from "../../lib/net/stall_detector.ts";
+import type { FrameError } from "../../lib/mensagem.ts";
+import { finishMs, frameBytesMax } from "../../lib/limits.ts";
+import { anyPort, eventually, Wire, within } from "../support/helpers.ts";
 
 /** The two ends of one TCP connection. */
 async function pair(): Promise<{ near: Deno.TcpConn; wire: Wire }> {
@@ -75,23 +75,6 @@ function withWrite(conn: Deno.Conn, write: Deno.Conn["write"]): Deno.Conn {
       return typeof member === "function" ? member.bind(target) : member;
     },
   });
-}
-
-type Listen = (options: { hostname: string; port: number }) => Deno.TcpListener;
-
-/** Makes a listener while `Deno.listen` is another one. */
-function withListen(listen: Listen, make: () => Listener): Listener {
-  const real = Deno.listen;
-  const replaced = (options: { hostname: string; port: number }) => {
-    Deno.listen = real;
-    return listen(options);
-  };
-  Deno.listen = replaced as typeof Deno.listen;
-  try {
-    return make();
-  } finally {
-    Deno.listen = real;
-  }
 }
 
 Deno.test("a connection knows both of its addresses", async () => {
@@ -464,62 +447,4 @@ Deno.test("an idle connection is not cut off", async () => {
   running.connection.sweep(0);
   running.connection.sweep(100 * halfFrameMs);
   assert(running.connection.open);
-});
-
-Deno.test("dial throws where nobody listens, and where it is given up", async () => {
-  const signal = new AbortController().signal;
-  await assertRejects(
-    () => Connection.dial(deadAddress(), signal),
-    Deno.errors.ConnectionRefused,
-  );
-  using listener = Deno.listen({ ...anyPort });
-  const { port } = listener.addr;
-  await assertRejects(
-    () => Connection.dial({ hostname: "127.0.0.1", port }, AbortSignal.abort(new Error("enough"))),
-    Error,
-    "enough",
-  );
-});
-
-Deno.test("a listener on port 0 says which port it took, and gives it back", async () => {
-  const listener = new Listener(anyPort);
-  assert(listener.address.port > 0);
-  const accepted: Connection[] = [];
-  const accepting = listener.accept((conn) => accepted.push(new Connection(conn)), () => {});
-  using wire = await Wire.connect(listener.address);
-  await eventually("a connection", () => accepted.length === 1);
-  assertEquals(accepted[0]!.peer, wire.local);
-  accepted[0]!.abort();
-  listener.close();
-  await within("the end of accepting", accepting);
-  await assertRejects(() => Wire.connect(listener.address), Deno.errors.ConnectionRefused);
-});
-
-Deno.test("accepting goes on after a failure, which is reported, and ends with the listener", async () => {
-  const errors: Error[] = [
-    new Error("no file descriptor left"),
-    new Deno.errors.ConnectionAborted("the peer was faster"),
-  ];
-  const listener = withListen((options) => {
-    const real = Deno.listen(options);
-    return new Proxy(real, {
-      get(target, name) {
-        if (name === "accept" && errors.length > 0) return () => Promise.reject(errors.shift());
-        const member = Reflect.get(target, name, target);
-        return typeof member === "function" ? member.bind(target) : member;
-      },
-    });
-  }, () => new Listener(anyPort));
-  const accepted: Connection[] = [];
-  const reports: string[] = [];
-  const accepting = listener.accept(
-    (conn) => accepted.push(new Connection(conn)),
-    (line) => reports.push(line),
-  );
-  using _wire = await Wire.connect(listener.address);
-  await eventually("a connection", () => accepted.length === 1);
-  assertEquals(reports, ["cannot accept a connection: no file descriptor left"]);
-  accepted[0]!.abort();
-  listener.close();
-  await within("the end of accepting", accepting);
 });

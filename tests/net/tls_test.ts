@@ -14,8 +14,8 @@ import {
 import { TLSSocket } from "node:tls";
 import { main as clientMain } from "../../client.ts";
 import type { Address } from "../../lib/wire/address.ts";
-import { Secret } from "../../lib/auth/proof.ts";
-import type { Tls } from "../../lib/net/connection.ts";
+import { Secret } from "../../lib/auth/secret.ts";
+import type { Tls } from "../../lib/net/dial.ts";
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 import { UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient, type KvClientOptions } from "../../lib/client/kv_client.ts";
@@ -61,7 +61,7 @@ class TlsServer implements AsyncDisposable {
       prints: new ServerConsole((text) => this.printed += text),
       report: (line) => this.reports.push(line),
       tuning: { redialFirstMs: 10, redialLongestMs: 100, ...tuning },
-      tls: server,
+      tls: new TlsAcceptor(server),
       ...options,
     });
   }
@@ -204,7 +204,12 @@ Deno.test("with a secret too: neither the certificate nor the secret is enough",
   assertEquals((await wire.ask(joinOf(wire))).code, "FORBIDDEN");
 
   const { address } = leader;
-  await using bad = new TlsServer({ leader: address, secrets, tls: stranger, tuning: {} });
+  await using bad = new TlsServer({
+    leader: address,
+    secrets,
+    tls: new TlsAcceptor(stranger),
+    tuning: {},
+  });
   await bad.reported("lost the leader");
   await leader.reported("does not count as a server");
   await using good = new TlsServer({ leader: address, secrets, tuning: { clusterSize: 2 } });
@@ -222,7 +227,7 @@ Deno.test("a password for clients needs no secret for servers: the certificate k
 });
 
 Deno.test("a follower whose leader is another one goes on trying, and the reason is said once", async () => {
-  await using leader = new TlsServer({ tls: stranger });
+  await using leader = new TlsServer({ tls: new TlsAcceptor(stranger) });
   await using follower = new TlsServer({ leader: leader.address });
   await follower.reported("invalid peer certificate: UnknownIssuer");
   await eventually("it tries again", () => leader.reports.length > 2);
@@ -245,7 +250,7 @@ for (
   ] as const
 ) {
   Deno.test(`a server whose certificate ${what} is no server`, async () => {
-    await using alone = await TlsServer.alone({ tls });
+    await using alone = await TlsServer.alone({ tls: new TlsAcceptor(tls) });
     assertStringIncludes(await refusal(clientOf(alone.address)), reason);
   });
 }
@@ -368,16 +373,15 @@ Deno.test("thousands of requests in flight on few connections", async () => {
 Deno.test("nothing is read while what was decrypted is not taken", async () => {
   using listener = Deno.listen({ ...anyPort });
   const { port } = listener.addr;
-  const acceptor = new TlsAcceptor(server, {
-    handshakeMs: 10_000,
-    plainAnswer: "",
-    report: () => {},
-  });
   const [accepted, far] = await Promise.all([
     listener.accept(),
     Deno.connectTls({ hostname: "127.0.0.1", port, caCerts: [ca] }),
   ]);
-  const near = acceptor.secure(accepted);
+  const near = new TlsAcceptor(server).secure(accepted, {
+    handshakeMs: 10_000,
+    plainAnswer: "",
+    report: () => {},
+  });
   await far.handshake();
   const bytes = new Uint8Array(64 * 1024);
   let sent = 0;
@@ -440,15 +444,9 @@ Deno.test("a connection that is torn off in the middle is forgotten", async () =
 });
 
 Deno.test("certificates that are none are refused before anything is opened", () => {
-  const start = (tls: Partial<typeof server>) => () =>
-    KvServer.start({
-      listen: anyPort,
-      prints: new ServerConsole(() => {}),
-      report: () => {},
-      tls: { ...server, ...tls },
-    });
+  const start = (tls: Partial<typeof server>) => () => new TlsAcceptor({ ...server, ...tls });
   const cases: [Partial<typeof server>, string][] = [
-    [{ key: stranger.key }, "The TLS key is not that of the TLS certificate"],
+    [{ key: stranger.key }, "The TLS key does not belong to the TLS certificate"],
     [{ cert: "garbage" }, "The TLS certificate cannot be read as PEM"],
     [{ key: "garbage" }, "The TLS key cannot be read as PEM"],
     [{ ca: "garbage" }, "The TLS CA holds no certificate in PEM"],

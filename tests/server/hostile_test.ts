@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { frameBytesMax, lingerMs, valueBytesMax } from "../../lib/limits.ts";
-import { refusedMax } from "../../lib/server/kv_server.ts";
+import { refusedMax } from "../../lib/server/admission.ts";
 import { tuningDefault } from "../../lib/replication/tuning.ts";
 import { seeded } from "../support/random.ts";
 import {

@@ -1,19 +1,19 @@
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
-import { Secret } from "../../lib/auth/proof.ts";
+import { Secret } from "../../lib/auth/secret.ts";
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 import type { ServerEvent } from "../../lib/wire/events.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
+import { type EventSink, eventsMax, eventsReserved } from "../../lib/server/event_recorder.ts";
 import {
-  eventsMax,
-  eventsPauseMs,
-  eventsReserved,
+  eventsIntervalMs,
+  type ObserverLink,
+  Observers,
   observersMax,
   observerUnsentCharsMax,
   tableEventsMax,
 } from "../../lib/server/observers.ts";
 import { eventTextCharsMax } from "../../lib/limits.ts";
 import { type Events, Mensagem, Observe } from "../../lib/mensagem.ts";
-import { type ObserverLink, Observers, type Recording } from "../../lib/server/observers.ts";
 import type { ServerPrints } from "../../lib/replication/environment.ts";
 import { Store } from "../../lib/replication/store.ts";
 import {
@@ -34,10 +34,6 @@ const tickMs = 50;
 
 /** The connection of an observer; the test says how much of it is unsent. */
 class Link implements ObserverLink {
-  readonly peer = "10.0.9.9:1";
-  betweenServers = false;
-  readonly mayJoin = true;
-  readonly mayAsk = true;
   unsentChars = 0;
   /** What was sent as an answer, and what without having been asked for. */
   readonly answers: string[] = [];
@@ -50,8 +46,6 @@ class Link implements ObserverLink {
   push(frame: string): void {
     this.pushed.push(frame);
   }
-
-  close(): void {}
 
   /** The EVENTS since the last look. */
   heard(): Events[] {
@@ -74,14 +68,14 @@ class Desk {
     get: (...of) => this.printed.push(`get ${of}`),
   };
   /** There while somebody observes. */
-  recording: Recording | undefined;
+  sink: EventSink | undefined;
   now = 0;
 
   constructor() {
-    const describe = (watch: Pick<Recording, "members">) =>
+    const describe = (watch: Pick<EventSink, "members">) =>
       watch.members(["10.0.0.2:1"], [self], true);
     const observed = { store: this.store, describe };
-    this.observers = new Observers(self, observed, this, (to) => this.recording = to);
+    this.observers = new Observers(self, observed, this, (to) => this.sink = to);
   }
 
   /** Somebody observes. What it is told at first is not left to look at. */
@@ -100,7 +94,7 @@ class Desk {
 
   /** So many GETs are answered. */
   gets(count: number): void {
-    for (let n = 0; n < count; n++) this.recording?.get(someone, `k${n}`, 0, 0, null);
+    for (let n = 0; n < count; n++) this.sink?.get(someone, `k${n}`, 0, 0, null);
   }
 }
 
@@ -113,18 +107,18 @@ function told(...all: Events[]): Message[] {
 
 Deno.test("nothing is recorded before the first observer and after the last one", pure, () => {
   const desk = new Desk();
-  assertEquals(desk.recording, undefined);
+  assertEquals(desk.sink, undefined);
   const first = desk.observer();
   const second = desk.observer();
   first.heard();
-  assert(desk.recording !== undefined);
+  assert(desk.sink !== undefined);
   desk.observers.closed(first);
-  assert(desk.recording !== undefined);
+  assert(desk.sink !== undefined);
   desk.gets(1);
   desk.observers.closed(second);
-  assertEquals(desk.recording, undefined);
+  assertEquals(desk.sink, undefined);
   desk.observers.closed(new Link());
-  desk.tick(eventsPauseMs);
+  desk.tick(eventsIntervalMs);
   assertEquals([first.heard(), second.heard()], [[], []]);
 
   const third = new Link();
@@ -186,19 +180,19 @@ Deno.test(
     const desk = new Desk();
     const link = desk.observer();
     const before = Date.now();
-    const recording = desk.recording!;
-    recording.put(someone, "k", "v");
-    recording.written("k", "v", 7, 0);
-    recording.acknowledged("10.0.0.2:1", 7);
-    recording.putOk(someone, "k", 7);
-    recording.forwarding("k", "v");
-    recording.replication("k", "v", 7);
-    recording.get(someone, "k", 3, 7, "v");
-    recording.get(someone, "no", 0, 0, null);
-    recording.get(someone, "k", 9, 7, undefined);
-    recording.members(["10.0.0.2:1"], [self], false);
-    recording.fault("10.0.0.2:1", "pause");
-    recording.fault("10.0.0.2:1", "delay", 5);
+    const sink = desk.sink!;
+    sink.put(someone, "k", "v");
+    sink.written("k", "v", 7, 0);
+    sink.acknowledged("10.0.0.2:1", 7);
+    sink.putOk(someone, "k", 7);
+    sink.forwarding("k", "v");
+    sink.replication("k", "v", 7);
+    sink.get(someone, "k", 3, 7, "v");
+    sink.get(someone, "no", 0, 0, null);
+    sink.get(someone, "k", 9, 7, undefined);
+    sink.members(["10.0.0.2:1"], [self], false);
+    sink.fault("10.0.0.2:1", "pause");
+    sink.fault("10.0.0.2:1", "delay", 5);
     desk.tick();
     const heard = link.heard();
     const client = someone;
@@ -238,11 +232,11 @@ Deno.test(
 Deno.test("put_ok tells the time since the PUT came, its waiting included", pure, () => {
   const desk = new Desk();
   const link = desk.observer();
-  desk.recording!.written("k", "v", 5, 0);
-  desk.recording!.written("k", "v", 6, 1_500); // 5 is never acknowledged by itself
-  desk.recording!.putOk(someone, "k", 6);
-  desk.recording!.written("k", "v", 9, 0);
-  desk.recording!.putOk(someone, "k", 9);
+  desk.sink!.written("k", "v", 5, 0);
+  desk.sink!.written("k", "v", 6, 1_500); // 5 is never acknowledged by itself
+  desk.sink!.putOk(someone, "k", 6);
+  desk.sink!.written("k", "v", 9, 0);
+  desk.sink!.putOk(someone, "k", 9);
   desk.tick();
   const oks = link.heard().flatMap(({ events }) => events).filter(({ kind }) => kind === "put_ok");
   const [late, quick] = oks.map((event) => (event as ServerEvent & { kind: "put_ok" }).ms);
@@ -253,9 +247,9 @@ Deno.test("put_ok tells the time since the PUT came, its waiting included", pure
 Deno.test("a PUT_OK to a PUT that came unobserved is counted as missed", pure, () => {
   const desk = new Desk();
   const link = desk.observer();
-  desk.recording!.putOk(someone, "k", 3);
-  desk.recording!.written("k", "v", 4, 0);
-  desk.recording!.putOk(someone, "k", 4);
+  desk.sink!.putOk(someone, "k", 3);
+  desk.sink!.written("k", "v", 4, 0);
+  desk.sink!.putOk(someone, "k", 4);
   desk.tick();
   const [heard] = link.heard();
   assertEquals(told(heard!).map(({ kind }) => kind), ["written", "put_ok"]);
@@ -267,9 +261,9 @@ Deno.test("long keys and values are cut, also within a pair of surrogates", pure
   const long = "é".repeat(eventTextCharsMax);
   desk.store.put(`${long}x`, "😀".repeat(eventTextCharsMax), 1);
   const link = desk.observer();
-  desk.recording!.put(someone, long, `x${"😀".repeat(eventTextCharsMax)}`);
-  desk.recording!.get(someone, `${long}!`, 0, 1, `${long}!`);
-  desk.recording!.table();
+  desk.sink!.put(someone, long, `x${"😀".repeat(eventTextCharsMax)}`);
+  desk.sink!.get(someone, `${long}!`, 0, 1, `${long}!`);
+  desk.sink!.table();
   desk.tick();
   const texts = told(...link.heard()).map(({ key, value }) => [key, value]);
   const smiles = (count: number) => "😀".repeat(count);
@@ -299,7 +293,7 @@ Deno.test("the table is told again when it was brought up to date by other means
   const desk = new Desk();
   const link = desk.observer();
   desk.store.put("a", "1", 7);
-  desk.recording!.table();
+  desk.sink!.table();
   desk.tick();
   assertEquals(told(...link.heard()), [{ kind: "table", key: "a", value: "1", timestamp: 7 }]);
   desk.tick();
@@ -317,7 +311,7 @@ Deno.test(
     desk.gets(3);
     desk.tick();
     assertEquals(link.heard().length, 1);
-    for (let ms = tickMs; ms < eventsPauseMs; ms += tickMs) desk.tick();
+    for (let ms = tickMs; ms < eventsIntervalMs; ms += tickMs) desk.tick();
     assertEquals(link.heard(), []);
     desk.tick();
     assertEquals(told(...link.heard()), []);
@@ -333,8 +327,8 @@ Deno.test(
     const desk = new Desk();
     const link = desk.observer();
     desk.gets(1_000);
-    desk.recording!.fault("10.0.0.2:1", "pause");
-    desk.recording!.get(someone, "k", 9, 7, undefined);
+    desk.sink!.fault("10.0.0.2:1", "pause");
+    desk.sink!.get(someone, "k", 9, 7, undefined);
     desk.tick();
     desk.gets(1);
     desk.tick();
@@ -345,7 +339,7 @@ Deno.test(
     assertEquals([full!.missed, full!.counts.gets], [1_000 - usual, 1_001]);
     assertEquals([next!.missed, next!.counts.gets], [0, 1_002]);
 
-    for (let n = 0; n < 1_000; n++) desk.recording!.get(someone, "k", 9, 7, undefined);
+    for (let n = 0; n < 1_000; n++) desk.sink!.get(someone, "k", 9, 7, undefined);
     desk.tick();
     const [refused] = link.heard();
     assertEquals([refused!.events.length, refused!.missed], [eventsMax, 1_000 - eventsMax]);
@@ -370,7 +364,7 @@ Deno.test(
       quick.heard().map(({ missed, events }) => [missed, events.length]),
       Array(30).fill([0, 2]),
     );
-    desk.recording!.table();
+    desk.sink!.table();
     desk.store.put("a", "1", 7);
     desk.tick();
     slow.unsentChars = observerUnsentCharsMax;

@@ -6,11 +6,10 @@
 
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
 import type { Address } from "../../../lib/wire/address.ts";
-import { Secret } from "../../../lib/auth/proof.ts";
+import { Secret, type Secrets } from "../../../lib/auth/secret.ts";
 import { ServerConsole } from "../../../lib/cli/server_console.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { KvServer, type KvServerOptions } from "../../../lib/server/kv_server.ts";
-import type { Secrets } from "../../../lib/server/connection_handler.ts";
 import { anyPort, eventually, linesOf, type Message, Wire, within } from "../../support/helpers.ts";
 import { type Input, knownKey } from "./arbitraries.ts";
 import { Memory } from "./memory.ts";

@@ -11,6 +11,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { formatAddress } from "../../../lib/wire/address.ts";
 import { ServerConsole } from "../../../lib/cli/server_console.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
+import { TlsAcceptor } from "../../../lib/net/tls.ts";
 import { KvServer } from "../../../lib/server/kv_server.ts";
 import { anyPort, eventually, freePorts, within } from "../../support/helpers.ts";
 import { ca, selfSigned, server } from "../../support/tls_fixture.ts";
@@ -144,7 +145,7 @@ Deno.test("OpenSSL: a resumed session does not make a stranger's certificate goo
     listen: anyPort,
     prints: new ServerConsole(() => {}),
     report: (line) => reports.push(line),
-    tls: server,
+    tls: new TlsAcceptor(server),
   });
   for (const version of ["-tls1_2", "-tls1_3"]) {
     for (const session of ["-sess_out", "-sess_in"]) {

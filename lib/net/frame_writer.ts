@@ -1,0 +1,182 @@
+/**
+ * The writing half of a connection: frames in, as few writes as possible out.
+ *
+ * @module
+ */
+
+import { isDisconnection, type Socket } from "./socket.ts";
+
+/** Bytes in one write. A longer text takes several writes. */
+export const writeBytesMax = 256 * 1024;
+
+/** A write buffer longer than this is dropped when there is nothing more to write. */
+export const writeBytesKept = 16 * 1024;
+
+const encoder = new TextEncoder();
+const noBytes = new Uint8Array(0);
+
+/**
+ * Queues frames, encodes them and writes them.
+ *
+ * - All frames that are queued in one turn of the event loop leave in one write.
+ * - At most one write is under way. It is called back instead of awaited, which saves a promise for
+ *   each write.
+ *
+ * ```text
+ * queue ─▶ #unsent ─▶ #taken ─▶ #buffer ─▶ socket
+ *          text       text      bytes
+ * ```
+ */
+export class FrameWriter {
+  readonly #socket: Pick<Socket, "write" | "closeWrite">;
+  readonly #onWritten: () => void;
+  readonly #onFailed: () => void;
+  /** Frames that the write loop has not taken yet. */
+  #unsent = "";
+  /** The text that is being written. Its characters before `#takenFrom` are encoded already. */
+  #taken = "";
+  /** Invariant: `0 <= #takenFrom`, and 0 if `#taken` is empty. */
+  #takenFrom = 0;
+  #buffer: Uint8Array<ArrayBuffer> = noBytes;
+  /** Invariant: `#bufferFrom <= #bufferTo`; the bytes between them are still to be written. */
+  #bufferFrom = 0;
+  #bufferTo = 0;
+  /** Whether the write loop runs. Invariant: true if there is anything to write. */
+  #writing = false;
+  #writes = 0;
+  /** Whether the sending side ends once everything is written. */
+  #ending = false;
+  #error: unknown;
+  readonly #done = Promise.withResolvers<void>();
+  /** Set while {@linkcode FrameWriter.stopped} waits. */
+  #onStop: (() => void) | undefined;
+
+  /**
+   * A writer with nothing to write. `onWritten` is called when the bytes of one or more writes are
+   * out. `onFailed` is called when nothing more can be written, and closes the socket.
+   */
+  constructor(
+    socket: Pick<Socket, "write" | "closeWrite">,
+    onWritten: () => void,
+    onFailed: () => void,
+  ) {
+    this.#socket = socket;
+    this.#onWritten = onWritten;
+    this.#onFailed = onFailed;
+  }
+
+  /** Queued text that the write loop has not taken yet, in UTF-16 units. */
+  get unsentChars(): number {
+    return this.#unsent.length;
+  }
+
+  /** An upper bound of the memory that text and bytes on their way take, in bytes. */
+  get heldBytes(): number {
+    return 2 * (this.#unsent.length + this.#taken.length) + this.#bufferTo - this.#bufferFrom;
+  }
+
+  /** Whether a write is under way or about to begin. */
+  get writing(): boolean {
+    return this.#writing;
+  }
+
+  /** How many writes have finished. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  /** The error of a write; `undefined` if none failed, or if only the connection was lost. */
+  get error(): unknown {
+    return this.#error;
+  }
+
+  /** Resolves once the sending side has ended, or everything was dropped. */
+  get done(): Promise<void> {
+    return this.#done.promise;
+  }
+
+  /** Queues a frame, or several in one text. Not to be called after `end` or `drop`. */
+  queue(frames: string): void {
+    this.#unsent += frames;
+    if (this.#writing) return;
+    this.#writing = true;
+    // Frames that this turn queues later go into the same write.
+    queueMicrotask(this.#writeNext);
+  }
+
+  /** Ends the sending side once everything queued is written. To be called once. */
+  end(): void {
+    this.#ending = true;
+    if (!this.#writing) this.#endSending();
+  }
+
+  /** Drops what is queued. Only a write that is under way goes on. */
+  drop(): void {
+    this.#unsent = "";
+    this.#ending = false;
+    this.#done.resolve();
+  }
+
+  /** Resolves when no write is under way. */
+  async stopped(): Promise<void> {
+    if (this.#writing) await new Promise<void>((resolve) => this.#onStop = resolve);
+  }
+
+  readonly #writeNext = (): void => {
+    if (this.#bufferFrom === this.#bufferTo) {
+      if (this.#taken === "") {
+        if (this.#unsent === "") return this.#stop();
+        this.#taken = this.#unsent;
+        this.#unsent = "";
+      }
+      this.#encode();
+    }
+    this.#socket.write(this.#buffer.subarray(this.#bufferFrom, this.#bufferTo))
+      .then(this.#written, this.#writeFailed);
+  };
+
+  readonly #written = (bytes: number): void => {
+    this.#writes++;
+    this.#bufferFrom += bytes;
+    if (this.#bufferFrom === this.#bufferTo) this.#onWritten();
+    this.#writeNext();
+  };
+
+  readonly #writeFailed = (error: unknown): void => {
+    if (!isDisconnection(error)) this.#error = error;
+    this.#onFailed();
+    this.#clearTaken();
+    this.#stop();
+  };
+
+  /** Encodes as much of the taken text as one write may hold. */
+  #encode(): void {
+    const rest = this.#takenFrom === 0 ? this.#taken : this.#taken.slice(this.#takenFrom);
+    // One UTF-16 unit is at most three bytes of UTF-8.
+    const bytes = Math.min(rest.length * 3, writeBytesMax);
+    if (this.#buffer.length < bytes) this.#buffer = new Uint8Array(bytes);
+    const { read, written } = encoder.encodeInto(rest, this.#buffer);
+    this.#bufferFrom = 0;
+    this.#bufferTo = written;
+    if (read === rest.length) this.#clearTaken();
+    else this.#takenFrom += read;
+  }
+
+  #clearTaken(): void {
+    this.#taken = "";
+    this.#takenFrom = 0;
+  }
+
+  #stop(): void {
+    this.#writing = false;
+    if (this.#buffer.length > writeBytesKept) this.#buffer = noBytes;
+    if (this.#ending) this.#endSending();
+    this.#onStop?.();
+  }
+
+  #endSending(): void {
+    this.#socket.closeWrite()
+      .catch(() => this.#onFailed())
+      .finally(() => this.#done.resolve());
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * What a connection needs of a socket, plain or encrypted.
+ *
+ * @module
+ */
+
+/** The part of `Deno.Conn` that a connection uses. */
+export interface Socket
+  extends Pick<Deno.Conn, "read" | "write" | "close" | "closeWrite" | "remoteAddr" | "localAddr"> {
+  /**
+   * Whether the peer has shown a certificate that the CA signed. Settled before the first byte can
+   * be read. `undefined` if the peer was dialled, or if the socket is not encrypted.
+   */
+  readonly certified?: boolean;
+}
+
+/** Whether an error only says that the peer, or this end, has closed the connection. */
+export function isDisconnection(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.TimedOut ||
+    error instanceof Deno.errors.UnexpectedEof ||
+    error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted;
+}

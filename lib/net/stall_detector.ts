@@ -1,0 +1,85 @@
+/**
+ * Finds connections that have stopped moving.
+ *
+ * @module
+ */
+
+import { finishMs } from "../limits.ts";
+
+/** A write that makes no progress for this long: the peer does not read. */
+export const stalledWriteMs = 10_000;
+
+/** The rest of a frame must follow its first byte within this time. */
+export const halfFrameMs = 30_000;
+
+/** For how long a connection may stop moving. */
+export interface StallLimits {
+  /** For how long a write may make no progress. */
+  readonly stalledWriteMs: number;
+  /** For how long a frame may stay unfinished. */
+  readonly halfFrameMs: number;
+  /** For how long a connection that takes no more requests waits for the answers still due. */
+  readonly finishMs: number;
+}
+
+/** The default limits. */
+export const stallLimitsDefault: StallLimits = { stalledWriteMs, halfFrameMs, finishMs };
+
+/** How far a connection has come. */
+export interface Progress {
+  /** Whether a write is under way. */
+  readonly writing: boolean;
+  /** How many writes have finished. */
+  readonly writes: number;
+  /** Whether the peer still has to send the rest of a frame, and this end is reading. */
+  readonly frameDue: boolean;
+  /** How many chunks with whole frames were read. */
+  readonly chunks: number;
+  /** Whether the connection takes no more requests and waits for answers. */
+  readonly finishing: boolean;
+}
+
+/**
+ * Judges one connection, from looks about once a second.
+ *
+ * What has already stalled at the first look counts only from then on.
+ */
+export class StallDetector {
+  readonly #limits: StallLimits;
+  readonly #write = new Standstill();
+  readonly #frame = new Standstill();
+  readonly #answers = new Standstill();
+
+  /** A detector that has not looked yet. */
+  constructor(limits: StallLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Looks at the connection. "stalled": the peer does not read, or leaves a frame half sent.
+   * "unanswered": the answers still due took too long. `undefined` if all is well.
+   */
+  look(now: number, progress: Progress): "stalled" | "unanswered" | undefined {
+    const { writing, writes, frameDue, chunks, finishing } = progress;
+    const writeMs = this.#write.lastedMs(now, writing, writes);
+    const frameMs = this.#frame.lastedMs(now, frameDue, chunks);
+    const answersMs = this.#answers.lastedMs(now, finishing, 0);
+    const { stalledWriteMs, halfFrameMs, finishMs } = this.#limits;
+    if (writeMs > stalledWriteMs || frameMs > halfFrameMs) return "stalled";
+    return answersMs > finishMs ? "unanswered" : undefined;
+  }
+}
+
+/** The time since a count has changed, or since no change was due. */
+class Standstill {
+  #count = -1;
+  #since = 0;
+
+  lastedMs(now: number, due: boolean, count: number): number {
+    if (!due || count !== this.#count) {
+      this.#count = count;
+      this.#since = now;
+    }
+    return now - this.#since;
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * Records what happens in a server, as events for its observers.
+ *
+ * @module
+ */
+
+import type { Counts, FaultAction, ServerEvent } from "../wire/events.ts";
+import { Fifo } from "../fifo.ts";
+import type { ServerPrints, Watch } from "../replication/environment.ts";
+import { eventTextCharsMax, timedPutsMax } from "../limits.ts";
+
+/** Events in one EVENTS message, those of the table not counted. */
+export const eventsMax = 256;
+
+/** How many of them are kept free for rare events: refused GETs, members and faults. */
+export const eventsReserved = 56;
+
+/** Takes everything that happens in a server. */
+export type EventSink = ServerPrints & Watch;
+
+/** The sinks that are told everything, with or without observers. */
+export interface PermanentSinks {
+  /** The console. */
+  readonly prints: ServerPrints;
+  /** Another watcher, such as the metrics. */
+  readonly watch?: Watch | undefined;
+}
+
+/** What was recorded in one tick. */
+export interface Recorded {
+  /** The events, in their order. */
+  readonly events: readonly ServerEvent[];
+  /** Events for which there was no room. */
+  readonly missed: number;
+  /** Whether the table has changed by other means than writes. */
+  readonly tableDue: boolean;
+}
+
+/**
+ * Passes everything on to the permanent sinks, and records it.
+ *
+ * One tick has room for {@linkcode eventsMax} events. The others are counted as missed.
+ */
+export class EventRecorder implements EventSink {
+  readonly #prints: ServerPrints;
+  readonly #watch: Watch | undefined;
+  /** Invariant: at most `eventsMax`. */
+  #events: ServerEvent[] = [];
+  #missed = 0;
+  #tableDue = false;
+  #counts = { puts: 0, putOks: 0, gets: 0, refused: 0, replications: 0 };
+  /**
+   * When the PUTs of writes without a PUT_OK came. Invariant: in the order of timestamps, and at most
+   * `timedPutsMax`.
+   */
+  readonly #putTimes = new Fifo<{ readonly timestamp: number; readonly cameAt: number }>();
+
+  /** A recorder of no events. */
+  constructor({ prints, watch }: PermanentSinks) {
+    this.#prints = prints;
+    this.#watch = watch;
+  }
+
+  /** How often each thing has happened while there were observers. */
+  get counts(): Counts {
+    return this.#counts;
+  }
+
+  /** Returns what was recorded since the last call. */
+  take(): Recorded {
+    const taken = { events: this.#events, missed: this.#missed, tableDue: this.#tableDue };
+    this.#events = [];
+    this.#missed = 0;
+    this.#tableDue = false;
+    return taken;
+  }
+
+  /** Records a PUT that the leader received. */
+  put(client: string, key: string, value: string): void {
+    this.#prints.put(client, key, value);
+    this.#counts.puts++;
+    if (this.#hasRoom()) {
+      this.#events.push({ kind: "put", at: Date.now(), client, key: cut(key), value: cut(value) });
+    }
+  }
+
+  /** Records a PUT that a follower passes on. */
+  forwarding(key: string, value: string): void {
+    this.#prints.forwarding(key, value);
+    if (this.#hasRoom()) {
+      this.#events.push({ kind: "forwarding", at: Date.now(), key: cut(key), value: cut(value) });
+    }
+  }
+
+  /** Records a REPLICATION that a follower received. */
+  replication(key: string, value: string, timestamp: number): void {
+    this.#prints.replication(key, value, timestamp);
+    this.#counts.replications++;
+    this.#addWrite("replication", key, value, timestamp);
+  }
+
+  /** Records a write of the leader, and when its PUT came. */
+  written(key: string, value: string, timestamp: number, waitedMs: number): void {
+    this.#watch?.written(key, value, timestamp, waitedMs);
+    if (this.#putTimes.length === timedPutsMax) this.#putTimes.shift();
+    this.#putTimes.push({ timestamp, cameAt: performance.now() - waitedMs });
+    this.#addWrite("written", key, value, timestamp);
+  }
+
+  /** Records a PUT_OK of the leader, and how long its PUT took. */
+  putOk(client: string, key: string, timestamp: number): void {
+    this.#prints.putOk(client, key, timestamp);
+    this.#counts.putOks++;
+    const cameAt = this.#cameAt(timestamp);
+    if (cameAt === undefined) this.#missed++; // its PUT came before the first observer
+    else if (this.#hasRoom()) {
+      const ms = Math.round((performance.now() - cameAt) * 1_000) / 1_000;
+      this.#events.push({ kind: "put_ok", at: Date.now(), client, key: cut(key), timestamp, ms });
+    }
+  }
+
+  /** Records a GET. */
+  get(
+    client: string,
+    key: string,
+    seen: number,
+    own: number,
+    value: string | null | undefined,
+  ): void {
+    this.#prints.get(client, key, seen, own, value);
+    this.#counts.gets++;
+    if (value === undefined) this.#counts.refused++;
+    if (!this.#hasRoom(value === undefined)) return;
+    const get = { kind: "get", at: Date.now(), client, key: cut(key), seen, own } as const;
+    this.#events.push(
+      value === undefined
+        ? { ...get, refused: true }
+        : { ...get, value: value === null ? null : cut(value) },
+    );
+  }
+
+  /** Records an acknowledgement of a follower. */
+  acknowledged(follower: string, timestamp: number): void {
+    this.#watch?.acknowledged(follower, timestamp);
+    if (this.#hasRoom()) {
+      this.#events.push({ kind: "acknowledged", at: Date.now(), follower, timestamp });
+    }
+  }
+
+  /** Records which servers take part. */
+  members(joined: readonly string[], inSync: readonly string[], open: boolean): void {
+    this.#watch?.members(joined, inSync, open);
+    if (this.#hasRoom(true)) {
+      this.#events.push({ kind: "members", at: Date.now(), joined, inSync, open });
+    }
+  }
+
+  /** Records the beginning or end of a fault. */
+  fault(follower: string, action: FaultAction, delayMs?: number): void {
+    this.#watch?.fault(follower, action, delayMs);
+    if (!this.#hasRoom(true)) return;
+    const late = delayMs === undefined ? {} : { delayMs };
+    this.#events.push({ kind: "fault", at: Date.now(), follower, action, ...late });
+  }
+
+  /** Asks for the table in the next EVENTS. */
+  table(): void {
+    this.#watch?.table();
+    this.#tableDue = true;
+  }
+
+  #addWrite(kind: "written" | "replication", key: string, value: string, timestamp: number): void {
+    if (!this.#hasRoom()) return;
+    this.#events.push({ kind, at: Date.now(), key: cut(key), value: cut(value), timestamp });
+  }
+
+  /** When the PUT of a write came; `undefined` if there was no observer then. */
+  #cameAt(timestamp: number): number | undefined {
+    for (let first = this.#putTimes.at(0); first !== undefined; first = this.#putTimes.at(0)) {
+      if (first.timestamp > timestamp) return undefined;
+      this.#putTimes.shift();
+      if (first.timestamp === timestamp) return first.cameAt;
+    }
+    return undefined;
+  }
+
+  /** Whether there is room for an event. If not, it is counted as missed. */
+  #hasRoom(rare = false): boolean {
+    const room = this.#events.length < (rare ? eventsMax : eventsMax - eventsReserved);
+    if (!room) this.#missed++;
+    return room;
+  }
+}
+
+/** Cuts a key or value to {@linkcode eventTextCharsMax}, and marks the cut with an ellipsis. */
+export function cut(text: string): string {
+  return text.length <= eventTextCharsMax
+    ? text
+    : `${text.slice(0, eventTextCharsMax).toWellFormed()}…`;
+}

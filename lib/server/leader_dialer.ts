@@ -1,0 +1,75 @@
+/**
+ * A follower's way to its leader: connect, prove the secret, tell the node.
+ *
+ * @module
+ */
+
+import type { Secret } from "../auth/secret.ts";
+import { dialTimeoutMs } from "../limits.ts";
+import type { Connection, ConnectionLimits } from "../net/connection.ts";
+import { dial, type Tls } from "../net/dial.ts";
+import { parseAddress } from "../wire/address.ts";
+import type { Peer } from "./connection_handler.ts";
+
+/** How to reach the leader, and what is told of it. */
+export interface LeaderDialerOptions {
+  /** "ip:port" of the leader. */
+  readonly leader: string;
+  /** The secret of the servers; `undefined` if there is none. */
+  readonly secret: Secret | undefined;
+  /** This server's certificates; `undefined` if the servers do not speak TLS. */
+  readonly tls: Tls | undefined;
+  /** What the connection may cost. */
+  readonly limits: ConnectionLimits;
+  /** Begins to serve the connection. */
+  serve(connection: Connection): Peer;
+  /** The connection is made, and both ends have proved that they know the secret. */
+  dialled(connection: Connection): void;
+  /** There is no connection. */
+  failed(reason: string): void;
+}
+
+/** Dials the leader each time it is asked to. */
+export class LeaderDialer {
+  readonly #options: LeaderDialerOptions;
+  readonly #stop = new AbortController();
+
+  /** Does not dial yet. */
+  constructor(options: LeaderDialerOptions) {
+    this.#options = options;
+  }
+
+  /** Dials once. Resolves when `dialled` or `failed` was called, or the dialler was stopped. */
+  async dial(): Promise<void> {
+    const { leader, tls, limits, secret } = this.#options;
+    const late = AbortSignal.timeout(dialTimeoutMs);
+    const signal = AbortSignal.any([this.#stop.signal, late]);
+    try {
+      const connection = await dial(parseAddress(leader)!, signal, tls, limits);
+      const peer = this.#options.serve(connection);
+      if (secret !== undefined) await prove(peer, secret, signal);
+      this.#options.dialled(connection);
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      const reason = late.aborted
+        ? `no answer within ${dialTimeoutMs} ms`
+        : (error as Error).message;
+      this.#options.failed(reason);
+    }
+  }
+
+  /** Gives up a dial that is under way. Nothing is reported any more. */
+  stop(): void {
+    this.#stop.abort();
+  }
+}
+
+async function prove(peer: Peer, secret: Secret, signal: AbortSignal): Promise<void> {
+  const giveUp = () => peer.connection.abort();
+  signal.addEventListener("abort", giveUp);
+  try {
+    await peer.prove(secret, "server");
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}

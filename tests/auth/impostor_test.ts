@@ -1,0 +1,76 @@
+/**
+ * An impostor listens at a server's address and does not know the secret. It must be refused by each
+ * of the three diallers: a follower, the client library and the dashboard.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Clients } from "../../dashboard/server/clients.ts";
+import type { Item } from "../../dashboard/server/item.ts";
+import { Observer } from "../../dashboard/server/observer.ts";
+import { Secret } from "../../lib/auth/secret.ts";
+import { UnavailableError } from "../../lib/client/errors.ts";
+import { KvClient } from "../../lib/client/kv_client.ts";
+import type { Address } from "../../lib/wire/address.ts";
+import { anyPort, eventually, FakeServer, type Message, TestServer } from "../support/helpers.ts";
+
+const challenge = { type: "CHALLENGE", nonce: "0".repeat(32), proof: "0".repeat(64) };
+const proofOk = { type: "PROOF_OK" };
+
+/** What an impostor answers to HELLO. */
+const tricks: Record<string, Message[]> = {
+  "accepts a proof that nobody sent": [proofOk],
+  "cannot prove that it knows the secret": [challenge],
+  "cannot prove it, and accepts nevertheless": [challenge, proofOk],
+  "sends what belongs behind the handshake": [{ type: "JOIN_OK", server: "127.0.0.1:1" }],
+};
+
+/** Answers HELLO with a trick and notes every message that a dialler sends. */
+function impostorWith(trick: Message[], heard: string[]): FakeServer {
+  return new FakeServer(async (wire) => {
+    for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
+      const { type } = JSON.parse(line);
+      heard.push(type);
+      if (type === "HELLO") await wire.send(...trick);
+    }
+  });
+}
+
+/** Each gives the impostor a chance, and resolves with the reason for which it was refused. */
+const diallers: Record<string, (impostor: Address) => Promise<string>> = {
+  "a follower": async (leader) => {
+    const secrets = { server: await Secret.from("segredo") };
+    await using follower = new TestServer(anyPort, leader, {}, {}, { secrets });
+    return await follower.reported("trying on");
+  },
+  "the library": async (server) => {
+    await using client = new KvClient([server], { password: "senha" });
+    return (await assertRejects(() => client.get("cor"), UnavailableError)).message;
+  },
+  "a client of the dashboard": async (server) => {
+    const entry = { password: await Secret.from("senha") };
+    await using clients = new Clients([server], entry, () => {});
+    return (await assertRejects(() => clients.get(1, "cor"), UnavailableError)).message;
+  },
+  "an observer of the dashboard": async (server) => {
+    const items: Item[] = [];
+    const entry = { password: await Secret.from("senha") };
+    await using _observer = new Observer(server, entry, (item) => items.push(item));
+    const down = await eventually("it is down", () => items.find(({ kind }) => kind === "down"));
+    assert(down.kind === "down");
+    return down.reason;
+  },
+};
+
+for (const [dialler, dial] of Object.entries(diallers)) {
+  for (const [what, trick] of Object.entries(tricks)) {
+    Deno.test(`${dialler} refuses an impostor that ${what}`, async () => {
+      const heard: string[] = [];
+      await using impostor = impostorWith(trick, heard);
+      const reason = await dial(impostor.address);
+      // Not a silent end: the reason names the handshake.
+      assert(/secret|password|proof/.test(reason), reason);
+      // A follower may say why it hangs up.
+      assertEquals(heard.filter((type) => type !== "HELLO" && type !== "ERROR"), [], reason);
+    });
+  }
+}

@@ -1,0 +1,18 @@
+import { assertRejects } from "@std/assert";
+import { dial } from "../../lib/net/dial.ts";
+import { anyPort, deadAddress } from "../support/helpers.ts";
+
+Deno.test("dial throws where nobody listens, and where it is given up", async () => {
+  const signal = new AbortController().signal;
+  await assertRejects(
+    () => dial(deadAddress(), signal),
+    Deno.errors.ConnectionRefused,
+  );
+  using listener = Deno.listen({ ...anyPort });
+  const { port } = listener.addr;
+  await assertRejects(
+    () => dial({ hostname: "127.0.0.1", port }, AbortSignal.abort(new Error("enough"))),
+    Error,
+    "enough",
+  );
+});
