@@ -59,7 +59,7 @@ async function serve(
   stop: Promise<undefined>,
 ): Promise<Error | undefined> {
   const { listen, leader, metrics: metricsAt, dataDir, etcd, tls } = config;
-  const metrics = metricsAt && new (await import("./lib/metrics/metrics.ts")).Metrics(prints);
+  const metrics = metricsAt && new (await import("./lib/metrics/http.ts")).Metrics(prints);
   await using journal = dataDir === undefined ? undefined : await journalIn(dataDir, report);
   await using server = listenAt(listen, () =>
     KvServer.start({
@@ -99,20 +99,10 @@ async function serveMetricsAt(address: Address, monitored: Monitored): Promise<A
 
 /** @throws {StartError} if the directory cannot be used, or holds something else. */
 async function journalIn(path: string, report: (line: string) => void): Promise<FileJournal> {
-  const [{ DiskFolder }, { FileJournal }, { JournalError }] = await Promise.all([
-    import("./lib/journal/disk.ts"),
-    import("./lib/journal/file_journal.ts"),
-    import("./lib/journal/errors.ts"),
-  ]);
+  const { openJournal } = await import("./lib/journal/open_journal.ts");
+  const { JournalError } = await import("./lib/journal/errors.ts");
   try {
-    const journal = await FileJournal.open(await DiskFolder.open(path), report);
-    const { store, timestamp, cluster } = journal.saved;
-    report(
-      cluster === ""
-        ? `${path} holds nothing yet`
-        : `${path} holds ${store.size} keys up to timestamp ${timestamp}, cluster ${cluster}`,
-    );
-    return journal;
+    return await openJournal(path, report);
   } catch (error) {
     if (!(error instanceof JournalError)) throw error;
     throw new StartError(error.message, { cause: error });
