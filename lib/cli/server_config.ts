@@ -46,7 +46,7 @@ export interface ServerConfig {
   readonly limits: Partial<ServerLimits>;
   /** The secret of servers and the password of clients, if there are any. */
   readonly secrets: Secrets;
-  /** Accepts TLS connections; `undefined` if connections are not encrypted. */
+  /** Accepts TLS; `undefined` if connections are not encrypted. */
   readonly tls: TlsAcceptor | undefined;
   /** Whether FAULT is allowed. */
   readonly allowFaults: boolean;
@@ -65,7 +65,7 @@ export async function askServerConfig(
   terminal: Terminal,
 ): Promise<ServerConfig> {
   const files = readServerTls(flags.tls);
-  const tls = files && await tlsAcceptor(files);
+  const tls = files && await acceptorWith(files);
   const secrets = await askSecrets(terminal, flags, tls !== undefined);
   const etcd = flags.etcd && await withEngine(await askEtcd(terminal, flags.etcd));
   const { listen, leader } = await askAddresses(terminal, flags);
@@ -92,7 +92,7 @@ export async function askServerConfig(
   };
 }
 
-async function tlsAcceptor(tls: Required<Tls>): Promise<TlsAcceptor> {
+async function acceptorWith(tls: Required<Tls>): Promise<TlsAcceptor> {
   const { TlsAcceptor } = await import("../net/tls.ts");
   try {
     return new TlsAcceptor(tls);

@@ -177,7 +177,7 @@ Deno.test("lines may end with CRLF, and the last one need not end at all", async
   assertEquals(code, 0);
 });
 
-Deno.test("blank lines in the menu are passed over", async () => {
+Deno.test("the menu skips blank lines", async () => {
   const { screen, errors } = await run("\n   \n\r\n");
   assertEquals([screen, errors], [`${menu}\n${menu}   \n${menu}\n${menu}\n`, ""]);
 });
@@ -292,7 +292,7 @@ async function complaints(bad: Address): Promise<string[]> {
   return linesOf(errors);
 }
 
-Deno.test("nobody listens: one line for each request, and the menu goes on", async () => {
+Deno.test("no server listens: one line for each request, and the menu goes on", async () => {
   const dead = deadAddress();
   const lines = await complaints(dead);
   assertEquals(lines.length, 2);
@@ -349,7 +349,7 @@ Deno.test("a server that hangs: one line within the time limit, and the menu goe
   assertLess(requestTimeoutMs, 5_000, "which is as long as a user may wait");
 });
 
-Deno.test("TRY_OTHER_SERVER_OR_LATER stands in the place of the value", async () => {
+Deno.test("TRY_OTHER_SERVER_OR_LATER is shown in place of the value", async () => {
   await using server = FakeServer.answering(({ type, id, key }) =>
     type === "PUT"
       ? { type: "PUT_OK", id, key, timestamp: 9 }

@@ -148,7 +148,7 @@ Deno.test("with --json wrong usage of a command is one line of JSON too", async 
   }
 });
 
-Deno.test("an input that is no text, or too long, is wrong: exit code 2, and no server is asked", async () => {
+Deno.test("an input that is not UTF-8, or too long, is exit code 2, and no server is asked", async () => {
   await using server = new FakeServer(() => {});
   const long = await run([serversFlag(server), "put", "k", "-"], "v".repeat(valueBytesMax + 1));
   assertEquals([long.code, long.err], [2, `the input is longer than ${valueBytesMax} bytes\n`]);
@@ -204,7 +204,7 @@ Deno.test("not done: exit code 4, and JSON says why", async () => {
   assertEquals(code, 4);
 });
 
-Deno.test("nobody can tell: exit code 5 for a PUT, 4 for a GET", async () => {
+Deno.test("unknown outcome: exit code 5 for a PUT, 4 for a GET", async () => {
   const hangUp = () => undefined;
   const { codes: [put, get], errors } = await codes(hangUp);
   assertEquals([put, get], [5, 4]);
@@ -253,7 +253,7 @@ Deno.test("status: a server that is down has its line too, and the exit code is 
   assertEquals(facts, [[a, true, true], [b, true, true], [c, false, undefined]]);
 });
 
-Deno.test("watch-status: so many looks, cleared on a terminal alone, JSON line by line", async () => {
+Deno.test("watch-status shows --count tables, cleared only on a terminal, JSON line by line", async () => {
   await using server = await TestServer.alone();
   const flags = [serversFlag(server), "--count=3", "--interval=0.01"];
   const piped = await run([...flags, "watch-status"]);
@@ -266,7 +266,7 @@ Deno.test("watch-status: so many looks, cleared on a terminal alone, JSON line b
   assertEquals(shown.out.split("\x1b[H\x1b[2J").length, 4);
 });
 
-Deno.test("watch-status ends when nobody reads any more", async () => {
+Deno.test("watch-status ends when its output is closed", async () => {
   await using server = await TestServer.alone();
   const terminal = new FakeTerminal("");
   terminal.outClosed = true;
@@ -282,7 +282,7 @@ function says(server: string, leader: string, timestamp: number, more = {}): Sta
   return { server, reachable: true, status: { ...status, ...more } };
 }
 
-Deno.test("lag and who is in sync are what the leader says, and unknown without it", () => {
+Deno.test("lag and in sync are what the leader says, and unknown without it", () => {
   const followers = [{ server: "10.0.0.2:1", timestamp: 7, inSync: false }];
   const leader = says("10.0.0.1:1", "10.0.0.1:1", 9, { inSync: ["10.0.0.1:1"], followers });
   const behind = says("10.0.0.2:1", "10.0.0.1:1", 8);
@@ -297,7 +297,7 @@ Deno.test("lag and who is in sync are what the leader says, and unknown without 
   assertEquals(facts(behind), [["follower", null, null]]);
 });
 
-Deno.test("servers of two clusters: each leader for itself, and that is not well", () => {
+Deno.test("servers of two clusters: each leader is in sync with itself, and the status is not ok", () => {
   const one = says("10.0.0.1:1", "10.0.0.1:1", 9, { inSync: ["10.0.0.1:1"] });
   const other = says("10.0.0.2:1", "10.0.0.2:1", 3, { inSync: ["10.0.0.2:1"], cluster: "d" });
   const { ok, servers } = clusterStatus([one, other]);

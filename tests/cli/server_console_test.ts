@@ -264,7 +264,7 @@ Deno.test("a mark stands before every line", pure, () => {
 });
 
 Deno.test(
-  "a line that stands alone is written at once, those after it together",
+  "a single line is written at once, those after it together",
   pure,
   async () => {
     const writes: string[] = [];

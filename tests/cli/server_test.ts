@@ -127,7 +127,7 @@ Deno.test("with all flags nothing is asked and the keyboard is left alone", asyn
   assertEquals(linesOf(role.terminal.screen).length, 2);
 });
 
-Deno.test("--quiet: nothing on standard error, the lines of the assignment as ever", async () => {
+Deno.test("--quiet: nothing on standard error, and the lines of the assignment on standard output", async () => {
   const [port] = freePorts(1);
   const flags = [`--port=${port}`, `--leader-port=${port}`, "--cluster-size=1", "--quiet"];
   const role = new ServerRole(flags, new FakeTerminal("\n\n"));
@@ -240,7 +240,7 @@ for (const input of ["", "\n", "\n1\n", "\n1\n\n"]) {
   });
 }
 
-Deno.test("a wrong answer at a terminal is asked for again", async () => {
+Deno.test("a terminal asks again after a wrong answer", async () => {
   const [port] = freePorts(1);
   const terminal = new FakeTerminal();
   await using role = new ServerRole(["--leader-ip=127.0.0.1", `--leader-port=${port}`], terminal);
@@ -317,7 +317,7 @@ Deno.test("every address of the machine, on the leader's port, is not taken for 
   }
 });
 
-Deno.test("listening outside loopback without a secret is warned of, on standard error", async () => {
+Deno.test("a server outside loopback without a secret warns on standard error", async () => {
   const [port] = freePorts(1);
   const flags = [`--port=${port}`, `--leader-port=${port}`];
   for (const [ip, warned] of [["0.0.0.0", true], ["127.0.0.1", false]] as const) {
@@ -355,7 +355,7 @@ for (const [page, flags] of Object.entries(pages)) {
   });
 }
 
-Deno.test("--engine=etcd: nobody is asked for a leader, and a PUT ends up in etcd under the prefix", async () => {
+Deno.test("--engine=etcd asks for no leader, and stores a PUT in etcd under the prefix", async () => {
   await using etcd = new FakeEtcd();
   const [port] = freePorts(1) as [number];
   const flags = ["--engine=etcd", `--etcd=${etcd.url}`, "--etcd-prefix=app/"];

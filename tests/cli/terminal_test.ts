@@ -87,7 +87,7 @@ for (const [what, input, lines] of inputs) {
 }
 
 Deno.test(
-  "what is no UTF-8 becomes a replacement character, and the rest is read",
+  "bytes that are not UTF-8 become a replacement character, and the rest is read",
   pure,
   async () => {
     await using screen = new Screen([new Uint8Array([0x61, 0xff, 0x62, 10, 0x63, 10])]);
@@ -95,7 +95,7 @@ Deno.test(
   },
 );
 
-Deno.test("the end of the input is said again to everybody who asks", pure, async () => {
+Deno.test("every question after the end of the input throws EndOfInput", pure, async () => {
   await using screen = new Screen(["a\n"]);
   await screen.answers();
   await assertRejects(() => screen.keyboard.ask("?"), EndOfInput);
@@ -201,7 +201,7 @@ Deno.test("the end of the input is not the preset", pure, async () => {
   await assertRejects(() => askIp(screen, "IP: ", "10.0.0.7"), EndOfInput);
 });
 
-Deno.test("what a flag gives is not asked for", pure, async () => {
+Deno.test("a flag replaces the question", pure, async () => {
   await using screen = new Screen(["1.1.1.1\n"], true);
   assertStrictEquals(await askIp(screen, "IP: ", "10.0.0.7", "10.0.0.8"), "10.0.0.8");
   assertStrictEquals(await askPort(screen, "Porta: ", 10_099, "10098"), 10_098);
@@ -307,7 +307,7 @@ for (const error of [new UsageError("why"), new EndOfInput("why")]) {
   });
 }
 
-Deno.test("what no role explains is thrown on", pure, async () => {
+Deno.test("an unexpected error of a role is thrown", pure, async () => {
   await using screen = new Screen([]);
   const error = new TypeError("a bug");
   const thrown = await assertRejects(() => exitCode(screen, () => Promise.reject(error)));
