@@ -59,6 +59,8 @@ const requestsPerLife = 30;
 /** The pause after a failed request. */
 const retryMs = 100;
 const sweepMs = 250;
+/** How long requests may take in all on a busy machine. It is a limit against hanging; nothing is promised. */
+const workMsMax = 60_000;
 /** How long the end may take: all answers, equal tables, a last write and read of each client. */
 const settleMs = 15_000;
 
@@ -155,13 +157,13 @@ export class Load implements AsyncDisposable {
   /** Waits until `count` more PUTs are acknowledged. */
   async puts(count: number): Promise<void> {
     const target = this.#history.puts + count;
-    await eventually(`${count} more PUTs`, () => this.#history.puts >= target, settleMs);
+    await eventually(`${count} more PUTs`, () => this.#history.puts >= target, workMsMax);
   }
 
   /** Waits until `count` more GETs are answered. */
   async gets(count: number): Promise<void> {
     const target = this.#history.gets + count;
-    await eventually(`${count} more GETs`, () => this.#history.gets >= target, settleMs);
+    await eventually(`${count} more GETs`, () => this.#history.gets >= target, workMsMax);
   }
 
   /** Waits until a server has refused `count` more GETs. */
