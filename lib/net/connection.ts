@@ -112,7 +112,7 @@ export class Connection {
     if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
   }
 
-  /** Whether the peer has shown a certificate of the CA, `undefined` if it cannot show one. */
+  /** Whether the peer has shown a certificate of the CA; `undefined` if it cannot show one. */
   get certified(): boolean | undefined {
     return this.#socket.certified;
   }

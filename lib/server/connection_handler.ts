@@ -111,9 +111,9 @@ export class ConnectionHandler {
   #mayAsk: boolean;
   /** Whether the peer has proved to be a server of the cluster. */
   #mayJoin: boolean;
-  /** The handshake that the peer has begun, `undefined` before its HELLO or PROOF. */
+  /** `undefined` until the peer sends HELLO or PROOF. */
   #acceptor: AcceptorHandshake | undefined;
-  /** The handshake that this end has begun, `undefined` while there is none. */
+  /** The handshake that this end has begun; `undefined` if it has not, or if it is over. */
   #dialler: {
     readonly handshake: DiallerHandshake;
     readonly done: PromiseWithResolvers<void>;
@@ -144,7 +144,6 @@ export class ConnectionHandler {
    * @throws {Error} if the engine fails.
    */
   receive(line: string): void | Promise<void> {
-    if (this.#dialler !== undefined) return this.#continueHandshake(line);
     let message: AnyMensagem;
     try {
       message = Mensagem.decode(line);
@@ -155,6 +154,7 @@ export class ConnectionHandler {
     } catch (error) {
       return this.#notDecoded(error, line);
     }
+    if (this.#dialler !== undefined) return this.#takeAnswer(message);
     switch (message.type) {
       case "GET":
       case "PUT":
@@ -209,6 +209,10 @@ export class ConnectionHandler {
   #notDecoded(error: unknown, line: string): void {
     if (error instanceof FrameError) return this.fail(error);
     if (!(error instanceof MensagemError)) throw error;
+    if (this.#dialler !== undefined) {
+      this.#dialler.done.reject(error);
+      return this.#refuse(this.connection.peer, error.message);
+    }
     const { betweenServers } = this.connection;
     // Between servers an ERROR is never answered with an ERROR, not even one that cannot be read.
     if (!betweenServers || !/"type"\s*:\s*"ERROR"/.test(line)) {
@@ -261,34 +265,25 @@ export class ConnectionHandler {
     connection.send(new ErrorReply("FORBIDDEN", reason, id).encode());
   }
 
-  /** Takes a message of the handshake that the peer has begun. */
   async #authenticate(message: Hello | Challenge | Proof | ProofOk): Promise<void> {
-    const { peer } = this.connection;
+    const { connection } = this;
     if (message.type !== "HELLO" && message.type !== "PROOF") {
-      return this.#refuse(peer, `${message.type} came, but this server did not send HELLO`);
+      const reason = `${message.type} came, but this server did not send HELLO`;
+      return this.#refuse(connection.peer, reason);
     }
     this.#acceptor ??= new AcceptorHandshake(this.#server.secrets, this.#server.leads);
     const step = await this.#acceptor.receive(message);
-    if (step.kind === "refused") return this.#refuse(peer, step.reason);
+    if (step.kind === "refused") return this.#refuse(connection.peer, step.reason);
     if (step.kind === "accepted") {
       if (step.role === "server") this.#mayJoin = true;
       this.#mayAsk = true;
     }
-    this.connection.send(step.message.encode());
+    connection.send(step.message.encode());
   }
 
-  /** Takes a line of the handshake that this end has begun. */
-  async #continueHandshake(line: string): Promise<void> {
+  /** Takes a message while this end proves that it knows the secret. */
+  async #takeAnswer(message: AnyMensagem): Promise<void> {
     const { handshake, done } = this.#dialler!;
-    const { peer } = this.connection;
-    let message: AnyMensagem;
-    try {
-      message = Mensagem.decode(line);
-    } catch (error) {
-      this.#dialler = undefined;
-      done.reject(error);
-      return this.#refuse(peer, (error as Error).message);
-    }
     const step = await handshake.receive(message);
     if (step.kind === "send") return this.connection.send(step.message.encode());
     this.#dialler = undefined;
@@ -296,7 +291,7 @@ export class ConnectionHandler {
     done.reject(new Error(step.reason));
     // An ERROR is never answered with an ERROR.
     if (message.type === "ERROR") this.connection.close();
-    else this.#refuse(peer, step.reason);
+    else this.#refuse(this.connection.peer, step.reason);
   }
 
   #refuse(peer: string, reason: string): void {

@@ -22,7 +22,7 @@ export type EventSink = ServerPrints & ReplicationListener;
 export interface PermanentSinks {
   /** The console. */
   readonly prints: ServerPrints;
-  /** Another watcher, such as the metrics. */
+  /** Another listener, such as the metrics. */
   readonly watch?: ReplicationListener | undefined;
 }
 

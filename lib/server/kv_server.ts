@@ -1,5 +1,5 @@
 /**
- * A running server: an engine with sockets, a clock and limits.
+ * A running server: the engine with sockets, a clock and limits.
  *
  * @module
  */
@@ -14,8 +14,8 @@ import type { TlsAcceptor } from "../net/tls.ts";
 import type { TlsSocketOptions } from "../net/tls_socket.ts";
 import type { Engine, StartEngine } from "../replication/engine.ts";
 import type { OpenJournal } from "../replication/recovered_state.ts";
-import { startReplica } from "../replication/replica.ts";
 import { ErrorReply, type ServerStatus } from "../mensagem.ts";
+import { startReplica } from "../replication/replica.ts";
 import type { Host, ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
 import { lingerMs } from "../limits.ts";
@@ -44,7 +44,7 @@ export interface KvServerOptions {
   /** The leader's address. If left out or equal to `listen`, this server is the leader. */
   readonly leader?: Address;
   /**
-   * The engine that keeps the table. If left out, the built-in one. Any other engine has a leader
+   * The engine that keeps the table. If left out, the embedded engine. Any other engine has a leader
    * of its own, and no server may join.
    */
   readonly engine?: StartEngine;
@@ -90,7 +90,7 @@ export const serverLimitsDefault: ServerLimits = {
   tlsHandshakeMs,
 };
 
-/** The host's prints and listener change while the server runs. */
+/** The host's prints and watch change while the server runs. */
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /**
@@ -126,7 +126,7 @@ export class KvServer implements AsyncDisposable {
   readonly #observers: Observers;
   readonly #context: ServerContext;
   /** All open connections, the refused ones included. */
-  readonly #peers = new Map<Connection, ConnectionHandler>();
+  readonly #handlers = new Map<Connection, ConnectionHandler>();
   /** Background tasks: one accepts, one may dial, and one serves each connection. */
   readonly #tasks = new Set<Promise<void>>();
   readonly #ticker: ReturnType<typeof setInterval>;
@@ -196,24 +196,24 @@ export class KvServer implements AsyncDisposable {
       random: Math.random,
       newClusterId: () => crypto.randomUUID(),
     };
-    const common = { self, host, tuning: { ...tuningDefault, ...tuning }, now: startedAt };
+    const started = { self, host, tuning: { ...tuningDefault, ...tuning }, now: startedAt };
     const { recovered } = journal ?? {};
-    this.#engine = options.engine?.(common) ??
-      startReplica({ ...common, leader: leaderName, recovered });
-    this.#observers = new Observers(self, this.#engine, { prints, watch }, (recording) => {
-      host.prints = recording ?? prints;
-      host.listener = recording ?? watch;
+    this.#engine = options.engine?.(started) ??
+      startReplica({ ...started, leader: leaderName, recovered });
+    this.#observers = new Observers(self, this.#engine, { prints, watch }, (sink) => {
+      host.prints = sink ?? prints;
+      host.listener = sink ?? watch;
     });
     this.#context = {
       self,
       engine: this.#engine,
       observers: this.#observers,
-      tuning: common.tuning,
+      tuning: started.tuning,
       mutex: new Channel<true>({ capacity: 1 }),
       secrets,
       leads: leaderName === self,
       processStatus: () => ({
-        connections: this.#peers.size,
+        connections: this.#handlers.size,
         uptimeMs: Math.round(performance.now() - startedAt),
         memoryBytes: Deno.memoryUsage().rss,
         faults: allowFaults,
@@ -233,7 +233,7 @@ export class KvServer implements AsyncDisposable {
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
 
-  /** This server's table, to look at. */
+  /** The table, for inspection. */
   get table(): Engine["table"] {
     return this.#engine.table;
   }
@@ -272,23 +272,23 @@ export class KvServer implements AsyncDisposable {
     this.#listener.close();
     this.#dialer.stop();
     // Clients first: their answers may still need the connections between the servers.
-    const clients = [...this.#peers.keys()].filter((connection) => !connection.betweenServers);
+    const clients = [...this.#handlers.keys()].filter((connection) => !connection.betweenServers);
     for (const connection of clients) connection.close();
     const until = performance.now() + shutdownMs;
     await this.#ended(clients, until);
     // PUTs that followers have forwarded.
     while (this.#engine.outstandingPuts > 0 && performance.now() < until) await delay(tickMs);
     clearInterval(this.#ticker);
-    for (const connection of this.#peers.keys()) connection.close();
-    await this.#ended([...this.#peers.keys()], performance.now() + lingerMs);
-    for (const connection of this.#peers.keys()) connection.abort();
+    for (const connection of this.#handlers.keys()) connection.close();
+    await this.#ended([...this.#handlers.keys()], performance.now() + lingerMs);
+    for (const connection of this.#handlers.keys()) connection.abort();
     await Promise.all(this.#tasks);
     await this.#engine.close();
   }
 
   /** Waits until the connections have ended, at most until a time. */
   async #ended(connections: Connection[], until: number): Promise<void> {
-    while (performance.now() < until && connections.some((one) => this.#peers.has(one))) {
+    while (performance.now() < until && connections.some((one) => this.#handlers.has(one))) {
       this.#oneEnded = Promise.withResolvers();
       const timer = setTimeout(this.#oneEnded.resolve, Math.max(0, until - performance.now()));
       await this.#oneEnded.promise;
@@ -311,7 +311,7 @@ export class KvServer implements AsyncDisposable {
   /** enunciado 5.b: each connection is served in a task of its own. */
   #serve(connection: Connection): ConnectionHandler {
     const handler = new ConnectionHandler(connection, this.#context);
-    this.#peers.set(connection, handler);
+    this.#handlers.set(connection, handler);
     this.#start(this.#run(connection, handler));
     return handler;
   }
@@ -323,7 +323,7 @@ export class KvServer implements AsyncDisposable {
       this.#report(`connection of ${connection.peer} ended: ${(error as Error).stack}`);
     } finally {
       this.#admission.remove(connection);
-      this.#peers.delete(connection);
+      this.#handlers.delete(connection);
       handler.ended();
       this.#engine.closed(connection);
       this.#observers.closed(connection);
@@ -349,7 +349,7 @@ export class KvServer implements AsyncDisposable {
     this.#engine.tick(now);
     this.#observers.tick(now);
     if (this.#engine.readable) this.#ready.resolve();
-    const cut = this.#admission.freeMemory(this.#peers.keys());
+    const cut = this.#admission.freeMemory(this.#handlers.keys());
     if (cut > 0) {
       this.#report(
         `cut off ${cut} connections with the most half-sent frames and unread answers: all clients ` +
@@ -358,7 +358,7 @@ export class KvServer implements AsyncDisposable {
     }
     if (now - this.#sweptAt < sweepMs) return;
     this.#sweptAt = now;
-    for (const connection of this.#peers.keys()) connection.sweep(now);
+    for (const connection of this.#handlers.keys()) connection.sweep(now);
   }
 
   #start(task: Promise<void>): void {

@@ -1,5 +1,5 @@
 /**
- * A follower's way to its leader: connect, prove the secret, tell the node.
+ * A follower's way to its leader: connect, prove the secret, tell the engine.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { parseAddress } from "../wire/address.ts";
 import type { Dialler } from "../replication/environment.ts";
 import type { ConnectionHandler } from "./connection_handler.ts";
 
-/** How to reach the leader, and what is told of it. */
+/** How to reach the leader. */
 export interface LeaderDialerOptions {
   /** "ip:port" of the leader. */
   readonly leader: string;
@@ -36,7 +36,7 @@ export class LeaderDialer {
     this.#options = options;
   }
 
-  /** Dials once, and tells the dialler the result unless this is stopped first. */
+  /** Dials once, and tells `dialler` how it went, unless it was stopped. */
   async dial(dialler: Dialler): Promise<void> {
     const { leader, tls, limits, secret } = this.#options;
     const late = AbortSignal.timeout(dialTimeoutMs);

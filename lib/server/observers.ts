@@ -36,7 +36,7 @@ export interface ObserverLink {
 export interface Observed {
   /** Its table. */
   readonly table: Pick<Store, "entries" | "size">;
-  /** Tells a new watcher the current state. */
+  /** Tells a new listener the current state. */
   describe(listener: ReplicationListener): void;
 }
 

@@ -24,7 +24,7 @@ import { anyPort, eventually, FakeServer, Wire } from "../support/helpers.ts";
 
 const pure = { permissions: "none" } as const;
 
-/** A server that waits for one follower. */
+/** A leader of a cluster of two, or its follower. */
 async function serve(
   secrets: { server?: string; client?: string },
   leader?: Pick<KvServer, "address">,
@@ -232,7 +232,7 @@ Deno.test(
   },
 );
 
-Deno.test("servers with the same secret make a cluster, and a client needs nothing", async () => {
+Deno.test("servers with the same secret form a cluster, and a client needs no password", async () => {
   await using leader = await serve({ server: "segredo" });
   await using _follower = await serve({ server: "segredo" }, leader.server);
   await leader.server.ready;
@@ -240,7 +240,7 @@ Deno.test("servers with the same secret make a cluster, and a client needs nothi
   assertEquals((await client.put("cor", "azul")).timestamp, 1);
 });
 
-Deno.test("a server with another secret, or none, does not get in", async () => {
+Deno.test("a server with another secret, or without one, cannot join", async () => {
   await using leader = await serve({ server: "segredo" });
   for (const server of ["outro", undefined]) {
     await using stranger = await serve(server === undefined ? {} : { server }, leader.server);
@@ -260,7 +260,7 @@ Deno.test("a client proves that it knows the password, also through a follower",
   assertEquals((await client.get("cor")).value, "azul");
 });
 
-Deno.test("a client with a wrong password, or none, is told so and does nothing", async () => {
+Deno.test("a client with a wrong password, or without one, is refused with the reason", async () => {
   await using leader = await serve({ server: "segredo", client: "senha" });
   for (const options of [{ password: "errada" }, {}]) {
     await using client = new KvClient([leader.server.address], options);
@@ -268,7 +268,7 @@ Deno.test("a client with a wrong password, or none, is told so and does nothing"
   }
 });
 
-Deno.test("the password of clients does not let anybody join", async () => {
+Deno.test("the password of clients does not let a server join", async () => {
   await using leader = await serve({ server: "segredo", client: "senha" });
   using wire = await Wire.connect(leader.server.address);
   const dialler = new DiallerHandshake(await Secret.from("senha"), "client");
@@ -295,10 +295,10 @@ Deno.test("the secret is never on the wire", async () => {
   assertFalse(seen[0]!.includes("senha"));
 });
 
-Deno.test("a follower does not help an impostor at its leader's address to pass for the leader", async () => {
+Deno.test("an impostor at the leader's address cannot use the follower's own proof", async () => {
   const heard: string[] = [];
   const own = Promise.withResolvers<KvServer>();
-  // Whatever the follower says is said to the follower itself, and its answers are sent back.
+  // The impostor passes the follower's HELLO to the follower itself, and sends the answer back.
   await using impostor = new FakeServer(async (wire) => {
     const hello = await wire.message();
     using mirror = await Wire.connect((await own.promise).address);

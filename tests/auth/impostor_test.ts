@@ -18,10 +18,10 @@ const proofOk = { type: "PROOF_OK" };
 
 /** What an impostor answers to HELLO. */
 const tricks: Record<string, Message[]> = {
-  "accepts a proof that nobody sent": [proofOk],
+  "accepts a proof that was not sent": [proofOk],
   "cannot prove that it knows the secret": [challenge],
   "cannot prove it, and accepts nevertheless": [challenge, proofOk],
-  "sends what belongs behind the handshake": [{ type: "JOIN_OK", server: "127.0.0.1:1" }],
+  "sends a message that belongs after the handshake": [{ type: "JOIN_OK", server: "127.0.0.1:1" }],
 };
 
 /** Answers HELLO with a trick and notes every message that a dialler sends. */
@@ -55,7 +55,10 @@ const diallers: Record<string, (impostor: Address) => Promise<string>> = {
     const items: Item[] = [];
     const entry = { password: await Secret.from("senha") };
     await using _observer = new Observer(server, entry, (item) => items.push(item));
-    const down = await eventually("it is down", () => items.find(({ kind }) => kind === "down"));
+    const down = await eventually(
+      "the observer reports the end",
+      () => items.find(({ kind }) => kind === "down"),
+    );
     assert(down.kind === "down");
     return down.reason;
   },
@@ -67,7 +70,7 @@ for (const [dialler, dial] of Object.entries(diallers)) {
       const heard: string[] = [];
       await using impostor = impostorWith(trick, heard);
       const reason = await dial(impostor.address);
-      // Not a silent end: the reason names the handshake.
+      // The connection does not just end: the reason names the handshake.
       assert(/secret|password|proof/.test(reason), reason);
       // A follower may say why it hangs up.
       assertEquals(heard.filter((type) => type !== "HELLO" && type !== "ERROR"), [], reason);

@@ -66,7 +66,7 @@ class Running implements AsyncDisposable {
   }
 }
 
-/** The connection with another `write`. */
+/** The socket with another `write`. */
 function withWrite(conn: Deno.Conn, write: Deno.Conn["write"]): Deno.Conn {
   return new Proxy(conn, {
     get(target, name) {
@@ -83,7 +83,7 @@ Deno.test("a connection knows both of its addresses", async () => {
   assertStringIncludes(running.connection.local, "127.0.0.1:");
 });
 
-Deno.test("lines come whole and in order, wherever the chunks were cut", async () => {
+Deno.test("lines are handed out whole and in order, however the chunks are cut", async () => {
   await using running = await Running.start();
   const bytes = new TextEncoder().encode('{"a":"ação 🙂"}\n{"b":2}\r\n{"c":3}\n');
   for (const byte of bytes) await running.wire.write(Uint8Array.of(byte));
@@ -112,14 +112,14 @@ Deno.test("a write that takes only a part of the bytes is continued", async () =
   assertEquals(await running.wire.line(), frame);
 });
 
-Deno.test("text longer than the write buffer arrives unharmed", async () => {
+Deno.test("text longer than the write buffer arrives unchanged", async () => {
   await using running = await Running.start();
   const frame = "a🙂é".repeat(200_000);
   running.connection.send(`${frame}\n`);
   assert(await running.wire.line() === frame);
 });
 
-Deno.test("no line is handed out while the one before is pending", async () => {
+Deno.test("a line is handed out only when the one before is done", async () => {
   await using running = await Running.start();
   const gate = Promise.withResolvers<void>();
   running.onLine = () => gate.promise;
@@ -144,13 +144,13 @@ Deno.test("close sends what is queued, then the end", async () => {
   await running.end();
 });
 
-Deno.test("a closed connection ends even where the peer stays", async () => {
+Deno.test("a closed connection ends even if the peer stays", async () => {
   await using running = await Running.start();
   running.connection.close();
   await running.end();
 });
 
-Deno.test("what arrives after close is thrown away", async () => {
+Deno.test("lines that arrive after close are dropped", async () => {
   await using running = await Running.start();
   running.connection.close();
   await running.wire.write("too late\n");
@@ -159,7 +159,7 @@ Deno.test("what arrives after close is thrown away", async () => {
   assertEquals(running.lines, []);
 });
 
-Deno.test("a peer that has said its last word still gets the answers due", async () => {
+Deno.test("a peer that has ended its sending side still gets the answers due", async () => {
   await using running = await Running.start();
   await running.wire.write("1\n2\n");
   await running.wire.closeWrite();
@@ -172,7 +172,7 @@ Deno.test("a peer that has said its last word still gets the answers due", async
   await running.end();
 });
 
-Deno.test("what is pushed is no answer: the answer still due is waited for", async () => {
+Deno.test("a pushed frame is not an answer: the connection waits for the answer still due", async () => {
   await using running = await Running.start();
   await running.wire.write("{}\n");
   await running.received(1);
@@ -188,7 +188,7 @@ Deno.test("what is pushed is no answer: the answer still due is waited for", asy
   assertEquals(lines, ["news", "news", "news", "more news", "answer"]);
 });
 
-Deno.test("unsentChars is the text behind a write that does not get on", async () => {
+Deno.test("unsentChars is the text behind a stalled write", async () => {
   const stuck = Promise.withResolvers<number>();
   await using running = await Running.start((conn) => withWrite(conn, () => stuck.promise));
   running.connection.send("first\n");
@@ -214,7 +214,7 @@ Deno.test("close takes no more requests and ends with the last answer due", asyn
   assertEquals(running.lines, ["1"]);
 });
 
-Deno.test("close ends at once where nothing is due", async () => {
+Deno.test("close ends at once if no answer is due", async () => {
   await using running = await Running.start();
   running.connection.close();
   assertEquals(await running.wire.line(), undefined);
@@ -239,7 +239,7 @@ Deno.test("abort ends the connection at once, and once", async () => {
   assertEquals(await running.wire.line(), undefined);
 });
 
-Deno.test("a peer that resets the connection is no error", async () => {
+Deno.test("a reset by the peer is not an error", async () => {
   await using running = await Running.start();
   running.connection.send("unread\n");
   await running.wire.write("1\n");
@@ -248,7 +248,7 @@ Deno.test("a peer that resets the connection is no error", async () => {
   await running.end();
 });
 
-Deno.test("an error in the handler ends the connection and comes out of run", async () => {
+Deno.test("an error in the receiver ends the connection, and run throws it", async () => {
   await using running = await Running.start();
   running.onLine = () => {
     throw new RangeError("a bug");
@@ -258,7 +258,7 @@ Deno.test("an error in the handler ends the connection and comes out of run", as
   assertEquals(await running.wire.line(), undefined);
 });
 
-Deno.test("an error of a write that is no disconnection comes out of run", async () => {
+Deno.test("run throws the error of a write, unless it is a disconnection", async () => {
   await using running = await Running.start((conn) =>
     withWrite(conn, () => Promise.reject(new RangeError("a bug")))
   );
@@ -319,7 +319,7 @@ Deno.test("waiting for a peer that does not read ends with the connection", asyn
   }
 });
 
-Deno.test("a connection between servers is read however much is unsent", async () => {
+Deno.test("a connection between servers is read even if much is unsent", async () => {
   const { running, letGo } = await congested();
   await using _ = running;
   running.connection.betweenServers = true;
@@ -404,7 +404,7 @@ Deno.test("half a frame that stays half is cut off", async () => {
   await running.end();
 });
 
-Deno.test("half a frame that nobody reads on is not cut off before its time", async () => {
+Deno.test("half a frame is not cut off while this end does not read", async () => {
   await using running = await Running.start();
   const answered = Promise.withResolvers<void>();
   running.onLine = () => answered.promise;
@@ -418,7 +418,7 @@ Deno.test("half a frame that nobody reads on is not cut off before its time", as
   assertEquals(await running.received(2), ["whole", "half of it"]);
 });
 
-Deno.test("the first look at a connection cuts nothing off, however late it is", async () => {
+Deno.test("the first sweep cuts no connection off, even if it comes late", async () => {
   const late = 100 * Math.max(stalledWriteMs, finishMs);
   await using writing = await Running.start((conn) =>
     withWrite(conn, () => new Promise((_, reject) => stuck.push(reject)))

@@ -2,7 +2,7 @@ import { assertRejects } from "@std/assert";
 import { dial } from "../../lib/net/dial.ts";
 import { anyPort, deadAddress } from "../support/helpers.ts";
 
-Deno.test("dial throws where nobody listens, and where it is given up", async () => {
+Deno.test("dial throws if no server listens, and if its signal is aborted", async () => {
   const signal = new AbortController().signal;
   await assertRejects(
     () => dial(deadAddress(), signal),

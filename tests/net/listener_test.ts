@@ -5,7 +5,7 @@ import { anyPort, eventually, Wire, within } from "../support/helpers.ts";
 
 type Listen = (options: { hostname: string; port: number }) => Deno.TcpListener;
 
-/** Makes a listener while `Deno.listen` is another one. */
+/** Makes a listener while `Deno.listen` is replaced. */
 function withListen(listen: Listen, make: () => Listener): Listener {
   const real = Deno.listen;
   const replaced = (options: { hostname: string; port: number }) => {
@@ -20,7 +20,7 @@ function withListen(listen: Listen, make: () => Listener): Listener {
   }
 }
 
-Deno.test("a listener on port 0 says which port it took, and gives it back", async () => {
+Deno.test("a listener on port 0 tells the port that it took, and frees it when closed", async () => {
   const listener = new Listener(anyPort);
   assert(listener.address.port > 0);
   const accepted: Connection[] = [];

@@ -1,6 +1,4 @@
-/**
- * Servers and clients that speak TLS, and others that try.
- */
+/** TLS between servers and clients, with good and bad certificates. */
 
 import {
   assert,
@@ -110,14 +108,14 @@ function joinOf(wire: Wire): Message {
   return { type: "JOIN", server: wire.local, cluster: "", timestamp: 0 };
 }
 
-/** The server serves, as ever. */
+/** Checks that the server still serves a client. */
 async function works({ address }: TlsServer): Promise<void> {
   await using client = clientOf(address);
   assertEquals(typeof (await client.put("works", "yes")).timestamp, "number");
   assertEquals((await client.get("works")).value, "yes");
 }
 
-/** Why a client does not get an answer. */
+/** The reason why a client gets no answer. */
 async function refusal(client: KvClient): Promise<string> {
   await using _ = client;
   const error = await assertRejects(() => client.get("cor"), UnavailableError);
@@ -147,7 +145,7 @@ Deno.test("a client may show a certificate too", async () => {
   assertEquals((await client.put("cor", "azul")).timestamp, 1);
 });
 
-Deno.test("who has no certificate may ask, but not join", async () => {
+Deno.test("a peer without a certificate may send requests, but not join", async () => {
   await using leader = new TlsServer({ tuning: { clusterSize: 2 } });
   using wire = await wireTo(leader.address, { ca });
   assertEquals((await wire.ask(get)).type, "TRY_OTHER_SERVER_OR_LATER");
@@ -163,7 +161,7 @@ for (
     ["that has expired", expired, "its certificate has expired"],
   ] as const
 ) {
-  Deno.test(`who shows a certificate ${what} may not join`, async () => {
+  Deno.test(`a peer with a certificate ${what} may not join`, async () => {
     await using leader = new TlsServer({ tuning: { clusterSize: 2 } });
     using wire = await wireTo(leader.address, tls);
     assertEquals((await wire.ask(joinOf(wire))).code, "FORBIDDEN");
@@ -171,13 +169,13 @@ for (
   });
 }
 
-Deno.test("who shows a certificate of the CA may join", async () => {
+Deno.test("a peer with a certificate of the CA may join", async () => {
   await using leader = new TlsServer({ tuning: { clusterSize: 2 } });
   using wire = await wireTo(leader.address, server);
   assertEquals((await wire.ask(joinOf(wire))).type, "JOIN_OK");
 });
 
-Deno.test("a resumed session proves nothing, whatever node:tls says", async () => {
+Deno.test("a resumed session does not count as a certificate, although node:tls says so", async () => {
   await using leader = new TlsServer({ tuning: { clusterSize: 2 } });
   const real = TLSSocket.prototype.isSessionReused;
   TLSSocket.prototype.isSessionReused = () => true;
@@ -189,7 +187,7 @@ Deno.test("a resumed session proves nothing, whatever node:tls says", async () =
   }
 });
 
-Deno.test("a member is answered at once, so that its next small write need not wait", async () => {
+Deno.test("a member is answered at once, so that its next small write does not wait", async () => {
   await using leader = new TlsServer({ tuning: { clusterSize: 3, heartbeatMs: 60_000 } });
   using wire = await wireTo(leader.address, server);
   assertEquals((await wire.ask(joinOf(wire))).type, "JOIN_OK");
@@ -197,7 +195,7 @@ Deno.test("a member is answered at once, so that its next small write need not w
   assertEquals((await wire.ask({ type: "HEARTBEAT" })).type, "HEARTBEAT");
 });
 
-Deno.test("with a secret too: neither the certificate nor the secret is enough", async () => {
+Deno.test("with a secret too, a server needs both the certificate and the secret", async () => {
   const secrets = { server: await Secret.from("segredo") };
   await using leader = new TlsServer({ tuning: { clusterSize: 2 }, secrets });
   using wire = await wireTo(leader.address, server);
@@ -216,7 +214,7 @@ Deno.test("with a secret too: neither the certificate nor the secret is enough",
   await within("the follower is ready", good.kv.ready);
 });
 
-Deno.test("a password for clients needs no secret for servers: the certificate keeps them out", async () => {
+Deno.test("with TLS, a password for clients needs no secret for servers", async () => {
   const secrets = { client: await Secret.from("senha") };
   await using alone = await TlsServer.alone({ secrets });
   await using client = clientOf(alone.address, { password: "senha" });
@@ -226,7 +224,7 @@ Deno.test("a password for clients needs no secret for servers: the certificate k
   assertEquals((await wire.ask(joinOf(wire))).code, "FORBIDDEN");
 });
 
-Deno.test("a follower whose leader is another one goes on trying, and the reason is said once", async () => {
+Deno.test("a follower whose leader has a certificate of another CA tries again, and reports the reason once", async () => {
   await using leader = new TlsServer({ tls: new TlsAcceptor(stranger) });
   await using follower = new TlsServer({ leader: leader.address });
   await follower.reported("invalid peer certificate: UnknownIssuer");
@@ -234,7 +232,7 @@ Deno.test("a follower whose leader is another one goes on trying, and the reason
   assertEquals(follower.reports.length, 1);
 });
 
-Deno.test("a client with the wrong CA gets the reason, and nobody else notices", async () => {
+Deno.test("a client with the wrong CA gets the reason, and others are served", async () => {
   await using alone = await TlsServer.alone();
   const reason = await refusal(clientOf(alone.address, { tls: { ca: otherCa } }));
   assertEquals(reason, "the TLS handshake failed: invalid peer certificate: UnknownIssuer");
@@ -249,13 +247,13 @@ for (
     ["is signed by itself", selfSigned, "UnknownIssuer"],
   ] as const
 ) {
-  Deno.test(`a server whose certificate ${what} is no server`, async () => {
+  Deno.test(`a client refuses a server whose certificate ${what}`, async () => {
     await using alone = await TlsServer.alone({ tls: new TlsAcceptor(tls) });
     assertStringIncludes(await refusal(clientOf(alone.address)), reason);
   });
 }
 
-Deno.test("a client's own certificate and key that do not fit are an error, and no leak", async () => {
+Deno.test("a client's certificate with the key of another one is an error, and nothing leaks", async () => {
   await using alone = await TlsServer.alone();
   const tls = { ca, cert: server.cert, key: stranger.key };
   assert((await refusal(clientOf(alone.address, { tls }))).length > 10);
@@ -265,7 +263,7 @@ Deno.test("a client's own certificate and key that do not fit are an error, and 
   );
 });
 
-Deno.test("who speaks no TLS is told so", async () => {
+Deno.test("a peer that does not speak TLS is told so", async () => {
   await using alone = await TlsServer.alone();
   using wire = await Wire.connect(alone.address);
   const { type, code, message } = await wire.ask(put);
@@ -289,7 +287,7 @@ Deno.test("a TLS client of a plain server gets an error in time", async () => {
   assert(/TLS handshake failed|no connection within 500 ms/.test(reason), reason);
 });
 
-Deno.test("a TLS client that is closed while it shakes hands leaves nothing behind", async () => {
+Deno.test("a TLS client that is closed during the handshake leaves nothing behind", async () => {
   using silent = Deno.listen({ ...anyPort });
   const address = { hostname: "127.0.0.1", port: silent.addr.port };
   for (const tls of [{ ca }, server]) {
@@ -301,7 +299,7 @@ Deno.test("a TLS client that is closed while it shakes hands leaves nothing behi
   }
 });
 
-Deno.test("handshakes that do not end are cut off in time, and nobody else waits", async () => {
+Deno.test("a handshake that does not end is cut off in time, and delays no other client", async () => {
   await using alone = await TlsServer.alone({ limits: { tlsHandshakeMs: 200 } });
   using silent = await Wire.connect(alone.address);
   using half = await Wire.connect(alone.address);
@@ -324,7 +322,7 @@ Deno.test("connections count from the first moment, not from their handshake", a
   await eventually("there is room", () => works(alone).then(() => true, () => false));
 });
 
-Deno.test("a server closes while others shake hands", async () => {
+Deno.test("a server closes while handshakes are under way", async () => {
   const alone = await TlsServer.alone();
   using silent = await Wire.connect(alone.address);
   using half = await Wire.connect(alone.address);
@@ -370,7 +368,7 @@ Deno.test("thousands of requests in flight on few connections", async () => {
   }
 });
 
-Deno.test("nothing is read while what was decrypted is not taken", async () => {
+Deno.test("nothing is read from the network while decrypted bytes wait", async () => {
   using listener = Deno.listen({ ...anyPort });
   const { port } = listener.addr;
   const [accepted, far] = await Promise.all([
@@ -403,7 +401,7 @@ Deno.test("nothing is read while what was decrypted is not taken", async () => {
   await flood.catch(() => {});
 });
 
-Deno.test("who asks and does not read is cut off, and the others are served", async () => {
+Deno.test("a client that does not read its answers is cut off, and others are served", async () => {
   await using alone = await TlsServer.alone({ limits: { stalledWriteMs: 100 } });
   using wire = await wireTo(alone.address, { ca });
   await wire.ask({ ...put, value: "a".repeat(valueBytesMax) });
@@ -414,7 +412,7 @@ Deno.test("who asks and does not read is cut off, and the others are served", as
   await works(alone);
 });
 
-Deno.test("what was asked before the end of the sending side is answered, then comes the end", async () => {
+Deno.test("requests before the end of the sending side are answered, then the connection ends", async () => {
   await using alone = await TlsServer.alone();
   using wire = await wireTo(alone.address, { ca });
   await wire.send(put, get);
@@ -422,7 +420,7 @@ Deno.test("what was asked before the end of the sending side is answered, then c
   assertEquals((await wire.rest()).map(({ type }) => type).sort(), ["GET_OK", "PUT_OK"]);
 });
 
-Deno.test("a server that closes answers what it owes, and says goodbye properly", async () => {
+Deno.test("a server that closes sends the answers due and ends the TLS session", async () => {
   const alone = await TlsServer.alone();
   using wire = await wireTo(alone.address, { ca });
   assertEquals((await wire.ask(put)).type, "PUT_OK");
@@ -432,7 +430,7 @@ Deno.test("a server that closes answers what it owes, and says goodbye properly"
   await within("the server closes", closed);
 });
 
-Deno.test("a connection that is torn off in the middle is forgotten", async () => {
+Deno.test("a connection that breaks in the middle of a frame is forgotten", async () => {
   await using alone = await TlsServer.alone();
   for (let n = 0; n < 20; n++) {
     const wire = await wireTo(alone.address, { ca });
@@ -443,7 +441,7 @@ Deno.test("a connection that is torn off in the middle is forgotten", async () =
   assertEquals(alone.reports.filter((line) => line.includes("Error")), []);
 });
 
-Deno.test("certificates that are none are refused before anything is opened", () => {
+Deno.test("certificates and keys that do not fit are refused with the reason", () => {
   const start = (tls: Partial<typeof server>) => () => new TlsAcceptor({ ...server, ...tls });
   const cases: [Partial<typeof server>, string][] = [
     [{ key: stranger.key }, "The TLS key does not belong to the TLS certificate"],
@@ -476,7 +474,7 @@ Deno.test("the roles: without the permission to read the files, one sentence and
   }
 });
 
-Deno.test("the roles: flags that do not go together", async () => {
+Deno.test("the roles: flags that do not go together are refused", async () => {
   const cases: [(t: FakeTerminal) => Promise<number>, string][] = [
     [(t) => serverMain(["--tls-cert=c.pem"], t, Promise.resolve()), "--tls-key"],
     [(t) => clientMain(["--tls-cert=c.pem"], t), "--tls-ca"],

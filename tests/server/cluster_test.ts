@@ -13,7 +13,7 @@ import { KvClient, type PutResult } from "../../lib/client/kv_client.ts";
 import { recoverySkip } from "../../lib/replication/recovery.ts";
 import { Cluster, eventually, type Message, type TestServer, Wire } from "../support/helpers.ts";
 
-/** A client of one server alone. */
+/** A client of one server. */
 function clientOf({ address }: TestServer): KvClient {
   return new KvClient([address], { once: true });
 }
@@ -24,7 +24,7 @@ async function ask(address: Address, request: Message): Promise<Message> {
   return await wire.ask({ id: 1, ...request });
 }
 
-/** Writes through any server, and says which value got which timestamp. */
+/** Writes through any server. Returns the timestamp of each value. */
 async function write(servers: Address[], entries: [key: string, value: string][]) {
   await using client = new KvClient(servers);
   return await Promise.all(
@@ -32,7 +32,7 @@ async function write(servers: Address[], entries: [key: string, value: string][]
   );
 }
 
-/** Writes one value through one server, and says with which timestamp. */
+/** Writes one value through one server. Returns its timestamp. */
 async function writeOne(server: TestServer, key: string, value: string): Promise<number> {
   await using client = clientOf(server);
   return (await client.put(key, value)).timestamp;
@@ -42,7 +42,7 @@ function timestampsOf(lines: string[]): number[] {
   return lines.map((line) => Number(/ts:(\d+)\.$/.exec(line)?.[1]));
 }
 
-// Healthy
+// All servers in sync
 
 Deno.test("a PUT through a follower: every console shows its part, with the client's own address", async () => {
   await using cluster = await Cluster.start();
@@ -61,7 +61,7 @@ Deno.test("a PUT through a follower: every console shows its part, with the clie
   ]);
 });
 
-Deno.test("when PUT_OK comes, all three servers hold the write", async () => {
+Deno.test("PUT_OK comes only when all three servers hold the write", async () => {
   await using cluster = await Cluster.start();
   for (const [n, server] of cluster.servers.entries()) {
     using client = await Wire.connect(server.address);
@@ -180,7 +180,7 @@ Deno.test("the servers may start in any order", async () => {
   assertEquals((await client.put("cor", "azul")).timestamp, 1);
 });
 
-// One follower away
+// One follower dead
 
 Deno.test("PUTs go on while one follower is dead", async () => {
   await using cluster = await Cluster.start();
@@ -258,12 +258,12 @@ Deno.test("a follower catches up while writing goes on", async () => {
   assertEquals(restarted.holds("antes")?.value, "sim");
 });
 
-Deno.test("a client that knows the newest value is told TRY_OTHER by a server that lags, and never the old one", async () => {
+Deno.test("a server that lags answers TRY_OTHER, not the old value, to a client that has seen the new one", async () => {
   await using cluster = await Cluster.start();
   await write(cluster.addresses, [["cor", "azul"]]);
   const lagging = cluster.followers[1];
   using client = await Wire.connect(lagging.address);
-  const seen = 2; // what a PUT_OK that has passed it by would have shown
+  const seen = 2; // as from a PUT_OK of a write that this server does not have
   assertEquals(await client.ask({ type: "GET", id: 1, key: "cor", timestamp: seen }), {
     type: "TRY_OTHER_SERVER_OR_LATER",
     id: 1,
@@ -276,7 +276,7 @@ Deno.test("a client that knows the newest value is told TRY_OTHER by a server th
   );
 });
 
-// Both followers away
+// Both followers dead
 
 Deno.test("with both followers dead a PUT ends in UNAVAILABLE within the limit, and is not applied", async () => {
   await using cluster = await Cluster.start({ putTimeoutMs: 400 });
@@ -308,7 +308,7 @@ Deno.test("--min-in-sync 3: one dead follower stops the PUTs", async () => {
   await assertRejects(() => client.put("cor", "azul"), UnavailableError, "and 3 must be");
 });
 
-// The leader away
+// The leader dead
 
 Deno.test("without the leader followers answer GETs and refuse PUTs at once", async () => {
   await using cluster = await Cluster.start();
@@ -322,7 +322,7 @@ Deno.test("without the leader followers answer GETs and refuse PUTs at once", as
   }
 });
 
-Deno.test("a leader restarted with empty memory serves every acknowledged PUT, and time only goes on", async () => {
+Deno.test("a leader restarted with empty memory serves every acknowledged PUT, and timestamps only rise", async () => {
   await using cluster = await Cluster.start();
   const entries = Array.from({ length: 200 }, (_, n): [string, string] => [`k${n % 90}`, `v${n}`]);
   const written = await write(cluster.addresses, entries);
@@ -344,7 +344,7 @@ Deno.test("a leader restarted with empty memory serves every acknowledged PUT, a
   }
 });
 
-Deno.test("a restarted leader answers nothing before all servers are there", async () => {
+Deno.test("a restarted leader answers no request before all servers have joined", async () => {
   await using cluster = await Cluster.start({ putTimeoutMs: 300 });
   await write(cluster.addresses, [["cor", "azul"]]);
   await cluster.kill(2);
@@ -376,7 +376,7 @@ Deno.test("an acknowledged PUT survives the leader and one follower, both restar
   }
 });
 
-Deno.test("the leader may be restarted again and again: no timestamp comes twice", async () => {
+Deno.test("the leader may be restarted many times: no timestamp is used twice", async () => {
   await using cluster = await Cluster.start();
   const timestamps: number[] = [];
   for (let life = 0; life < 3; life++) {
@@ -400,7 +400,7 @@ Deno.test("a client keeps its timestamps over a restart of the leader and still 
   for (let n = 0; n < 12; n++) assertEquals((await client.get("cor")).value, "azul");
 });
 
-Deno.test("writing goes on through deaths and returns of every server: nothing acknowledged is lost", async () => {
+Deno.test("while every server dies and returns, no acknowledged write is lost", async () => {
   await using cluster = await Cluster.start({ putTimeoutMs: 500 });
   const acknowledged = new Map<string, { value: string; timestamp: number }>();
   let running = true;

@@ -1,4 +1,4 @@
-/** What went wrong at the edges of connections: each of these once lost an answer, or never ended. */
+/** Regressions at the beginning and end of connections: each of these once lost an answer or hung. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { KvClient } from "../../lib/client/kv_client.ts";
@@ -14,7 +14,7 @@ import {
 } from "../support/helpers.ts";
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 
-Deno.test("a client's ERROR line does not keep its connection for ever", async () => {
+Deno.test("an ERROR from a client does not keep its connection open", async () => {
   await using server = await TestServer.alone();
   using wire = await Wire.connect(server.address);
   await wire.send({ type: "ERROR", code: "BAD_MESSAGE", message: "x" });
@@ -48,7 +48,7 @@ Deno.test("a leader that stops answers the PUTs that followers forwarded", async
   assertEquals(types.includes("PUT_OK"), true, `${types}`);
 });
 
-/** As if the connection were made just before the abort, and told just after. */
+/** Makes `Deno.connect` resolve only when the gate opens, although it is connected before. */
 function lateConnect(gate: Promise<void>): Disposable {
   const real = Deno.connect;
   Deno.connect = (async (options: Deno.ConnectOptions) => {
@@ -63,7 +63,7 @@ function lateConnect(gate: Promise<void>): Disposable {
   };
 }
 
-Deno.test("closing a client just when its connection is made does not hang", async () => {
+Deno.test("closing a client while its connection is being made does not hang", async () => {
   await using server = new FakeServer(() => {});
   const gate = Promise.withResolvers<void>();
   using _stub = lateConnect(gate.promise);
@@ -77,7 +77,7 @@ Deno.test("closing a client just when its connection is made does not hang", asy
   await assertRejects(() => request);
 });
 
-Deno.test("closing a server just when its dial is done leaves nothing behind", async () => {
+Deno.test("closing a server while its dial succeeds leaves no connection open", async () => {
   const lines: string[] = [];
   let ended = false;
   await using leader = new FakeServer(async (wire) => {

@@ -16,19 +16,19 @@ import {
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 const get = { type: "GET", id: 2, key: "cor", timestamp: 0 };
 
-/** A frame of exactly so many bytes with its LF, valid JSON but for its length. */
+/** A frame of exactly this many bytes, its LF included. Apart from its length it is valid. */
 function frameOf(bytes: number): string {
   const frame = JSON.stringify({ ...get, filler: "" });
   return `${frame.slice(0, -2)}${"x".repeat(bytes - frame.length - 1)}"}\n`;
 }
 
-/** The server still serves others. */
+/** Checks that the server still serves other clients. */
 async function assertServes(server: TestServer): Promise<void> {
   using wire = await Wire.connect(server.address);
   assertEquals((await wire.ask({ ...get, key: "outra" })).type, "GET_OK");
 }
 
-// What does not speak the protocol
+// Peers that do not speak the protocol
 
 Deno.test("an HTTP POST whose body is a PUT executes nothing: ERROR, then the end", async () => {
   await using server = await TestServer.alone();
@@ -98,7 +98,7 @@ for (
   });
 }
 
-Deno.test("of one chunk, what comes before a bad line is answered and what comes after is not executed", async () => {
+Deno.test("in one chunk, requests before a bad line are answered and requests after it are not executed", async () => {
   await using server = await TestServer.alone();
   using wire = await Wire.connect(server.address);
   const after = { ...put, id: 9, key: "depois" };
@@ -140,7 +140,7 @@ Deno.test("a frame without an end is cut at the limit", async () => {
   await assertServes(server);
 });
 
-Deno.test("a value over the limit is refused, the connection goes on", async () => {
+Deno.test("a value over the limit is refused, and the connection stays open", async () => {
   await using server = await TestServer.alone();
   using wire = await Wire.connect(server.address);
   const refused = await wire.ask({ ...put, value: "v".repeat(valueBytesMax + 1) });
@@ -148,7 +148,7 @@ Deno.test("a value over the limit is refused, the connection goes on", async () 
   assertEquals((await wire.ask({ ...put, value: "é".repeat(valueBytesMax / 2) })).type, "PUT_OK");
 });
 
-Deno.test("limits on what clients may PUT hold for clients, not between servers", async () => {
+Deno.test("the limits on PUTs hold for clients, not between servers", async () => {
   await using leader = new TestServer(
     anyPort,
     undefined,
@@ -167,7 +167,7 @@ Deno.test("limits on what clients may PUT hold for clients, not between servers"
   assertEquals((await strict.message()).type, "GET_OK");
   await strict.write(frameOf(64 * 1024 + 1));
   assertEquals((await strict.rest()).map(({ code }) => code), ["TOO_LARGE"]);
-  // Each of these is over a limit of the other server, which gets it from a server.
+  // Each of these is over a limit of the other server, but comes from a server.
   using free = await Wire.connect(follower.address);
   const value = "v".repeat(100 * 1024);
   assertEquals((await free.ask({ ...put, key: "longa", value })).type, "PUT_OK");
@@ -182,7 +182,7 @@ Deno.test("limits on what clients may PUT hold for clients, not between servers"
   assertEquals(behind.holds("cor")?.value.length, valueBytesMax);
 });
 
-Deno.test("where half-sent frames are too much together, who holds most is cut off", async () => {
+Deno.test("if half-sent frames take too much memory together, the largest is cut off", async () => {
   await using server = await TestServer.alone({}, { heldBytesMax: 3 * 1024 * 1024 });
   const half = async (bytes: number) => {
     const wire = await Wire.connect(server.address);
@@ -201,7 +201,7 @@ Deno.test("where half-sent frames are too much together, who holds most is cut o
   await assertServes(server);
 });
 
-Deno.test("where unread answers are too much together, who reads least is cut off", async () => {
+Deno.test("if unread answers take too much memory together, the client with most is cut off", async () => {
   await using server = await TestServer.alone({}, { heldBytesMax: valueBytesMax });
   using greedy = await Wire.connect(server.address);
   await greedy.ask({ ...put, value: "v".repeat(valueBytesMax) });
@@ -210,9 +210,9 @@ Deno.test("where unread answers are too much together, who reads least is cut of
   await assertServes(server);
 });
 
-// Halves
+// Half messages and lost clients
 
-Deno.test("half a message and then nothing changes nothing", async () => {
+Deno.test("half a message without its end changes nothing", async () => {
   await using server = await TestServer.alone();
   for (const half of ["{", '{"type":"PUT","id":1,', JSON.stringify(put)]) {
     using wire = await Wire.connect(server.address);
@@ -224,7 +224,7 @@ Deno.test("half a message and then nothing changes nothing", async () => {
   await assertServes(server);
 });
 
-Deno.test("half a message that stays half holds nobody up, and may be completed", async () => {
+Deno.test("half a message delays no other client, and may be completed later", async () => {
   await using server = await TestServer.alone();
   using slow = await Wire.connect(server.address);
   const line = `${JSON.stringify(put)}\n`;
@@ -234,7 +234,7 @@ Deno.test("half a message that stays half holds nobody up, and may be completed"
   assertEquals((await slow.message()).type, "PUT_OK");
 });
 
-Deno.test("a client that sends everything and its end at once still gets every answer", async () => {
+Deno.test("a client that ends its sending side at once still gets every answer", async () => {
   await using cluster = await Cluster.start();
   for (const server of cluster.servers) {
     using wire = await Wire.connect(server.address);
@@ -249,7 +249,7 @@ Deno.test("a client that sends everything and its end at once still gets every a
   }
 });
 
-Deno.test("a client that goes away before its answers takes nothing along", async () => {
+Deno.test("a client that leaves before its answer does no harm", async () => {
   await using cluster = await Cluster.start();
   for (const [n, server] of cluster.servers.entries()) {
     using wire = await Wire.connect(server.address);
@@ -261,7 +261,7 @@ Deno.test("a client that goes away before its answers takes nothing along", asyn
   }
 });
 
-// Much at once
+// Many requests and connections at once
 
 Deno.test("thousands of requests on one connection are all answered, in bounded time", async () => {
   await using cluster = await Cluster.start();
@@ -288,13 +288,13 @@ Deno.test("many connections at once are all served", async () => {
 });
 
 for (const limit of ["connectionsMax", "connectionsPerIpMax"] as const) {
-  Deno.test(`connections over ${limit} take no place, and only a few are told why`, async () => {
+  Deno.test(`connections over ${limit} do not count, and only a few are told the reason`, async () => {
     await using server = await TestServer.alone({}, { [limit]: 2 });
     const status = async (wire: Wire) => (await wire.ask({ type: "STATUS", id: 1 })).type;
     using first = await Wire.connect(server.address);
     using second = await Wire.connect(server.address);
     assertEquals([await status(first), await status(second)], ["STATUS_OK", "STATUS_OK"]);
-    // None of these goes away by itself.
+    // None of these ends by itself.
     await using stack = new AsyncDisposableStack();
     const over = await Promise.all(
       Array.from({ length: 2 * refusedMax }, () => Wire.connect(server.address)),
@@ -305,14 +305,14 @@ for (const limit of ["connectionsMax", "connectionsPerIpMax"] as const) {
     assertEquals(replies, replies.map(() => replies[0]!));
     assertEquals(replies[0]?.code, "OVERLOADED");
     second.close();
-    await eventually("the place is free, though who was refused is still there", async () => {
+    await eventually("there is room, though refused connections are still open", async () => {
       using third = await Wire.connect(server.address);
       return await status(third).catch(() => "") === "STATUS_OK";
     }, lingerMs / 2);
   });
 }
 
-Deno.test("who never reads is not read either: others are served, and nothing is lost once it reads", async () => {
+Deno.test("a client that never reads is not read either: others are served, and no answer is lost", async () => {
   await using server = await TestServer.alone();
   using greedy = await Wire.connect(server.address);
   const value = "v".repeat(256 * 1024);
@@ -368,9 +368,9 @@ Deno.test("the largest snapshot chunk there can be reaches a recovering leader a
   }
 });
 
-// Who is not who it says
+// Forged messages
 
-Deno.test("messages between servers are not taken from a plain client", async () => {
+Deno.test("messages between servers are refused from a client", async () => {
   await using cluster = await Cluster.start();
   await using writer = new KvClient(cluster.addresses);
   await writer.put("cor", "azul");
@@ -399,7 +399,7 @@ Deno.test("messages between servers are not taken from a plain client", async ()
   assertEquals((await writer.put("cor", "verde")).timestamp, 2);
 });
 
-Deno.test("a JOIN is for the leader, and a full cluster takes no other server", async () => {
+Deno.test("only the leader takes JOIN, and a full cluster takes no other server", async () => {
   await using cluster = await Cluster.start();
   for (const [n, server] of cluster.servers.entries()) {
     using wire = await Wire.connect(server.address);
@@ -425,7 +425,7 @@ Deno.test("a forged client address is not printed, neither by the leader nor thr
   }
 });
 
-Deno.test("keys that mean something to JavaScript are ordinary keys on the wire", async () => {
+Deno.test("keys with a meaning in JavaScript are ordinary keys on the wire", async () => {
   await using cluster = await Cluster.start();
   using wire = await Wire.connect(cluster.followers[0].address);
   for (const key of ["__proto__", "constructor", "hasOwnProperty", "0", " "]) {
@@ -434,7 +434,7 @@ Deno.test("keys that mean something to JavaScript are ordinary keys on the wire"
     assertEquals((await wire.ask({ ...put, key, value })).type, "PUT_OK");
     assertEquals((await wire.ask({ ...get, key })).value, value);
   }
-  // As a field, too: JSON makes an own property of it, and nobody looks.
+  // Also as a field: JSON.parse makes an own property of it, which is ignored.
   await wire.write('{"__proto__":{"value":"x"},"type":"PUT","id":5,"key":"sem valor"}\n');
   assertEquals((await wire.message()).code, "BAD_MESSAGE");
 });

@@ -20,7 +20,7 @@ const put = { type: "PUT", id: 7, key: "cor", value: "azul" };
 const putOk = { type: "PUT_OK", id: 7, key: "cor", timestamp: 1 };
 const get = { type: "GET", id: 8, key: "cor", timestamp: 0 };
 
-/** A leader that accepts a follower, and then does what the script says. */
+/** A leader that accepts a follower and then runs the script. */
 function fakeLeader(script: (wire: Wire, index: number) => Promise<void>): FakeServer {
   return new FakeServer(async (wire, index) => {
     await wire.messageOf("JOIN");
@@ -57,7 +57,7 @@ Deno.test("a server that has closed can be started on the same port at once", as
   await using _second = new TestServer(first.address, undefined, { clusterSize: 1 });
 });
 
-Deno.test("closing takes no new connection and tells the present ones", async () => {
+Deno.test("closing refuses new connections and ends the open ones", async () => {
   const server = await TestServer.alone();
   using wire = await Wire.connect(server.address);
   await wire.ask(get);
@@ -68,12 +68,12 @@ Deno.test("closing takes no new connection and tells the present ones", async ()
   await using _again = new TestServer(server.address, undefined, {}); // so the port is free
 });
 
-Deno.test("closing twice is closing once", async () => {
+Deno.test("a second close waits for the first", async () => {
   await using server = await TestServer.alone();
   await Promise.all([server.close(), server.close()]);
 });
 
-Deno.test("a graceful close answers what it owes", async () => {
+Deno.test("a graceful close sends the answers still due", async () => {
   await using leader = new TestServer(anyPort, undefined, {});
   const [one, other] = await openWithTwo(leader);
   using _one = one;
@@ -92,7 +92,7 @@ Deno.test("a graceful close answers what it owes", async () => {
   await closed;
 });
 
-Deno.test("closing takes a bounded time where an answer cannot come and nobody goes away", async () => {
+Deno.test("closing takes a bounded time even if an answer never comes and peers stay connected", async () => {
   const leader = new TestServer(anyPort, undefined, {});
   const [one, other] = await openWithTwo(leader);
   using _one = one;
@@ -136,7 +136,7 @@ Deno.test("each request is answered on the wire and printed, character by charac
   ]);
 });
 
-Deno.test("an absent key is NULL to who never saw it, and TRY_OTHER to who has", async () => {
+Deno.test("an absent key is NULL for a client that never saw it, and TRY_OTHER for one that has", async () => {
   await using server = await TestServer.alone();
   using wire = await Wire.connect(server.address);
   const seen = await wire.ask({ ...get, timestamp: 3 });
@@ -164,7 +164,7 @@ Deno.test("requests in flight are told apart by their ids", async () => {
   assertEquals(replies, ids.map((id) => ({ ...putOk, id, timestamp: id + 1 })));
 });
 
-Deno.test("a wrong field is an ERROR with the id, and the connection goes on", async () => {
+Deno.test("a wrong field is answered with ERROR and the id, and the connection stays open", async () => {
   await using server = await TestServer.alone();
   using wire = await Wire.connect(server.address);
   const wrong = await wire.ask({ ...put, value: 5 });
@@ -212,7 +212,7 @@ Deno.test("PUT_OK waits for REPLICATION_OK of every server in sync", async () =>
   assertEquals(leader.prints.at(-1), `Enviando PUT_OK ao Cliente ${client.local} da key:cor ts:1.`);
 });
 
-Deno.test("writes are on their way together: none waits for the one before", async () => {
+Deno.test("several writes are in flight at once: a write does not wait for the one before", async () => {
   await using leader = new TestServer(anyPort, undefined, {});
   const [one, other] = await openWithTwo(leader);
   using _one = one;
@@ -227,7 +227,7 @@ Deno.test("writes are on their way together: none waits for the one before", asy
   assertEquals(await client.messages(2), [putOk, { ...putOk, id: 9, timestamp: 2 }]);
 });
 
-Deno.test("a follower that hangs is left behind after the silence limit, and the PUT goes on", async () => {
+Deno.test("a follower that hangs leaves after the silence limit, and the PUT is acknowledged", async () => {
   const tuning = { heartbeatMs: 50, silenceMs: 400 };
   await using leader = new TestServer(anyPort, undefined, tuning);
   await using follower = new TestServer(anyPort, leader.address, tuning);
@@ -244,7 +244,7 @@ Deno.test("a follower that hangs is left behind after the silence limit, and the
   );
 });
 
-Deno.test("a PUT that nobody confirms ends in UNKNOWN_OUTCOME within the limit, once", async () => {
+Deno.test("a PUT that no follower confirms is answered once, with UNKNOWN_OUTCOME, within the limit", async () => {
   await using leader = new TestServer(anyPort, undefined, { putTimeoutMs: 300 });
   const [one, other] = await openWithTwo(leader);
   using _one = one;
@@ -272,7 +272,7 @@ Deno.test("a PUT that nobody confirms ends in UNKNOWN_OUTCOME within the limit, 
   assertEquals(leader.printsOf("Enviando").length, 1);
 });
 
-Deno.test("before all servers have joined the leader takes no PUT and answers no GET", async () => {
+Deno.test("until all servers have joined, the leader takes no PUT and answers no GET", async () => {
   await using leader = new TestServer(anyPort, undefined, { putTimeoutMs: 200 });
   using _follower = await joinAsFollower(leader.address);
   using client = await Wire.connect(leader.address);
@@ -301,7 +301,7 @@ Deno.test("a PUT that waits for the cluster to form is applied once it has", asy
   assertEquals(await client.message(), putOk);
 });
 
-Deno.test("a fourth server, a second one of the same address and a foreign cluster are refused", async () => {
+Deno.test("a JOIN of a fourth server, of a joined address or of another cluster is refused", async () => {
   await using leader = new TestServer(anyPort, undefined, {});
   using first = await joinAsFollower(leader.address);
   const refusal = async (join: Record<string, unknown>) => {
@@ -326,7 +326,7 @@ Deno.test("a fourth server, a second one of the same address and a foreign clust
   ]);
 });
 
-Deno.test("a follower of another cluster is refused with the reason, and neither wiped nor asked", async () => {
+Deno.test("a follower of another cluster is refused with the reason, and keeps its data", async () => {
   const pair = { clusterSize: 2 };
   const old = new TestServer(anyPort, undefined, pair);
   // It dials again only when the new cluster is there.
@@ -436,7 +436,7 @@ Deno.test("a follower forwards a PUT with the client's address, and the answer w
   ]);
 });
 
-Deno.test("a forwarded PUT ends in UNKNOWN_OUTCOME where the leader hangs up, and the follower dials again", async () => {
+Deno.test("a forwarded PUT ends in UNKNOWN_OUTCOME if the leader hangs up, and the follower dials again", async () => {
   await using leader = fakeLeader(async (wire, index) => {
     await wire.messageOf("PUT");
     if (index === 0) return wire.close();
@@ -474,7 +474,7 @@ Deno.test("a leader that falls silent is given up, with UNKNOWN_OUTCOME for the 
   await eventually("it has dialled again", () => leader.accepted >= 2);
 });
 
-Deno.test("a leader that beats but does not answer leaves a PUT in UNKNOWN_OUTCOME", async () => {
+Deno.test("a leader that sends heartbeats but no answer leaves a PUT in UNKNOWN_OUTCOME", async () => {
   const done = new AbortController();
   await using leader = fakeLeader(async (wire) => {
     while (!done.signal.aborted) {
@@ -506,7 +506,7 @@ Deno.test("a follower that is refused says why and tries again", async () => {
   assert(!follower.readable);
 });
 
-Deno.test("a leader that talks nonsense is hung up on", async () => {
+Deno.test("a follower ends the connection if the leader sends a line that is not a message", async () => {
   await using leader = new FakeServer(async (wire, index) => {
     if (index > 0) return;
     await wire.messageOf("JOIN");
@@ -519,7 +519,7 @@ Deno.test("a leader that talks nonsense is hung up on", async () => {
   await eventually("it dials again", () => leader.accepted >= 2);
 });
 
-Deno.test("a server answers before a client of the same defaults gives up", () => {
+Deno.test("with default settings, a server answers before a client gives up", () => {
   // 0.9: decideBy; the rest is the tick and the way.
   assertLess(tuningDefault.putTimeoutMs * 0.9, requestTimeoutMs);
   assertLess(requestTimeoutMs, patienceMs);

@@ -32,10 +32,10 @@ const self = "10.0.0.1:10097";
 const someone = "10.0.9.1:5001";
 const tickMs = 50;
 
-/** The connection of an observer; the test says how much of it is unsent. */
+/** The connection of an observer. The test sets how much of it is unsent. */
 class Link implements ObserverLink {
   unsentChars = 0;
-  /** What was sent as an answer, and what without having been asked for. */
+  /** Frames sent as answers, and frames pushed without a request. */
   readonly answers: string[] = [];
   readonly pushed: string[] = [];
 
@@ -54,12 +54,12 @@ class Link implements ObserverLink {
   }
 }
 
-/** A server of which only the observers are real. */
+/** A fake server with real observers. */
 class Desk {
   readonly store = new Store();
   readonly printed: string[] = [];
   readonly observers: Observers;
-  /** Where prints go when nobody observes. */
+  /** The permanent sink for prints. */
   readonly prints: ServerPrints = {
     put: (...of) => this.printed.push(`put ${of}`),
     forwarding: (...of) => this.printed.push(`forwarding ${of}`),
@@ -67,7 +67,7 @@ class Desk {
     putOk: (...of) => this.printed.push(`putOk ${of}`),
     get: (...of) => this.printed.push(`get ${of}`),
   };
-  /** There while somebody observes. */
+  /** `undefined` if there is no observer. */
   sink: EventSink | undefined;
   now = 0;
 
@@ -78,7 +78,7 @@ class Desk {
     this.observers = new Observers(self, observed, this, (to) => this.sink = to);
   }
 
-  /** Somebody observes. What it is told at first is not left to look at. */
+  /** Adds an observer and drops its first EVENTS. */
   observer(): Link {
     const link = new Link();
     this.observers.add(link, new Observe(7));
@@ -92,7 +92,7 @@ class Desk {
     this.observers.tick(this.now);
   }
 
-  /** So many GETs are answered. */
+  /** The server answers GETs. */
   gets(count: number): void {
     for (let n = 0; n < count; n++) this.sink?.get(someone, `k${n}`, 0, 0, null);
   }
@@ -103,9 +103,9 @@ function told(...all: Events[]): Message[] {
   return all.flatMap(({ events }) => events).map(({ at: _, ...rest }) => rest);
 }
 
-// Who observes
+// Coming and going
 
-Deno.test("nothing is recorded before the first observer and after the last one", pure, () => {
+Deno.test("without observers nothing is recorded", pure, () => {
   const desk = new Desk();
   assertEquals(desk.sink, undefined);
   const first = desk.observer();
@@ -128,7 +128,7 @@ Deno.test("nothing is recorded before the first observer and after the last one"
 });
 
 Deno.test(
-  "the answer to OBSERVE is the table and how things stand; the rest is no answer",
+  "OBSERVE is answered with the table and the members; later EVENTS are pushed",
   pure,
   () => {
     const desk = new Desk();
@@ -171,10 +171,10 @@ Deno.test("a second OBSERVE on a connection, and one observer too many, are refu
   assertEquals(late.heard().at(-1)!.id, 9);
 });
 
-// What they are told
+// The events
 
 Deno.test(
-  "everything that is printed or watched is an event, and is printed all the same",
+  "everything that is printed or reported to a listener is an event too",
   pure,
   () => {
     const desk = new Desk();
@@ -229,7 +229,7 @@ Deno.test(
   },
 );
 
-Deno.test("put_ok tells the time since the PUT came, its waiting included", pure, () => {
+Deno.test("put_ok has the time since the PUT came, its waiting included", pure, () => {
   const desk = new Desk();
   const link = desk.observer();
   desk.sink!.written("k", "v", 5, 0);
@@ -244,17 +244,21 @@ Deno.test("put_ok tells the time since the PUT came, its waiting included", pure
   assertLessOrEqual(quick!, 1_500);
 });
 
-Deno.test("a PUT_OK to a PUT that came unobserved is counted as missed", pure, () => {
-  const desk = new Desk();
-  const link = desk.observer();
-  desk.sink!.putOk(someone, "k", 3);
-  desk.sink!.written("k", "v", 4, 0);
-  desk.sink!.putOk(someone, "k", 4);
-  desk.tick();
-  const [heard] = link.heard();
-  assertEquals(told(heard!).map(({ kind }) => kind), ["written", "put_ok"]);
-  assertEquals([heard!.missed, heard!.counts.putOks], [1, 2]);
-});
+Deno.test(
+  "a PUT_OK for a PUT that came before the first observer is counted as missed",
+  pure,
+  () => {
+    const desk = new Desk();
+    const link = desk.observer();
+    desk.sink!.putOk(someone, "k", 3);
+    desk.sink!.written("k", "v", 4, 0);
+    desk.sink!.putOk(someone, "k", 4);
+    desk.tick();
+    const [heard] = link.heard();
+    assertEquals(told(heard!).map(({ kind }) => kind), ["written", "put_ok"]);
+    assertEquals([heard!.missed, heard!.counts.putOks], [1, 2]);
+  },
+);
 
 Deno.test("long keys and values are cut, also within a pair of surrogates", pure, () => {
   const desk = new Desk();
@@ -275,7 +279,7 @@ Deno.test("long keys and values are cut, also within a pair of surrogates", pure
 });
 
 Deno.test(
-  "a table too large for one message is told in part, and how much is missing",
+  "of a table too large for one message a part is sent, and the number of missing entries",
   pure,
   () => {
     const desk = new Desk();
@@ -289,7 +293,7 @@ Deno.test(
   },
 );
 
-Deno.test("the table is told again when it was brought up to date by other means", pure, () => {
+Deno.test("the table is sent again after it changed by other means than writes", pure, () => {
   const desk = new Desk();
   const link = desk.observer();
   desk.store.put("a", "1", 7);
@@ -300,10 +304,10 @@ Deno.test("the table is told again when it was brought up to date by other means
   assertEquals(link.heard(), []);
 });
 
-// How much they are told
+// The limits
 
 Deno.test(
-  "an observer hears once per tick of what happened, and once a second anyway",
+  "an observer is sent EVENTS once per tick, and once a second if nothing happens",
   pure,
   () => {
     const desk = new Desk();
@@ -321,7 +325,7 @@ Deno.test(
 );
 
 Deno.test(
-  "what a tick has no room for is counted, and what is rare has room of its own",
+  "events over the limit of a tick are counted, and rare events have room of their own",
   pure,
   () => {
     const desk = new Desk();
@@ -347,7 +351,7 @@ Deno.test(
 );
 
 Deno.test(
-  "an observer that does not read loses events and is told how many, no other does",
+  "an observer that does not read loses events and is told how many; others lose none",
   pure,
   () => {
     const desk = new Desk();
@@ -378,7 +382,7 @@ Deno.test(
 
 // Over TCP
 
-/** Observes a server: everything that it is told, until it goes. */
+/** An observer that keeps all EVENTS until it is disposed of. */
 class Watcher implements AsyncDisposable {
   readonly all: Message[] = [];
   readonly #wire: Wire;
@@ -460,7 +464,7 @@ Deno.test("observers of three servers see one PUT on its whole way", async () =>
   assertEquals([inSync.length, open], [3, true]);
 });
 
-Deno.test("an observer that has said its last word still gets an answer that is late", async () => {
+Deno.test("an observer that has ended its sending side still gets a late answer", async () => {
   await using leader = new TestServer(anyPort, undefined, {});
   const [f1, f2] = await openWithTwo(leader);
   using wire = await Wire.connect(leader.address);
@@ -481,7 +485,7 @@ Deno.test("an observer that has said its last word still gets an answer that is 
   for (const follower of [f1, f2]) follower.close();
 });
 
-Deno.test("an observer hears of a follower that leaves and comes back", async () => {
+Deno.test("an observer is told of a follower that leaves and returns", async () => {
   await using cluster = await Cluster.start();
   await using watcher = await Watcher.of(cluster.leader);
   await cluster.kill(2);
@@ -497,7 +501,7 @@ Deno.test("an observer hears of a follower that leaves and comes back", async ()
   );
 });
 
-Deno.test("an observer that has gone makes room for another one", async () => {
+Deno.test("an observer that has left makes room for another one", async () => {
   await using server = await TestServer.alone();
   for (let n = 0; n < observersMax; n++) {
     using wire = await Wire.connect(server.address);
@@ -509,7 +513,7 @@ Deno.test("an observer that has gone makes room for another one", async () => {
   });
 });
 
-Deno.test("OBSERVE is for who has proved to know the password", async () => {
+Deno.test("OBSERVE needs the password", async () => {
   const secrets = { server: await Secret.from("segredo"), client: await Secret.from("senha") };
   await using server = KvServer.start({
     listen: anyPort,
