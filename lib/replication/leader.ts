@@ -203,7 +203,7 @@ export class Leader implements Engine {
     this.#outbox.send();
   }
 
-  /** Nothing runs in the background. */
+  /** Resolves at once: nothing runs in the background. */
   close(): Promise<void> {
     return Promise.resolve();
   }
@@ -270,7 +270,7 @@ export class Leader implements Engine {
 
   #acknowledged(member: Member, timestamp: number): void {
     if (timestamp < member.acked || timestamp > this.#timestamp) {
-      return this.#drop(member, `it confirmed timestamp ${timestamp}, which it was never sent`);
+      return this.#drop(member, `it acknowledged timestamp ${timestamp}, which it was never sent`);
     }
     if (timestamp > member.acked) this.#host.listener?.acknowledged(member.server, timestamp);
     member.acknowledge(timestamp);
@@ -282,7 +282,7 @@ export class Leader implements Engine {
     this.#commit();
   }
 
-  /** enunciado 5.e: a write is committed once every in-sync server has confirmed it. */
+  /** enunciado 5.e: a write is committed once every in-sync server has acknowledged it. */
   #commit(): void {
     if (!this.#writable) return;
     const timestamp = this.#members.acknowledged(this.#timestamp);
@@ -348,14 +348,15 @@ export class Leader implements Engine {
   #openIfCaughtUp(): void {
     if (!this.#recovery.openIfCaughtUp(this.#members.serversInSync)) return;
     this.#report(`open, cluster ${this.cluster}, timestamp ${this.#timestamp}`);
-    this.#commit(); // PUTs may be waiting, with no follower that will confirm anything
+    this.#commit(); // PUTs may be waiting, with no follower that will acknowledge
   }
 
   /** Brings a follower up to date from what it held when it joined. */
   #bringIn(member: Member): void {
     const forked = this.#recovery.isForked(member.joined);
     const { timestamp } = member.joined;
-    // Paced while PUTs go on: otherwise new writes could grow as fast as the snapshot leaves.
+    // Paced while PUTs go on. A second snapshot, of the entries written meanwhile, is not: it could
+    // grow as fast as it leaves.
     this.#catchUp(member, forked ? undefined : timestamp, this.#writable);
   }
 

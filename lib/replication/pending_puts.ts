@@ -158,7 +158,7 @@ export function whyLate(
 ): string {
   if (!open) return `the leader waits for all ${clusterSize} servers, ${1 + size} are there`;
   return serversInSync >= minInSync
-    ? "not every server in sync has confirmed it in time"
+    ? "not every server in sync has acknowledged it in time"
     : `${serversInSync} of ${clusterSize} servers are in sync, and ${minInSync} must be`;
 }
 

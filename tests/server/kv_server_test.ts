@@ -257,7 +257,7 @@ Deno.test("a PUT that no follower confirms is answered once, with UNKNOWN_OUTCOM
     type: "ERROR",
     id: 7,
     code: "UNKNOWN_OUTCOME",
-    message: "may be applied later: not every server in sync has confirmed it in time",
+    message: "may be applied later: not every server in sync has acknowledged it in time",
   });
   for (const follower of [one, other]) {
     await follower.send({ type: "REPLICATION_OK", timestamp: 1 });
