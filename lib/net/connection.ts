@@ -46,6 +46,8 @@ export interface ConnectionLimits extends StallLimits {
   readonly unsentPauseChars: number;
   /** Unsent text at which the connection is cut off, in UTF-16 units. */
   readonly unsentCharsMax: number;
+  /** How long the connection stays open after its last message, so that the peer can read it. */
+  readonly lingerMs: number;
 }
 
 /** The default limits. */
@@ -55,6 +57,7 @@ export const connectionLimitsDefault: ConnectionLimits = {
   inFlightMax,
   unsentPauseChars,
   unsentCharsMax,
+  lingerMs,
 };
 
 /**
@@ -282,7 +285,7 @@ export class Connection {
     this.#state = "closing";
     this.#makeRoom();
     // A peer that neither reads nor closes may hold the socket no longer than this.
-    this.#lingerTimer = setTimeout(() => this.abort(), lingerMs);
+    this.#lingerTimer = setTimeout(() => this.abort(), this.#limits.lingerMs);
     this.#writer.end();
   }
 }

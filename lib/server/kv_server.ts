@@ -18,7 +18,7 @@ import { ErrorReply, type ServerStatus } from "../mensagem.ts";
 import { startReplica } from "../replication/replica.ts";
 import type { Host, ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
-import { lingerMs } from "../limits.ts";
+import { dialTimeoutMs } from "../limits.ts";
 import { Admission, type AdmissionLimits, admissionLimitsDefault } from "./admission.ts";
 import { ConnectionHandler, type ServerContext, statusOf } from "./connection_handler.ts";
 import { waitForGroup } from "./group_wait.ts";
@@ -77,10 +77,18 @@ export interface KvServerOptions {
   readonly journal?: OpenJournal;
 }
 
-/** What the connections of a server may cost, each and together. */
+/** What the connections of a server may cost, each and together, and how long the server waits. */
 export interface ServerLimits extends ConnectionLimits, AdmissionLimits {
   /** How long the TLS handshake of a connection may take. */
   readonly tlsHandshakeMs: number;
+  /** How long a dial of the leader may take, the proof of the secret included. */
+  readonly dialTimeoutMs: number;
+  /** How long a server that stops waits for the answers that it still owes. */
+  readonly shutdownMs: number;
+  /** Time between two ticks of the server. Deadlines are exact to one tick. */
+  readonly tickMs: number;
+  /** Time between two checks for stalled connections. */
+  readonly sweepMs: number;
 }
 
 /** The default limits. */
@@ -88,6 +96,10 @@ export const serverLimitsDefault: ServerLimits = {
   ...connectionLimitsDefault,
   ...admissionLimitsDefault,
   tlsHandshakeMs,
+  dialTimeoutMs,
+  shutdownMs,
+  tickMs,
+  sweepMs,
 };
 
 /** The host's prints and watch change while the server runs. */
@@ -230,7 +242,7 @@ export class KvServer implements AsyncDisposable {
       failed: (error) => this.#failed.resolve(error),
     });
     this.#tick();
-    this.#ticker = setInterval(() => this.#tick(), tickMs);
+    this.#ticker = setInterval(() => this.#tick(), this.#limits.tickMs);
   }
 
   /** The table, for inspection. */
@@ -269,6 +281,7 @@ export class KvServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    const { shutdownMs, tickMs, lingerMs } = this.#limits;
     this.#listener.close();
     this.#dialer.stop();
     // Clients first: their answers may still need the connections between the servers.
@@ -356,7 +369,7 @@ export class KvServer implements AsyncDisposable {
           `together held more than ${this.#limits.heldBytesMax} bytes (--max-buffered)`,
       );
     }
-    if (now - this.#sweptAt < sweepMs) return;
+    if (now - this.#sweptAt < this.#limits.sweepMs) return;
     this.#sweptAt = now;
     for (const connection of this.#handlers.keys()) connection.sweep(now);
   }

@@ -5,7 +5,6 @@
  */
 
 import type { Secret } from "../auth/secret.ts";
-import { dialTimeoutMs } from "../limits.ts";
 import type { Connection, ConnectionLimits } from "../net/connection.ts";
 import { dial, type Tls } from "../net/dial.ts";
 import { parseAddress } from "../wire/address.ts";
@@ -20,8 +19,8 @@ export interface LeaderDialerOptions {
   readonly secret: Secret | undefined;
   /** This server's certificates; `undefined` if the servers do not speak TLS. */
   readonly tls: Tls | undefined;
-  /** What the connection may cost. */
-  readonly limits: ConnectionLimits;
+  /** What the connection may cost, and how long a dial may take. */
+  readonly limits: ConnectionLimits & { readonly dialTimeoutMs: number };
   /** Begins to serve the connection. */
   serve(connection: Connection): ConnectionHandler;
 }
@@ -39,7 +38,7 @@ export class LeaderDialer {
   /** Dials once, and tells `dialler` how it went, unless it was stopped. */
   async dial(dialler: Dialler): Promise<void> {
     const { leader, tls, limits, secret } = this.#options;
-    const late = AbortSignal.timeout(dialTimeoutMs);
+    const late = AbortSignal.timeout(limits.dialTimeoutMs);
     const signal = AbortSignal.any([this.#stop.signal, late]);
     try {
       const connection = await dial(parseAddress(leader)!, signal, tls, limits);
@@ -49,7 +48,7 @@ export class LeaderDialer {
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       const reason = late.aborted
-        ? `no answer within ${dialTimeoutMs} ms`
+        ? `no answer within ${limits.dialTimeoutMs} ms`
         : (error as Error).message;
       dialler.dialFailed(reason);
     }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   Connection,
+  type ConnectionLimits,
   connectionLimitsDefault,
   unsentCharsMax,
   unsentPauseChars,
@@ -46,9 +47,13 @@ class Running implements AsyncDisposable {
     this.ended.catch(() => {}); // the test that wants to know asks again
   }
 
-  static async start(wrap: (conn: Deno.Conn) => Deno.Conn = (conn) => conn): Promise<Running> {
+  static async start(
+    wrap: (conn: Deno.Conn) => Deno.Conn = (conn) => conn,
+    limits: Partial<ConnectionLimits> = {},
+  ): Promise<Running> {
     const { near, wire } = await pair();
-    return new Running(new Connection(wrap(near)), wire);
+    const connection = new Connection(wrap(near), { ...connectionLimitsDefault, ...limits });
+    return new Running(connection, wire);
   }
 
   async received(count: number): Promise<string[]> {
@@ -145,7 +150,7 @@ Deno.test("close sends what is queued, then the end", async () => {
 });
 
 Deno.test("a closed connection ends even if the peer stays", async () => {
-  await using running = await Running.start();
+  await using running = await Running.start(undefined, { lingerMs: 20 });
   running.connection.close();
   await running.end();
 });

@@ -1,4 +1,12 @@
-import { assert, assertEquals, assertLess, assertMatch, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+  assertMatch,
+  assertThrows,
+} from "@std/assert";
+import { Secret } from "../../lib/auth/secret.ts";
 import { requestTimeoutMs } from "../../lib/limits.ts";
 import { shutdownMs } from "../../lib/server/kv_server.ts";
 import { tuningDefault } from "../../lib/replication/tuning.ts";
@@ -93,7 +101,8 @@ Deno.test("a graceful close sends the answers still due", async () => {
 });
 
 Deno.test("closing takes a bounded time even if an answer never comes and peers stay connected", async () => {
-  const leader = new TestServer(anyPort, undefined, {});
+  const limits = { shutdownMs: 100, lingerMs: 100 };
+  const leader = new TestServer(anyPort, undefined, {}, limits);
   const [one, other] = await openWithTwo(leader);
   using _one = one;
   using _other = other;
@@ -102,7 +111,9 @@ Deno.test("closing takes a bounded time even if an answer never comes and peers 
   await one.messageOf("REPLICATION");
   const from = performance.now();
   await leader.close();
-  assertLess(performance.now() - from, 2 * shutdownMs + 1_000);
+  const tookMs = performance.now() - from;
+  assertGreaterOrEqual(tookMs, limits.shutdownMs + limits.lingerMs);
+  assertLess(tookMs, limits.shutdownMs + limits.lingerMs + 1_000);
 });
 
 // Requests and answers
@@ -273,7 +284,7 @@ Deno.test("a PUT that no follower confirms is answered once, with UNKNOWN_OUTCOM
 });
 
 Deno.test("until all servers have joined, the leader takes no PUT and answers no GET", async () => {
-  await using leader = new TestServer(anyPort, undefined, { putTimeoutMs: 200 });
+  await using leader = new TestServer(anyPort, undefined, { putTimeoutMs: 100 });
   using _follower = await joinAsFollower(leader.address);
   using client = await Wire.connect(leader.address);
   assertEquals((await client.ask(get)).type, "TRY_OTHER_SERVER_OR_LATER");
@@ -504,6 +515,15 @@ Deno.test("a follower that is refused says why and tries again", async () => {
   await follower.reported("FORBIDDEN: not you");
   await eventually("it dials again", () => leader.accepted >= 2);
   assert(!follower.readable);
+});
+
+Deno.test("a follower gives up a dial that takes too long, and says so", async () => {
+  await using leader = new FakeServer(() => {}); // never answers HELLO
+  const secrets = { server: await Secret.from("segredo") };
+  const limits = { dialTimeoutMs: 50 };
+  await using follower = new TestServer(anyPort, leader.address, {}, limits, { secrets });
+  await follower.reported("no answer within 50 ms");
+  await eventually("it dials again", () => leader.accepted >= 2);
 });
 
 Deno.test("a follower ends the connection if the leader sends a line that is not a message", async () => {

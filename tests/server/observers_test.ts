@@ -503,10 +503,14 @@ Deno.test("an observer is told of a follower that leaves and returns", async () 
 
 Deno.test("an observer that has left makes room for another one", async () => {
   await using server = await TestServer.alone();
-  for (let n = 0; n < observersMax; n++) {
-    using wire = await Wire.connect(server.address);
-    await wire.ask({ type: "OBSERVE", id: 1 });
-  }
+  await using observers = new AsyncDisposableStack();
+  await Promise.all(Array.from({ length: observersMax }, async () => {
+    const wire = observers.use(await Wire.connect(server.address));
+    assertEquals((await wire.ask({ type: "OBSERVE", id: 1 })).type, "EVENTS");
+  }));
+  using late = await Wire.connect(server.address);
+  assertEquals((await late.ask({ type: "OBSERVE", id: 1 })).code, "OVERLOADED");
+  await observers.disposeAsync();
   await eventually("there is room", async () => {
     using wire = await Wire.connect(server.address);
     return (await wire.ask({ type: "OBSERVE", id: 1 })).type === "EVENTS";
