@@ -223,7 +223,7 @@ export class KvServer implements AsyncDisposable {
       tuning: started.tuning,
       mutex: new Channel<true>({ capacity: 1 }),
       secrets,
-      leads: leaderName === self,
+      leads: joins && leaderName === self,
       processStatus: () => ({
         connections: this.#handlers.size,
         uptimeMs: Math.round(performance.now() - startedAt),

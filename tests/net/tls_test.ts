@@ -13,6 +13,7 @@ import { TLSSocket } from "node:tls";
 import { main as clientMain } from "../../client.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { Secret } from "../../lib/auth/secret.ts";
+import { EtcdEngine } from "../../lib/etcd/engine.ts";
 import type { Tls } from "../../lib/net/dial.ts";
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 import { UnavailableError } from "../../lib/client/errors.ts";
@@ -33,6 +34,7 @@ import {
   Wire,
   within,
 } from "../support/helpers.ts";
+import { FakeEtcd } from "../support/fake_etcd.ts";
 import {
   ca,
   elsewhere,
@@ -153,6 +155,19 @@ Deno.test("a peer without a certificate may send requests, but not join", async 
   const { type, code, message } = await wire.ask(joinOf(wire));
   assertEquals([type, code], ["ERROR", "FORBIDDEN"]);
   assertStringIncludes(`${message}`, "certificate");
+});
+
+Deno.test("on a server with etcd a JOIN gets the reason of the engine, with or without a certificate", async () => {
+  await using etcd = new FakeEtcd();
+  const engine = EtcdEngine.at({ url: etcd.members[0]!.url, prefix: "kv/" });
+  await using alone = new TlsServer({ engine });
+  for (const tls of [{ ca }, server]) {
+    using wire = await wireTo(alone.address, tls);
+    const { code, message } = await wire.ask(joinOf(wire));
+    assertEquals(code, "FORBIDDEN");
+    assertStringIncludes(`${message}`, "keeps its data in etcd: no server joins another");
+    assertEquals((await wire.ask({ type: "STATUS", id: 1 })).type, "STATUS_OK");
+  }
 });
 
 for (
