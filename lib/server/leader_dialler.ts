@@ -1,5 +1,5 @@
 /**
- * A follower's way to its leader: connect, prove the secret, tell the engine.
+ * How a follower reaches its leader: connect, prove the secret, tell the engine.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { parseAddress } from "../wire/address.ts";
 import type { Dialler } from "../replication/environment.ts";
 import type { ConnectionHandler } from "./connection_handler.ts";
 
-/** How to reach the leader. */
-export interface LeaderDialerOptions {
+/** What a dial needs. */
+export interface LeaderDiallerOptions {
   /** "ip:port" of the leader. */
   readonly leader: string;
   /** The secret of the servers; `undefined` if there is none. */
@@ -26,17 +26,17 @@ export interface LeaderDialerOptions {
 }
 
 /** Dials the leader each time it is asked to. */
-export class LeaderDialer {
-  readonly #options: LeaderDialerOptions;
+export class LeaderDialler {
+  readonly #options: LeaderDiallerOptions;
   readonly #stop = new AbortController();
 
   /** Does not dial yet. */
-  constructor(options: LeaderDialerOptions) {
+  constructor(options: LeaderDiallerOptions) {
     this.#options = options;
   }
 
-  /** Dials once, and tells `dialler` how it went, unless it was stopped. */
-  async dial(dialler: Dialler): Promise<void> {
+  /** Dials once. Tells the caller the connection, or the reason for a failure. */
+  async dial(caller: Dialler): Promise<void> {
     const { leader, tls, limits, secret } = this.#options;
     const late = AbortSignal.timeout(limits.dialTimeoutMs);
     const signal = AbortSignal.any([this.#stop.signal, late]);
@@ -44,17 +44,17 @@ export class LeaderDialer {
       const connection = await dial(parseAddress(leader)!, signal, tls, limits);
       const handler = this.#options.serve(connection);
       if (secret !== undefined) await prove(connection, handler, secret, signal);
-      dialler.dialled(connection);
+      caller.dialled(connection);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       const reason = late.aborted
         ? `no answer within ${limits.dialTimeoutMs} ms`
         : (error as Error).message;
-      dialler.dialFailed(reason);
+      caller.dialFailed(reason);
     }
   }
 
-  /** Gives up a dial that is under way. Nothing is reported any more. */
+  /** Gives up a dial that is under way. Its failure is not told. */
   stop(): void {
     this.#stop.abort();
   }
