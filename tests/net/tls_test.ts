@@ -203,7 +203,7 @@ Deno.test("a resumed session does not count as a certificate, although node:tls 
   }
 });
 
-Deno.test("a member is answered at once, so that its next small write does not wait", async () => {
+Deno.test("a follower with a certificate is answered at once, so its next small write does not wait", async () => {
   await using leader = new TlsServer({ tuning: { clusterSize: 3, heartbeatMs: 60_000 } });
   using wire = await wireTo(leader.address, server);
   assertEquals((await wire.ask(joinOf(wire))).type, "JOIN_OK");
@@ -441,7 +441,7 @@ Deno.test("a server that closes sends the answers due and ends the TLS session",
   using wire = await wireTo(alone.address, { ca });
   assertEquals((await wire.ask(put)).type, "PUT_OK");
   const closed = alone.kv.close();
-  assertEquals(await wire.line(), undefined); // no error: the end was said in TLS
+  assertEquals(await wire.line(), undefined); // without an error, because TLS was ended properly
   wire.close();
   await within("the server closes", closed);
 });
