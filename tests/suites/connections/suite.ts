@@ -36,7 +36,7 @@ async function rate(address: Address): Promise<number> {
   return Math.round(measuredRequests / ((performance.now() - from) / 1000));
 }
 
-/** Opens idle connections, a batch at a time, because the system lets only some of them wait for the server. */
+/** Opens idle connections in batches, because the system queues only some of them for the server. */
 async function open(address: Address, count: number): Promise<Wire[]> {
   const wires: Wire[] = [];
   while (wires.length < count) {
@@ -104,7 +104,7 @@ Deno.test("connections over the limits are refused with OVERLOADED; the others a
   }
 });
 
-Deno.test("a client that asks without reading costs a bounded amount of memory", async () => {
+Deno.test("a client that sends requests and reads no answers costs a bounded amount of memory", async () => {
   await using server = await serve("--write-timeout=1");
   await using client = new KvClient([server.address]);
   await client.put("big", "x".repeat(1024 * 1024));
@@ -117,7 +117,7 @@ Deno.test("a client that asks without reading costs a bounded amount of memory",
   assert(grown < 100 * 1024 * 1024, `${grown} bytes for one client that does not read`);
 });
 
-/** Flags of a leader whose follower never comes: a PUT has no answer until its timeout. */
+/** Flags of a leader that waits for a follower: a PUT has no answer until its timeout. */
 const waiting = ["--cluster-size=2", "--put-timeout=2"];
 const put = { type: "PUT", id: 1, key: "k", value: "v" };
 const get = { type: "GET", id: 2, key: "k", timestamp: 0 };
@@ -128,7 +128,7 @@ function typesOf(answers: Message[]): unknown[] {
   return answers.map(({ type, code, id }) => [code ?? type, id]);
 }
 
-Deno.test("--max-in-flight: beyond it a connection is not read until one request is answered", async () => {
+Deno.test("--max-in-flight: at the limit a connection is not read until one request is answered", async () => {
   await using server = await serve(...waiting, "--max-in-flight=3");
   using busy = await Wire.connect(server.address);
   using other = await Wire.connect(server.address);
@@ -146,7 +146,7 @@ Deno.test("--max-in-flight: beyond it a connection is not read until one request
   assertEquals(typesOf([await other.ask(get)]), [["TRY_OTHER_SERVER_OR_LATER", 2]]);
   const first = await busy.messages(4);
   assertEquals(typesOf(first).slice(0, 3), [1, 2, 3].map((id) => ["UNAVAILABLE", id]));
-  assertEquals(first[3]!.id, 4, "it waited for these answers");
+  assertEquals(first[3]!.id, 4, "the fourth request waited for these answers");
   assert(sent < more.length, "the rest could not be sent");
   const grown = await server.residentBytes() - before;
   assert(grown < 100 * MiB, `${grown} bytes for a client that was not read`);

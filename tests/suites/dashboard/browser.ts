@@ -24,7 +24,11 @@ const chromiumFlags = [
   "--disable-sync",
 ];
 
-/** Throws an error that says how to install Chromium, if it is missing. */
+/**
+ * Checks that Chromium is installed.
+ *
+ * @throws {Error} if it is missing. The message says how to install it.
+ */
 export async function requireChromium(): Promise<void> {
   try {
     await Deno.stat(executablePath);

@@ -1,8 +1,8 @@
 /**
  * The dashboard's page in a headless Chromium.
  *
- * The file has no test's name, because it needs more permissions than `deno task test` has. Run it
- * with `deno task test:dashboard`; `-- --screenshots` at the end also renews the README's pictures.
+ * Not named like a test, because it needs more than the network: `deno task test:dashboard` runs it.
+ * `deno task test:dashboard -- --screenshots` also renews the pictures of the README.
  *
  * @module
  */
@@ -33,7 +33,7 @@ async function showRefusal({ page }: Scene): Promise<void> {
   await page.locator("#play").click();
 }
 
-Deno.test("the page loads without errors, and from the dashboard alone", async () => {
+Deno.test("the page loads without errors, and only from the dashboard", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   assertEquals(await page.title(), "Replicação ao vivo");
@@ -63,7 +63,7 @@ Deno.test("keys and values from outside are shown as text, not as markup", async
   await scene.cellsSay("<b>chave</b>", '<img src="x" onerror="alert(1)">\\u{202e}');
 });
 
-Deno.test("paused replication shows as a stale cell, with the keyboard alone", async () => {
+Deno.test("with the keyboard alone: paused replication shows as a stale cell", async () => {
   await using scene = await Scene.open();
   const { page } = scene;
   const press = async (key: string, times = 1) => {

@@ -25,7 +25,7 @@ import { commandOf } from "../../support/tasks.ts";
 const { putTimeoutMs } = tuningDefault;
 
 const rounds = 20;
-/** How long PUTs may pause after all servers were started: a start, a dial with its pause, a catch-up. */
+/** How long PUTs may pause after all servers were started. It covers the start, the dial with its pause, and the catch-up. */
 const resumeMs = 8_000;
 /** The slack of a busy machine above the time in which a server answers every request. */
 const answerSlackMs = 2_000;
@@ -48,7 +48,7 @@ Deno.test({
       for (let round = 1; round <= rounds; round++) {
         await load.puts(some);
         await cluster.kill(0, 1, 2);
-        // In some rounds the leader starts first. It opens and answers GETs without a follower.
+        // In some rounds the leader starts first. It answers GETs before a follower has joined.
         if (round % 4 === 0) {
           const servesMs = await cluster.start(0);
           await cluster.leader.reported("open, cluster", servesMs - 2_000);
@@ -220,7 +220,7 @@ test("a read-only directory is reported", async (scratch, dir) => {
   await Deno.mkdir(dir);
   await Deno.chmod(dir, 0o555);
   await Deno.chmod(scratch.path, 0o777);
-  // The administrator may write to read-only directories, so the server runs as a user who owns nothing.
+  // root may write to read-only directories, so the server runs as a user who owns nothing.
   const user = { user: 65_534, env: { DENO_DIR: `${scratch.path}/cache`, HOME: scratch.path } };
   const { code, errors } = await fail(dir, Deno.uid() === 0 ? user : {});
   assertEquals(code, 1);
@@ -255,7 +255,7 @@ test(
       assertStringIncludes(server.errors, "No further write is acknowledged");
     }
     assert(confirmed > 10 && confirmed < 50, `${confirmed} were confirmed`);
-    // Without the limit it goes on.
+    // Without the limit the server goes on.
     await using server = await start(dir);
     for (let n = 0; n < confirmed; n++) assertEquals(await get(server, `k${n}`), value);
     await put(server, "k", "1");
@@ -323,7 +323,7 @@ test("a leader that lost its last writes does not overwrite a follower that has 
     const [leader] = await startThree(stack, dirs, ports);
     for (const value of ["1", "2", "3"]) await put(leader!, "a", value);
   }
-  // A disk that lost what it had confirmed.
+  // As after a disk has lost a write that it had confirmed.
   const text = await Deno.readTextFile(`${dirs[0]}/journal-1`);
   const end = text.lastIndexOf("\n", text.indexOf(`"value":"3"`)) + 1;
   await Deno.truncate(`${dirs[0]}/journal-1`, end);
@@ -335,7 +335,7 @@ test("a leader that lost its last writes does not overwrite a follower that has 
     await follower!.reports(refusal);
     await follower!.reports("stop it and start it with an empty one");
   }
-  // What the message says to do.
+  // The operator does what the message says.
   await Deno.remove(dirs[0]!, { recursive: true });
   await using stack = new AsyncDisposableStack();
   const [leader] = await startThree(stack, dirs, ports);

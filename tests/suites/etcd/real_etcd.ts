@@ -12,8 +12,9 @@ import { eventually, waitMsMax, within } from "../../support/waiting.ts";
 const startMsMax = 20_000;
 const startsMax = 3;
 
-/** The path of etcd; `undefined` if it is not installed. */
+/** The name of the program; `undefined` if it is not installed. */
 export const etcdProgram: string | undefined = find("etcd");
+
 function find(program: string): string | undefined {
   try {
     const { success } = new Deno.Command(program, { args: ["--version"], stderr: "null" })
@@ -29,7 +30,7 @@ function find(program: string): string | undefined {
 export interface EtcdSetup {
   /** Further flags of each member. */
   readonly flags?: readonly string[];
-  /** PEM files for TLS with clients. The members speak TCP with each other. */
+  /** Paths of PEM files for TLS with clients. Between members there is no TLS. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
 }
 
@@ -94,14 +95,14 @@ function memberTls({ ca, cert, key }: NonNullable<EtcdSetup["tls"]>): MemberTls 
   return { caCerts: [caCert!], cert: own!, key: secret! };
 }
 
-/** What a test needs to ask a member over TLS. */
+/** The TLS options of a request to a member. */
 interface MemberTls {
   readonly caCerts: string[];
   readonly cert: string;
   readonly key: string;
 }
 
-/** One member: its address and its data stay while its processes are killed and started again. */
+/** One member. It keeps its address and data while its processes are killed and started again. */
 export class RealMember {
   readonly url: string;
   /** The number of its newest process, counted from 1. */

@@ -123,7 +123,7 @@ test("etcd's leader is killed repeatedly under load: writes resume, nothing is l
     servers: servers.map((server, index) => ({
       address: server.address,
       name: server.name,
-      // A killed member may have to load again what it had already shown.
+      // A member that was killed may be behind what it has shown before.
       get process() {
         return `${server.name}, member ${etcd.members[index]!.life}`;
       },
@@ -165,7 +165,7 @@ test("etcd's leader is killed repeatedly under load: writes resume, nothing is l
     ...await load.lastRequests(),
     tables: await load.readTables(),
     clients: load.clients,
-    calmUntilMs: 0, // etcd acknowledges what a majority holds: the third member may always be behind
+    calmUntilMs: 0, // a majority of etcd is enough for an acknowledgement: the third member may be behind
     loadEndMs: load.endMs,
     answerMs: putTimeoutMs + answerSlackMs,
   });
@@ -290,7 +290,7 @@ test("etcd is out of space: PUTs fail with the reason and GETs are answered", as
     if (reply.type === "PUT_OK") last = n;
     else refused = reply;
   }
-  // The write that finds the quota used up may be applied all the same.
+  // The write that exceeds the quota may be applied although it failed.
   assertEquals(refused?.code, "UNKNOWN_OUTCOME");
   assertStringIncludes(`${refused!.message}`, "etcd is out of space (alarm NOSPACE)");
   for (const server of servers) await server.reported("etcd is out of space (alarm NOSPACE)");

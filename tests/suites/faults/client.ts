@@ -12,7 +12,7 @@ import { type AnyMensagem, Get, Mensagem, Put } from "../../../lib/mensagem.ts";
 import { Session } from "../../../lib/client/session.ts";
 import type { Event, History } from "./history.ts";
 
-/** A timeout longer than a server takes to answer, so that a missing answer is noticed. */
+/** The longest wait for an answer. A server answers sooner, so a missing answer is noticed. */
 const answerMsMax = 8_000;
 const dialMs = 2_000;
 const readBytesMax = 64 * 1024;
@@ -21,7 +21,7 @@ const redialMs = 50;
 /** The timeout of a library client: short, so that a stopped server blocks it less. */
 const libraryTimeoutMs = 1_500;
 
-/** The facts that clients need about a server. */
+/** What clients need to know about a server. */
 export interface ServerUnderLoad {
   readonly address: Address;
   /** "ip:port" */
@@ -70,16 +70,14 @@ export class Values {
   }
 }
 
-/**
- * A connection to one server, which is made again when it is needed. It shares nothing with the library but the
- * codec.
- */
+/** A connection to one server. It is made again when a request needs it. With the library it shares only the codec. */
 class Line implements AsyncDisposable {
   readonly #address: Address;
   #conn: Deno.Conn | undefined;
   #dialling: Promise<void> | undefined;
   #redialAtMs = 0;
-  #whyNot = "";
+  /** Why the last dial failed. */
+  #dialError = "";
   /** Requests without an answer, oldest first. */
   readonly #inFlight = new Map<number, InFlight>();
   /** Frames of the next write. */
@@ -99,7 +97,7 @@ class Line implements AsyncDisposable {
     if (this.#conn === undefined && performance.now() >= this.#redialAtMs) {
       await (this.#dialling ??= this.#dial());
     }
-    if (this.#conn === undefined) return { type: "NOT_SENT", reason: this.#whyNot };
+    if (this.#conn === undefined) return { type: "NOT_SENT", reason: this.#dialError };
     const id = this.#nextId++;
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.#inFlight.set(id, { sinceMs: performance.now(), resolve });
@@ -138,7 +136,7 @@ class Line implements AsyncDisposable {
       this.#conn = conn;
       this.#start(this.#read(conn));
     } catch (error) {
-      this.#whyNot = (error as Error).message;
+      this.#dialError = (error as Error).message;
       this.#redialAtMs = performance.now() + redialMs;
     } finally {
       this.#dialling = undefined;
@@ -213,7 +211,7 @@ function isProtocolError(error: unknown): boolean {
 /**
  * A client that accepts and records every answer.
  *
- * The library's client refuses a stale value, so a test with that one alone could not see that a server sent it.
+ * The library's client refuses a stale value. A test with only that client could not see that a server sent one.
  */
 export class Witness implements AsyncDisposable {
   readonly #name: string;
@@ -232,7 +230,7 @@ export class Witness implements AsyncDisposable {
     this.#values = values;
   }
 
-  /** Becomes another client that has seen nothing. */
+  /** Becomes a new client that has seen nothing. */
   renew(): void {
     this.#session = new Session();
     this.#generation++;

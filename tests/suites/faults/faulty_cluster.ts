@@ -12,9 +12,9 @@ import type { History } from "./history.ts";
 import { type Direction, Proxy } from "./proxy.ts";
 import { ServerHost } from "./server_host.ts";
 
-/** How long it may take until all three are in sync after everything is healed. */
+/** How long it may take until all three servers are in sync after the end of all faults. */
 export const settleMs = 20_000;
-/** Without a report for this long, the servers have noticed everything that has happened. */
+/** If no server reports for this long, all have noticed what has happened. */
 const quietMs = 300;
 /** The time in which the last reports of a stopped process are read. */
 const readMs = 100;
@@ -206,7 +206,7 @@ export class FaultyCluster implements AsyncDisposable {
     throw new Error(`follower ${survivor} was not in sync at ${checksMax} checks`);
   }
 
-  /** The time until which all servers were in sync. A follower may have left shortly before its report. */
+  /** The time until which all servers were in sync. A follower may leave shortly before the leader reports it. */
   get calmUntilMs(): number {
     const left = this.leader.reports.find(({ line }) => line.includes(" left: "));
     return Math.min(this.firstFaultMs, (left?.atMs ?? Infinity) - 1_000);

@@ -6,7 +6,7 @@
 
 import { makeCheckers, type Observation, type Table } from "../../simulation/checkers.ts";
 
-/** An action or observation of a client. Each request is "asked", then one of the others, then "answered". */
+/** What happens to a request: first "asked", then the outcome, then "answered". */
 export type Event =
   | Extract<Observation, { kind: "put" | "got" | "answered" }>
   /** `process` is the server process that was asked; `undefined` if that is not known. */
@@ -37,7 +37,7 @@ export interface Figures {
   readonly refused: number;
   /** Entries in the final tables that are older than their acknowledged write. */
   readonly lost: number;
-  /** Answers that are older than allowed. */
+  /** Answers that are older than the rules allow. */
   readonly stale: number;
   /** The longest time without a PUT_OK to any client. */
   readonly longestGapMs: number;
@@ -115,7 +115,7 @@ export class History {
     return times;
   }
 
-  /** Checks the history by the rules of the simulation, and by some for real clients alone. */
+  /** Checks the history by the rules of the simulation, and by more rules for real clients. */
   judge(end: End): { figures: Figures; violations: string[] } {
     const judges: Judge[] = [
       ...Object.entries(makeCheckers({ minInSync: 0, answerMs: end.answerMs }))
@@ -200,7 +200,7 @@ class Judge {
   look(seen: Seen, atMs: number): void {
     const wrong = this.#check(seen, atMs);
     if (wrong === undefined) return;
-    // The text of a whole table does not help.
+    // The text of a whole table would be too long to read.
     if (this.times++ === 0) this.first = wrong.slice(0, 500);
   }
 }

@@ -48,7 +48,7 @@ const loadDefault: LoadOptions = {
   valueChars: 0,
 };
 
-/** The least load before the first fault. With less a test would show nothing, and fails. */
+/** The least load before the first fault. With less load a test fails, because it would show nothing. */
 export const loadFloorPerSecond = 200;
 /** How long the load is measured before the first fault. */
 const warmUpMs = 1_000;
@@ -59,9 +59,9 @@ const requestsPerLife = 30;
 /** The pause after a failed request. */
 const retryMs = 100;
 const sweepMs = 250;
-/** How long requests may take in all on a busy machine. It is a limit against hanging; nothing is promised. */
+/** How long a number of requests may take on a busy machine. It only ends a test that hangs. */
 const workMsMax = 60_000;
-/** How long the end may take: all answers, equal tables, a last write and read of each client. */
+/** How long each step of the end may take: all answers, equal tables, a last write and read of each client. */
 const settleMs = 15_000;
 
 /** A load from its start to its end. */

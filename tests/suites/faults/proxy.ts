@@ -8,9 +8,9 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Address } from "../../../lib/wire/address.ts";
 
-/** The bytes that wait in one direction of one connection. With more, the proxy stops reading from the sender. */
+/** The most bytes that wait in one direction of a connection. Then the proxy stops reading from the sender. */
 const waitingBytesMax = 1024 * 1024;
-/** With a rate limit, the time that one piece takes. */
+/** With a rate limit, the time that one slice takes. */
 const sliceMs = 20;
 const sliceBytesMin = 64;
 
@@ -37,7 +37,7 @@ class Lane {
     for (const resume of this.#waiting) resume();
   }
 
-  /** Resolves when a piece that came at `atMs` may pass, or `givenUp` returns true. */
+  /** Resolves when a piece that came at `atMs` may pass, or when `givenUp` returns true. */
   async passes(atMs: number, givenUp: () => boolean): Promise<void> {
     while (!givenUp()) {
       const now = performance.now();
@@ -55,7 +55,7 @@ class Lane {
     }
   }
 
-  /** The size of one piece in bytes. */
+  /** The size of one slice in bytes. */
   get sliceBytes(): number {
     return Math.max(sliceBytesMin, this.#bytesPerSecond * sliceMs / 1000);
   }
@@ -66,7 +66,7 @@ class Lane {
   }
 }
 
-/** What a sender does. "end": it has ended its direction. "reset": its connection is lost. */
+/** What comes from a sender. "end": it has ended its direction. "reset": its connection is lost. */
 type Piece = Uint8Array | "end" | "reset";
 
 /** One direction of one connection. */
@@ -126,7 +126,7 @@ class Flow {
     for (let start = 0; start < bytes.length && !this.#over;) {
       await this.#lane.passes(-Infinity, () => this.#over);
       const slice = bytes.subarray(start, start + this.#lane.sliceBytes);
-      // The other direction notices if the receiver has gone.
+      // If the receiver has gone, the flow of the other direction notices it.
       await new Promise((resolve) => this.#to.write(slice, resolve));
       start += slice.length;
       this.#lane.passed(slice.length);

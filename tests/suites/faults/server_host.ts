@@ -1,5 +1,5 @@
 /**
- * The host of one server: its address stays while its processes are killed, stopped and started again.
+ * The host of one server. It keeps its address while its processes are killed, stopped and started again.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { ServerProcess } from "../../../bench/server_process.ts";
 import { type Address, formatAddress } from "../../../lib/wire/address.ts";
 import { eventually, within } from "../../support/waiting.ts";
 
-/** A process starts slowly if many start at once. */
+/** How long a process may take to start or end. It starts slowly if many start at once. */
 const processMsMax = 20_000;
 const startsMax = 3;
 

@@ -38,9 +38,9 @@ const recoverMs = 6_000;
 const answerSlackMs = 2_000;
 /** The length of a fault that servers notice. */
 const noticedMs = silenceMs + 1_500;
-/** The time after which diallers of a dead leader have reached their longest pause. */
+/** The time after which the followers of a dead leader dial with their longest pause. */
 const longDeadMs = 6_000;
-/** The time that some MiB take over a throttled link. */
+/** How long a catch-up of some MiB may take over a throttled link. */
 const catchUpMs = 15_000;
 const mixedRounds = 10;
 /** A number of requests that shows that work goes on. */
@@ -219,7 +219,7 @@ test("the leader is killed during PUTs and restarted, at once and later", async 
 
 test("a restarted leader that loses a follower takes no PUT until it has both", async ({ cluster, load, history }) => {
   await cluster.kill(0);
-  cluster.slowDown(2, 400); // so that its JOIN arrives, but no answer
+  cluster.slowDown(2, 400); // so that the link can be cut after its JOIN and before it is in sync
   const servesMs = await cluster.start(0);
   await cluster.leader.reported(`${cluster.servers[2].name} joined`, servesMs);
   cluster.cut(2, "both");

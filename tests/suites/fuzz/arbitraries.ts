@@ -1,5 +1,5 @@
 /**
- * The inputs of the fuzz tests: random bytes, valid frames, and everything between.
+ * The inputs of the fuzz tests: random bytes, valid frames, and frames with errors.
  *
  * @module
  */
@@ -60,7 +60,7 @@ const json = (value: unknown) => JSON.stringify(value);
 
 const integerJson = fc.oneof(fc.nat(5), fc.maxSafeNat(), fc.constantFrom(0, 2 ** 53 - 1)).map(json);
 
-/** Some keys are frequent, so that GETs find values. */
+/** Keys. Some of them are frequent, so that GETs find values. */
 const keyText = fc.oneof(
   fc.constantFrom("cor", "outra", "__proto__", "constructor", "\0", "\n", "é", "😀", "\ufeff"),
   fc.string({ unit: "binary", minLength: 1, maxLength: 12 }),
@@ -358,7 +358,7 @@ export const inputs: fc.Arbitrary<Input> = fc.tuple(
   fc.nat(9),
 ).map(([bytes, cuts, ending]) => new Input(new Uint8Array(bytes), cuts, ending === 0));
 
-/** Texts for the decoder, also such that are no valid UTF-8. */
+/** Texts for the decoder, some of them not well-formed. */
 export const texts: fc.Arbitrary<string> = fc.oneof(
   { weight: 6, arbitrary: frameText },
   {

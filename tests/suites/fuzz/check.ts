@@ -22,9 +22,9 @@ export interface Proof {
 }
 
 /**
- * Defines a test of a property with `runs` inputs. `command` are the arguments of `deno` that run its file.
+ * Defines a test of a property with `runs` inputs. `command` holds the arguments of `deno` that run its file.
  *
- * A failure names seed, path and the smallest failing input; `-- --seed=N --path=P` repeats that input alone.
+ * A failure shows seed, path and the smallest failing input. `-- --seed=N --path=P` repeats only that input.
  */
 export function fuzz(name: string, runs: number, command: string, prove: () => Proof): void {
   Deno.test(name, async () => {

@@ -16,7 +16,7 @@ import { type Fields, judge, split, type Verdict } from "./model.ts";
 
 /** The longest error message about a bad line, escapes included. */
 const messageCharsMax = 600;
-/** The least share of each of the three kinds of lines; with less the inputs show little. */
+/** The least share of each of the three kinds of lines. With less the test would show little. */
 const shareMin = 0.05;
 
 /** Counts the kinds of inputs. */
@@ -29,7 +29,7 @@ class Shares {
 
   assertMixed(): void {
     const all = Object.values(this.#counts).reduce((sum, count) => sum + count);
-    if (all < 1_000) return; // one input that is repeated
+    if (all < 1_000) return; // only one failing input is repeated
     const counts = JSON.stringify(this.#counts);
     for (const count of Object.values(this.#counts)) assert(count / all >= shareMin, counts);
   }
@@ -81,7 +81,7 @@ function assertRefused(error: unknown, verdict: Verdict): void {
   assertEquals(Mensagem.decode(reply.encode()), reply);
 }
 
-/** The decoder agrees with the model, for lines made of bytes and for texts that are no valid UTF-8. */
+/** The decoder agrees with the model, for decoded bytes and for texts that are not well-formed. */
 export function decoding(): Proof {
   const shares = new Shares();
   const lines = inputs.map(({ bytes }) => new TextDecoder().decode(bytes));

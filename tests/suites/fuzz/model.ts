@@ -1,6 +1,6 @@
 /**
- * A second, simple implementation of the wire contract: which messages are in a stream of bytes, and which answers a
- * server must send. It shares with the first one only the limits and the format of addresses.
+ * A second, simple implementation of the wire contract. It finds the messages in a stream of bytes and the answers
+ * that a server must send. It shares with `lib/` only the limits and the format of addresses.
  *
  * @module
  */
@@ -45,7 +45,7 @@ const textUpTo = (bytesMax: number): Judge => (value) => {
   if (typeof value !== "string") return "BAD_MESSAGE";
   const bytes = new TextEncoder().encode(value);
   if (bytes.length > bytesMax) return "TOO_LARGE";
-  // A text that is no valid UTF-8 does not come back unchanged.
+  // A text that is not well-formed changes when it is encoded and decoded.
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes) === value
     ? { value }
     : "BAD_MESSAGE";
@@ -307,8 +307,8 @@ export type Due =
   | { readonly type: "read"; readonly request: Fields };
 
 /**
- * The expected answers to a stream in order, whether the server then closes the connection, and whether EVENTS come
- * between the answers.
+ * Returns the answers that are due to a stream, in order. `ends` says whether the server then closes the connection,
+ * `observes` whether EVENTS come between the answers.
  */
 export function answersTo(
   stream: Stream,

@@ -22,7 +22,7 @@ const harmless: Readonly<Record<Kind, fc.Arbitrary<Input>>> = {
 /**
  * Servers answer every input and the good client as the contract says, and keep their tables.
  *
- * They get {@linkcode inputsPerRun} inputs at once. The same servers take all inputs until one fails.
+ * They get {@linkcode inputsPerRun} inputs at once. The same servers take all inputs, until an input fails.
  */
 export function serving(kind: Kind, report: (figures: string) => void): Proof {
   let target: Target | undefined;

@@ -20,7 +20,7 @@ import { answersTo, complaint, type Facts, judge, split } from "./model.ts";
 
 /** A low limit, so that connections that are never closed are soon noticed. */
 const connectionsMax = 64;
-/** How long a server may take to answer an input and close the connection, on a busy machine. */
+/** How long a server on a busy machine may take to answer an input and close the connection. */
 const conversationMsMax = 5_000;
 const password = "senha";
 const knownValue = "what it was from the start";
@@ -56,7 +56,7 @@ class GoodClient {
 
   /** Resolves when a GET that was sent after this call is answered. */
   async next(): Promise<void> {
-    const enough = this.#answers + 2; // one may have been sent before
+    const enough = this.#answers + 2; // the next answer may be to a GET that was sent before
     await within(
       "the good client gets an answer",
       (async () => {
@@ -145,7 +145,7 @@ class Expectation {
   }
 }
 
-/** A short value itself, of a long one its length and hash, so that it is not kept in memory. */
+/** The value itself if it is short, otherwise its length and hash, which need less memory. */
 function short(value: string): string {
   if (value.length < 200) return value;
   let hash = 0;
@@ -332,7 +332,9 @@ export class Target implements AsyncDisposable {
   /** Sends an input and checks every answer. */
   async #converse(address: Address, input: Input, facts: Facts): Promise<void> {
     const stream = split(input.bytes);
-    if (!facts.guarded) { for (const write of writesIn(stream.lines)) this.#expected.sent(write); }
+    if (!facts.guarded) {
+      for (const write of writesIn(stream.lines)) this.#expected.sent(write);
+    }
     using wire = await Wire.connect(address);
     if (input.hangsUp) {
       await sendAll(wire, input);

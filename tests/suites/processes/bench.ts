@@ -1,5 +1,5 @@
 /**
- * The benchmarks as processes: they start servers, and leave none running.
+ * The benchmarks as processes. They start servers and stop all of them.
  *
  * Not named like a test, because it needs more than the network: `deno task test:processes` runs it.
  *
@@ -46,7 +46,7 @@ Deno.test({
       const children = await pids("pgrep", "-P", `${load.pid}`);
       return children.length === 3 && children;
     }, processMsMax);
-    // Before the load begins there are no figures.
+    // Before the load begins there are no figures. The CPU time of the leader shows the load.
     await eventually("the load has begun", async () => {
       const { stdout } = await new Deno.Command("ps", {
         args: ["-o", "cputimes=", "-p", `${servers[0]}`],

@@ -65,7 +65,7 @@ Deno.test("every exit code of `deno task client`", async () => {
 
 Deno.test("watch-status ends by itself if its pipe is closed", async () => {
   await using server = await TestServer.alone();
-  // The one process here that is not of `Process`: that reads an output to its end.
+  // Not a `Process`, because that class reads an output to its end.
   await using child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--allow-net", "client.ts"].concat(
       [serversFlag(server), "--json", "watch-status", "--interval=0.05"],
@@ -97,7 +97,7 @@ Deno.test("a session file: later commands read nothing older, and commands at th
   const { timestamps, cluster } = JSON.parse(await Deno.readTextFile(file));
   assertEquals(timestamps.map(([key]: [string]) => key).sort(), keys);
 
-  // A server of the same cluster that is behind may not answer.
+  // A server that is behind the session does not answer, and the command prints no older value.
   await using behind = FakeServer.answering(({ id, key, timestamp }) =>
     timestamp === 0
       ? { type: "GET_OK", id, key, value: "antigo", timestamp: 0 }

@@ -1,5 +1,7 @@
 /**
- * The load generator against honest servers, and against servers that lie, refuse or hang up; and its flags.
+ * The load generator: its flags, and loads on honest servers and on servers that lie, refuse or hang up.
+ *
+ * Not named like a test, because a busy machine changes its figures: `deno task test:processes` runs it.
  *
  * @module
  */
@@ -151,7 +153,7 @@ Deno.test("a server that lies is detected: timestamps that fall, while the table
     ...reply,
     timestamp: 1_000 - Number(reply.timestamp),
   }));
-  // More keys than are in flight at once: their order is the leader's.
+  // There are more keys than requests in flight, so some PUTs are sent after the answers of others.
   const { code, errors } = await bench(server.name, "--keys=2000");
   assertEquals(code, 1);
   assertStringIncludes(errors, "VIOLATION: PUT of key:");
@@ -205,7 +207,7 @@ Deno.test("an open loop keeps its rate, and its latencies contain the wait durin
   await using server = new FakeServer(async (wire) => {
     for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
       const { id, key } = JSON.parse(line);
-      // The stall itself, not a wait for an event.
+      // A fixed time, because it is the stall of the test.
       if (++gets === 10) await new Promise((resolve) => setTimeout(resolve, stallMs));
       await wire.send({ type: "GET_OK", id, key, value: null, timestamp: 0 });
     }

@@ -39,7 +39,7 @@ Deno.test("three server tasks and two client tasks: every character of their con
   const servers = ports.map(() => stack.use(startTask("server")));
   for (const [index, port] of ports.entries()) {
     await servers[index]!.type(`\n${port}\n127.0.0.1\n${leader}\n`);
-    if (index === 1) await servers[index]!.endInput(); // as from a file; the other inputs stay open
+    if (index === 1) await servers[index]!.endInput(); // as with a file; the other inputs stay open
   }
   await servers[0]!.reports("(3 of 3 in sync)\nopen");
   const clients = ["A", "B"].map(() => new ClientConsole(stack.use(startTask("client"))));
@@ -54,7 +54,7 @@ Deno.test("three server tasks and two client tasks: every character of their con
     const ts = index + 1;
     transcript.put("A", await a.put("cor", value, ts), "cor", value, ts);
     transcript.get("A", await a.get("cor", value, ts, ts), "cor", ts, ts, value);
-    const seen = index; // what B saw before
+    const seen = index; // the timestamp that B saw before
     transcript.get("B", await b.get("cor", value, seen, ts), "cor", seen, ts, value);
   }
   transcript.put("B", await b.put("nome", "Zé", 6), "nome", "Zé", 6);
@@ -264,7 +264,7 @@ Deno.test("without its permission a server fails with an error and does not prom
     ["run", "--no-prompt", "server.ts", ...flags, `--leader-port=${port}`],
     { keyboard: true, out: "keep" },
   );
-  assertEquals(await server.end(), 1); // although it could prompt on its keyboard
+  assertEquals(await server.end(), 1); // its input is open, so it could have prompted
   assertStringIncludes(server.errors, "Requires net access");
   assertEquals(server.screen, "");
   for (const task of ["server", "client", "start"] as const) {

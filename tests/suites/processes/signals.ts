@@ -1,5 +1,5 @@
 /**
- * Signals that reach a server process at an unlucky moment.
+ * Signals that reach a server process while it stops, or while it asks its questions.
  *
  * Not named like a test, because it needs more than the network: `deno task test:processes` runs it.
  *

@@ -1,8 +1,7 @@
 /**
  * The tasks that speak TLS as real processes, and a client that is not Deno: OpenSSL.
  *
- * Not named like a test, because it needs more than the network: `deno task test:processes` runs
- * it.
+ * Not named like a test, because it needs more than the network: `deno task test:processes` runs it.
  *
  * @module
  */
@@ -107,7 +106,7 @@ Deno.test("files that are missing or no PEM: one sentence and exit code 2", asyn
   });
 });
 
-Deno.test("OpenSSL: a resumed session does not make a stranger's certificate good", async () => {
+Deno.test("OpenSSL: with a resumed session a certificate of another CA still does not count", async () => {
   const found = await new Deno.Command("openssl", { args: ["version"] }).output()
     .then(({ success }) => success, () => false);
   if (!found) return;
