@@ -63,7 +63,7 @@ export const connectionLimitsDefault: ConnectionLimits = {
 /**
  * One TCP connection that carries frames.
  *
- * - All frames that are sent in one turn of the event loop leave in one write.
+ * - Frames that are sent in one turn of the event loop leave in one write.
  * - Memory is bounded. If a client does not read its answers, its requests are not read either. In
  *   the end it is cut off, and so is a peer that leaves a frame half sent.
  * - {@linkcode Connection.run} ends exactly once. After that the socket is closed and nothing is
@@ -95,7 +95,7 @@ export class Connection {
   #chunks = 0;
   /** Whether lines of the last chunk are still being handed out. Nothing is read meanwhile. */
   #handingOut = false;
-  /** Set while lines wait until the peer reads answers, or is sent one. */
+  /** Set while lines wait, because too much is unsent or too many answers are due. */
   #room: PromiseWithResolvers<void> | undefined;
   /** Runs in state "closing". */
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;

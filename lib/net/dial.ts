@@ -23,8 +23,8 @@ export interface Tls {
 /**
  * Connects to a server. Encrypts if `tls` is given.
  *
- * @throws {Error} if the server cannot be reached, if its certificate is for another address or of
- * another CA, or if the signal is aborted first.
+ * @throws {Error} if the server cannot be reached, if its certificate does not fit the address or the
+ * CA, or if the signal is aborted first.
  */
 export async function dial(
   { hostname, port }: Address,

@@ -18,7 +18,7 @@ const noBytes = new Uint8Array(0);
 /**
  * Queues frames, encodes them and writes them.
  *
- * - All frames that are queued in one turn of the event loop leave in one write.
+ * - Frames that are queued in one turn of the event loop leave in one write, if they are not too long.
  * - At most one write is under way. Its result comes by callback instead of `await`, which saves a
  *   promise for each write.
  *

@@ -58,11 +58,11 @@ export interface ServerContext {
   /** The operator's limits for keys and values. */
   readonly tuning: Pick<Tuning, "keyBytesMax" | "valueBytesMax">;
   /**
-   * The lock of the engine (enunciado, Perguntas Frequentes 2). It is taken while it holds its token.
-   * A handler takes it before it hands over messages, and gives it back afterwards.
+   * The mutex of the engine (enunciado, Perguntas Frequentes 2): a channel with room for one token. A
+   * handler puts the token in before it hands over messages, and takes it out afterwards.
    *
-   * No caller ever waits for it. JavaScript runs one turn at a time, and nothing awaits while it uses
-   * the engine. A handshake does await, but only after the lock is given back.
+   * No handler ever waits for it. JavaScript runs one turn at a time, and nothing awaits while it uses
+   * the engine. A handshake does await, but only after the token is taken out.
    */
   readonly mutex: Pick<Channel<true>, "trySend" | "tryReceive">;
   /** The secrets that peers have to prove. */
@@ -131,7 +131,7 @@ export class ConnectionHandler {
   /**
    * Takes the mutex for the lines that follow.
    *
-   * @throws {Error} if it is taken. That is a bug: another handler has awaited while it had the mutex.
+   * @throws {Error} if it is taken. That is a bug: another handler awaits while it has the mutex.
    */
   begin(): void {
     if (!this.#server.mutex.trySend(true)) throw new Error("the mutex of the engine is taken");
@@ -225,7 +225,8 @@ export class ConnectionHandler {
     const { connection } = this;
     const { engine } = this.#server;
     if (!this.#mayAsk && !connection.betweenServers) {
-      const reason = "requests need the password: prove it with HELLO first, see --password";
+      const reason =
+        "requests need the password: prove it with HELLO first (clients: --password-stdin)";
       connection.send(new ErrorReply("FORBIDDEN", reason, request.id).encode());
     } else if (request.type === "GET") engine.get(connection, request);
     else if (request.type === "PUT") engine.put(connection, request);

@@ -233,7 +233,9 @@ export class KvServer implements AsyncDisposable {
       report,
     };
     if (allowFaults) {
-      report("warning: FAULT is taken: any client may hold the replication to a follower");
+      report(
+        "warning: FAULT is accepted (--allow-faults): any client can hold the replication to a follower",
+      );
     }
     this.#start(this.#listener.accept((conn) => this.#accept(conn), report));
     journal?.begin({

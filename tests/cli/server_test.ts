@@ -147,7 +147,7 @@ Deno.test("FAULT needs --allow-faults, which is said on standard error; then it 
   const common = ["--ip=127.0.0.1", "--leader-ip=127.0.0.1", `--leader-port=${a}`];
   const two = [...common, "--cluster-size=2", "--allow-faults"];
   await using leader = new ServerRole([...two, `--port=${a}`]);
-  await leader.reported("warning: FAULT is taken");
+  await leader.reported("warning: FAULT is accepted");
   await using follower = new ServerRole([...common, "--cluster-size=2", `--port=${b}`]);
   await leader.reported("open, cluster");
   assert(!follower.terminal.errors.includes("FAULT"), follower.terminal.errors);

@@ -48,8 +48,8 @@ const startMsMax = 500;
 /**
  * Makes a random round.
  *
- * A copy of every acknowledged write must be left (G3). So it kills one server, or both followers, or the leader and
- * one follower while the other one is in sync and has no fault.
+ * A copy of every acknowledged write must be left (G3). So it kills one server, both followers, or the leader and one
+ * follower. In the last case the other follower is in sync and has no fault.
  */
 export function makeRound(random: Random): Round {
   const faults: Fault[] = [];
