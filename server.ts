@@ -25,13 +25,11 @@ import { JournalError } from "./lib/journal/errors.ts";
 import type { EtcdOptions } from "./lib/etcd/client.ts";
 import { EtcdEngine } from "./lib/etcd/engine.ts";
 import { askEtcd, etcdFlags, etcdSwitches, etcdUsage } from "./lib/cli/etcd_flags.ts";
-import { FileJournal } from "./lib/journal/file_journal.ts";
-import { DiskFolder } from "./lib/journal/disk.ts";
+import { openJournal } from "./lib/journal/open_journal.ts";
 import { KvServer, type ServerLimits, serverLimitsDefault } from "./lib/server/kv_server.ts";
 import { finishMs, ipDefault, portsDefault } from "./lib/limits.ts";
 import { Metrics } from "./lib/metrics/metrics.ts";
 import { serveMetrics } from "./lib/metrics/http.ts";
-import { exportMetrics, otelMeter } from "./lib/metrics/otel.ts";
 import { type Tuning, tuningDefault } from "./lib/replication/tuning.ts";
 import {
   askIp,
@@ -338,15 +336,14 @@ export async function main(
   if (monitoring?.port === listen.port) {
     throw new UsageError(`--metrics-port must not be the server's own port, ${listen.port}`);
   }
-  const meter = otelMeter();
   const prints = new ServerConsole(terminal.out, "", consolePauseMs);
-  const metrics = monitoring === undefined && meter === undefined ? undefined : new Metrics(prints);
+  const metrics = monitoring === undefined ? undefined : new Metrics(prints);
   const report = (line: string) => {
     if (!switches.quiet) terminal.err(`${escapeControls(line)}\n`);
   };
   let listening = listen;
   try {
-    await using journal = await openJournal(values["data-dir"], listen.port, report);
+    await using journal = await openDirectory(values["data-dir"], listen.port, report);
     await using server = KvServer.start({
       listen,
       ...(leader === undefined ? {} : { leader }),
@@ -365,7 +362,6 @@ export async function main(
     const read = () => metrics?.read(server.status, ready()) ?? [];
     listening = monitoring ?? listen;
     await using _http = monitoring && serveMetrics(monitoring, { metrics: read, ready });
-    if (meter !== undefined) exportMetrics(meter, read);
     const where = leader === undefined
       ? `etcd at ${etcd!.url}, keys begin with ${JSON.stringify(etcd!.prefix)}`
       : `leader ${formatAddress(leader)}`;
@@ -396,22 +392,15 @@ export async function main(
   return 0;
 }
 
-/** What a data directory holds; `undefined` where there is to be none. */
-async function openJournal(
+/** The journal in the data directory; `undefined` if the flag is not given. */
+function openDirectory(
   flag: string | undefined,
   port: number,
   report: (line: string) => void,
-): Promise<FileJournal | undefined> {
-  if (flag === undefined) return undefined;
-  const path = flag === "auto" ? `data/${port}` : flag;
-  const journal = await FileJournal.open(await DiskFolder.open(path), report);
-  const { store, timestamp, cluster } = journal.recovered;
-  report(
-    cluster === ""
-      ? `${path} holds nothing yet`
-      : `${path} holds ${store.size} keys up to timestamp ${timestamp}, cluster ${cluster}`,
-  );
-  return journal;
+): ReturnType<typeof openJournal> | undefined {
+  return flag === undefined
+    ? undefined
+    : openJournal(flag === "auto" ? `data/${port}` : flag, report);
 }
 
 /** The certificates, so that the server can start with them. */

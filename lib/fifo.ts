@@ -1,12 +1,12 @@
 /**
- * A queue whose both ends cost the same.
+ * A first-in, first-out queue.
  *
  * @module
  */
 
-/** First in, first out. `shift` takes constant time on average, unlike that of an array. */
+/** A FIFO queue. `shift` takes constant time on average; that of an array does not. */
 export class Fifo<T> {
-  /** Elements before #head are gone and hold nothing. */
+  /** Invariant: elements before #head are taken and `undefined`. */
   #items: (T | undefined)[] = [];
   #head = 0;
 
@@ -20,12 +20,12 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
-  /** The element at `index` from the front, `undefined` beyond the end. */
+  /** The element at `index` from the front; `undefined` beyond the end. */
   at(index: number): T | undefined {
     return this.#items[this.#head + index];
   }
 
-  /** Takes the first element, `undefined` where there is none. */
+  /** Takes the first element; `undefined` if the queue is empty. */
   shift(): T | undefined {
     if (this.#head === this.#items.length) return undefined;
     const item = this.#items[this.#head];

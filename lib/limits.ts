@@ -1,54 +1,50 @@
 /**
- * Every fixed limit and every default of the system, each with its unit in its name.
+ * Limits and defaults that two folders or more share. Each name ends with its unit.
  *
- * The first block is part of the wire contract: servers and clients of other people rely on it. The
- * rest are defaults that a role may change by a flag.
+ * The first four are part of the wire contract: other servers and clients rely on them. Any other
+ * bound stands beside the code that it binds.
  *
  * @module
  */
 
-/** Longest frame, its LF included, in bytes. JSON escapes can make text six times longer. */
+/** The longest frame, its LF included. JSON escapes can make text six times longer. */
 export const frameBytesMax = 8 * 1024 * 1024;
 
-/** Longest key, in bytes of UTF-8. */
+/** The longest key, in bytes of UTF-8. */
 export const keyBytesMax = 1024;
 
-/** Longest value, in bytes of UTF-8. */
+/** The longest value, in bytes of UTF-8. */
 export const valueBytesMax = 1024 * 1024;
 
 /**
- * The highest timestamp that a server may claim to hold: some recoveries below the end of the safe
- * integers.
+ * The highest timestamp that a server may claim to hold. Every recovery adds some 2³², so it leaves
+ * room below the end of the safe integers.
  */
 export const timestampMax = 2 ** 52;
 
-/** The address that servers listen on where nothing else is said (enunciado 5.a). */
+/** The address that a server listens on by default (enunciado 5.a). */
 export const ipDefault = "127.0.0.1";
 
-/** The ports of the three servers where nothing else is said (enunciado 4.a). */
+/** The default ports of the three servers (enunciado 4.a). */
 export const portsDefault: readonly [number, number, number] = [10_097, 10_098, 10_099];
 
-/** PUTs without a PUT_OK of which the metrics remember when they came. */
+/** PUTs without an answer whose time of arrival is remembered, so that their latency is known. */
 export const timedPutsMax = 65_536;
 
-/** Longest key or value in an event, in UTF-16 units. What is longer is cut. */
+/** The longest key or value in an event, in UTF-16 units. Longer ones are cut. */
 export const eventTextCharsMax = 128;
 
-/**
- * Requests of one connection without an answer. Beyond that it is not read until some are answered.
- */
+/** Unanswered requests of one connection. At this number the server stops reading from it. */
 export const inFlightMax = 4_096;
 
-/**
- * A client that has shut down its sending side gets its answers within this time, or not at all.
- */
+/** How long a client that has shut down its sending side may still wait for answers. */
 export const finishMs = 10_000;
 
-/** After a message that ends a connection, how long the peer is given to read the reason. */
+/** How long a connection stays open after its last message, so that the peer can read it. */
 export const lingerMs = 1_000;
 
-/** A client gives up on an answer after this time: a little more than a server takes to decide. */
+/** How long a client waits for an answer: a little longer than a server takes to decide a PUT. */
 export const requestTimeoutMs = 4_800;
 
-/** A connection to another server must be made within this time. */
+/** How long connecting to a server may take. */
 export const dialTimeoutMs = 2_000;

@@ -1,9 +1,8 @@
 /**
- * The one message class of the system and its codec.
+ * The message class of the system, its decoder, and everything of `lib/wire` that other folders need.
  *
- * Every frame in every direction is one `Mensagem`: a JSON object in UTF-8, ended by LF. Nothing
- * else in the project makes or reads wire text. Instances are tagged by `type`, so `switch`
- * narrows:
+ * Every frame in every direction is one `Mensagem`: a JSON object in UTF-8, ended by LF. No other
+ * code writes or reads wire text. A message has the tag `type`, so a `switch` narrows it:
  *
  * ```ts
  * import { Get, Mensagem } from "./mensagem.ts";
@@ -13,52 +12,54 @@
  * if (message.type === "GET") console.log(message.key); // cor
  * ```
  *
- * The classes are in `wire/messages.ts`. Constructors trust their arguments; `decode` trusts
- * nothing. Text that comes from people goes through {@linkcode checkKey} and
- * {@linkcode checkValue} first.
+ * Constructors trust their arguments; `decode` checks every field. Check text that a user typed with
+ * {@linkcode checkKey} and {@linkcode checkValue} first. `docs/wire.md` describes the protocol.
  *
  * @module
  */
 
 import { FrameError } from "./wire/errors.ts";
-import { decodeUsual } from "./wire/fast_decode.ts";
+import { decodeFast } from "./wire/fast_decode.ts";
 import { type AnyMensagem, Mensagem as Message } from "./wire/messages.ts";
 import { fromFields } from "./wire/parse.ts";
 import { type Fields, quote } from "./wire/validate.ts";
 
+export { Write } from "./wire/encoded_write.ts";
 export { type ErrorCode, errorCodes, FrameError, MensagemError } from "./wire/errors.ts";
+export {
+  type Counts,
+  type EventOf,
+  type FaultAction,
+  faultActions,
+  type ServerEvent,
+} from "./wire/events.ts";
 export * from "./wire/messages.ts";
 export { checkKey, checkValue } from "./wire/validate.ts";
 
-/**
- * A message of any kind: the class that all of them share (enunciado 4, Observações: "a classe
- * Mensagem").
- */
+/** A message of any type (enunciado 4, Observações: "a classe Mensagem"). */
 export type Mensagem<Type extends string = string> = Message<Type>;
 
-/** The class, with its decoder. */
+/** The class that all messages share, with the decoder. */
 export const Mensagem: typeof Message & { decode(line: string): AnyMensagem } = Object.assign(
   Message,
-  {
-    decode,
-  },
+  { decode },
 );
 
 /**
- * The message in one line (without its LF; a CR before it is allowed).
+ * Decodes one line, without its LF. A CR at its end is allowed.
  *
- * @throws {FrameError} if the line is no JSON object: the connection must end.
- * @throws {MensagemError} if a field or the type is wrong: an `ERROR` is due, the connection goes
- * on.
+ * @throws {FrameError} if the line is the line is not a JSON object: the connection must end.
+ * @throws {MensagemError} if the type or a field is wrong: the sender gets an `ERROR`, the connection
+ * goes on.
  */
 function decode(line: string): AnyMensagem {
-  const usual = decodeUsual(line);
-  if (usual !== undefined) return usual;
+  const fast = decodeFast(line);
+  if (fast !== undefined) return fast;
   let parsed: unknown;
   try {
     parsed = JSON.parse(line);
   } catch (cause) {
-    throw new FrameError("BAD_MESSAGE", `not a line of JSON: ${quote(line)}`, { cause });
+    throw new FrameError("BAD_MESSAGE", `the line is not JSON: ${quote(line)}`, { cause });
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw new FrameError("BAD_MESSAGE", `not a JSON object: ${quote(line)}`);

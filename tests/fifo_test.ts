@@ -4,7 +4,7 @@ import { seeded } from "./support/random.ts";
 
 const pure = { permissions: "none" } as const;
 
-Deno.test("an empty Fifo has no first element, however often it is asked", pure, () => {
+Deno.test("shift() of an empty Fifo is undefined, even twice", pure, () => {
   const fifo = new Fifo<string>();
   assertStrictEquals(fifo.shift(), undefined);
   assertStrictEquals(fifo.shift(), undefined);
@@ -13,7 +13,7 @@ Deno.test("an empty Fifo has no first element, however often it is asked", pure,
   assertStrictEquals(fifo.shift(), "a");
 });
 
-Deno.test("a Fifo counts an element that is undefined", pure, () => {
+Deno.test("an element may be undefined and is counted", pure, () => {
   const fifo = new Fifo<number | undefined>();
   fifo.push(undefined);
   fifo.push(1);
@@ -23,17 +23,21 @@ Deno.test("a Fifo counts an element that is undefined", pure, () => {
   assertStrictEquals(fifo.shift(), 1);
 });
 
-Deno.test("at() never shows an element that was taken, nor one beyond the end", pure, () => {
-  const fifo = new Fifo<number>();
-  for (let n = 0; n < 10; n++) fifo.push(n);
-  for (let n = 0; n < 3; n++) fifo.shift();
-  assertStrictEquals(fifo.at(0), 3);
-  assertStrictEquals(fifo.at(6), 9);
-  assertStrictEquals(fifo.at(7), undefined);
-});
+Deno.test(
+  "at() counts from the first element that was not taken, and is undefined beyond the end",
+  pure,
+  () => {
+    const fifo = new Fifo<number>();
+    for (let n = 0; n < 10; n++) fifo.push(n);
+    for (let n = 0; n < 3; n++) fifo.shift();
+    assertStrictEquals(fifo.at(0), 3);
+    assertStrictEquals(fifo.at(6), 9);
+    assertStrictEquals(fifo.at(7), undefined);
+  },
+);
 
 Deno.test(
-  "a Fifo does what an array does, over 100,000 random operations",
+  "100,000 random operations give the same as on an array",
   pure,
   seeded((random) => {
     for (let round = 0; round < 100; round++) {

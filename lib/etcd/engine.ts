@@ -1,27 +1,15 @@
 /**
- * The engine for those who outgrow three fixed servers: the data is in etcd.
+ * The engine that keeps its data in etcd. The entry module of this folder.
  *
  * Each server asks one member of etcd. etcd orders the writes, and the revision of a write is its
- * timestamp. Wire, prints and clients are those of the embedded engine.
+ * timestamp. Wire, console lines and clients are those of the embedded engine.
  *
  * @module
  */
 
 import {
-  answerGet,
-  type Engine,
-  type EngineOptions,
-  misdirected,
-  type StartEngine,
-} from "../replication/engine.ts";
-import type { ErrorCode } from "../mensagem.ts";
-import { EtcdClient, type EtcdOptions } from "./client.ts";
-import { EtcdMember, type EtcdPace } from "./member.ts";
-import { EtcdError, explain } from "./errors.ts";
-import type { EtcdEvent } from "./protocol.ts";
-import { eventTextCharsMax } from "../limits.ts";
-import {
   type AnyMensagem,
+  type ErrorCode,
   ErrorReply,
   type Fault,
   type FaultOk,
@@ -30,45 +18,54 @@ import {
   type Put,
   PutOk,
 } from "../mensagem.ts";
-import { type OwnWrite, OwnWrites } from "./own_writes.ts";
+import {
+  answerGet,
+  type Engine,
+  type EngineOptions,
+  misdirected,
+  type StartEngine,
+} from "../replication/engine.ts";
 import type { Host, Link, ReplicationListener } from "../replication/environment.ts";
+import type { Store } from "../replication/store.ts";
 import { answerBy, type Tuning } from "../replication/tuning.ts";
-import type { Entry, Store } from "../replication/store.ts";
+import { EtcdClient, type EtcdOptions } from "./client.ts";
+import { EchoFilter, type UnansweredPut } from "./echo_filter.ts";
+import { EtcdError, explain } from "./errors.ts";
+import { EtcdMember, type MemberOptions } from "./member.ts";
+import type { WatchEvent } from "./protocol.ts";
+import { RecentKeys } from "./recent_keys.ts";
 
-/** Writes of a watch that wait for the answer to the PUT that may have caused them. */
-export const etcdEventsHeldMax = 10_000;
+/** Writes that wait for the answer to the PUT that may have caused them. */
+const heldMax = 10_000;
 
-/** The keys that a server on etcd remembers for its observers: those written last. */
-export const etcdRecentKeysMax = 1_000;
+/** Keys that a server remembers for its observers. */
+const recentKeysMax = 1_000;
 
-/** Where a server says that the leader is while nobody knows. No server listens there. */
-const nowhere = "0.0.0.0:1";
+/** The leader's address in STATUS_OK while it is unknown. No server can listen there. */
+const unknownLeader = "0.0.0.0:1";
 
-/** How long requests and watches of the tests may take where that is not what `Tuning` says. */
-type Pace = Partial<Pick<EtcdPace, "pollMs" | "watchIdleMs">>;
+/** Shorter times, for tests. */
+type Pace = Partial<Pick<MemberOptions, "pollMs" | "watchIdleMs">>;
 
-/** A server's data in etcd. */
+/** An engine that keeps its data in etcd. */
 export class EtcdEngine implements Engine {
   readonly #self: string;
   readonly #host: Host;
   readonly #tuning: Tuning;
   readonly #client: EtcdClient;
   readonly #member: EtcdMember;
-  readonly #own: OwnWrites;
-  /**
-   * What observers are told of the table: the keys written last, in that order, their values cut.
-   */
-  readonly #recent = new Map<string, Entry>();
-  /** PUTs without an answer, and their text in UTF-16 units. */
+  readonly #echoes: EchoFilter;
+  readonly #recent = new RecentKeys(recentKeysMax);
+  /** Unanswered PUTs, and their text in UTF-16 units. */
   #puts = 0;
   #putChars = 0;
-  /** The highest revision that an answer or the watch has shown. */
+  /** The highest revision in any answer to a PUT or GET. */
   #timestamp = 0;
-  /** Requests that wait for etcd. */
+  /** Requests at etcd. `close` awaits them. */
   readonly #tasks = new Set<Promise<void>>();
 
   /**
-   * What starts such engines.
+   * Returns a function that starts such an engine.
    *
    * ```ts
    * import { EtcdEngine } from "./engine.ts";
@@ -83,10 +80,10 @@ export class EtcdEngine implements Engine {
    * });
    * ```
    *
-   * @throws {TypeError} where certificates or key are none.
+   * @throws {TypeError} if a certificate or the key is not valid.
    */
   static at(options: EtcdOptions, pace: Pace = {}): StartEngine {
-    new EtcdClient(options)[Symbol.dispose](); // so that nothing is open when it throws
+    new EtcdClient(options)[Symbol.dispose](); // throws now if a certificate is wrong
     return (started) => new EtcdEngine(started, options, pace);
   }
 
@@ -95,7 +92,7 @@ export class EtcdEngine implements Engine {
     this.#host = host;
     this.#tuning = tuning;
     this.#client = new EtcdClient(options);
-    this.#own = new OwnWrites((event) => this.#replicated(event), etcdEventsHeldMax);
+    this.#echoes = new EchoFilter((event) => this.#replicated(event), heldMax);
     const { silenceMs, redialFirstMs, redialLongestMs } = tuning;
     this.#member = new EtcdMember(options.url, this.#client, {
       silenceMs,
@@ -114,15 +111,15 @@ export class EtcdEngine implements Engine {
     });
   }
 
-  /** The keys written last since this server began, but the number of all. */
+  /** The keys written last since this server's start, but the number of all keys. */
   get table(): Pick<Store, "get" | "entries" | "size"> {
     const [recent, size] = [this.#recent, this.#member.keys];
     return { get: (key) => recent.get(key), entries: () => recent.entries(), size };
   }
 
-  /** Its own address where its member leads, else that of the member that does. */
+  /** This server's address if its member leads etcd, else the address of the leading member. */
   get leader(): string {
-    return this.#member.leads ? this.#self : this.#member.leader || nowhere;
+    return this.#member.leads ? this.#self : this.#member.leader || unknownLeader;
   }
 
   get readable(): boolean {
@@ -137,12 +134,12 @@ export class EtcdEngine implements Engine {
     return Math.max(this.#timestamp, this.#member.revision);
   }
 
-  /** Who is in sync with etcd's leader, etcd alone knows; the leader itself is. */
+  /** Only etcd knows which members are in sync with its leader. The leader itself is. */
   get inSync(): readonly string[] {
     return this.#member.leads ? [this.#self] : [];
   }
 
-  /** Servers do not know of each other. */
+  /** Servers on etcd do not know each other. */
   readonly followers: readonly FollowerStatus[] = [];
 
   get outstandingPuts(): number {
@@ -160,7 +157,7 @@ export class EtcdEngine implements Engine {
   }
 
   /**
-   * enunciado 5.c: where this server's member is not etcd's leader, the member passes the PUT on.
+   * enunciado 5.c: if this server's member is not etcd's leader, the member forwards the PUT.
    */
   put(link: Link, request: Put): void {
     const { id, key, value } = request;
@@ -168,7 +165,7 @@ export class EtcdEngine implements Engine {
     if (whyNot !== undefined) return refuse(link, id, "UNAVAILABLE", `not applied: ${whyNot}`);
     const { outstandingPutsMax, waitingCharsMax } = this.#tuning;
     if (this.#puts >= outstandingPutsMax || this.#putChars >= waitingCharsMax) {
-      const reason = `not applied: ${this.#puts} PUTs are waiting already`;
+      const reason = `not applied: ${this.#puts} PUTs wait for etcd already`;
       return refuse(link, id, "OVERLOADED", reason);
     }
     if (leads) this.#host.prints.put(link.peer, key, value);
@@ -177,22 +174,20 @@ export class EtcdEngine implements Engine {
   }
 
   fault({ id }: Fault): ErrorReply | FaultOk {
-    return new ErrorReply("FORBIDDEN", `${this.#self} stands on etcd: it replicates nothing`, id);
+    const reason = `${this.#self} keeps its data in etcd and replicates nothing`;
+    return new ErrorReply("FORBIDDEN", reason, id);
   }
 
   receive(_link: Link, message: AnyMensagem): string {
     return message.type === "JOIN"
-      ? `${this.#self} stands on etcd: no server joins another`
+      ? `${this.#self} keeps its data in etcd: no server joins another`
       : misdirected(message);
   }
 
+  // etcd replicates, keeps its own journal, and every request to it has a time limit.
   flush(): void {}
   closed(): void {}
-
-  /** etcd keeps its own journal. */
   durable(): void {}
-
-  /** Whatever waits for etcd has a time limit of its own. */
   tick(): void {}
 
   async close(): Promise<void> {
@@ -206,11 +201,11 @@ export class EtcdEngine implements Engine {
     try {
       const entry = await this.#client.get(key, this.#tuning.silenceMs);
       const timestamp = entry?.revision ?? 0;
-      this.#saw(timestamp);
+      this.#raise(timestamp);
       if (timestamp < seen) {
         answerGet(this.#host, link, request, { fresh: false, timestamp });
       } else if (entry !== undefined && entry.value === undefined) {
-        refuse(link, id, "UNAVAILABLE", "what is stored under this key is no value of this store");
+        refuse(link, id, "UNAVAILABLE", "the value of this key in etcd is not text, or too long");
       } else {
         const value = entry?.value ?? null;
         answerGet(this.#host, link, request, { fresh: true, value, timestamp });
@@ -223,25 +218,25 @@ export class EtcdEngine implements Engine {
 
   async #put(link: Link, request: Put, leads: boolean): Promise<void> {
     const { id, key, value } = request;
-    const cameAt = performance.now();
-    const own: OwnWrite = { key, value };
-    if (leads) this.#own.begin(own);
+    const arrivedMs = performance.now();
+    const put: UnansweredPut = { key, value };
+    if (leads) this.#echoes.begin(put);
     const chars = key.length + value.length;
     this.#puts++;
     this.#putChars += chars;
     try {
       const withinMs = answerBy(0, this.#tuning.putTimeoutMs);
       const timestamp = await this.#client.put(key, value, withinMs);
-      this.#saw(timestamp);
+      this.#raise(timestamp);
       if (leads) {
-        const waitedMs = performance.now() - cameAt;
+        const waitedMs = performance.now() - arrivedMs;
         this.#host.listener?.written(key, value, timestamp, waitedMs);
         this.#host.prints.putOk(link.peer, key, timestamp);
-        this.#own.end(own, timestamp);
+        this.#echoes.end(put, timestamp);
       }
       link.send(new PutOk(id, key, timestamp).encode());
     } catch (error) {
-      this.#own.end(own);
+      this.#echoes.end(put);
       const failure = this.#failure(error);
       if (failure.notApplied) refuse(link, id, codeOf(failure), `not applied: ${explain(failure)}`);
       else refuse(link, id, "UNKNOWN_OUTCOME", `may or may not be applied: ${explain(failure)}`);
@@ -251,38 +246,31 @@ export class EtcdEngine implements Engine {
     }
   }
 
-  /** The watch has shown a write, perhaps one of this server. */
-  #written(event: EtcdEvent): void {
-    if (event.deleted) this.#recent.delete(event.key);
-    else this.#remember(event);
-    this.#own.show(event);
+  /** The watch has shown a write, which may be an own one. */
+  #written(event: WatchEvent): void {
+    const { key, value = "", revision, deleted } = event;
+    if (deleted) this.#recent.delete(key);
+    else this.#recent.put(key, value, revision);
+    this.#echoes.show(event);
   }
 
-  /** enunciado 5.d: a write of somebody else. What was removed has no line. */
-  #replicated({ key, value, revision, deleted }: EtcdEvent): void {
+  /** enunciado 5.d: a write of another server. A removal has no console line. */
+  #replicated({ key, value, revision, deleted }: WatchEvent): void {
     if (deleted) return;
-    if (value === undefined) {
-      const value = "a value that is no text, or longer than values may be here";
-      this.#host.report(`etcd shows ${value}, put by somebody else at revision ${revision}`);
-    } else this.#host.prints.replication(key, value, revision);
+    if (value !== undefined) return this.#host.prints.replication(key, value, revision);
+    this.#host.report(
+      `another program has put a value that is not text, or too long, at revision ${revision}`,
+    );
   }
 
-  #remember({ key, value = "", revision }: EtcdEvent): void {
-    this.#recent.delete(key);
-    // One character more than observers are shown, so that they see where it was cut.
-    this.#recent.set(key, { value: value.slice(0, eventTextCharsMax + 1), timestamp: revision });
-    if (this.#recent.size <= etcdRecentKeysMax) return;
-    this.#recent.delete(this.#recent.keys().next().value!);
-  }
-
-  /** Every request is answered, whatever went wrong. */
+  /** Turns a fault of this program into an answer too. */
   #failure(error: unknown): EtcdError {
     if (error instanceof EtcdError) return error;
-    this.#host.report(`a request to etcd failed: ${(error as Error).stack}`);
-    return new EtcdError("strange", "this server failed", { cause: error });
+    this.#host.report(`a fault of this program in a request to etcd: ${(error as Error).stack}`);
+    return new EtcdError("unexpected", "a fault of this server", { cause: error });
   }
 
-  #saw(timestamp: number): void {
+  #raise(timestamp: number): void {
     if (timestamp > this.#timestamp) this.#timestamp = timestamp;
   }
 
@@ -292,10 +280,10 @@ export class EtcdEngine implements Engine {
   }
 }
 
-/** What an error that leaves a request undone is called on the wire. */
-function codeOf({ trouble }: EtcdError): ErrorCode {
-  if (trouble === "too many") return "OVERLOADED";
-  return trouble === "too large" ? "TOO_LARGE" : "UNAVAILABLE";
+/** The code of an ERROR for a request that was not done. */
+function codeOf({ kind }: EtcdError): ErrorCode {
+  if (kind === "overloaded") return "OVERLOADED";
+  return kind === "too large" ? "TOO_LARGE" : "UNAVAILABLE";
 }
 
 function refuse(link: Link, id: number, code: ErrorCode, reason: string): void {

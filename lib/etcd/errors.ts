@@ -1,65 +1,65 @@
 /**
- * What can be wrong with etcd, and what that leaves certain.
+ * The errors of etcd, and whether a write may be applied after each of them.
  *
  * @module
  */
 
-/** What kind of trouble it is. */
-export type EtcdTrouble =
-  /** Nothing was sent: nobody listens, or the connection could not be made. */
+import { isRecord } from "./json.ts";
+
+/** The kind of an error. */
+export type EtcdErrorKind =
+  /** Nothing was sent: the connection could not be made. */
   | "unreachable"
-  /** No answer in time, or a connection that broke. */
-  | "silent"
+  /** The answer did not come in time, or the connection broke. */
+  | "no answer"
   /** Fewer than a majority of etcd's members work together. */
   | "no leader"
   /** etcd's database is full. */
   | "no space"
-  /** etcd's limit for one request is below the contract's. */
+  /** The request exceeds etcd's limit, which is below the limits of this wire. */
   | "too large"
-  /** etcd, or this server towards it, has too much to do. */
-  | "too many"
-  /** The token is not valid any more. */
+  /** Too many requests wait, at etcd or in this server. */
+  | "overloaded"
+  /** The token is no longer valid. */
   | "token"
-  /** The user may not do this. */
+  /** The user is not permitted to do this. */
   | "denied"
-  /** The history that a watch needs is gone. */
-  | "compacted"
-  /** Other data than before answers there. */
-  | "another cluster"
-  /** What came is no answer of etcd's gateway, or one that is not known here. */
-  | "strange";
+  /** Another cluster or another store answers than before. */
+  | "other data"
+  /** The answer is not one of etcd's gateway, or its error is not known here. */
+  | "unexpected";
 
-/** etcd did not do what it was asked to do. */
+/** A request to etcd has failed. */
 export class EtcdError extends Error {
-  /** What kind of trouble it is. */
-  readonly trouble: EtcdTrouble;
-  /** Nothing was written, and nothing will be. */
+  /** The kind of the error. */
+  readonly kind: EtcdErrorKind;
+  /** Whether it is certain that nothing was written and nothing will be. */
   readonly notApplied: boolean;
 
-  /** Says what is wrong. */
+  /** `notApplied` is false by default. */
   constructor(
-    trouble: EtcdTrouble,
+    kind: EtcdErrorKind,
     message: string,
     options: ErrorOptions & { readonly notApplied?: boolean } = {},
   ) {
     super(message, options);
     this.name = "EtcdError";
-    this.trouble = trouble;
+    this.kind = kind;
     this.notApplied = options.notApplied ?? false;
   }
 }
 
 /**
- * The errors after which it is certain that nothing was written: etcd gives them before it proposes
- * a write to its members, or when all of them refuse to apply it alike. Any other error may come
- * after the write has begun. So may "no space": the write that finds the quota used up is applied,
- * and answered in the same words as those after it, which are not.
+ * The errors that etcd returns before it proposes a write to its members, or when all of them refuse
+ * to apply it. After these it is certain that nothing was written. After any other error the write
+ * may be applied. "no space" is uncertain too: the write that fills the database is applied, and gets
+ * the same error as those after it, which are not.
  */
-const refusals: readonly (readonly [message: string, trouble: EtcdTrouble])[] = [
+const knownErrors: readonly (readonly [message: string, kind: EtcdErrorKind])[] = [
   ["etcdserver: no leader", "no leader"],
   ["etcdserver: mvcc: database space exceeded", "no space"],
   ["etcdserver: request is too large", "too large"],
-  ["etcdserver: too many requests", "too many"],
+  ["etcdserver: too many requests", "overloaded"],
   ["etcdserver: invalid auth token", "token"],
   ["auth: revision in header is old", "token"],
   ["etcdserver: revision of auth store is old", "token"],
@@ -70,63 +70,52 @@ const refusals: readonly (readonly [message: string, trouble: EtcdTrouble])[] = 
   ["etcdserver: authentication is not enabled", "denied"],
 ];
 
-const explanations: Readonly<Partial<Record<EtcdTrouble, string>>> = {
+const explanations: Readonly<Partial<Record<EtcdErrorKind, string>>> = {
   "unreachable": "etcd cannot be reached",
   "no leader": "etcd has no leader, fewer than a majority of its members work together",
   "no space":
     "etcd is out of space (alarm NOSPACE), until it is compacted, defragmented and disarmed",
-  "too large": "etcd takes no request that long (its flag --max-request-bytes)",
-  "too many": "etcd has too much to do",
+  "too large": "the request is longer than etcd accepts (its flag --max-request-bytes)",
+  "overloaded": "etcd is overloaded",
   "denied": "etcd does not let this server do that",
-  "another cluster": "other data than before answers at etcd, start this server anew",
+  "other data": "etcd has other data than before, restart this server",
 };
 
-/** An error of etcd in one sentence, for clients and operators. */
-export function explain({ trouble, message }: EtcdError): string {
-  const explanation = explanations[trouble];
-  return explanation === undefined ? message : `${explanation}: ${message}`;
+/** An error in one sentence, for clients and operators. */
+export function explain({ kind, message }: EtcdError): string {
+  const explanation = explanations[kind];
+  if (explanation === undefined) return message;
+  return message === "" ? explanation : `${explanation}: ${message}`;
 }
 
-/** What an answer that is no success says. */
+/** The error in an answer with an HTTP status other than 200. */
 export function errorOf(status: number, body: string): EtcdError {
-  const said = etcdMessage(body);
-  if (said === undefined) {
-    const text = body.slice(0, messageCharsMax).trim();
-    const reason = `no answer of etcd's gateway, but HTTP ${status}`;
-    return new EtcdError("strange", text === "" ? reason : `${reason}: ${text}`);
-  }
-  return errorFrom(said);
+  const message = messageOf(body);
+  if (message !== undefined) return errorFrom(message);
+  const text = body.slice(0, messageCharsMax).trim();
+  const reason = `not an answer of etcd's gateway, but HTTP ${status}`;
+  return new EtcdError("unexpected", text === "" ? reason : `${reason}: ${text}`);
 }
 
-/** What a text of etcd's says. */
-export function errorFrom(said: string): EtcdError {
-  // In the end of a watch the message stands behind "rpc error: code = … desc = ".
-  const refusal = refusals.find(([message]) => said === message || said.endsWith(` = ${message}`));
-  if (refusal !== undefined) {
-    const [, trouble] = refusal;
-    return new EtcdError(trouble, said, { notApplied: trouble !== "no space" });
-  }
-  return new EtcdError("strange", said.slice(0, messageCharsMax));
+/** The error with a message of etcd. */
+export function errorFrom(message: string): EtcdError {
+  // The error that ends a watch is "rpc error: code = … desc = MESSAGE".
+  const known = knownErrors.find(([text]) => message === text || message.endsWith(` = ${text}`));
+  if (known === undefined) return new EtcdError("unexpected", message.slice(0, messageCharsMax));
+  const [, kind] = known;
+  return new EtcdError(kind, message, { notApplied: kind !== "no space" });
 }
 
 const messageCharsMax = 300;
 
-function etcdMessage(body: string): string | undefined {
+function messageOf(body: string): string | undefined {
   try {
     const json: unknown = JSON.parse(body);
     const error = isRecord(json) ? json.error : undefined;
-    // For a stream the gateway wraps it once more.
+    // In a stream the gateway nests the error once more.
     const text = isRecord(error) ? error.message : error;
     return typeof text === "string" ? text : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** An object of JSON. */
-export type JsonRecord = Readonly<Record<string, unknown>>;
-
-/** True for what is an object in JSON. */
-export function isRecord(json: unknown): json is JsonRecord {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }

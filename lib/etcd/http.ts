@@ -1,49 +1,43 @@
 /**
- * One request to etcd by HTTP, and its answer by pieces. The only file that uses `fetch`.
+ * One HTTP request to etcd and its answer. The only file that uses `fetch`.
  *
  * @module
  */
 
+import { LinkedAbort } from "./abort.ts";
 import { EtcdError } from "./errors.ts";
 
-/** The longest answer of etcd, in bytes: a value in base64 and some room. */
-export const etcdAnswerBytesMax = 4 * 1024 * 1024;
+/** The longest answer: a value in base64 and some room. */
+const answerBytesMax = 4 * 1024 * 1024;
 
-/** The longest line of a watch, in UTF-16 units: etcd splits what is longer than a request may be. */
-export const etcdLineCharsMax = 16 * 1024 * 1024;
+/** The longest line of a watch, in UTF-16 units. etcd splits what exceeds its request limit. */
+const lineCharsMax = 16 * 1024 * 1024;
 
-/** One request by HTTP. What is not read of its answer is given up in the end. */
+/** An HTTP request. Disposing of it aborts what has not arrived. */
 export class HttpRequest implements Disposable {
-  /** The answer's beginning. */
+  /** Resolves when the head of the answer has arrived. */
   readonly response: Promise<Response>;
-  readonly #stop = new AbortController();
-  readonly #signals: readonly AbortSignal[];
-  readonly #onAbort = (event: Event) => this.#stop.abort((event.target as AbortSignal).reason);
+  readonly #abort: LinkedAbort;
   readonly #timer: ReturnType<typeof setTimeout>;
-  /** All of the answer has come. */
+  /** Whether the whole answer has arrived. */
   #complete = false;
 
-  /** Sends it. It fails after a time, or when one of the signals is aborted. */
+  /** Sends the request. It fails after `withinMs`, or when one of the signals is aborted. */
   constructor(
     url: string,
     init: RequestInit & { client: Deno.HttpClient },
     withinMs: number,
     signals: readonly AbortSignal[],
   ) {
-    const late = () => {
+    const abort = this.#abort = new LinkedAbort(signals);
+    this.#timer = setTimeout(() => {
       const reason = `etcd did not answer within ${Math.round(withinMs)} ms`;
-      this.#stop.abort(new EtcdError("silent", reason));
-    };
-    this.#timer = setTimeout(late, Math.max(0, withinMs));
-    this.#signals = signals;
-    for (const signal of signals) {
-      if (signal.aborted) this.#stop.abort(signal.reason);
-      signal.addEventListener("abort", this.#onAbort);
-    }
-    this.response = fetch(url, { ...init, signal: this.#stop.signal }).catch(whatBroke);
+      abort.abort(new EtcdError("no answer", reason));
+    }, Math.max(0, withinMs));
+    this.response = fetch(url, { ...init, signal: abort.signal }).catch(throwEtcdError);
   }
 
-  /** It may take as long as it likes from now on. */
+  /** Removes the time limit. */
   withoutLimit(): void {
     clearTimeout(this.#timer);
   }
@@ -53,21 +47,21 @@ export class HttpRequest implements Disposable {
     const response = await this.response;
     const length = Number(response.headers.get("Content-Length") ?? Infinity);
     let text = "";
-    if (length <= etcdAnswerBytesMax) {
-      text = await response.text().catch(whatBroke);
+    if (length <= answerBytesMax) {
+      text = await response.text().catch(throwEtcdError);
       this.#complete = true;
       return text;
     }
     for await (const piece of this.#pieces()) {
       text += piece;
-      if (text.length > etcdAnswerBytesMax) {
-        throw new EtcdError("strange", `etcd's answer is longer than ${etcdAnswerBytesMax} bytes`);
+      if (text.length > answerBytesMax) {
+        throw new EtcdError("unexpected", `etcd's answer is longer than ${answerBytesMax} bytes`);
       }
     }
     return text;
   }
 
-  /** The body's lines. */
+  /** The lines of the body. */
   async *lines(): AsyncGenerator<string> {
     let rest = "";
     for await (const piece of this.#pieces()) {
@@ -75,18 +69,21 @@ export class HttpRequest implements Disposable {
       lines[0] = rest + lines[0];
       rest = lines.pop()!;
       yield* lines;
-      if (rest.length > etcdLineCharsMax) {
-        throw new EtcdError("strange", `a line of etcd is longer than ${etcdLineCharsMax}`);
+      if (rest.length > lineCharsMax) {
+        throw new EtcdError(
+          "unexpected",
+          `a line of etcd's watch is longer than ${lineCharsMax} characters`,
+        );
       }
     }
     if (rest !== "") yield rest;
   }
 
-  /** Gives up what has not come. */
+  /** Aborts what has not arrived. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
-    if (!this.#complete) this.#stop.abort();
+    this.#abort[Symbol.dispose]();
+    if (!this.#complete) this.#abort.abort();
   }
 
   async *#pieces(): AsyncGenerator<string> {
@@ -95,7 +92,7 @@ export class HttpRequest implements Disposable {
     const reader = body?.getReader();
     if (reader === undefined) return;
     while (true) {
-      const { done, value } = await reader.read().catch(whatBroke);
+      const { done, value } = await reader.read().catch(throwEtcdError);
       if (done) break;
       yield decoder.decode(value, { stream: true });
     }
@@ -103,12 +100,12 @@ export class HttpRequest implements Disposable {
   }
 }
 
-/** Says whether anything was sent when a request failed. */
-function whatBroke(error: unknown): never {
-  if (error instanceof EtcdError) throw error; // a time limit, or this end has given up
+/** Throws the error of a failed request, which says whether anything may have been sent. */
+function throwEtcdError(error: unknown): never {
+  if (error instanceof EtcdError) throw error; // the reason of an abort
   const { message, cause } = error as Error;
   const reason = cause instanceof Error ? cause.message : message;
-  // Without a connection, or to a port that is never asked, nothing can have been sent.
+  // If no connection was made, or fetch blocks the port, nothing was sent.
   const [, whyNone] = /client error \(Connect\):? ?(.*)$/s.exec(reason) ??
     /^(.*are blocked)$/.exec(reason) ?? [];
   if (whyNone !== undefined) {
@@ -116,5 +113,5 @@ function whatBroke(error: unknown): never {
     throw new EtcdError("unreachable", `no connection: ${whyNone}`, options);
   }
   const [, broken = reason] = /client error (.*)$/s.exec(reason) ?? [];
-  throw new EtcdError("silent", `the connection broke: ${broken}`, { cause: error });
+  throw new EtcdError("no answer", `the connection broke: ${broken}`, { cause: error });
 }

@@ -1,133 +1,131 @@
 /**
- * A server's standing with its member of etcd: found, named, watched, lost and found again.
+ * A server's connection to its member of etcd: finding it, watching it, finding it again.
  *
  * @module
  */
 
-import { formatAddress, parseIp, parsePort } from "../wire/address.ts";
+import { LinkedAbort, sleep } from "./abort.ts";
 import type { EtcdClient } from "./client.ts";
 import { EtcdError, explain } from "./errors.ts";
-import type { EtcdEvent, EtcdStatus } from "./protocol.ts";
+import type { MemberStatus, WatchEvent } from "./protocol.ts";
+import { StatusView } from "./status_view.ts";
+import { WatchCursor } from "./watch_cursor.ts";
 
-/** Pause between two looks at how an etcd member is. */
-export const etcdPollMs = 500;
+/** The pause between two requests for the member's status, by default. */
+const pollMsDefault = 500;
 
-/** A watch on which nothing came for this long is opened anew: its connection may be dead. */
-export const etcdWatchIdleMs = 60_000;
+/** By default, a watch without any line for this long is opened again: its connection may be dead. */
+const watchIdleMsDefault = 60_000;
 
-/** Who is told what the member says. */
-export interface EtcdListener {
+/** What the owner of a member is told. */
+export interface MemberListener {
   /** A write, in the order of revisions, exactly once. */
-  written(event: EtcdEvent): void;
-  /** Writes were missed, and the keys were counted anew. */
+  written(event: WatchEvent): void;
+  /** Some writes were missed, and the keys were counted again. */
   table(): void;
-  /** Whether the member leads has changed, or whether it can be asked. */
+  /** `leads`, `leader` or `whyNot` has changed. */
   changed(): void;
   /** Tells the operator. */
   report(line: string): void;
 }
 
-/** What the pace of a member's watcher is. */
-export interface EtcdPace {
+/** What a member needs from its owner. */
+export interface MemberOptions {
   /** A member that does not answer for this long is lost. */
   readonly silenceMs: number;
-  /** First and longest pause before it is tried again. */
+  /** The first pause before a lost member is tried again. It doubles each time. */
   readonly redialFirstMs: number;
-  /** See {@linkcode EtcdPace.redialFirstMs}. */
+  /** The longest such pause. */
   readonly redialLongestMs: number;
-  /** Pause between two looks at how it is. */
+  /** The pause between two requests for the member's status. */
   readonly pollMs?: number;
-  /** A watch on which nothing came for this long is opened anew. */
+  /** A watch without any line for this long is opened again. */
   readonly watchIdleMs?: number;
-  /** A number from 0 up to, not including, 1. */
+  /** Returns a number from 0 up to, but not including, 1. */
   random(): number;
-  /** A name that no store had before. */
+  /** Returns a name that no store had before. */
   newName(): string;
 }
 
-/** A watch is opened anew though nothing is wrong. */
-const idle = new EtcdError("silent", "nothing has come for long");
+/** Ends a watch that was idle for too long. The next one is opened at once. */
+const idle = new EtcdError("no answer", "the watch was idle for too long");
 
 /**
- * The member that a server asks.
+ * The member of etcd that a server asks.
  *
- * - It can be asked while its watch stands; before, and after it was lost, {@linkcode
- *   EtcdMember.whyNot} says why not.
- * - The watch goes on where it was, whatever happened meanwhile: no write is shown twice, and none is
- *   left out unless etcd itself has forgotten it, which is reported.
- * - A member that comes back with other data is not asked again: clients that are connected believe
- *   in the data that was there.
+ * - It can be asked while its watch is open. Otherwise {@linkcode EtcdMember.whyNot} says why not.
+ * - A new watch goes on where the last one ended. No write is shown twice. A write is left out only
+ *   if etcd has compacted it, which is reported.
+ * - A member that comes back with other data is never asked again: connected clients have seen
+ *   timestamps of the data before.
  */
 export class EtcdMember {
   readonly #url: string;
   readonly #client: EtcdClient;
-  readonly #pace: EtcdPace;
-  readonly #told: EtcdListener;
+  readonly #options: MemberOptions;
+  readonly #listener: MemberListener;
+  readonly #status: StatusView;
+  readonly #cursor = new WatchCursor();
   readonly #closing = new AbortController();
   readonly #task: Promise<void>;
   #whyNot: string | undefined = "etcd has not been asked yet";
   #cluster = "";
-  #status: EtcdStatus | undefined;
-  /** Where the member that leads takes requests, and which that is. */
-  #leader = { id: "", address: "" };
-  #complaints = "";
-  /** What the operator was told of the outage, "" while there is none. */
-  #lostAs = "";
-  #keys = 0;
-  /** The watch goes on from here, 0 before the first. */
-  #next = 0;
-  /** The newest revision that the watch has shown, and its keys that were shown. */
-  #shownAt = 0;
-  readonly #shown = new Set<string>();
-  #heardAt = 0;
+  /** The kind of error that the operator was told of in this outage; "" if there is none. */
+  #reportedLoss = "";
 
-  /** Begins at once. */
-  constructor(url: string, client: EtcdClient, pace: EtcdPace, told: EtcdListener) {
+  /** Begins to look for the member at once. */
+  constructor(
+    url: string,
+    client: EtcdClient,
+    options: MemberOptions,
+    listener: MemberListener,
+  ) {
     this.#url = url;
     this.#client = client;
-    this.#pace = pace;
-    this.#told = told;
+    this.#options = options;
+    this.#listener = listener;
+    this.#status = new StatusView(client, options.silenceMs, (line) => listener.report(line));
     this.#task = this.#run();
   }
 
-  /** Why it cannot be asked, `undefined` where it can. */
+  /** Why the member cannot be asked; `undefined` if it can. */
   get whyNot(): string | undefined {
     return this.#whyNot;
   }
 
-  /** The data that it has: etcd's cluster and the name of the store in it. "" before it is known. */
+  /** The cluster id: that of etcd and the name of the store in it. "" before it is known. */
   get cluster(): string {
     return this.#cluster;
   }
 
-  /** True where it is the leader of etcd, as it said last. */
+  /** Whether the member is etcd's leader, as it said last. */
   get leads(): boolean {
-    return this.#status !== undefined && this.#status.leader === this.#status.member;
+    return this.#status.leads;
   }
 
-  /** "ip:port" where etcd's leader takes requests, "" where that is not known. */
+  /** "ip:port" at which etcd's leader takes requests, "" if unknown. */
   get leader(): string {
-    return this.#leader.address;
+    return this.#status.leader;
   }
 
-  /** How many keys there are. */
+  /** The number of keys. */
   get keys(): number {
-    return Math.max(0, this.#keys); // others may have removed what is no key of the store
+    return this.#cursor.keys;
   }
 
-  /** The newest revision up to which everything was shown. */
+  /** The newest revision up to which all writes were shown. */
   get revision(): number {
-    return Math.max(0, this.#next - 1, this.#shownAt);
+    return this.#cursor.revision;
   }
 
-  /** Ends the watch. */
+  /** Ends the watch, and resolves when it has ended. */
   async close(): Promise<void> {
-    this.#closing.abort(new EtcdError("silent", "this server is closing"));
+    this.#closing.abort(new EtcdError("no answer", "this server is closing"));
     await this.#task;
   }
 
   async #run(): Promise<void> {
-    const { redialFirstMs, redialLongestMs, random } = this.#pace;
+    const { redialFirstMs, redialLongestMs, random } = this.#options;
     const { signal } = this.#closing;
     let pauseMs = redialFirstMs;
     while (!signal.aborted) {
@@ -137,92 +135,90 @@ export class EtcdMember {
       } catch (error) {
         if (signal.aborted) break;
         this.#lost(error as Error);
-        if (error instanceof EtcdError && error.trouble === "another cluster") break;
+        if (error instanceof EtcdError && error.kind === "other data") break;
       }
-      await pause(pauseMs * (0.5 + random() / 2), signal);
+      await sleep(pauseMs * (0.5 + random() / 2), signal);
       pauseMs = Math.min(2 * pauseMs, redialLongestMs);
     }
   }
 
-  /** Finds out who it is and whether it still has the data that it had. */
+  /** Asks the member for its identity, and checks that it still has the same data. */
   async #find(): Promise<void> {
-    const { silenceMs, newName } = this.#pace;
+    const { silenceMs, newName } = this.#options;
     const status = await this.#client.status(silenceMs);
     this.#client.pin(status.cluster);
     const name = await this.#client.claim(newName(), silenceMs);
     if (!/^[\w-]{1,40}$/.test(name)) {
-      throw new EtcdError("strange", "what stands under the bare prefix is no name of a store");
+      const reason = "the value under the bare prefix is not the name of a store";
+      throw new EtcdError("unexpected", reason);
     }
     const cluster = `${status.cluster}-${name}`;
     if (this.#cluster !== "" && cluster !== this.#cluster) {
-      throw new EtcdError("another cluster", `${cluster} in the place of ${this.#cluster}`);
+      throw new EtcdError("other data", `${cluster} instead of ${this.#cluster}`);
     }
     this.#cluster = cluster;
-    if (this.#next === 0) {
+    if (!this.#cursor.started) {
       const { revision, count } = await this.#client.count(silenceMs);
-      this.#next = revision + 1;
-      this.#keys = count;
+      this.#cursor.skipTo(revision, count);
     }
     await this.#look(status);
   }
 
-  /** Watches until something breaks. */
-  async #follow(begun: () => void): Promise<never> {
-    const broken = new AbortController();
-    const end = () => broken.abort(this.#closing.signal.reason);
-    this.#closing.signal.addEventListener("abort", end);
-    if (this.#closing.signal.aborted) end();
-    const polling = this.#poll(broken);
+  /** Watches and polls the member until one of both fails. Calls `opened` for each open watch. */
+  async #follow(opened: () => void): Promise<never> {
+    using failed = new LinkedAbort([this.#closing.signal]);
+    const polling = this.#poll(failed);
     try {
-      while (true) await this.#watch(broken.signal, begun);
+      while (true) await this.#watch(failed.signal, opened);
     } finally {
-      this.#closing.signal.removeEventListener("abort", end);
-      broken.abort();
+      failed.abort();
       await polling;
     }
   }
 
-  /** Looks at the member now and then, until `broken`, or breaks it. */
-  async #poll(broken: AbortController): Promise<void> {
-    const { silenceMs, pollMs = etcdPollMs } = this.#pace;
-    while (!broken.signal.aborted) {
-      await pause(pollMs, broken.signal);
-      if (broken.signal.aborted) return;
+  /** Asks for the member's status again and again. Aborts `failed` if there is no answer. */
+  async #poll(failed: LinkedAbort): Promise<void> {
+    const { silenceMs, pollMs = pollMsDefault } = this.#options;
+    while (!failed.signal.aborted) {
+      await sleep(pollMs, failed.signal);
+      if (failed.signal.aborted) return;
       try {
         await this.#look(await this.#client.status(silenceMs));
       } catch (error) {
-        broken.abort(error);
+        failed.abort(error);
       }
     }
   }
 
-  /** One watch, until it is idle for too long. */
-  async #watch(broken: AbortSignal, begun: () => void): Promise<void> {
-    const { silenceMs, watchIdleMs = etcdWatchIdleMs } = this.#pace;
-    using stop = new Stop(broken);
-    this.#heardAt = performance.now();
+  /** Opens one watch. Returns if it was idle for too long, or its history was compacted. */
+  async #watch(failed: AbortSignal, opened: () => void): Promise<void> {
+    const { silenceMs, watchIdleMs = watchIdleMsDefault } = this.#options;
+    using stop = new LinkedAbort([failed]);
+    let lastLineMs = performance.now();
     const timer = setInterval(() => {
-      if (performance.now() - this.#heardAt > watchIdleMs) stop.abort(idle);
+      if (performance.now() - lastLineMs > watchIdleMs) stop.abort(idle);
     }, watchIdleMs / 4);
     try {
-      for await (const line of this.#client.watch(this.#next, silenceMs, stop.signal)) {
-        this.#heardAt = performance.now();
+      for await (const line of this.#client.watch(this.#cursor.next, silenceMs, stop.signal)) {
+        lastLineMs = performance.now();
         switch (line.kind) {
           case "progress":
             if (line.created) this.#found();
-            if (line.created) begun();
-            if (line.revision >= this.#next) this.#next = line.revision + 1;
+            if (line.created) opened();
+            this.#cursor.progress(line.revision);
             break;
           case "events":
-            this.#take(line.events, line.partial);
+            for (const event of this.#cursor.advance(line.events, line.partial)) {
+              this.#listener.written(event);
+            }
             break;
           case "compacted":
-            return await this.#reread(line.revision);
+            return await this.#skipCompacted(line.revision);
           case "failed":
             throw line.error;
         }
       }
-      throw new EtcdError("silent", "etcd has ended the watch");
+      throw new EtcdError("no answer", "etcd has ended the watch");
     } catch (error) {
       if (error !== idle) throw error;
     } finally {
@@ -230,129 +226,43 @@ export class EtcdMember {
     }
   }
 
-  #take(events: readonly EtcdEvent[], partial: boolean): void {
-    for (const event of events) {
-      // After a watch that broke off in the middle of a revision it comes again from its start.
-      if (event.revision < this.#shownAt) continue;
-      if (event.revision > this.#shownAt) this.#shown.clear();
-      else if (this.#shown.has(event.key)) continue;
-      this.#shownAt = event.revision;
-      this.#shown.add(event.key);
-      if (event.deleted) this.#keys--;
-      else if (event.created) this.#keys++;
-      this.#told.written(event);
-    }
-    this.#next = Math.max(this.#next, partial ? this.#shownAt : this.#shownAt + 1);
-  }
-
-  /** etcd has forgotten what the watch needs: it goes on from now. */
-  async #reread(compacted: number): Promise<void> {
-    const { revision, count } = await this.#client.count(this.#pace.silenceMs);
-    this.#told.report(
+  /** etcd no longer has the history that the watch needs: goes on with the newest revision. */
+  async #skipCompacted(compacted: number): Promise<void> {
+    const { revision, count } = await this.#client.count(this.#options.silenceMs);
+    this.#listener.report(
       `etcd has compacted its history up to revision ${compacted}: writes from revision ` +
-        `${this.#next} to ${revision} are not shown as REPLICATION. What GETs answer is not affected`,
+        `${this.#cursor.next} to ${revision} are not shown as REPLICATION. GETs are not affected`,
     );
-    this.#next = Math.max(this.#next, revision + 1);
-    this.#keys = count;
-    this.#told.table();
+    this.#cursor.skipTo(revision, count);
+    this.#listener.table();
   }
 
-  async #look(status: EtcdStatus): Promise<void> {
-    const before = this.#status?.leader;
-    const led = this.leads;
-    this.#status = status;
-    const complaints = status.errors.filter((one) => !one.includes("no leader")).join(", ");
-    if (complaints !== this.#complaints) {
-      this.#complaints = complaints;
-      const space = complaints.includes("NOSPACE")
-        ? explain(new EtcdError("no space", ""))
-        : "etcd";
-      this.#told.report(
-        complaints === "" ? "etcd complains no more" : `${space.replace(/: $/, "")}: ${complaints}`,
-      );
-    }
-    if (status.leader === before) return;
-    if (status.leader === "") {
-      this.#leader = { id: "", address: "" };
-      this.#told.report(
-        "etcd has no leader, fewer than a majority of its members work together: PUTs fail",
-      );
-    } else {
-      if (this.#leader.id !== status.leader) await this.#findLeader(status.leader);
-      const where = this.leads ? "this server's member" : this.#leader.address || "not known where";
-      this.#told.report(`etcd's leader is member ${status.leader}, ${where}`);
-    }
-    if (led !== this.leads) this.#told.changed();
-  }
-
-  /** Who may not ask that, knows no address. */
-  async #findLeader(id: string): Promise<void> {
-    const url = await this.#client.clientUrl(id, this.#pace.silenceMs).catch(() => undefined);
-    const { hostname = "", port = "" } = URL.parse(url ?? "") ?? {};
-    const [ip, number] = [parseIp(hostname), parsePort(port)];
-    const known = ip !== undefined && number !== undefined;
-    this.#leader = { id, address: known ? formatAddress({ hostname: ip, port: number }) : "" };
+  async #look(status: MemberStatus): Promise<void> {
+    if (await this.#status.update(status)) this.#listener.changed();
   }
 
   #found(): void {
     if (this.#whyNot === undefined) return;
     this.#whyNot = undefined;
-    this.#lostAs = "";
-    this.#told.report(
+    this.#reportedLoss = "";
+    this.#listener.report(
       `etcd at ${this.#url} answers, cluster ${this.#cluster}, revision ${this.revision}`,
     );
-    this.#told.changed();
+    this.#listener.changed();
   }
 
+  /** Reports an outage once, not at each try, and again if its kind changes. */
   #lost(error: Error): void {
-    const etcd = error instanceof EtcdError;
-    this.#whyNot = etcd ? explain(error) : error.message;
-    const trouble = etcd ? error.trouble : "strange";
-    // Said once per outage, not once per try, unless it turns out to be something else.
-    const as = trouble === "unreachable" ? "silent" : trouble;
-    if (as !== this.#lostAs) {
-      const trying = trouble === "another cluster" ? "" : ", trying on";
-      this.#told.report(`etcd at ${this.#url} is lost${trying}: ${this.#whyNot}`);
+    const known = error instanceof EtcdError;
+    const kind = known ? error.kind : "unexpected";
+    this.#whyNot = known ? explain(error) : error.message;
+    const loss = kind === "unreachable" ? "no answer" : kind;
+    if (loss !== this.#reportedLoss) {
+      const trying = kind === "other data" ? "" : ", trying on";
+      this.#listener.report(`etcd at ${this.#url} is lost${trying}: ${this.#whyNot}`);
     }
-    this.#lostAs = as;
-    this.#status = undefined;
-    this.#told.changed();
+    this.#reportedLoss = loss;
+    this.#status.clear();
+    this.#listener.changed();
   }
-}
-
-/** A signal that follows another, and can be given sooner. */
-class Stop implements Disposable {
-  readonly #controller = new AbortController();
-  readonly #above: AbortSignal;
-  readonly #follow = () => this.#controller.abort(this.#above.reason);
-
-  constructor(above: AbortSignal) {
-    this.#above = above;
-    above.addEventListener("abort", this.#follow);
-    if (above.aborted) this.#follow();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  abort(reason: Error): void {
-    this.#controller.abort(reason);
-  }
-
-  [Symbol.dispose](): void {
-    this.#above.removeEventListener("abort", this.#follow);
-  }
-}
-
-/** Waits, but no longer than until the signal. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const end = () => resolve();
-  const timer = setTimeout(end, ms);
-  signal.addEventListener("abort", end);
-  await promise;
-  signal.removeEventListener("abort", end);
-  clearTimeout(timer);
 }

@@ -1,5 +1,5 @@
 /**
- * A data directory. The only file of `lib` that touches the disk for a journal.
+ * A data directory on a disk. The only file of the journal that touches one.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 import { JournalError } from "./errors.ts";
 import type { Folder, FolderFile } from "./folder.ts";
 
-/** A disk whose last sync took less is waited for, in milliseconds. */
-export const quickSyncMs = 1;
+/** If the last sync took less, the next one blocks the event loop, see `FolderFile.syncInTurn`. */
+const fastSyncMs = 1;
 
-/** A journal is read in parts of this size, in bytes. */
-export const journalReadBytes = 256 * 1024;
+/** Files are read in parts of this size. */
+const readBytes = 256 * 1024;
 
-/** A directory, locked against other servers. */
+/** A directory that is locked against other servers. */
 export class DiskFolder implements Folder {
   readonly path: string;
   readonly #lock: Deno.FsFile;
@@ -24,16 +24,16 @@ export class DiskFolder implements Folder {
   }
 
   /**
-   * Makes the directory where there is none, and locks it. Nobody is asked for permissions.
+   * Locks the directory, after making it if it is missing. Never prompts for permissions.
    *
-   * @throws {JournalError} where this process may not write there, or another one does.
+   * @throws {JournalError} if this process may not write there, or another server uses it.
    */
   static async open(path: string): Promise<DiskFolder> {
     for (const name of ["read", "write"] as const) {
       if ((await Deno.permissions.query({ name, path })).state === "granted") continue;
       throw new JournalError(
-        `Cannot use ${path}: no permission to ${name} it; "deno task server:durable" may use the ` +
-          "folder data, and --help says how to use others",
+        `Cannot use ${path}: no permission to ${name} it. "deno task server:durable" may use the ` +
+          "folder data; --help says how to allow another one",
       );
     }
     let lock: Deno.FsFile | undefined;
@@ -45,12 +45,12 @@ export class DiskFolder implements Folder {
       lock?.close();
       const reason = error instanceof Deno.errors.AlreadyExists ||
           error instanceof Deno.errors.NotADirectory
-        ? "it is no directory"
+        ? "it is not a directory"
         : (error as Error).message;
       throw new JournalError(`Cannot use ${path}: ${reason}`, { cause: error });
     }
     lock.close();
-    throw new JournalError(`Cannot use ${path}: another server uses it`);
+    throw new JournalError(`Cannot use ${path}: another server uses it. Give each server its own`);
   }
 
   async list(): Promise<string[]> {
@@ -63,22 +63,22 @@ export class DiskFolder implements Folder {
 
   async *read(name: string): AsyncIterable<Uint8Array> {
     using file = await Deno.open(this.#file(name));
-    const buffer = new Uint8Array(journalReadBytes);
+    const buffer = new Uint8Array(readBytes);
     for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {
       yield buffer.subarray(0, count);
     }
   }
 
-  async create(name: string, roomBytes = 0): Promise<FolderFile> {
+  async create(name: string, allocateBytes = 0): Promise<FolderFile> {
     const options = { create: true, truncate: true, write: true, mode: 0o600 };
-    return new DiskFile(await Deno.open(this.#file(name), options), 0, roomBytes);
+    return new DiskFile(await Deno.open(this.#file(name), options), 0, allocateBytes);
   }
 
-  async extend(name: string, bytes: number, roomBytes = 0): Promise<FolderFile> {
+  async extend(name: string, bytes: number, allocateBytes = 0): Promise<FolderFile> {
     const file = await Deno.open(this.#file(name), { write: true });
     await file.truncate(bytes);
     await file.seek(0, Deno.SeekMode.End);
-    return new DiskFile(file, bytes, roomBytes);
+    return new DiskFile(file, bytes, allocateBytes);
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -94,7 +94,7 @@ export class DiskFolder implements Folder {
     this.#lock.close();
   }
 
-  /** Where a system cannot do that, as Windows, it has to see to the order itself. */
+  /** Systems that cannot open a directory, such as Windows, order the changes by themselves. */
   async #syncNames(): Promise<void> {
     let names: Deno.FsFile;
     try {
@@ -116,24 +116,25 @@ export class DiskFolder implements Folder {
 
 class DiskFile implements FolderFile {
   readonly #file: Deno.FsFile;
-  readonly #room: Uint8Array | undefined;
-  /** Bytes that were written. */
+  /** What is allocated at a time; `undefined` if nothing is. */
+  readonly #zeros: Uint8Array | undefined;
+  /** Bytes written so far. */
   #used: number;
-  /** The length of the file. Never below #used. */
+  /** The length of the file. Invariant: never below #used. */
   #length: number;
   #closed = false;
-  /** What the last sync took that was asked for in turn. */
-  #syncMs = Infinity;
+  /** Duration of the last `syncInTurn`. */
+  #lastSyncMs = Infinity;
 
-  constructor(file: Deno.FsFile, bytes: number, roomBytes: number) {
+  constructor(file: Deno.FsFile, bytes: number, allocateBytes: number) {
     this.#file = file;
     this.#used = this.#length = bytes;
-    this.#room = roomBytes > 0 ? new Uint8Array(roomBytes) : undefined;
+    this.#zeros = allocateBytes > 0 ? new Uint8Array(allocateBytes) : undefined;
   }
 
   write(bytes: Uint8Array): void {
     this.#used += bytes.length;
-    if (this.#used > this.#length) this.#makeRoom(this.#used - bytes.length);
+    if (this.#used > this.#length) this.#allocate(this.#used - bytes.length);
     this.#write(bytes);
   }
 
@@ -143,9 +144,9 @@ class DiskFile implements FolderFile {
 
   async syncInTurn(): Promise<void> {
     const startMs = performance.now();
-    if (this.#syncMs < quickSyncMs) this.#file.syncDataSync();
+    if (this.#lastSyncMs < fastSyncMs) this.#file.syncDataSync();
     else await this.#file.syncData();
-    this.#syncMs = performance.now() - startMs;
+    this.#lastSyncMs = performance.now() - startMs;
   }
 
   async end(): Promise<void> {
@@ -154,20 +155,20 @@ class DiskFile implements FolderFile {
     this.close();
   }
 
-  /** Whoever finds that it failed, and whoever ends, may both close it. */
+  /** May be called twice: after a failure, and when the journal closes. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#file.close();
   }
 
-  /** Zeros, so that the blocks are there and not only the length. */
-  #makeRoom(at: number): void {
+  /** Writes zeros behind the new bytes, so that the disk assigns blocks. Then seeks to `at`. */
+  #allocate(at: number): void {
     this.#length = this.#used;
-    if (this.#room === undefined) return;
+    if (this.#zeros === undefined) return;
     this.#file.seekSync(this.#used, Deno.SeekMode.Start);
-    this.#write(this.#room);
-    this.#length += this.#room.length;
+    this.#write(this.#zeros);
+    this.#length += this.#zeros.length;
     this.#file.seekSync(at, Deno.SeekMode.Start);
   }
 

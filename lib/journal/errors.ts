@@ -4,9 +4,9 @@
  * @module
  */
 
-/** A data directory cannot be used, or no longer. Nothing in it was changed because of that. */
+/** A data directory cannot be opened, or a write to it has failed. */
 export class JournalError extends Error {
-  /** Says what is wrong, and with which file. */
+  /** `message` names the directory or file, and what the operator can do. */
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "JournalError";

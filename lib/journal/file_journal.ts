@@ -1,107 +1,71 @@
 /**
- * A journal in the files of a directory: group commit, and compaction while work goes on.
+ * A journal in the files of a directory.
  *
  * @module
  */
 
-import { JournalError } from "./errors.ts";
 import type { JournalMessage, JournalOwner } from "../replication/journal.ts";
 import type {
   JournalSummary,
   OpenJournal,
   RecoveredState,
 } from "../replication/recovered_state.ts";
-import {
-  type Folder,
-  type FolderFile,
-  journalName,
-  load,
-  type Loaded,
-  tableName,
-  unfinished,
-} from "./folder.ts";
-import { headerLine, recordOf, sealFrame } from "./record.ts";
-import { Join, Snapshot, type SnapshotEntry } from "../mensagem.ts";
-import type { Entry } from "../replication/store.ts";
+import { AppendQueue } from "./append_queue.ts";
+import { JournalError } from "./errors.ts";
+import type { Folder } from "./folder.ts";
+import { load, type Loaded } from "./load.ts";
+import { recordOf } from "./record.ts";
+import { SegmentWriter } from "./segment_writer.ts";
+import { publishTable, tableChunkKeysMax, writeTable } from "./table_file.ts";
 
-/**
- * A journal is written anew as a table when it has grown by this much, in bytes, and by as much as
- * the table has.
- */
-export const journalBytesMin = 16 * 1024 * 1024;
+/** Segments below this size are not compacted. */
+const compactBytesMin = 16 * 1024 * 1024;
 
-/**
- * A segment of a journal is made longer by so many bytes at a time: a sync that has no new length to
- * write is cheaper.
- */
-export const journalRoomBytes = 1024 * 1024;
+/** A record on the disk is sealed within this time. */
+const sealMs = 50;
 
-/** A journal at rest is sealed within this time, in milliseconds. */
-export const sealMs = 50;
+/** The text of an entry in a snapshot besides its key and value, about, in UTF-16 units. */
+const entryChars = 30;
 
-/** The file of a table is written in parts of this size, in UTF-16 units. */
-export const tableChunkChars = 256 * 1024;
-
-/** A part is closed when this many keys were looked at, so that the event loop never waits long. */
-export const tableChunkKeys = 4_096;
-
-/** What differs from the limits, for tests. */
+/** Smaller limits, for tests. */
 export interface FileJournalOptions {
-  /** See {@linkcode journalBytesMin}. */
-  readonly journalBytesMin?: number;
-  /** See {@linkcode tableChunkKeys}. */
-  readonly tableChunkKeys?: number;
+  /** Segments below this size are not compacted. */
+  readonly compactBytesMin?: number;
+  /** See {@linkcode tableChunkKeysMax}. */
+  readonly tableChunkKeysMax?: number;
 }
 
-const encoder = new TextEncoder();
-const seal = recordOf(sealFrame);
-/** Whom a follower followed has no meaning in a file. */
-const follows = new Join("0.0.0.0:1", "", 0);
-
 /**
- * Writes messages to a directory.
+ * A journal in the files of a directory, with group commit and compaction.
  *
- * - What is appended while the disk is at work waits, and goes with the next write and sync: one for
- *   all (group commit).
- * - The first write or sync that fails is the last: nobody knows what the disk holds then.
- * - A journal that has grown as large as the table, and no less than {@linkcode journalBytesMin}, is
- *   replaced: writing goes on in a new segment, the table is written part by part between other work,
- *   and then the old files go. So a directory is never larger than four times the table, as large as
- *   it was since the last time, and four times that minimum.
+ * - Group commit: records that are appended during a write and sync wait, and share the next one.
+ * - The first failed write or sync ends the journal, because the state of the disk is unknown then.
+ * - Compaction: the segments are replaced once they are larger than the table and than 16 MiB. Writing
+ *   goes on in a new segment while the table is written, then the old files are removed. So a
+ *   directory stays below four times its largest table since the last compaction, plus 64 MiB.
  */
 export class FileJournal implements OpenJournal, AsyncDisposable {
   readonly recovered: RecoveredState;
   readonly #folder: Folder;
   readonly #options: Required<FileJournalOptions>;
-  #file: FolderFile;
-  /** The number of the segment that is written. */
-  #number: number;
-  /** The segments since the table, in bytes. */
-  #journalBytes: number;
+  readonly #segments: SegmentWriter;
+  readonly #queue = new AppendQueue();
+  /** What all messages so far add up to, without the entries. A table begins with it. */
   readonly #summary: JournalSummary;
+  /** `undefined` until `begin`. Records wait until then. */
   #owner: JournalOwner | undefined;
-  /** Records that wait for the disk. */
-  #records = "";
-  #appended = 0;
-  /** Never above #appended. */
-  #durable = 0;
-  /** Everything that is written is on the disk, and the next record must say so. */
-  #unsealed = false;
-  /** Seals when it fires, if nothing is on its way then. */
-  #sealing: ReturnType<typeof setTimeout> | undefined;
+  /** "closing": records are still written, compaction stops. "closed": appends are ignored. */
+  #phase: "open" | "closing" | "closed" = "open";
+  /** Set by the first failed write or sync; appends are ignored from then on. */
   #error: JournalError | undefined;
-  #closing = false;
-  /** Nothing more is taken. */
-  #closed = false;
+  #sealTimer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> | undefined;
   #compacting: Promise<void> | undefined;
-  /** Resolves after the next sync. */
-  #synced = Promise.withResolvers<void>();
 
   /**
-   * Loads what is in a directory, and puts it in order.
+   * Loads a directory, and removes what is torn or no longer needed. Closes `folder` if that fails.
    *
-   * @throws {JournalError} where it cannot be used.
+   * @throws {JournalError} if the directory cannot be used.
    */
   static async open(
     folder: Folder,
@@ -111,59 +75,50 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
     try {
       const loaded = await load(folder, report);
       if (loaded.cut !== undefined) report(loaded.cut);
-      const file = loaded.last === 0
-        ? await createSegment(folder, 1)
-        : await folder.extend(journalName(loaded.last), loaded.lastBytes, journalRoomBytes);
-      // What was read may be in the memory of the system alone.
-      await file.sync();
-      const journal = new FileJournal(folder, loaded, file, options);
+      const segments = await SegmentWriter.open(folder, loaded);
       for (const name of loaded.stale) await folder.remove(name);
-      return journal;
+      return new FileJournal(folder, loaded, segments, options);
     } catch (error) {
       folder.close();
-      throw failure(folder, error);
+      throw journalError(folder, error);
     }
   }
 
   private constructor(
     folder: Folder,
-    { recovered, last, journalBytes }: Loaded,
-    file: FolderFile,
+    { recovered }: Loaded,
+    segments: SegmentWriter,
     options: FileJournalOptions,
   ) {
     this.recovered = recovered;
     this.#folder = folder;
-    this.#options = { journalBytesMin, tableChunkKeys, ...options };
-    this.#file = file;
-    this.#number = Math.max(last, 1);
-    this.#journalBytes = journalBytes;
+    this.#segments = segments;
+    this.#options = { compactBytesMin, tableChunkKeysMax, ...options };
     this.#summary = recovered.summary.copy();
-    this.#seal();
   }
 
   begin(owner: JournalOwner): void {
     this.#owner = owner;
-    if (this.#records !== "") this.#start();
+    if (!this.#queue.empty) this.#start();
   }
 
   append(message: JournalMessage): void {
-    if (this.#error !== undefined || this.#closed) return;
+    if (this.#error !== undefined || this.#phase === "closed") return;
     this.#summary.add(message);
-    this.#appended++;
-    this.#records += recordOf(message.encode());
+    this.#queue.append(recordOf(message.encode()));
     if (this.#owner !== undefined) this.#start();
   }
 
-  /** Writes what waits, and lets others use the directory. */
+  /** Writes the waiting records, and unlocks the directory. */
   async close(): Promise<void> {
-    this.#closing = true;
+    this.#phase = "closing";
     await this.#writing;
     await this.#compacting;
-    this.#closed = true;
-    clearTimeout(this.#sealing);
-    this.#sealAtRest();
-    if (this.#error !== undefined) this.#file.close();
-    else await this.#file.end().catch((error) => this.#fail(error));
+    this.#phase = "closed";
+    clearTimeout(this.#sealTimer);
+    this.#seal();
+    if (this.#error !== undefined) this.#segments.close();
+    else await this.#segments.end().catch((error) => this.#fail(error));
     this.#folder.close();
   }
 
@@ -177,143 +132,72 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    await undefined; // all that comes in this turn goes together
-    while (this.#records !== "" && this.#error === undefined) {
-      const text = this.#unsealed ? seal + this.#records : this.#records;
-      const count = this.#appended;
-      this.#records = "";
-      this.#put(text);
-      await this.#file.syncInTurn();
+    await undefined; // records of the same turn share one group
+    while (!this.#queue.empty && this.#error === undefined) {
+      const { records, count } = this.#queue.take();
+      this.#segments.write(records);
+      await this.#segments.sync();
       if (this.#error !== undefined) return; // compaction has failed meanwhile
-      this.#unsealed = true;
-      this.#durable = count;
       this.#owner!.durable(count);
-      this.#synced.resolve();
-      this.#synced = Promise.withResolvers();
-      if (this.#grown) await this.#rotate();
-      else this.#sealing ??= setTimeout(() => this.#sealAtRest(), sealMs);
+      this.#queue.durable(count);
+      if (this.#compactionDue()) await this.#rotate();
+      else this.#sealTimer ??= setTimeout(() => this.#seal(), sealMs);
     }
     this.#writing = undefined;
   }
 
-  #put(text: string): void {
-    const bytes = encoder.encode(text);
-    this.#file.write(bytes);
-    this.#journalBytes += bytes.length;
-  }
-
-  /** A server that writes on says with the next write that this one is on the disk. */
-  #sealAtRest(): void {
-    this.#sealing = undefined;
-    if (this.#writing !== undefined || !this.#unsealed || this.#error !== undefined) return;
+  /** Seals the last records. If a write is under way, the next write begins with the seal. */
+  #seal(): void {
+    this.#sealTimer = undefined;
+    if (this.#writing !== undefined || this.#error !== undefined) return;
     try {
-      this.#seal();
+      this.#segments.seal();
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  #seal(): void {
-    this.#put(seal);
-    this.#unsealed = false;
-  }
-
-  get #grown(): boolean {
-    if (this.#compacting !== undefined || this.#closing) return false;
+  #compactionDue(): boolean {
+    if (this.#compacting !== undefined || this.#phase !== "open") return false;
     const { store } = this.recovered;
-    // An entry of a snapshot has some 30 characters besides.
-    const live = store.chars + 30 * store.size;
-    return this.#journalBytes > Math.max(this.#options.journalBytesMin, live);
+    const tableChars = store.chars + entryChars * store.size;
+    return this.#segments.bytes > Math.max(this.#options.compactBytesMin, tableChars);
   }
 
-  /** Everything is on the disk, and everything that waited for that is in the table. */
+  /** Begins a segment, and a table that replaces all segments before it. */
   async #rotate(): Promise<void> {
-    await this.#file.end();
-    this.#file = await createSegment(this.#folder, this.#number + 1);
-    this.#number++;
-    this.#journalBytes = 0;
-    this.#unsealed = false;
-    this.#compacting = this.#compact(this.#number)
+    await this.#segments.rotate();
+    this.#compacting = this.#compact(this.#segments.number)
       .catch((error) => this.#fail(error))
       .finally(() => this.#compacting = undefined);
   }
 
-  /**
-   * Writes the table that takes the place of all segments before `number`. What is written meanwhile
-   * is in the segments from there on, whether the table has it already or not.
-   */
   async #compact(number: number): Promise<void> {
-    const name = tableName(number);
-    const file = await this.#folder.create(unfinished(name));
-    try {
-      const head = this.#summary.messages(follows).map((message) => recordOf(message.encode()));
-      file.write(encoder.encode(headerLine + head.join("")));
-      for (const chunk of this.#chunks()) {
-        file.write(encoder.encode(recordOf(chunk.encode())));
-        await file.sync(); // and the rest of the server has its turn
-        if (this.#closing || this.#error !== undefined) return;
-      }
-    } finally {
-      file.close();
-    }
-    // The table may hold what is not on the disk yet, and must not be ahead of its segments.
-    const count = this.#appended;
-    while (this.#durable < count && this.#error === undefined) await this.#synced.promise;
-    if (this.#error !== undefined) return;
-    await this.#folder.rename(unfinished(name), name);
-    for (const old of await this.#folder.list()) {
-      const match = /^(?:journal|table)-(\d+)$/.exec(old);
-      if (match !== null && Number(match[1]) < number) await this.#folder.remove(old);
-    }
-  }
-
-  /** The table in parts, while writing goes on: keys that come later are not needed. */
-  *#chunks(): Iterable<Snapshot> {
-    const { store } = this.recovered;
-    const entries: Iterator<[string, Entry]> = store.entries();
-    let left = store.size;
-    do {
-      const chunk: SnapshotEntry[] = [];
-      let chars = 0;
-      while (left > 0 && chunk.length < this.#options.tableChunkKeys && chars < tableChunkChars) {
-        const next = entries.next();
-        if (next.done) left = 0; // all was forgotten meanwhile
-        else {
-          const [key, { value, timestamp }] = next.value;
-          chunk.push([key, value, timestamp]);
-          chars += key.length + value.length;
-          left--;
-        }
-      }
-      yield new Snapshot(chunk, left === 0);
-    } while (left > 0);
+    const contents = {
+      summary: this.#summary,
+      store: this.recovered.store,
+      chunkKeysMax: this.#options.tableChunkKeysMax,
+    };
+    const stopped = () => this.#phase !== "open" || this.#error !== undefined;
+    if (!await writeTable(this.#folder, number, contents, stopped)) return;
+    // The table must not be ahead of the segments, so all that it may hold has to be durable.
+    if (await this.#queue.whenDurable()) await publishTable(this.#folder, number);
   }
 
   #fail(error: unknown): void {
     this.#writing = undefined;
     if (this.#error !== undefined) return;
-    this.#error = failure(this.#folder, error);
-    clearTimeout(this.#sealing);
-    this.#records = "";
-    this.#synced.resolve();
+    this.#error = journalError(this.#folder, error);
+    clearTimeout(this.#sealTimer);
+    this.#queue.fail();
     this.#owner?.failed(this.#error);
   }
 }
 
-/** A segment has its name only when its first line is on the disk. */
-async function createSegment(folder: Folder, number: number): Promise<FolderFile> {
-  const name = journalName(number);
-  const file = await folder.create(unfinished(name), journalRoomBytes);
-  file.write(encoder.encode(headerLine));
-  await file.sync();
-  await folder.rename(unfinished(name), name);
-  return file;
-}
-
-function failure(folder: Folder, error: unknown): JournalError {
+function journalError(folder: Folder, error: unknown): JournalError {
   if (error instanceof JournalError) return error;
   return new JournalError(
-    `Cannot write to ${folder.path}: ${(error as Error).message}. Nothing more is confirmed`,
+    `Cannot write to ${folder.path}: ${(error as Error).message}. No further write is acknowledged`,
     { cause: error },
   );
 }

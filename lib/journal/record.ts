@@ -1,26 +1,31 @@
 /**
- * How a message looks in a file, and how it is found again among damage.
+ * The format of a file, and its reader, which finds valid records after damaged ones.
  *
- * A file begins with a line that names the format. Each line after it is a record: eight hexadecimal
- * digits, a space, and a frame of the wire. The digits are the CRC-32 of the frame, its LF included.
+ * The first line names the format. Every other line is a record: eight hexadecimal digits, a space,
+ * and a frame of the wire. The digits are the CRC-32 of the frame, its LF included:
+ *
+ * ```text
+ * replicated-kv journal 1
+ * bc722962 {"type":"REPLICATION","key":"cor","value":"azul","timestamp":1}
+ * ```
  *
  * @module
  */
 
-// deno-lint-ignore no-external-import -- it is of the runtime itself
+// deno-lint-ignore no-external-import -- a module of the runtime
 import { crc32 } from "node:zlib";
 import { frameBytesMax } from "../limits.ts";
 
-/** The version of the format. Files of another one are not read. */
+/** The version of the format. Files of other versions are refused. */
 export const formatVersion = 1;
 
-/** What the first line of each file begins with; the version follows. */
+/** The start of the first line; the version follows. */
 const formatName = "replicated-kv journal ";
 
 /** The first line of each file. */
 export const headerLine = `${formatName}${formatVersion}\n`;
 
-/** Digits and space before a frame. */
+/** The digits and the space before a frame. */
 const prefixChars = 9;
 const recordBytesMax = frameBytesMax + prefixChars;
 const LF = 10;
@@ -31,53 +36,54 @@ export function recordOf(frame: string): string {
   return `${crc32(frame).toString(16).padStart(8, "0")} ${frame}`;
 }
 
-/** "Everything before this was on the disk when it was written." Nothing else is written so. */
+/**
+ * A seal: everything before it was on the disk when it was written. So damage before a seal is not a
+ * torn write. No other record has this frame.
+ */
 export const sealFrame = `{"type":"HEARTBEAT"}\n`;
 
 const seal = recordOf(sealFrame);
 
-/**
- * The version that a first line names, 0 where it is no first line of such a file.
- */
+/** The version that a first line names; 0 if the line is not of this format. */
 export function versionOf(line: string): number {
   return line.startsWith(formatName) ? Number(line.slice(formatName.length)) || 0 : 0;
 }
 
 /** A line of a file. */
 export interface RecordLine {
-  /** Where it begins, in bytes from the start of the file. */
+  /** Its start, in bytes from the start of the file. */
   readonly offset: number;
-  /** The frame in it, without LF; `undefined` where it is damaged. */
+  /** The frame, without LF; `undefined` if the record is damaged. */
   readonly frame: string | undefined;
 }
 
-/** Cuts the bytes of a file into records, and says of each whether it is whole. */
+/** Cuts the bytes of a file into records, and checks each of them. */
 export class RecordReader {
-  /** Bytes [0, #length) are of a line whose LF has not come. */
+  /** Invariant: bytes [0, #length) are the kept start of an incomplete line. */
   #bytes = new Uint8Array(64 * 1024);
   #length = 0;
-  /** Where in the file that line begins. */
+  /** The start of that line, in bytes from the start of the file. */
   #offset = 0;
-  /** The line is longer than any record, so its bytes are not kept. */
+  /** Bytes of that line that were not kept, because it is longer than any record. */
   #skipped = 0;
   #header: string | undefined;
 
-  /** The first line, without LF, once it was read whole. */
+  /** The first line, without LF; `undefined` until it is complete. */
   get header(): string | undefined {
     return this.#header;
   }
 
-  /** Where the line begins that has no LF yet; the end of the file where there is none. */
+  /** The start of an incomplete line; the end of what was read if there is none. */
   get offset(): number {
     return this.#offset;
   }
 
-  /** Bytes at the end that are no whole line. */
+  /** The bytes of an incomplete line; 0 if there is none. */
   get partialBytes(): number {
     return this.#length + this.#skipped;
   }
 
-  /** The lines that these bytes complete, the first line of the file left out. */
+  /** The records that these bytes complete. The first line of the file is not one. */
   push(bytes: Uint8Array): RecordLine[] {
     const lines: RecordLine[] = [];
     let start = 0;
@@ -87,7 +93,7 @@ export class RecordReader {
         ? bytes.subarray(start, end)
         : this.#joined(bytes, start, end);
       if (this.#offset === 0 && this.#header === undefined) this.#header = textOf(line) ?? "";
-      else this.#take(line, lines);
+      else this.#check(line, lines);
       this.#offset += line.length + this.#skipped;
       this.#length = this.#skipped = 0;
       start = end;
@@ -96,11 +102,11 @@ export class RecordReader {
     return lines;
   }
 
-  #take(line: Uint8Array, lines: RecordLine[]): void {
+  #check(line: Uint8Array, lines: RecordLine[]): void {
     const frame = this.#skipped > 0 ? undefined : read(line);
     lines.push({ offset: this.#offset, frame });
     if (frame !== undefined || line.length <= seal.length) return;
-    // The LF before a seal may be what is damaged.
+    // If the damaged byte is the LF before a seal, the seal is at the end of this line.
     const tail = read(line.subarray(-seal.length));
     if (tail === undefined) return;
     const end = this.#offset + this.#skipped + line.length;
@@ -131,7 +137,7 @@ export class RecordReader {
   }
 }
 
-/** The frame of a whole record, `undefined` where its bytes are not what they were. */
+/** The frame of a record; `undefined` if its checksum does not match. */
 function read(line: Uint8Array): string | undefined {
   if (line.length <= prefixChars || line[prefixChars - 1] !== 32) return undefined;
   const digits = textOf(line.subarray(0, prefixChars));
@@ -140,7 +146,7 @@ function read(line: Uint8Array): string | undefined {
   return crc32(frame) === parseInt(digits, 16) ? textOf(frame) : undefined;
 }
 
-/** Without its last byte, which is an LF or a space. */
+/** The text without its last byte, an LF or a space; `undefined` if it is not UTF-8. */
 function textOf(bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes.subarray(0, -1));

@@ -1,26 +1,28 @@
 /**
- * Metrics and health over HTTP, for monitoring.
+ * Metrics and health checks over HTTP. The entry module of this folder: a server imports it only if
+ * it has a port for monitoring.
  *
  * @module
  */
 
 import type { Address } from "../wire/address.ts";
-import { type Metric, prometheusText } from "./metrics.ts";
+import { type Metric, prometheusText } from "./prometheus.ts";
 
-/** A server that is monitored. */
+export { Metrics } from "./metrics.ts";
+
+/** What the HTTP server asks of the server that it monitors. */
 export interface Monitored {
-  /** What is measured, now. */
+  /** The metrics with their current samples. */
   metrics(): readonly Metric[];
-  /** It answers GETs from its table. */
+  /** Whether the server answers GETs from its table. */
   ready(): boolean;
 }
 
 /**
- * Serves `/metrics`, `/healthz` and `/readyz` until it is disposed of. What is under way then is
- * cut off.
+ * Serves `/metrics`, `/healthz` and `/readyz` until it is disposed of. Then it cuts off open requests.
  *
- * @throws {Deno.errors.AddrInUse} where the port is taken.
- * @throws {Deno.errors.AddrNotAvailable} where the address is not this machine's.
+ * @throws {Deno.errors.AddrInUse} if the port is in use.
+ * @throws {Deno.errors.AddrNotAvailable} if the address is not one of this machine.
  */
 export function serveMetrics(
   { hostname, port }: Address,
@@ -31,7 +33,7 @@ export function serveMetrics(
     hostname,
     port,
     signal: stop.signal,
-    onListen: () => {}, // or Deno prints a line
+    onListen: () => {}, // without it Deno prints a line
   }, (request) => answer(request, monitored));
   return {
     address: { hostname, port: server.addr.port },
@@ -43,11 +45,11 @@ export function serveMetrics(
 }
 
 function answer(request: Request, monitored: Monitored): Response {
-  // A Host that is none makes no URL.
+  // An invalid Host header makes the URL invalid.
   const pathname = URL.parse(request.url)?.pathname;
   const found = pathname === "/metrics" || pathname === "/healthz" || pathname === "/readyz";
-  if (!found) return text(404, "not found: there are /metrics, /healthz and /readyz\n");
-  if (request.method !== "GET") return text(405, "only GET\n", { allow: "GET" });
+  if (!found) return text(404, "not found. The paths are /metrics, /healthz and /readyz\n");
+  if (request.method !== "GET") return text(405, "method not allowed. Use GET\n", { allow: "GET" });
   if (pathname === "/metrics") {
     const version = "text/plain; version=0.0.4; charset=utf-8";
     return text(200, prometheusText(monitored.metrics()), { "content-type": version });

@@ -1,25 +1,25 @@
 /**
- * A write as servers keep it and pass it on.
+ * A write, kept as the text that REPLICATION and GET_OK carry.
  *
  * @module
  */
 
-/** Text that is its own JSON, between quotes: most keys and values. */
+/** Matches plain text: its JSON is the text itself between quotes. Most keys and values are. */
 export const plain = /^[ !#-[\]-~]*$/;
 
 const keyAt = '"key":"'.length;
 const fromKeyToValue = '","value":"'.length;
 
 /**
- * What was put under a key, when, and the text that says so.
+ * A write: its value, its timestamp, and their JSON.
  *
- * The text is made once for each write, by whoever sees it first. It ends every REPLICATION and every
- * GET_OK that carries the write, and the value is kept nowhere else.
+ * The JSON is encoded once per write. It is the end of every REPLICATION and GET_OK that carries the
+ * write, and it is the only place where the value is stored.
  */
 export class Write {
   /**
-   * The private constructor takes the text, the timestamp, and where the text has the value, without
-   * its quotes. No field is a `#private` one, so that two writes can be compared.
+   * Text, timestamp, and the range of the value in the text, without its quotes. The fields are
+   * `private`, not `#private`, so that assertions can compare two writes.
    */
   private constructor(
     private json: string,
@@ -28,66 +28,61 @@ export class Write {
     private to: number,
   ) {}
 
-  /** Any key and value. */
+  /** A write of any key and value. */
   static of(key: string, value: string, timestamp: number): Write {
     const keyJson = plain.test(key) ? `"${key}"` : JSON.stringify(key);
     const valueJson = plain.test(value) ? `"${value}"` : JSON.stringify(value);
-    // Joined it is one piece. A template would be a tree of its parts, which takes twice the memory.
+    // `join` makes a flat string. A template would make a rope, which takes twice the memory.
     const text = ['"key":', keyJson, ',"value":', valueJson, ',"timestamp":', timestamp, "}\n"]
       .join("");
     return Write.ofText(text, keyJson.length - 2, valueJson.length - 2, timestamp);
   }
 
-  /**
-   * The fields in JSON, `"key":"…","value":"…"`, of which the key has so many characters between its
-   * quotes.
-   */
+  /** A write from its JSON fields, `"key":"…","value":"…"`. `keyLength` excludes the quotes. */
   static ofFields(fields: string, keyLength: number, timestamp: number): Write {
     const text = `${fields},"timestamp":${timestamp}}\n`;
     const from = keyAt + keyLength + fromKeyToValue;
     return new Write(text, timestamp, from, fields.length - 1);
   }
 
-  /** The same fields with the timestamp after them and all that follows: the whole text. */
+  /** A write from its whole text, see {@linkcode Write.text}. The lengths exclude the quotes. */
   static ofText(text: string, keyLength: number, valueLength: number, timestamp: number): Write {
     const from = keyAt + keyLength + fromKeyToValue;
     return new Write(text, timestamp, from, from + valueLength);
   }
 
-  /** `"key":…,"value":…,"timestamp":…}` in JSON, and LF. */
+  /** The end of a frame: `"key":…,"value":…,"timestamp":…}` and LF. */
   get text(): string {
     return this.json;
   }
 
-  /**
-   * The timestamp that the leader gave to the write. One (key, timestamp) means one value for ever.
-   */
+  /** The timestamp that the leader gave to the write. A key and a timestamp identify one value. */
   get timestamp(): number {
     return this.at;
   }
 
-  /** Text of the key and the value in JSON, without quotes, in UTF-16 units. */
+  /** The length of key and value in JSON, without quotes, in UTF-16 units. */
   get chars(): number {
     return this.to - keyAt - fromKeyToValue;
   }
 
-  /** The value. */
+  /** The value, decoded. */
   get value(): string {
     const json = this.json.slice(this.from, this.to);
     return json.includes("\\") ? JSON.parse(`"${json}"`) : json;
   }
 
-  /** Where the key needs no escapes: the key. */
+  /** The key. Valid only if the key is plain. */
   get plainKey(): string {
     return this.json.slice(keyAt, this.from - fromKeyToValue);
   }
 
-  /** Another object for the same write. */
+  /** A second object for the same write. */
   copy(): Write {
     return new Write(this.json, this.at, this.from, this.to);
   }
 
-  /** From here on this object stands for another write. */
+  /** Replaces the contents of this object with another write. */
   become(write: Write): void {
     this.json = write.json;
     this.at = write.at;

@@ -1,5 +1,5 @@
 /**
- * The errors of decoding, and the codes of an `ERROR`.
+ * The codes of an `ERROR`, and the errors of decoding.
  *
  * @module
  */
@@ -14,26 +14,17 @@ export const errorCodes = [
   "FORBIDDEN",
 ] as const;
 
-/**
- * What an `ERROR` on the wire says.
- *
- * - `BAD_MESSAGE`: not a message of this protocol, or not one for this receiver; nothing was done.
- * - `TOO_LARGE`: over a limit; nothing was done.
- * - `UNAVAILABLE`: the write was not applied and never will be.
- * - `UNKNOWN_OUTCOME`: the write may or may not be applied, now or later.
- * - `OVERLOADED`: too many requests at once; nothing was done.
- * - `FORBIDDEN`: the sender may not do this; nothing was done.
- */
+/** The code of an `ERROR`. What each means for the sender is in `docs/wire.md`. */
 export type ErrorCode = typeof errorCodes[number];
 
-/** A frame is an object in JSON but no valid message. The connection goes on after an `ERROR`. */
+/** A JSON object that is not a valid message. The sender gets an `ERROR`, the connection goes on. */
 export class MensagemError extends Error {
-  /** Why, as a code of the wire. */
+  /** The code of the `ERROR`. */
   readonly code: ErrorCode;
-  /** The request's `id`, where it could be read. */
+  /** The request's `id`; `undefined` if it could not be read. */
   readonly id: number | undefined;
 
-  /** An error with the code of the wire, and the request's `id` where it is known. */
+  /** `id` is the request's, left out if it could not be read. */
   constructor(code: ErrorCode, message: string, id?: number) {
     super(message);
     this.name = "MensagemError";
@@ -43,15 +34,14 @@ export class MensagemError extends Error {
 }
 
 /**
- * The bytes of a connection are beyond repair: a line that is no object in JSON, is not UTF-8 or is
- * too long. The connection ends after one `ERROR`, because whoever sent this does not speak the
- * protocol.
+ * A line that is not a JSON object, not UTF-8, or too long. The sender does not speak the protocol,
+ * so it gets one `ERROR` and the connection ends.
  */
 export class FrameError extends Error {
-  /** Why, as a code of the wire. */
+  /** The code of the `ERROR`. */
   readonly code: "BAD_MESSAGE" | "TOO_LARGE";
 
-  /** An error with the code of the wire. */
+  /** `options` may carry the cause. */
   constructor(code: "BAD_MESSAGE" | "TOO_LARGE", message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "FrameError";

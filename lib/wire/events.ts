@@ -1,5 +1,5 @@
 /**
- * What a server tells its observers: the events in an `EVENTS` message.
+ * The events in an `EVENTS` message, which a server sends to its observers.
  *
  * @module
  */
@@ -17,52 +17,51 @@ import {
   value,
 } from "./validate.ts";
 
-/** What an operator may do to the replication towards one follower. */
+/** The faults: what a client may do to the replication to one follower. */
 export const faultActions = ["pause", "delay", "resume"] as const;
 
-/** See {@linkcode faultActions}. */
+/** One of {@linkcode faultActions}. */
 export type FaultAction = typeof faultActions[number];
 
 /**
- * An event of one kind. `at` is when it happened, in milliseconds since the Unix epoch, by the
- * server's clock. Keys and values are cut where they are long.
+ * An event of one kind. `at` is its time on the server's clock, in milliseconds since the Unix
+ * epoch. Long keys and values are cut at `eventTextCharsMax`.
  */
 export type EventOf<Kind extends string, Of> =
   & { readonly kind: Kind; readonly at: number }
   & Readonly<Of>;
 
-/** Something that has happened in a server. All addresses are "ip:port". */
+/** An event in a server. All addresses are "ip:port". */
 export type ServerEvent =
   /**
-   * `table`: the server holds it; sent when an observer comes, and when the table was brought up to
-   * date by other means than writes. `written`: the leader has stamped and applied it, and its
-   * REPLICATIONs leave. `replication`: a follower has received and applied it.
+   * `table`: an entry of the server's table. Sent to a new observer, and after a snapshot changed the
+   * table. `written`: the leader has stamped and applied a PUT. `replication`: a follower has applied
+   * a REPLICATION.
    */
   | EventOf<"table" | "written" | "replication", { key: string; value: string; timestamp: number }>
-  /** The leader has received a PUT of this client. */
+  /** The leader has received a PUT from this client. */
   | EventOf<"put", { client: string; key: string; value: string }>
-  /** A follower passes a PUT on to the leader. */
+  /** A follower forwards a PUT to the leader. */
   | EventOf<"forwarding", { key: string; value: string }>
-  /** The leader has learned that a follower holds everything up to `timestamp`. */
+  /** A follower has acknowledged everything up to `timestamp` to the leader. */
   | EventOf<"acknowledged", { follower: string; timestamp: number }>
-  /** The leader answers a PUT that came `ms` milliseconds ago, with decimals. */
+  /** The leader answers a PUT with PUT_OK, `ms` milliseconds after it came. `ms` has decimals. */
   | EventOf<"put_ok", { client: string; key: string; timestamp: number; ms: number }>
   /**
-   * A server that holds `own` for the key answers a client that has seen `seen`, `null` where the
-   * key does not exist.
+   * A server answers a GET. `seen` is the client's timestamp, `own` the server's for the key. `value`
+   * is `null` if the key does not exist.
    */
   | EventOf<"get", { client: string; key: string; seen: number; own: number; value: string | null }>
-  /** The same, but the answer is TRY_OTHER_SERVER_OR_LATER. */
+  /** A server answers a GET with TRY_OTHER_SERVER_OR_LATER. */
   | EventOf<"get", { client: string; key: string; seen: number; own: number; refused: true }>
   /**
-   * Who takes part has changed: the followers that have `joined`, the servers `inSync` as in
-   * STATUS_OK, and whether the leader takes PUTs. Told by the leader alone, also when an observer
-   * comes.
+   * The followers that have `joined`, the servers `inSync` as in STATUS_OK, and whether the leader is
+   * `open` for PUTs. Only a leader sends it: when one of these changes, and to a new observer.
    */
   | EventOf<"members", { joined: readonly string[]; inSync: readonly string[]; open: boolean }>
   /**
-   * A fault begins, or ends: by command, by itself, or because the follower has left. `delayMs` is
-   * there where the action is "delay". Also told when an observer comes.
+   * A fault begins or ends: by command, by itself, or because the follower has left. `delayMs`
+   * belongs to "delay". Also sent to a new observer.
    */
   | EventOf<"fault", { follower: string; action: FaultAction; delayMs?: number }>;
 
@@ -79,24 +78,24 @@ const kinds = [
   "fault",
 ] as const;
 
-/** How often things have happened while somebody observed, since the server's start. */
+/** Counts since the server's start. They stand still while it has no observer. */
 export interface Counts {
-  /** PUTs that the leader received. */
+  /** PUTs received by the leader. */
   readonly puts: number;
-  /** PUTs that the leader answered with PUT_OK. */
+  /** PUTs answered with PUT_OK by the leader. */
   readonly putOks: number;
   /** GETs, refused ones included. */
   readonly gets: number;
-  /** GETs that were answered with TRY_OTHER_SERVER_OR_LATER. */
+  /** GETs answered with TRY_OTHER_SERVER_OR_LATER. */
   readonly refused: number;
-  /** REPLICATIONs that a follower applied. */
+  /** REPLICATIONs applied by a follower. */
   readonly replications: number;
 }
 
 /**
  * The `counts` of a message.
  *
- * @throws {MensagemError} where they are none.
+ * @throws {MensagemError} if a count is missing or wrong.
  */
 export function counts(f: Fields): Counts {
   const inner = object(f, "counts", f.counts);
@@ -112,7 +111,7 @@ export function counts(f: Fields): Counts {
 /**
  * The `events` of a message.
  *
- * @throws {MensagemError} where one of them is none.
+ * @throws {MensagemError} if an event is not valid.
  */
 export function events(f: Fields): ServerEvent[] {
   return list(f, "events").map((element) => event(object(f, "events", element)));

@@ -1,5 +1,5 @@
 /**
- * Reads a message from the fields of a JSON object, each of them checked.
+ * Makes a message of the fields of a JSON object, and checks each of them.
  *
  * @module
  */
@@ -56,7 +56,7 @@ import {
 /**
  * The message with these fields.
  *
- * @throws {MensagemError} if a field or the type is wrong.
+ * @throws {MensagemError} if the type or a field is wrong.
  */
 export function fromFields(f: Fields): AnyMensagem {
   switch (f.type) {
@@ -152,7 +152,9 @@ export function fromFields(f: Fields): AnyMensagem {
 
 function entries(f: Fields): SnapshotEntry[] {
   return list(f, "entries").map((entry) => {
-    if (!Array.isArray(entry) || entry.length !== 3) throw bad(f, `"entries" holds no triple`);
+    if (!Array.isArray(entry) || entry.length !== 3) {
+      throw bad(f, `"entries" must hold lists of key, value and timestamp`);
+    }
     return [key(f, entry[0]), value(f, entry[1]), integer({ timestamp: entry[2] }, "timestamp")];
   });
 }

@@ -1,7 +1,7 @@
 /**
- * Reading the fields of a message that somebody else made: nothing is taken on trust.
+ * Checks of the fields of a received message.
  *
- * All functions throw a {@linkcode MensagemError} where the field is not what it must be.
+ * All functions throw a {@linkcode MensagemError} if the field is wrong.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { formatAddress, parseAddress } from "./address.ts";
 import { MensagemError } from "./errors.ts";
 import { keyBytesMax, valueBytesMax } from "../limits.ts";
 
-/** An object as JSON.parse gives it. Only the fields of the protocol are ever read from it. */
+/** An object as JSON.parse returns it. Only fields of the protocol are read from it. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Checks a key that comes from outside.
+ * Checks a key that a user typed or a peer sent.
  *
- * @throws {MensagemError} where it is empty, over the limit, or not Unicode text.
+ * @throws {MensagemError} if it is empty, longer than `bytesMax`, or not Unicode text.
  */
 export function checkKey(key: string, id?: number, bytesMax: number = keyBytesMax): void {
   if (key.length === 0) throw new MensagemError("BAD_MESSAGE", `"key" is empty`, id);
@@ -24,20 +24,20 @@ export function checkKey(key: string, id?: number, bytesMax: number = keyBytesMa
 }
 
 /**
- * Checks a value that comes from outside.
+ * Checks a value that a user typed or a peer sent.
  *
- * @throws {MensagemError} where it is over the limit or not Unicode text.
+ * @throws {MensagemError} if it is longer than `bytesMax` or not Unicode text.
  */
 export function checkValue(value: string, id?: number, bytesMax: number = valueBytesMax): void {
   checkText("value", value, bytesMax, id);
 }
 
 function checkText(name: string, text: string, bytesMax: number, id?: number): void {
-  // One UTF-16 unit is one to three bytes of UTF-8, so most texts need no count.
+  // One UTF-16 unit is one to three bytes of UTF-8, so most texts need not be encoded.
   if (text.length > bytesMax || (text.length * 3 > bytesMax && utf8Bytes(text) > bytesMax)) {
     throw new MensagemError("TOO_LARGE", `"${name}" is longer than ${bytesMax} bytes`, id);
   }
-  // A lone surrogate has no UTF-8: it would come back as another character.
+  // A lone surrogate has no UTF-8 and would come back as another character.
   if (!text.isWellFormed()) {
     throw new MensagemError("BAD_MESSAGE", `"${name}" is not Unicode text`, id);
   }
@@ -63,7 +63,7 @@ export function value(f: Fields, text: unknown): string {
   return text;
 }
 
-/** Any text: the field's, or one in its list. */
+/** A string: the field itself, or an element of its list. */
 export function string(f: Fields, name: string, text: unknown = f[name]): string {
   if (typeof text !== "string") throw bad(f, `"${name}" must be a string, not ${quote(text)}`);
   return text;
@@ -75,7 +75,7 @@ export function integer(f: Fields, name: string): number {
   if (typeof n !== "number" || !Number.isSafeInteger(n) || n < 0) {
     throw bad(f, `"${name}" must be a non-negative safe integer, not ${quote(n)}`);
   }
-  return n === 0 ? 0 : n; // JSON has a -0, and `${-0}` hides it
+  return n === 0 ? 0 : n; // -0 is valid JSON, but is not encoded as -0
 }
 
 /** A non-negative number, decimals allowed. */
@@ -87,10 +87,10 @@ export function number(f: Fields, name: string): number {
   return n === 0 ? 0 : n;
 }
 
-/** An object: the field's, or one in its list. What is wrong in it is told with the message's id. */
+/** An object: the field itself, or an element of its list. It gets the message's id, for errors. */
 export function object(f: Fields, name: string, element: unknown): Fields {
   if (typeof element !== "object" || element === null || Array.isArray(element)) {
-    throw bad(f, `"${name}" holds no object, but ${quote(element)}`);
+    throw bad(f, `"${name}" must be an object, not ${quote(element)}`);
   }
   return { ...element, id: f.id };
 }
@@ -102,7 +102,7 @@ export function boolean(f: Fields, name: string): boolean {
   return b;
 }
 
-/** An address, the field's or one in its list, in its one usual spelling. */
+/** An address in its canonical spelling: the field itself, or an element of its list. */
 export function address(f: Fields, name: string, element: unknown = f[name]): string {
   const text = string(f, name, element);
   const parsed = text.length > 64 ? undefined : parseAddress(text);
@@ -110,28 +110,30 @@ export function address(f: Fields, name: string, element: unknown = f[name]): st
   return formatAddress(parsed);
 }
 
-/** A cluster id, perhaps empty. */
+/** A cluster id, which may be empty. */
 export function cluster(f: Fields): string {
   const text = string(f, "cluster");
-  if (!/^[\w-]{0,64}$/.test(text)) throw bad(f, `"cluster" is no cluster id: ${quote(text)}`);
+  if (!/^[\w-]{0,64}$/.test(text)) {
+    throw bad(f, `"cluster" must be a cluster id, not ${quote(text)}`);
+  }
   return text;
 }
 
-/** A list of anything. */
+/** A list with elements of any type. */
 export function list(f: Fields, name: string): unknown[] {
   const elements = f[name];
   if (!Array.isArray(elements)) throw bad(f, `"${name}" must be a list, not ${quote(elements)}`);
   return elements;
 }
 
-/** One of a few texts. */
+/** One of the `known` strings. */
 export function oneOf<T extends string>(f: Fields, name: string, known: readonly T[]): T {
   const found = known.find((text) => text === f[name]);
   if (found === undefined) throw bad(f, `unknown "${name}" ${quote(f[name])}`);
   return found;
 }
 
-/** So many hexadecimal digits. */
+/** A string of exactly `digits` lower-case hexadecimal digits. */
 export function hex(f: Fields, name: string, digits: number): string {
   const text = string(f, name);
   if (text.length !== digits || !/^[0-9a-f]*$/.test(text)) {
@@ -144,12 +146,12 @@ function knownId(f: Fields): number | undefined {
   return typeof f.id === "number" && Number.isSafeInteger(f.id) && f.id >= 0 ? f.id : undefined;
 }
 
-/** An error that carries the id of the request, where it can be read. */
+/** The error for a wrong field, with the id of the request if it can be read. */
 export function bad(f: Fields, message: string): MensagemError {
   return new MensagemError("BAD_MESSAGE", message, knownId(f));
 }
 
-/** The start of something received, safe to repeat in a message. */
+/** The start of a received value, short enough for an error message. */
 export function quote(received: unknown): string {
   if (Array.isArray(received)) return "a list";
   if (typeof received === "object" && received !== null) return "an object";

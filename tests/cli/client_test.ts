@@ -326,7 +326,7 @@ Deno.test("a server that answers ERROR: its reason is in the line", async () => 
 
 Deno.test("a server that answers garbage: one line for each request", async () => {
   await using server = FakeServer.answering(() => "<html>\n");
-  const reason = 'the server broke the protocol: not a line of JSON: "<html>"';
+  const reason = 'the server broke the protocol: the line is not JSON: "<html>"';
   assertEquals(await complaints(server.address), [
     `ERRO no PUT: não se sabe se foi realizado pelo servidor ${server.name} (${reason})`,
     `ERRO no GET: não realizado pelo servidor ${server.name} (${reason})`,

@@ -224,7 +224,7 @@ Deno.test("a server that answers ERROR UNKNOWN_OUTCOME: nobody can tell", async 
 });
 
 const nonsense: [what: string, answer: (request: Message) => Message | string, reason: string][] = [
-  ["garbage", () => "HTTP/1.1 200 OK\r\n\r\n", "not a line of JSON"],
+  ["garbage", () => "HTTP/1.1 200 OK\r\n\r\n", "the line is not JSON"],
   ["JSON that is no object", () => "[1]\n", "not a JSON object"],
   ["a message of no known type", (r) => ({ ...good(r), type: "OK" }), "unknown"],
   ["a timestamp that is no number", (r) => ({ ...good(r), timestamp: "5" }), '"timestamp" must be'],

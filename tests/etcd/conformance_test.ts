@@ -1,4 +1,4 @@
-/** Both engines by one suite. `deno task test:etcd` runs it on a real etcd too. */
+/** The conformance suite on both engines. `deno task test:etcd` runs it on a real etcd too. */
 
 import { EtcdEngine } from "../../lib/etcd/engine.ts";
 import { conformance } from "../support/engine_conformance.ts";
@@ -15,14 +15,13 @@ conformance({
 });
 
 conformance({
-  name: "etcd, played",
+  name: "etcd, fake",
   start: async () => {
     const etcd = new FakeEtcd(3);
     const servers = etcd.members.map(({ url }) =>
       new TestServer(anyPort, undefined, {}, {}, { engine: EtcdEngine.at({ url, prefix: "kv/" }) })
     );
-    // Sooner than their clocks tell.
-    await eventually("they have found their etcd", () => servers.every((one) => one.readable));
+    await eventually("all servers have found etcd", () => servers.every((one) => one.readable));
     return {
       servers,
       [Symbol.asyncDispose]: async () => {

@@ -3,7 +3,8 @@ import { EtcdClient, type EtcdOptions } from "../../lib/etcd/client.ts";
 import { EtcdEngine } from "../../lib/etcd/engine.ts";
 import { errorOf, EtcdError, explain } from "../../lib/etcd/errors.ts";
 import type { KvServerOptions } from "../../lib/server/kv_server.ts";
-import { Metrics, prometheusText } from "../../lib/metrics/metrics.ts";
+import { Metrics } from "../../lib/metrics/metrics.ts";
+import { prometheusText } from "../../lib/metrics/prometheus.ts";
 import type { Tuning } from "../../lib/replication/tuning.ts";
 import { etcdError, FakeEtcd, type Interfere } from "../support/fake_etcd.ts";
 import {
@@ -15,12 +16,12 @@ import {
   Wire,
 } from "../support/helpers.ts";
 
-/** So that nobody waits for long, and every limit can still be told from the others. */
+/** Short limits, each of them different. */
 const quick: Partial<Tuning> = { silenceMs: 200, putTimeoutMs: 400 };
-/** Later than any of these limits, on a busy machine. */
+/** Longer than any of these limits, even on a busy machine. */
 const soonMs = 5_000;
 
-/** One server on an etcd that the test plays. */
+/** One server on a fake etcd. */
 class Stage implements AsyncDisposable {
   readonly etcd = new FakeEtcd();
   readonly server: TestServer;
@@ -43,7 +44,7 @@ class Stage implements AsyncDisposable {
     });
   }
 
-  /** A server that has found its etcd. */
+  /** Resolves when the server has found etcd. */
   static async start({ prepare = () => {}, options = {}, pace = {}, tuning = {}, more = {} }: {
     prepare?: (etcd: FakeEtcd) => void;
     options?: Partial<EtcdOptions>;
@@ -52,8 +53,7 @@ class Stage implements AsyncDisposable {
     more?: Partial<KvServerOptions>;
   } = {}): Promise<Stage> {
     const stage = new Stage(prepare, options, pace, tuning, more);
-    // Sooner than its clock tells.
-    await eventually("it has found its etcd", () => stage.server.readable);
+    await eventually("the server has found etcd", () => stage.server.readable);
     return stage;
   }
 
@@ -74,10 +74,10 @@ class Stage implements AsyncDisposable {
     return this.ask({ type: "GET", key, timestamp });
   }
 
-  /** Resolves when the server has printed so many REPLICATION lines, with their timestamps. */
+  /** Waits for `count` REPLICATION lines. Returns their timestamps. */
   async replications(count: number): Promise<number[]> {
     await eventually(
-      `${count} writes are shown`,
+      `${count} REPLICATION lines`,
       () => this.server.printsOf("REPLICATION").length >= count,
     );
     return this.server.printsOf("REPLICATION").map((line) => Number(/ts:(\d+)/.exec(line)![1]));
@@ -92,21 +92,25 @@ class Stage implements AsyncDisposable {
 const only = (path: string, answer: () => Response | Promise<Response>): Interfere => (request) =>
   request.path === path ? answer() : undefined;
 
-// What became of a PUT
+// Outcomes of a PUT
 
-const certain: readonly (readonly [what: string, answer: () => Response, code: string])[] = [
+const refusals: readonly (readonly [what: string, answer: () => Response, code: string])[] = [
   ["no leader", () => etcdError("etcdserver: no leader"), "UNAVAILABLE"],
   ["no permission", () => etcdError("etcdserver: permission denied", 403, 7), "UNAVAILABLE"],
   [
-    "a token that is not valid",
+    "an invalid token",
     () => etcdError("etcdserver: invalid auth token", 401, 16),
     "UNAVAILABLE",
   ],
   ["too many requests", () => etcdError("etcdserver: too many requests", 429, 8), "OVERLOADED"],
-  ["too long a request", () => etcdError("etcdserver: request is too large", 400, 3), "TOO_LARGE"],
+  [
+    "a request that is too large",
+    () => etcdError("etcdserver: request is too large", 400, 3),
+    "TOO_LARGE",
+  ],
 ];
 
-for (const [what, answer, code] of certain) {
+for (const [what, answer, code] of refusals) {
   Deno.test(`a PUT that etcd refuses for ${what} is ${code}: not applied`, async () => {
     await using stage = await Stage.start();
     stage.member.interfere = only("kv/put", answer);
@@ -123,17 +127,17 @@ const uncertain: readonly (readonly [what: string, answer: () => Response])[] = 
     "a lost leader",
     () => etcdError("etcdserver: request timed out, possibly due to previous leader failure"),
   ],
-  ["its end", () => etcdError("etcdserver: server stopped")],
-  ["an error that nobody knows", () => etcdError("etcdserver: something new", 500, 2)],
-  ["a known error in a longer text", () => etcdError("was it etcdserver: no leader or not")],
+  ["'server stopped'", () => etcdError("etcdserver: server stopped")],
+  ["an unknown error", () => etcdError("etcdserver: something new", 500, 2)],
+  ["a known error within a longer text", () => etcdError("was it etcdserver: no leader or not")],
   ["no JSON", () => new Response("<html>", { status: 200 })],
-  ["JSON of something else", () => Response.json({ ok: true })],
+  ["other JSON", () => Response.json({ ok: true })],
   [
     "no revision",
     () => Response.json({ header: { cluster_id: "1234567890123456789", member_id: "1000" } }),
   ],
   [
-    "a revision that is no number",
+    "a revision that is not a number",
     () =>
       Response.json({
         header: { cluster_id: "1234567890123456789", member_id: "1000", revision: "x" },
@@ -141,11 +145,11 @@ const uncertain: readonly (readonly [what: string, answer: () => Response])[] = 
   ],
   ["an error of a proxy", () => new Response("Bad Gateway", { status: 502 })],
   [
-    "another address",
+    "a redirect",
     () => new Response(null, { status: 307, headers: { Location: "/v3/kv/put" } }),
   ],
   [
-    "another cluster",
+    "the id of another cluster",
     () => Response.json({ header: { cluster_id: "5", member_id: "6", revision: "7" } }),
   ],
 ];
@@ -157,41 +161,41 @@ for (const [what, answer] of uncertain) {
     const reply = await stage.put("cor", "azul");
     assertEquals([reply.type, reply.code], ["ERROR", "UNKNOWN_OUTCOME"]);
     assertStringIncludes(`${reply.message}`, "may or may not be applied: ");
-    assertEquals(stage.member.asked("kv/put"), 1, "it is never sent again");
+    assertEquals(stage.member.asked("kv/put"), 1, "the PUT is sent once");
   });
 }
 
-Deno.test("a PUT that etcd never answers is UNKNOWN_OUTCOME in time, and the server goes on", async () => {
+Deno.test("a PUT that etcd never answers is UNKNOWN_OUTCOME within its time, and the server goes on", async () => {
   await using stage = await Stage.start();
   stage.member.interfere = only("kv/put", stage.member.hang);
-  const sinceMs = performance.now();
+  const startMs = performance.now();
   const reply = await stage.put("cor", "azul");
   assertEquals(reply.code, "UNKNOWN_OUTCOME");
   assertStringIncludes(`${reply.message}`, "etcd did not answer within");
-  assertLess(performance.now() - sinceMs, soonMs);
+  assertLess(performance.now() - startMs, soonMs);
   stage.member.interfere = () => undefined;
   assertEquals((await stage.put("cor", "azul")).type, "PUT_OK");
 });
 
-Deno.test("where there was no connection a PUT is certainly not applied, and where there was it is not certain", async () => {
+Deno.test("without a connection a PUT is not applied; with one but no answer that is unknown", async () => {
   const { port } = deadAddress();
   for (
     const url of [`http://127.0.0.1:${port}`, `https://127.0.0.1:${port}`, "http://127.0.0.1:1"]
   ) {
     using client = new EtcdClient({ url, prefix: "kv/" });
     const error = await assertRejects(() => client.put("k", "v", soonMs), EtcdError);
-    assertEquals([error.trouble, error.notApplied], ["unreachable", true], error.message);
+    assertEquals([error.kind, error.notApplied], ["unreachable", true], error.message);
   }
   await using etcd = new FakeEtcd();
   using client = new EtcdClient({ url: etcd.url, prefix: "kv/" });
   etcd.members[0]!.interfere = only("kv/put", etcd.members[0]!.hang);
   const error = await assertRejects(() => client.put("k", "v", 20), EtcdError);
-  assertEquals([error.trouble, error.notApplied], ["silent", false]);
+  assertEquals([error.kind, error.notApplied], ["no answer", false]);
 });
 
-for (const [what, ends] of [["", false], [" and nobody listens any more", true]] as const) {
+for (const [what, ends] of [["", false], [" and etcd stops listening", true]] as const) {
   Deno.test(`a PUT whose connection breaks after it was sent${what} is UNKNOWN_OUTCOME, and is not sent again`, async () => {
-    // It stands between server and etcd, and cuts whatever carries a PUT once all of that has come.
+    // A proxy before etcd. It cuts a connection once a whole PUT has come on it.
     let puts = 0;
     const listener = Deno.listen({ ...anyPort });
     await using etcd = new FakeEtcd();
@@ -206,13 +210,13 @@ for (const [what, ends] of [["", false], [" and nobody listens any more", true]]
           for (let sent = 0; sent < n;) sent += await to.write(read.subarray(sent));
         }
       } catch {
-        // One of both was cut.
+        // One of the two connections was cut.
       }
       for (const conn of [from, to]) {
         try {
           conn.close();
         } catch {
-          // The other direction has done that.
+          // Closed by the other direction.
         }
       }
     };
@@ -234,9 +238,9 @@ for (const [what, ends] of [["", false], [" and nobody listens any more", true]]
       const url = `http://127.0.0.1:${listener.addr.port}`;
       const engine = EtcdEngine.at({ url, prefix: "kv/" });
       await using server = new TestServer(anyPort, undefined, quick, {}, { engine });
-      await eventually("it has found its etcd", () => server.readable);
+      await eventually("the server has found etcd", () => server.readable);
       using wire = await Wire.connect(server.address);
-      // HTTP repeats by itself what breaks on a connection that was used before.
+      // On a reused connection an HTTP client may repeat a request by itself.
       await wire.ask({ type: "GET", id: 0, key: "cor", timestamp: 0 });
       const reply = await wire.ask({ type: "PUT", id: 1, key: "cor", value: "azul" });
       assertEquals(reply.code, "UNKNOWN_OUTCOME");
@@ -249,12 +253,12 @@ for (const [what, ends] of [["", false], [" and nobody listens any more", true]]
   });
 }
 
-Deno.test("where nobody listens any more a PUT is UNAVAILABLE and a GET too, at once; it heals by itself", async () => {
+Deno.test("when etcd stops, PUT and GET are UNAVAILABLE at once; when it is back, they succeed", async () => {
   await using stage = await Stage.start();
   await stage.member.stop();
   const line = await stage.server.reported("is lost, trying on");
   await eventually(
-    "nobody listens",
+    "etcd is unreachable",
     async () =>
       `${(await stage.put("cor", "azul")).message}`.includes(
         "etcd cannot be reached: no connection",
@@ -264,13 +268,16 @@ Deno.test("where nobody listens any more a PUT is UNAVAILABLE and a GET too, at 
     assertEquals([reply.type, reply.code], ["ERROR", "UNAVAILABLE"]);
   }
   assertStringIncludes(line, stage.etcd.url);
-  assertEquals(stage.server.prints, [], "nothing was taken");
+  assertEquals(stage.server.prints, [], "no request was accepted");
   stage.member.start();
-  await eventually("it heals", async () => (await stage.put("cor", "azul")).type === "PUT_OK");
+  await eventually(
+    "PUTs succeed again",
+    async () => (await stage.put("cor", "azul")).type === "PUT_OK",
+  );
   assertEquals(stage.server.reports.filter((line) => line.includes("is lost")).length, 1);
 });
 
-Deno.test("a server that starts before its etcd answers what is true, and is there once etcd is", async () => {
+Deno.test("a server that starts before etcd is UNAVAILABLE, and its STATUS names no cluster or leader", async () => {
   const url = `http://127.0.0.1:${deadAddress().port}`;
   await using server = new TestServer(anyPort, undefined, quick, {}, {
     engine: EtcdEngine.at({ url, prefix: "kv/" }),
@@ -283,7 +290,7 @@ Deno.test("a server that starts before its etcd answers what is true, and is the
   assertEquals([status.cluster, status.leader], ["", "0.0.0.0:1"]);
 });
 
-Deno.test("PUTs over the limit are OVERLOADED, the others are not disturbed", async () => {
+Deno.test("PUTs over the limit are OVERLOADED, the others are not affected", async () => {
   await using stage = await Stage.start({ tuning: { outstandingPutsMax: 2 } });
   stage.member.interfere = only("kv/put", stage.member.hang);
   using wire = await Wire.connect(stage.server.address);
@@ -295,7 +302,7 @@ Deno.test("PUTs over the limit are OVERLOADED, the others are not disturbed", as
 
 // GETs
 
-Deno.test("a GET asks this member alone, and is answered in time whatever etcd does", async () => {
+Deno.test("a GET asks this member alone, and is answered in time even if etcd's answer is wrong or missing", async () => {
   await using stage = await Stage.start();
   await stage.put("cor", "azul");
   await stage.get("cor");
@@ -307,19 +314,19 @@ Deno.test("a GET asks this member alone, and is answered in time whatever etcd d
       stage.member.hang,
       () => new Response("garbage"),
       () => Response.json({ header, kvs: [{ key: "=", mod_revision: "3" }] }),
-      () => Response.json({ header, kvs: "no list" }),
+      () => Response.json({ header, kvs: "not a list" }),
       () => etcdError("etcdserver: something new", 500, 2),
     ]
   ) {
     stage.member.interfere = only("kv/range", answer);
-    const sinceMs = performance.now();
+    const startMs = performance.now();
     const reply = await stage.get("cor");
     assertEquals([reply.type, reply.code], ["ERROR", "UNAVAILABLE"]);
-    assertLess(performance.now() - sinceMs, soonMs);
+    assertLess(performance.now() - startMs, soonMs);
   }
 });
 
-Deno.test("an answer that never ends is given up", async () => {
+Deno.test("an endless answer is aborted", async () => {
   await using stage = await Stage.start({ tuning: { silenceMs: soonMs } });
   stage.member.interfere = only("kv/range", () =>
     new Response(
@@ -332,11 +339,11 @@ Deno.test("an answer that never ends is given up", async () => {
   assertStringIncludes(`${reply.message}`, "is longer than");
 });
 
-Deno.test("what others have stored that is no text is no value, and no reason to stop", async () => {
+Deno.test("keys and values of other programs that are not text do not end the watch", async () => {
   await using stage = await Stage.start();
   stage.etcd.put(btoa("kv/bytes"), btoa("\xff\xfe"));
   stage.etcd.put(btoa("kv/\xff"), btoa("x"));
-  stage.etcd.write("kv/", "the bare prefix is no key");
+  stage.etcd.write("kv/", "the bare prefix is not a key");
   stage.etcd.write("kv/cor", "azul");
   assertEquals(await stage.replications(1), [stage.etcd.revision]);
   const reply = await stage.get("bytes");
@@ -344,21 +351,21 @@ Deno.test("what others have stored that is no text is no value, and no reason to
   assertEquals((await stage.get("cor")).value, "azul");
 });
 
-Deno.test("a key that was removed in etcd is NULL, and TRY_OTHER to who has seen it", async () => {
+Deno.test("a key that was removed in etcd is null, and TRY_OTHER for a client that has seen it", async () => {
   await using stage = await Stage.start();
   const { timestamp } = await stage.put("cor", "azul");
   stage.etcd.remove("kv/cor");
   assertEquals((await stage.get("cor")).value, null);
   assertEquals((await stage.get("cor", timestamp as number)).type, "TRY_OTHER_SERVER_OR_LATER");
   await eventually(
-    "it counts no more",
+    "it is no longer counted",
     async () => (await stage.ask({ type: "STATUS" })).keys === 0,
   );
 });
 
 // REPLICATION
 
-Deno.test("a watch that breaks off goes on where it was: nothing twice, nothing left out", async () => {
+Deno.test("a watch that breaks off goes on where it was: no write twice, none left out", async () => {
   await using stage = await Stage.start();
   const written: number[] = [];
   for (let round = 0; round < 5; round++) {
@@ -375,13 +382,13 @@ Deno.test("a watch that breaks off goes on where it was: nothing twice, nothing 
   assertEquals(await stage.replications(written.length), written);
 });
 
-Deno.test("a watch that breaks off within one revision shows the rest of it, and nothing twice", async () => {
+Deno.test("a watch that breaks off within a revision shows the rest of it, and no write twice", async () => {
   await using stage = await Stage.start();
   const revision = ++stage.etcd.revision;
   const event = (key: string) => ({
     kv: { key: btoa(`kv/${key}`), value: btoa("v"), mod_revision: `${revision}`, version: "1" },
   });
-  // The first half of a transaction of three writes, as etcd sends what is too long for one line.
+  // A part of a transaction of three writes, as etcd sends one that is too long for one line.
   stage.member.holdsWatches = true;
   for (const key of ["a", "b", "c"]) stage.etcd.write(`kv/${key}`, "v", revision);
   const { header } = stage.member;
@@ -398,7 +405,7 @@ Deno.test("a watch that breaks off within one revision shows the rest of it, and
   ]);
 });
 
-Deno.test("what etcd has compacted meanwhile is reported, and the watch goes on from now", async () => {
+Deno.test("writes that etcd has compacted are reported, and the watch goes on with the newest revision", async () => {
   await using stage = await Stage.start();
   const first = stage.etcd.write("kv/a", "1");
   await stage.replications(1);
@@ -413,41 +420,41 @@ Deno.test("what etcd has compacted meanwhile is reported, and the watch goes on 
   stage.member.interfere = () => undefined;
   const line = await stage.server.reported("etcd has compacted its history");
   assertStringIncludes(line, `writes from revision ${first + 1} to ${lost} are not shown`);
-  await eventually("the watch stands", () => stage.member.watching === 1);
+  await eventually("the watch is open", () => stage.member.watching === 1);
   const next = stage.etcd.write("kv/c", "1");
   assertEquals(await stage.replications(2), [first, next]);
   assertEquals((await stage.get("a")).value, "2");
   assertEquals((await stage.ask({ type: "STATUS" })).keys, 3);
 });
 
-Deno.test("progress without writes is remembered, so that a compaction of other data does no harm", async () => {
+Deno.test("progress without writes moves the watch on, so that a compaction of other data is not reported", async () => {
   await using stage = await Stage.start();
-  stage.etcd.revision = 500; // others were busy
+  stage.etcd.revision = 500; // writes to other prefixes
   stage.member.sendRaw({ result: { header: stage.member.header } });
   await eventually(
-    "it is seen",
+    "the progress is in STATUS",
     async () => (await stage.ask({ type: "STATUS" })).timestamp === 500,
   );
   stage.etcd.compact();
   stage.member.breakWatches();
-  await eventually("the watch stands again", () => stage.member.watching === 1);
+  await eventually("the watch is open again", () => stage.member.watching === 1);
   const last = stage.member.requests.findLast(({ path }) => path === "watch")!;
   assertEquals((last.body.create_request as Message).start_revision, "501");
   assert(!stage.server.reports.some((line) => line.includes("compacted")));
 });
 
-Deno.test("a watch on which nothing comes is opened anew, and nobody notices", async () => {
+Deno.test("an idle watch is opened again without a report", async () => {
   await using stage = await Stage.start({ pace: { watchIdleMs: 40 } });
-  await eventually("it was opened again", () => stage.member.asked("watch") >= 3);
+  await eventually("the watch was opened again", () => stage.member.asked("watch") >= 3);
   const revision = stage.etcd.write("kv/a", "1");
   assertEquals(await stage.replications(1), [revision]);
   assertEquals(stage.server.reports.filter((line) => line.includes("lost")), []);
 });
 
-Deno.test("garbage on a watch ends it, and it goes on where it was", async () => {
+Deno.test("garbage on a watch ends it, and the next one goes on where it was", async () => {
   await using stage = await Stage.start();
   for (
-    const garbage of ["no object", { result: 5 }, { result: { header: 1 } }, {
+    const garbage of ["not an object", { result: 5 }, { result: { header: 1 } }, {
       error: { message: "x" },
     }]
   ) {
@@ -462,7 +469,7 @@ Deno.test("garbage on a watch ends it, and it goes on where it was", async () =>
   assertEquals(await stage.replications(1), [revision]);
 });
 
-Deno.test("the leader prints no REPLICATION of its own write, even where the watch is sooner than the answer", async () => {
+Deno.test("the leader prints no REPLICATION for its own write, even if the watch is faster than the answer", async () => {
   await using stage = await Stage.start();
   const held = Promise.withResolvers<void>();
   stage.member.interfere = async ({ path, body }) => {
@@ -472,7 +479,7 @@ Deno.test("the leader prints no REPLICATION of its own write, even where the wat
     return Response.json({ header: { ...stage.member.header, revision: `${revision}` } });
   };
   const reply = stage.put("cor", "azul");
-  await eventually("it is written", () => stage.etcd.find("kv/cor"));
+  await eventually("the PUT is applied", () => stage.etcd.find("kv/cor"));
   const theirs = stage.etcd.write("kv/cor", "verde");
   held.resolve();
   const { timestamp } = await reply;
@@ -483,7 +490,7 @@ Deno.test("the leader prints no REPLICATION of its own write, even where the wat
   ]);
 });
 
-Deno.test("a write of unknown outcome that was applied after all is shown as a REPLICATION", async () => {
+Deno.test("a PUT of unknown outcome that was applied is printed as a REPLICATION", async () => {
   await using stage = await Stage.start();
   stage.member.interfere = ({ path, body }) => {
     if (path !== "kv/put") return undefined;
@@ -499,7 +506,7 @@ Deno.test("a write of unknown outcome that was applied after all is shown as a R
 const login = { user: "app", password: "p" };
 const locked = (etcd: FakeEtcd) => void (etcd.login = login);
 
-Deno.test("a token is asked for once, sent with everything, and renewed when etcd takes it no more", async () => {
+Deno.test("a token is fetched once, sent with every request, and renewed when etcd refuses it", async () => {
   await using stage = await Stage.start({ prepare: locked, options: { login } });
   for (let n = 0; n < 5; n++) assertEquals((await stage.put(`k${n}`, "v")).type, "PUT_OK");
   assertEquals(stage.etcd.tokensGiven, 1);
@@ -511,12 +518,12 @@ Deno.test("a token is asked for once, sent with everything, and renewed when etc
   stage.member.breakWatches();
   const revision = stage.etcd.write("kv/theirs", "x");
   await eventually(
-    "the watch has a new token too",
+    "the watch has a new token",
     () => stage.server.printsOf("REPLICATION").some((line) => line.endsWith(`ts:${revision}.`)),
   );
 });
 
-Deno.test("a wrong password is told, and PUTs are UNAVAILABLE; no password is in what is said", async () => {
+Deno.test("a wrong password is reported, PUTs are UNAVAILABLE, and no message contains the password", async () => {
   const wrong = { user: "app", password: "sesame-42" };
   await using etcd = new FakeEtcd();
   locked(etcd);
@@ -532,14 +539,14 @@ Deno.test("a wrong password is told, and PUTs are UNAVAILABLE; no password is in
 
 // Clusters
 
-Deno.test("an etcd that was emptied under the same id is not asked again: its data is not what clients have seen", async () => {
+Deno.test("an etcd that lost its data under the same cluster id is not asked again", async () => {
   await using stage = await Stage.start();
   await stage.put("cor", "azul");
   const before = await stage.ask({ type: "STATUS" });
   await stage.member.stop();
   stage.etcd.wipe();
   stage.member.start();
-  await stage.server.reported("other data than before answers at etcd, start this server anew");
+  await stage.server.reported("etcd has other data than before, restart this server");
   const reply = await stage.put("cor", "verde");
   assertEquals(reply.code, "UNAVAILABLE");
   assertEquals((await stage.get("cor")).code, "UNAVAILABLE");
@@ -548,17 +555,17 @@ Deno.test("an etcd that was emptied under the same id is not asked again: its da
   await using other = new TestServer(anyPort, undefined, quick, {}, {
     engine: EtcdEngine.at({ url: stage.etcd.url, prefix: "kv/" }),
   });
-  await eventually("it has found its etcd", () => other.readable);
+  await eventually("the server has found etcd", () => other.readable);
   using wire = await Wire.connect(other.address);
   assert((await wire.ask({ type: "STATUS", id: 1 })).cluster !== before.cluster);
 });
 
-Deno.test("stores with other prefixes in one etcd are other clusters, and see nothing of each other", async () => {
+Deno.test("stores with different prefixes in one etcd are different clusters with separate keys", async () => {
   await using stage = await Stage.start();
   await using other = new TestServer(anyPort, undefined, quick, {}, {
     engine: EtcdEngine.at({ url: stage.etcd.url, prefix: "é/" }),
   });
-  await eventually("it has found its etcd", () => other.readable);
+  await eventually("the server has found etcd", () => other.readable);
   await stage.put("cor", "azul");
   using wire = await Wire.connect(other.address);
   assertEquals((await wire.ask({ type: "GET", id: 1, key: "cor", timestamp: 0 })).value, null);
@@ -569,7 +576,7 @@ Deno.test("stores with other prefixes in one etcd are other clusters, and see no
   assertEquals([...other.printsOf("REPLICATION"), ...stage.server.printsOf("REPLICATION")], []);
 });
 
-Deno.test("STATUS says who leads: this server where its member does, else the leader's own address", async () => {
+Deno.test("STATUS names the leader: this server if its member leads, else 0.0.0.0:1 without a leader", async () => {
   await using stage = await Stage.start({ prepare: (etcd) => void (etcd.leader = 0) });
   assertEquals((await stage.ask({ type: "STATUS" })).leader, stage.server.name);
   stage.etcd.leader = undefined;
@@ -578,26 +585,26 @@ Deno.test("STATUS says who leads: this server where its member does, else the le
   assertEquals([leader, inSync], ["0.0.0.0:1", []]);
   stage.etcd.leader = 0;
   await eventually(
-    "it leads again",
+    "the server leads again",
     async () => (await stage.ask({ type: "STATUS" })).leader === stage.server.name,
   );
 });
 
-Deno.test("what etcd complains of is told once, and its end too", async () => {
+Deno.test("an alarm of etcd is reported once, and its end too", async () => {
   await using stage = await Stage.start();
   stage.etcd.errors = ["memberID:1 alarm:NOSPACE "];
   await stage.server.reported("etcd is out of space (alarm NOSPACE)");
   stage.etcd.errors = [];
-  await stage.server.reported("etcd complains no more");
+  await stage.server.reported("etcd reports no more errors");
   assertEquals(stage.server.reports.filter((line) => line.includes("NOSPACE")).length, 1);
 });
 
-Deno.test("metrics count a server on etcd too, and time its PUTs", async () => {
+Deno.test("metrics count the PUTs of a server on etcd and measure their latency", async () => {
   const prints = { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} };
   const metrics = new Metrics(prints);
   await using stage = await Stage.start({ more: { watch: metrics } });
   const { timestamp } = await stage.put("cor", "azul");
-  // TestServer prints by itself; what metrics count as prints they are given here.
+  // TestServer has its own prints, so the test passes the PUT_OK on.
   metrics.putOk("127.0.0.1:1", "cor", timestamp as number);
   const status = await stage.ask({ type: "STATUS" });
   const text = prometheusText(metrics.read(status as never, true));
@@ -606,12 +613,12 @@ Deno.test("metrics count a server on etcd too, and time its PUTs", async () => {
   assertStringIncludes(text, "\nkv_keys 1\n");
 });
 
-Deno.test("an answer that is not the gateway's is shown as it came, cut where it is long", () => {
+Deno.test("an answer that is not the gateway's is quoted in the error, cut if it is long", () => {
   const plain = errorOf(400, "Client sent an HTTP request to an HTTPS server.\n");
   assertEquals(
     explain(plain),
-    "no answer of etcd's gateway, but HTTP 400: Client sent an HTTP request to an HTTPS server.",
+    "not an answer of etcd's gateway, but HTTP 400: Client sent an HTTP request to an HTTPS server.",
   );
-  assertEquals(errorOf(502, "").message, "no answer of etcd's gateway, but HTTP 502");
+  assertEquals(errorOf(502, "").message, "not an answer of etcd's gateway, but HTTP 502");
   assertEquals(errorOf(500, "x".repeat(1_000)).message.length < 400, true);
 });

@@ -1,4 +1,4 @@
-/** A journal in a directory in memory, of which every step can fail. */
+/** A journal in a directory in memory, where any step can be made to fail. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { JournalError } from "../../lib/journal/errors.ts";
@@ -12,7 +12,7 @@ import { eventually, within } from "../support/helpers.ts";
 const pure = { permissions: "none" } as const;
 const silent = () => {};
 
-/** A server that only writes down. */
+/** A server that only appends to its journal and puts into its table. */
 class Writer {
   readonly journal: FileJournal;
   durable = 0;
@@ -45,7 +45,7 @@ class Writer {
     this.journal.append(message);
   }
 
-  /** A write as the server makes it: into the journal, and into the table. */
+  /** Appends a write to the journal and puts it into the table. */
   put(key: string, value: string): number {
     const timestamp = ++this.#timestamp;
     this.append(Replication.of(key, value, timestamp));
@@ -53,10 +53,10 @@ class Writer {
     return timestamp;
   }
 
-  /** Resolves when everything is on the disk, or can no longer get there. */
+  /** Resolves when everything is on the disk, or the journal has failed. */
   async settled(): Promise<void> {
     while (this.durable < this.appended && this.error === undefined) {
-      await within("the disk has everything", this.#changed.promise);
+      await within("everything is on the disk", this.#changed.promise);
     }
   }
 
@@ -66,7 +66,7 @@ class Writer {
   }
 }
 
-/** What a directory holds, as `a=1@7`. */
+/** The entries in a directory, as `a=1@7`. */
 async function held(folder: FakeFolder): Promise<string[]> {
   const journal = await FileJournal.open(folder, silent);
   await journal.close();
@@ -74,9 +74,10 @@ async function held(folder: FakeFolder): Promise<string[]> {
     .map(([key, { value, timestamp }]) => `${key}=${value}@${timestamp}`).sort();
 }
 
+/** Opens a directory that must be refused unchanged. Returns the error message. */
 async function refused(folder: FakeFolder): Promise<string> {
   const error = await assertRejects(() => FileJournal.open(folder, silent), JournalError);
-  assertEquals([folder.steps, folder.closed], [[], true]); // nothing was changed
+  assertEquals([folder.steps, folder.closed], [[], true]);
   return error.message;
 }
 
@@ -84,7 +85,7 @@ const seal = recordOf(new Heartbeat().encode());
 const write = (n: number) => recordOf(Replication.of("k", `${n}`, n).encode());
 const whole = headerLine + seal + write(1) + seal + write(2);
 
-Deno.test("what was written is there again", pure, async () => {
+Deno.test("a new process finds what was written", pure, async () => {
   const folder = new FakeFolder();
   const writer = await Writer.open(folder);
   for (const message of [new JoinOk(), new Sync("c", 0, 0)]) writer.append(message);
@@ -100,7 +101,7 @@ Deno.test("what was written is there again", pure, async () => {
 });
 
 Deno.test(
-  "one sync at a time, and what comes meanwhile goes with the next, all together",
+  "writes during a sync share the next sync",
   pure,
   async () => {
     const folder = new FakeFolder();
@@ -135,7 +136,7 @@ Deno.test(
   },
 );
 
-Deno.test("what nothing follows is sealed soon, and once", pure, async () => {
+Deno.test("the last record is sealed soon, and once", pure, async () => {
   const folder = new FakeFolder();
   const writer = await Writer.open(folder);
   writer.append(new JoinOk());
@@ -145,7 +146,7 @@ Deno.test("what nothing follows is sealed soon, and once", pure, async () => {
   const sealed = () => written() === before + seal;
   try {
     assert(before.endsWith(recordOf(new JoinOk().encode())), before);
-    await eventually("the seal is there", sealed);
+    await eventually("the seal is written", sealed);
   } finally {
     await writer.journal.close();
   }
@@ -156,7 +157,7 @@ for (
   const [step, message] of [["write", "No space left"], ["sync", "Input/output error"]] as const
 ) {
   Deno.test(
-    `a ${step} that fails once is the last: nothing is confirmed any more`,
+    `after a failed ${step} nothing more is reported durable`,
     pure,
     async () => {
       const folder = new FakeFolder();
@@ -176,13 +177,13 @@ for (
       assertEquals(writer.durable, 1);
       assert(writer.error instanceof JournalError);
       assertStringIncludes(writer.error.message, message);
-      assertStringIncludes(writer.error.message, "Nothing more is confirmed");
+      assertStringIncludes(writer.error.message, "No further write is acknowledged");
     },
   );
 }
 
 Deno.test(
-  "what a crash left of the last write is cut off and reported, wherever it ends",
+  "a torn last write is cut off and reported, wherever it ends",
   pure,
   async () => {
     const bytes = new TextEncoder().encode(whole);
@@ -205,7 +206,7 @@ Deno.test(
 );
 
 Deno.test(
-  "zeros at the end are room for more, and no damage, also behind a torn write",
+  "allocated zeros at the end are not damage, even after a torn write",
   pure,
   async () => {
     for (const torn of ["", write(3).slice(0, 30)]) {
@@ -226,7 +227,7 @@ Deno.test(
   },
 );
 
-Deno.test("a segment that is not the last has no room behind it", pure, async () => {
+Deno.test("zeros at the end of a segment that is not the last are damage", pure, async () => {
   const message = await refused(
     new FakeFolder({ "journal-1": `${whole}\0\0`, "journal-2": headerLine + seal }),
   );
@@ -234,7 +235,7 @@ Deno.test("a segment that is not the last has no room behind it", pure, async ()
 });
 
 Deno.test(
-  "of a write that reached the disk in parts, nothing behind the first hole is taken",
+  "if a write reached the disk in parts, nothing after the first hole is loaded",
   pure,
   async () => {
     const hole = write(2).replace("REPLI", "\0\0\0\0\0");
@@ -245,12 +246,12 @@ Deno.test(
     const journal = await FileJournal.open(folder, (line) => reports.push(line));
     await journal.close();
     assertEquals(journal.recovered.timestamp, 1);
-    assertStringIncludes(reports[0]!, "1 records among them are whole");
+    assertStringIncludes(reports[0]!, "1 records among them are valid");
   },
 );
 
 Deno.test(
-  "damage to what was on the disk once is an error that names file and byte",
+  "damage before a seal is an error that names file and byte",
   pure,
   async () => {
     const bytes = new TextEncoder().encode(whole + seal);
@@ -262,14 +263,14 @@ Deno.test(
       const message = await refused(new FakeFolder({ "journal-1": damaged }));
       assertStringIncludes(message, "dir/journal-1 is damaged at byte ");
       const told = Number(/byte (\d+)/.exec(message)![1]);
-      // The line that it is in, or the one before where it was the LF between the two.
+      // The start of the damaged line, or of the line before if its LF is damaged.
       assert(told <= at && at - told <= write(1).length, `${at}: ${message}`);
     }
   },
 );
 
 Deno.test(
-  "damage is never cut off from a segment that is not the last, nor from a table",
+  "damage in a table, or in a segment that is not the last, is never cut off",
   pure,
   async () => {
     const torn = headerLine + seal + write(1).slice(0, 20);
@@ -296,15 +297,15 @@ Deno.test(
   },
 );
 
-Deno.test("a directory with anything else in it is left alone", pure, async () => {
+Deno.test("a directory with a foreign file, format or message is refused", pure, async () => {
   assertStringIncludes(await refused(new FakeFolder({ "notes.txt": "" })), "dir holds notes.txt");
   assertStringIncludes(
     await refused(new FakeFolder({ "journal-1": "hello\n" })),
-    "no file of this program",
+    "not a file of this program",
   );
   assertStringIncludes(
     await refused(new FakeFolder({ "journal-1": "hello" })),
-    "no file of this program",
+    "not a file of this program",
   );
   assertStringIncludes(
     await refused(new FakeFolder({ "journal-1": headerLine.replace("1", "2") + seal })),
@@ -317,7 +318,7 @@ Deno.test("a directory with anything else in it is left alone", pure, async () =
   );
 });
 
-Deno.test("a segment that is missing is noticed", pure, async () => {
+Deno.test("a missing segment is an error", pure, async () => {
   const file = headerLine + seal;
   for (
     const names of [["journal-2"], ["journal-1", "journal-3"], ["table-2"], [
@@ -332,23 +333,23 @@ Deno.test("a segment that is missing is noticed", pure, async () => {
   }
 });
 
-const small = { journalBytesMin: 2_000, tableChunkKeys: 3 };
+const small = { compactBytesMin: 2_000, tableChunkKeysMax: 3 };
 
-/** Overwrites few keys often enough for some compactions. Returns what is confirmed, by key. */
+/** Overwrites ten keys, which causes compactions. Returns the durable timestamp of each key. */
 async function overwrite(writer: Writer, rounds: number): Promise<Map<string, number>> {
-  const confirmed = new Map<string, number>();
+  const durable = new Map<string, number>();
   writer.append(new JoinOk());
   writer.append(new Sync("c", 0, 0));
   for (let n = 0; n < rounds && writer.error === undefined; n++) {
     const key = `k${n % 10}`;
     const timestamp = writer.put(key, `${n}`);
     await writer.settled();
-    if (writer.error === undefined) confirmed.set(key, timestamp);
+    if (writer.error === undefined) durable.set(key, timestamp);
   }
-  return confirmed;
+  return durable;
 }
 
-Deno.test("overwriting does not make the directory grow", pure, async () => {
+Deno.test("overwriting the same keys does not make the directory grow", pure, async () => {
   const folder = new FakeFolder();
   let bytesMax = 0;
   let tables = 0;
@@ -359,16 +360,16 @@ Deno.test("overwriting does not make the directory grow", pure, async () => {
     },
   };
   const writer = await Writer.open(folder, small);
-  const confirmed = await overwrite(writer, 500);
+  const durable = await overwrite(writer, 500);
   await writer.journal.close();
   assert(tables >= 5, `${tables} tables`);
   assert(bytesMax < 4 * 2_000, `${bytesMax} bytes`);
-  const values = [...confirmed].map(([key, timestamp]) => `${key}=${timestamp - 1}@${timestamp}`);
+  const values = [...durable].map(([key, timestamp]) => `${key}=${timestamp - 1}@${timestamp}`);
   assertEquals(await held(folder), values.sort());
 });
 
 Deno.test(
-  "a table grows with its keys, and is not written anew for each of them",
+  "a growing table is compacted only when the segments outgrow it",
   pure,
   async () => {
     const folder = new FakeFolder();
@@ -384,7 +385,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a crash at any step of writing and compaction loses nothing that was confirmed",
+  "a crash at any step of writing and compaction loses no durable write",
   pure,
   async () => {
     const count = new FakeFolder();
@@ -411,10 +412,10 @@ Deno.test(
           throw new Error("the machine fails");
         },
       };
-      let confirmed = new Map<string, number>();
+      let durable = new Map<string, number>();
       try {
         const writer = await Writer.open(folder, small);
-        confirmed = await overwrite(writer, 120);
+        durable = await overwrite(writer, 120);
         await writer.journal.close();
       } catch (error) {
         assert(error instanceof JournalError, `${error}`);
@@ -425,7 +426,7 @@ Deno.test(
         await journal.close();
         const { timestamp, highest } = journal.recovered;
         assertEquals(highest, timestamp, `step ${at}: the table is ahead of its segments`);
-        for (const [key, timestamp] of confirmed) {
+        for (const [key, timestamp] of durable) {
           const entry = journal.recovered.store.get(key);
           assert(
             (entry?.timestamp ?? 0) >= timestamp,
@@ -434,7 +435,7 @@ Deno.test(
           assertEquals(entry!.value, `${entry!.timestamp - 1}`);
         }
         const others = crashed.names.filter((name) => name.endsWith(".new"));
-        assertEquals(others, [], "what was not finished is removed");
+        assertEquals(others, [], "unfinished files are removed");
       }
     }
     assertEquals([...kinds].sort(), [
@@ -456,7 +457,7 @@ Deno.test(
 );
 
 Deno.test(
-  "what is forgotten or written while the table is written is right afterwards",
+  "a snapshot that replaces the table during a compaction is loaded correctly",
   pure,
   async () => {
     const folder = new FakeFolder();
@@ -467,7 +468,7 @@ Deno.test(
       before: (step) => {
         if (done || !step.startsWith("write table")) return;
         done = true;
-        // A leader has this server forget everything, and sends another table.
+        // The leader sends a snapshot that replaces everything.
         writer.append(new Snapshot([["new", "1", 900]], false, true));
         writer.journal.recovered.store.clear();
         writer.journal.recovered.store.put("new", "1", 900);
@@ -487,7 +488,7 @@ Deno.test(
   },
 );
 
-Deno.test("gaps and roles outlive a compaction", pure, async () => {
+Deno.test("gaps and role survive a compaction", pure, async () => {
   const folder = new FakeFolder();
   const writer = await Writer.open(folder, small);
   writer.append(new JoinOk());
@@ -499,15 +500,15 @@ Deno.test("gaps and roles outlive a compaction", pure, async () => {
   }
   await writer.journal.close();
   assert(!folder.names.includes("journal-1"), `${folder.names}`);
-  const { recovered, ...journal } = await FileJournal.open(folder, silent).then((one) => ({
-    recovered: one.recovered,
+  const { saved, ...journal } = await FileJournal.open(folder, silent).then((one) => ({
+    saved: one.recovered,
     close: () => one.close(),
   }));
   await journal.close();
-  assertEquals([recovered.led, recovered.gaps, recovered.timestamp], [true, [[5, 1_000]], 1_100]);
+  assertEquals([saved.led, saved.gaps, saved.timestamp], [true, [[5, 1_000]], 1_100]);
 });
 
-Deno.test("what a new process finds, it has on the disk before it goes on", pure, async () => {
+Deno.test("what a new process loads is synced before it goes on", pure, async () => {
   const folder = new FakeFolder();
   const writer = await Writer.open(folder);
   folder.options = { syncing: () => Promise.reject(new Error("the process dies")) };
@@ -522,7 +523,7 @@ Deno.test("what a new process finds, it has on the disk before it goes on", pure
   await again.close();
 });
 
-Deno.test("a table gets its name when everything in it is in its segments", pure, async () => {
+Deno.test("a table gets its name only when the segments hold everything in it", pure, async () => {
   const folder = new FakeFolder();
   const writer = await Writer.open(folder, small);
   await overwrite(writer, 40);
@@ -535,14 +536,14 @@ Deno.test("a table gets its name when everything in it is in its segments", pure
       if (step.startsWith("rename table")) renamed = true;
       if (put || !step.startsWith("write table")) return;
       put = true;
-      writer.put("k0", "late"); // the table will have it
+      writer.put("k0", "late"); // the table will hold it
     },
-    // From then on the journal's syncs wait, and those of the table do not.
+    // From then on syncs of segments wait; syncs of the table do not.
     syncing: () => put && folder.steps.at(-1)!.startsWith("sync journal") ? gate.promise : done,
   };
   while (!put) {
     writer.put("k0", "x".repeat(100));
-    // The one that is late is not waited for.
+    // Does not wait for the late write.
     while (!put && writer.durable < writer.appended) await done;
   }
   for (let turn = 0; turn < 1_000; turn++) await done;

@@ -1,15 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { timedPutsMax } from "../../lib/limits.ts";
-import { type Metric, Metrics, prometheusText } from "../../lib/metrics/metrics.ts";
+import { Metrics } from "../../lib/metrics/metrics.ts";
+import { type Metric, prometheusText } from "../../lib/metrics/prometheus.ts";
 import { serveMetrics } from "../../lib/metrics/http.ts";
-import {
-  exportMetrics,
-  type Instrument,
-  type InstrumentOptions,
-  type Meter,
-  type Observation,
-  otelMeter,
-} from "../../lib/metrics/otel.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
 import type { ServerStatus } from "../../lib/mensagem.ts";
 import type { ServerPrints } from "../../lib/replication/environment.ts";
@@ -38,27 +31,27 @@ const leaderStatus: ServerStatus = {
   faults: false,
 };
 
-/** Prints nothing, but keeps what it was given. */
-function keeper(kept: unknown[][] = []): ServerPrints {
-  const keep = (name: string) => (...of: unknown[]) => void kept.push([name, ...of]);
+/** Prints nothing and records all calls in `kept`. */
+function recorder(kept: unknown[][] = []): ServerPrints {
+  const record = (name: string) => (...of: unknown[]) => void kept.push([name, ...of]);
   return {
-    put: keep("put"),
-    forwarding: keep("forwarding"),
-    replication: keep("replication"),
-    putOk: keep("putOk"),
-    get: keep("get"),
+    put: record("put"),
+    forwarding: record("forwarding"),
+    replication: record("replication"),
+    putOk: record("putOk"),
+    get: record("get"),
   };
 }
 
-/** The value of each line of the text format, by all that stands before it. */
+/** The samples of a text: the value by name and labels. */
 function parsed(text: string): Map<string, number> {
-  assert(text.endsWith("\n"), "the last line is ended too");
+  assert(text.endsWith("\n"), "the last line ends with LF");
   const values = new Map<string, number>();
   for (const line of text.split("\n").slice(0, -1)) {
     if (line.startsWith("#")) continue;
     const sample = line.match(/^([a-zA-Z_:][\w:]*(?:\{.*\})?) (\S+)$/);
     assert(sample !== null, line);
-    assert(!values.has(sample[1]!), `${sample[1]} is there twice`);
+    assert(!values.has(sample[1]!), `${sample[1]} appears twice`);
     values.set(sample[1]!, sample[2] === "+Inf" ? Infinity : Number(sample[2]));
   }
   return values;
@@ -66,12 +59,11 @@ function parsed(text: string): Map<string, number> {
 
 // The text format
 
-Deno.test("a metric is its help, its type and a line for each sample", pure, () => {
+Deno.test("a metric has its help, its type and a line for each sample", pure, () => {
   const metric: Metric = {
     name: "a_total",
     kind: "counter",
     help: "Of a\\b\nand c.",
-    unit: "",
     samples: [{ value: 1 }, { value: 2.5, labels: { x: "1", y: "2" } }],
   };
   assertEquals(
@@ -80,21 +72,21 @@ Deno.test("a metric is its help, its type and a line for each sample", pure, () 
   );
 });
 
-Deno.test("a label cannot end its quotes or its line", pure, () => {
+Deno.test("labels are escaped", pure, () => {
   const samples = [{ value: 0, labels: { l: 'a"b\\c\nd} 9' } }];
-  const text = prometheusText([{ name: "g", kind: "gauge", help: "H.", unit: "", samples }]);
+  const text = prometheusText([{ name: "g", kind: "gauge", help: "H.", samples }]);
   assertEquals(text.split("\n")[2], 'g{l="a\\"b\\\\c\\nd} 9"} 0');
 });
 
-Deno.test("numbers that are none have the format's own spelling", pure, () => {
+Deno.test("infinity and NaN have the spelling of the format", pure, () => {
   const samples = [Infinity, -Infinity, NaN, 2 ** 52].map((value) => ({ value }));
-  const text = prometheusText([{ name: "g", kind: "gauge", help: "H.", unit: "", samples }]);
+  const text = prometheusText([{ name: "g", kind: "gauge", help: "H.", samples }]);
   assertEquals(text.split("\n").slice(2, -1), ["g +Inf", "g -Inf", "g NaN", "g 4503599627370496"]);
 });
 
 Deno.test("a metric without samples is left out", pure, () => {
   assertEquals(
-    prometheusText([{ name: "g", kind: "gauge", help: "H.", unit: "", samples: [] }]),
+    prometheusText([{ name: "g", kind: "gauge", help: "H.", samples: [] }]),
     "",
   );
 });
@@ -102,11 +94,11 @@ Deno.test("a metric without samples is left out", pure, () => {
 // Counting
 
 Deno.test(
-  "counts are those of a dumb count, and all that is printed still is",
+  "5,000 random calls are counted like a dumb version counts them, and passed on",
   pure,
   seeded((random) => {
     const kept: unknown[][] = [];
-    const metrics = new Metrics(keeper(kept));
+    const metrics = new Metrics(recorder(kept));
     const done: unknown[][] = [];
     for (let n = 0; n < 5_000; n++) {
       const calls = [
@@ -147,11 +139,11 @@ Deno.test(
 );
 
 Deno.test(
-  "PUTs are in the buckets of the time that they took",
+  "each PUT is in the bucket of its latency",
   pure,
   seeded((random) => {
     let now = 1_000;
-    const metrics = new Metrics(keeper(), () => now);
+    const metrics = new Metrics(recorder(), () => now);
     const tookMs: number[] = [];
     for (let timestamp = 1; timestamp <= 1_000; timestamp++) {
       const waitedMs = random.chance(0.5) ? 0 : random.next() * 50;
@@ -176,17 +168,17 @@ Deno.test(
 );
 
 Deno.test(
-  "a PUT whose time ran out is passed over, and what is remembered is bounded",
+  "PUTs without a PUT_OK are skipped, and their number is bounded",
   pure,
   () => {
     let now = 0;
-    const metrics = new Metrics(keeper(), () => now);
+    const metrics = new Metrics(recorder(), () => now);
     for (let timestamp = 1; timestamp <= timedPutsMax + 10; timestamp++) {
       metrics.written("k", "v", timestamp, 0);
     }
     now = 250;
-    metrics.putOk(someone, "k", 1); // forgotten
-    metrics.putOk(someone, "k", 11); // the oldest that is remembered
+    metrics.putOk(someone, "k", 1); // no longer remembered
+    metrics.putOk(someone, "k", 11); // the oldest remembered
     metrics.putOk(someone, "k", timedPutsMax + 10);
     const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
     assertEquals(values.get("kv_puts_acknowledged_total"), 3);
@@ -195,8 +187,8 @@ Deno.test(
   },
 );
 
-Deno.test("the leader tells how each follower is; a follower tells nothing of others", pure, () => {
-  const metrics = new Metrics(keeper());
+Deno.test("only the leader has gauges of followers", pure, () => {
+  const metrics = new Metrics(recorder());
   const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
   const gauges = [...values].filter(([name]) => !/_total|duration/.test(name));
   assertEquals(Object.fromEntries(gauges), {
@@ -222,7 +214,7 @@ Deno.test("the leader tells how each follower is; a follower tells nothing of ot
 
 // HTTP
 
-/** What is answered to such a request; `raw` is sent as it is. */
+/** The answer to a raw request. */
 async function http(port: number, raw: string): Promise<string> {
   using conn = await Deno.connect({ hostname: "127.0.0.1", port });
   await conn.write(new TextEncoder().encode(raw));
@@ -230,7 +222,7 @@ async function http(port: number, raw: string): Promise<string> {
   const buffer = new Uint8Array(64 * 1024);
   for (let count = await within("an answer", conn.read(buffer)); count !== null;) {
     text += new TextDecoder().decode(buffer.subarray(0, count));
-    count = await within("its end", conn.read(buffer));
+    count = await within("the end of the answer", conn.read(buffer));
   }
   return text;
 }
@@ -239,9 +231,9 @@ function request(port: number, path: string, method = "GET"): Promise<string> {
   return http(port, `${method} ${path} HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n`);
 }
 
-Deno.test("health: alive at once, ready when GETs are answered; other paths and methods are refused", async () => {
+Deno.test("/healthz is 200 at once, /readyz once GETs are answered; other paths and methods are refused", async () => {
   let ready = false;
-  const metrics = new Metrics(keeper());
+  const metrics = new Metrics(recorder());
   await using server = serveMetrics(anyPort, {
     metrics: () => metrics.read(leaderStatus, ready),
     ready: () => ready,
@@ -268,9 +260,9 @@ Deno.test("health: alive at once, ready when GETs are answered; other paths and 
   );
 });
 
-Deno.test("a Host that is none does no harm, and neither does a request that never ends", async () => {
+Deno.test("an invalid Host, a half-sent request and unread answers do not block others", async () => {
   const samples = [{ value: 0, labels: { long: "x".repeat(64 * 1024) } }];
-  const metrics: Metric[] = [{ name: "g", kind: "gauge", help: "H.", unit: "", samples }];
+  const metrics: Metric[] = [{ name: "g", kind: "gauge", help: "H.", samples }];
   const server = serveMetrics(anyPort, { metrics: () => metrics, ready: () => true });
   const { port } = server.address;
   const odd = "GET /healthz HTTP/1.1\r\nHost: [[%\r\nConnection: close\r\n\r\n";
@@ -281,12 +273,12 @@ Deno.test("a Host that is none does no harm, and neither does a request that nev
   const asked = "GET /metrics HTTP/1.1\r\nHost: any.example\r\n\r\n".repeat(1_000);
   await deaf.write(new TextEncoder().encode(asked));
   assertMatch(await request(port, "/healthz"), /^HTTP\/1.1 200 /);
-  await within("it stops", Promise.resolve(server[Symbol.asyncDispose]()));
+  await within("the server stops", Promise.resolve(server[Symbol.asyncDispose]()));
 });
 
 // The role
 
-/** The server's role, alone in its cluster, until the test ends. */
+/** Runs the server role alone in its cluster until it is disposed of. */
 async function role(...flags: string[]) {
   const [port] = freePorts(1) as [number];
   const stopped = Promise.withResolvers<void>();
@@ -294,7 +286,7 @@ async function role(...flags: string[]) {
   const args = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
   args.push(`--leader-port=${port}`, "--cluster-size=1", ...flags);
   const ended = exitCode(terminal, () => main(args, terminal, stopped.promise));
-  await eventually("it serves", () => terminal.errors.includes("serving on") || undefined);
+  await eventually("the server serves", () => terminal.errors.includes("serving on") || undefined);
   return {
     address: { hostname: "127.0.0.1", port },
     async [Symbol.asyncDispose]() {
@@ -304,7 +296,7 @@ async function role(...flags: string[]) {
   };
 }
 
-Deno.test("--metrics-port: what clients do is counted, also while somebody observes", async () => {
+Deno.test("--metrics-port: requests are counted, also while an observer is connected", async () => {
   const [port] = freePorts(1) as [number];
   await using server = await role(`--metrics-port=${port}`);
   const values = async () => parsed((await request(port, "/metrics")).split("\r\n\r\n")[1]!);
@@ -326,41 +318,42 @@ Deno.test("--metrics-port: what clients do is counted, also while somebody obser
 
   observer.close();
   const left = async () => (await values()).get("kv_connections") === 1 || undefined;
-  await eventually("the observer has left", left);
+  await eventually("the observer's connection ends", left);
   assertEquals((await client.ask(put)).type, "PUT_OK");
   assertEquals((await values()).get("kv_put_duration_seconds_count"), 3);
   assertMatch(await request(port, "/readyz"), /^HTTP\/1.1 200 /);
 });
 
-Deno.test("without --metrics-port nothing is between the server and its console", async () => {
+Deno.test("without --metrics-port the server speaks no HTTP", async () => {
   await using server = await role();
-  // The HTTP port would be the only other one: the server's own speaks no HTTP.
   const answer = await http(server.address.port, "GET /metrics HTTP/1.1\r\n\r\n");
   assertEquals(JSON.parse(answer.split("\n")[0]!).type, "ERROR");
-  assertEquals(otelMeter(), undefined);
 });
 
-Deno.test("who watches all the time is told, though nobody observes", async () => {
+Deno.test("a permanent watch is told of writes without an observer", async () => {
   const told: string[] = [];
   const watch = new Proxy({} as Metrics, {
     get: (_, name) => () => void told.push(String(name)),
   });
-  const options = { listen: anyPort, prints: keeper(), report: () => {} };
+  const options = { listen: anyPort, prints: recorder(), report: () => {} };
   const tuning = { clusterSize: 1, minInSync: 1 };
   await using watched = KvServer.start({ ...options, tuning, watch });
-  await within("it is ready", watched.ready);
+  await within("the server is ready", watched.ready);
   using client = await Wire.connect(watched.address);
   await client.ask({ type: "PUT", id: 1, key: "k", value: "v" });
   assert(told.includes("written"));
 });
 
-Deno.test("a port for metrics that is taken or wrong ends the server with one clear line", async () => {
+Deno.test("a --metrics-port that is in use or wrong ends the server with one line", async () => {
   const ends = async (metricsPort: string, port: number) => {
     const terminal = new FakeTerminal("");
     const args = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
     args.push(`--leader-port=${port}`, `--metrics-port=${metricsPort}`);
     const never = Promise.withResolvers<void>().promise;
-    const code = await within("it ends", exitCode(terminal, () => main(args, terminal, never)));
+    const code = await within(
+      "the server ends",
+      exitCode(terminal, () => main(args, terminal, never)),
+    );
     return { code, errors: terminal.errors };
   };
   const [port] = freePorts(1) as [number];
@@ -375,52 +368,4 @@ Deno.test("a port for metrics that is taken or wrong ends the server with one cl
   const wrong = await ends("70000", port);
   assertEquals(wrong.code, 2);
   assertMatch(wrong.errors, /70000/);
-});
-
-// OpenTelemetry
-
-/** A meter that is asked by the test. */
-class FakeMeter implements Meter {
-  readonly instruments: (Instrument & { name: string; kind: string; unit: string })[] = [];
-  callback: Observation | undefined;
-
-  createObservableCounter(name: string, { unit }: InstrumentOptions): Instrument {
-    return this.#create("counter", name, unit);
-  }
-
-  createObservableGauge(name: string, { unit }: InstrumentOptions): Instrument {
-    return this.#create("gauge", name, unit);
-  }
-
-  addBatchObservableCallback(callback: Observation): void {
-    this.callback = callback;
-  }
-
-  #create(kind: string, name: string, unit: string): Instrument {
-    const instrument = { name, kind, unit };
-    this.instruments.push(instrument);
-    return instrument;
-  }
-}
-
-Deno.test("OpenTelemetry gets all but the histogram, as it is at each export", pure, () => {
-  const metrics = new Metrics(keeper());
-  const meter = new FakeMeter();
-  let status: ServerStatus = { ...leaderStatus, followers: [] };
-  exportMetrics(meter, () => metrics.read(status, true));
-  status = leaderStatus;
-  metrics.get(someone, "k", 0, 0, null);
-  const observed: unknown[] = [];
-  meter.callback!({
-    observe: (instrument, value, attributes) => {
-      observed.push([(instrument as { name: string }).name, value, attributes]);
-    },
-  });
-  const expected = metrics.read(status, true).filter(({ kind }) => kind !== "histogram")
-    .flatMap(({ name, samples }) => samples.map(({ value, labels = {} }) => [name, value, labels]));
-  assertEquals(observed, expected);
-  assertEquals(
-    meter.instruments.find(({ name }) => name === "process_resident_memory_bytes"),
-    { name: "process_resident_memory_bytes", kind: "gauge", unit: "By" },
-  );
 });

@@ -1,6 +1,6 @@
 /**
- * What every engine must do, seen from outside: over TCP and on the consoles. The same tests run on the embedded
- * engine, on an etcd that a test plays, and on three real members of etcd.
+ * The conformance suite for engines, over TCP and on the consoles. It runs on the embedded engine, on a
+ * fake etcd, and on three real members of etcd.
  *
  * @module
  */
@@ -12,27 +12,27 @@ import { KvClient } from "../../lib/client/kv_client.ts";
 import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import { eventually, type Message, type TestServer, Wire } from "./helpers.ts";
 
-/** Three servers on an engine. Their data is theirs alone, and empty at the start. */
+/** Three servers on an engine. Their data is separate from other clusters and empty at first. */
 export interface EngineCluster extends AsyncDisposable {
-  /** Who leads may be any of them. */
+  /** Any of them may be the leader. */
   readonly servers: readonly TestServer[];
 }
 
-/** An engine to be tested. */
+/** An engine under test. */
 export interface Engine {
-  /** Stands before the name of each test. */
+  /** The prefix of each test name. */
   readonly name: string;
-  /** True where it is not there: the tests are ignored. */
+  /** Whether the tests are ignored, because the engine is not installed. */
   readonly ignore?: boolean;
-  /** Starts three servers, all of them ready. */
+  /** Starts three servers and waits until all of them are ready. */
   start(): Promise<EngineCluster>;
-  /** What the leader prints of a write that came to another server. */
+  /** The lines that the leader prints for a PUT that came to another server. */
   readonly leaderShows: (
     write: { client: string; key: string; value: string; timestamp: number },
   ) => string[];
 }
 
-/** The servers by what they are. */
+/** The servers by role. */
 interface Roles {
   readonly leader: TestServer;
   readonly others: readonly [TestServer, TestServer];
@@ -66,7 +66,7 @@ async function put(server: TestServer, key: string, value: string): Promise<numb
   return timestamp as number;
 }
 
-/** The answer of a server once it is as new as `timestamp`. */
+/** Waits until a server answers a GET at `timestamp`. Returns its answer. */
 async function getAt(server: TestServer, key: string, timestamp: number): Promise<Message> {
   return await eventually(`${server.name} holds ${key} at ${timestamp}`, async () => {
     const reply = await ask(server, { type: "GET", key, timestamp });
@@ -76,7 +76,7 @@ async function getAt(server: TestServer, key: string, timestamp: number): Promis
 
 async function prints(server: TestServer, lines: readonly string[]): Promise<void> {
   await eventually(
-    `${server.name} prints ${lines.length} lines`,
+    `${lines.length} lines of ${server.name}`,
     () => server.prints.length >= lines.length,
   );
   assertEquals(server.prints, lines);
@@ -109,12 +109,12 @@ export function conformance(engine: Engine): void {
       `Enviando PUT_OK ao Cliente ${client.local} da key:cor ts:${timestamp}.`,
     ];
     assertEquals(leader.prints, own);
-    // What comes later shows that nothing was still to come: the leader prints no REPLICATION of its own write.
+    // Later writes prove that no REPLICATION of the first one was still to come at the leader.
     const second = await put(leader, "cor", "verde");
     for (const other of others) await getAt(other, "cor", second);
     const third = await put(others[0], "cor", "rosa");
     await eventually(
-      "the leader shows the third",
+      "the leader prints the third write",
       () => leader.prints.at(-1)!.includes(`ts:${third}.`),
     );
     assertEquals(
@@ -123,7 +123,7 @@ export function conformance(engine: Engine): void {
     );
   });
 
-  test("a PUT at another server: it says that it passes it on, then the REPLICATION", async (cluster) => {
+  test("a PUT at another server: it prints the forwarding, then the REPLICATION", async (cluster) => {
     const { leader, others: [near, far] } = await rolesOf(cluster);
     using client = await Wire.connect(near.address);
     const reply = await client.ask({ type: "PUT", id: 0, key: "cor", value: "azul" });
@@ -136,7 +136,7 @@ export function conformance(engine: Engine): void {
     await prints(leader, engine.leaderShows(write));
   });
 
-  test("a GET: a value as old as asked for or newer, else TRY_OTHER, and a line for each", async (cluster) => {
+  test("a GET: a value at least as new as the client's timestamp, else TRY_OTHER, and a line for each", async (cluster) => {
     const { leader, others } = await rolesOf(cluster);
     await put(leader, "other", "first");
     const timestamp = await put(leader, "cor", "azul");
@@ -164,7 +164,7 @@ export function conformance(engine: Engine): void {
     }
   });
 
-  test("a key that does not exist is NULL to who never saw it, and TRY_OTHER to who has", async (cluster) => {
+  test("a key that does not exist is null at timestamp 0, and TRY_OTHER above", async (cluster) => {
     for (const server of cluster.servers) {
       const absent = { type: "GET_OK", id: 1, key: "k", value: null, timestamp: 0 };
       assertEquals(await ask(server, { type: "GET", key: "k", timestamp: 0 }), absent);
@@ -173,7 +173,7 @@ export function conformance(engine: Engine): void {
     }
   });
 
-  test("timestamps rise over all keys, and every server shows all writes in that order", async (cluster) => {
+  test("timestamps rise over all keys, and every server prints all writes in that order", async (cluster) => {
     const { leader, others } = await rolesOf(cluster);
     const written: [timestamp: number, key: string, value: string][] = [];
     let last = 0;
@@ -184,7 +184,7 @@ export function conformance(engine: Engine): void {
       last = timestamp;
       written.push([timestamp, key, value]);
     }
-    // All at once.
+    // Concurrent PUTs at all servers.
     const wires = await Promise.all(cluster.servers.map(({ address }) => Wire.connect(address)));
     for (const [index, wire] of wires.entries()) {
       await wire.send(...Array.from({ length: 40 }, (_, id) => ({
@@ -210,10 +210,10 @@ export function conformance(engine: Engine): void {
       assertEquals(other.printsOf("REPLICATION"), lines);
     }
     const shown = [...leader.printsOf("REPLICATION"), ...leader.printsOf("Enviando")];
-    assertEquals(shown.length, lines.length); // each in one way or the other
+    assertEquals(shown.length, lines.length); // each write as REPLICATION or PUT_OK
   });
 
-  test("every text comes back as it was: empty, awkward, and as long as it may be", async (cluster) => {
+  test("keys and values come back unchanged: empty, with controls, and of the largest size", async (cluster) => {
     const values = [
       "",
       " ",
@@ -245,7 +245,7 @@ export function conformance(engine: Engine): void {
     assertEquals([type, code], ["ERROR", "TOO_LARGE"]);
   });
 
-  test("of many requests on one connection each is answered exactly once", async (cluster) => {
+  test("each of many requests on one connection is answered exactly once", async (cluster) => {
     for (const { address } of cluster.servers) {
       using wire = await Wire.connect(address);
       const requests = Array.from(
@@ -266,7 +266,7 @@ export function conformance(engine: Engine): void {
     }
   });
 
-  test("clients of the library never read back in time, whichever server answers", async (cluster) => {
+  test("clients of the library have monotonic reads, whichever server answers", async (cluster) => {
     const addresses = cluster.servers.map(({ address }) => address);
     await Promise.all([1, 2, 3].map(async (number) => {
       await using client = new KvClient(addresses);
@@ -282,7 +282,7 @@ export function conformance(engine: Engine): void {
     }));
   });
 
-  test("STATUS: one cluster, one leader, as many keys as were written", async (cluster) => {
+  test("STATUS: one cluster id, one leader, the number of keys", async (cluster) => {
     const { leader, others } = await rolesOf(cluster);
     let timestamp = 0;
     for (const [n, server] of [leader, ...others, leader].entries()) {
@@ -290,7 +290,7 @@ export function conformance(engine: Engine): void {
     }
     const clusters = new Set<unknown>();
     for (const server of cluster.servers) {
-      const status = await eventually(`${server.name} knows of all writes`, async () => {
+      const status = await eventually(`${server.name} has all writes`, async () => {
         const status = await statusOf(server);
         return (status.timestamp as number) >= timestamp && status.keys === 3 && status;
       });
@@ -302,7 +302,7 @@ export function conformance(engine: Engine): void {
     assertNotEquals([...clusters], [""]);
   });
 
-  test("a session of one cluster is refused by another", async (cluster) => {
+  test("a session of one cluster is refused by the client at another", async (cluster) => {
     await using another = await start();
     const addressesOf = ({ servers }: EngineCluster) => servers.map(({ address }) => address);
     await using before = new KvClient(addressesOf(cluster));
@@ -314,24 +314,24 @@ export function conformance(engine: Engine): void {
     assertEquals((await same.get("cor")).value, "azul");
   });
 
-  test("an observer is told what happens, and counts that agree", async (cluster) => {
+  test("an observer gets the events of PUT, GET and REPLICATION, and the table at first", async (cluster) => {
     const { leader, others: [other] } = await rolesOf(cluster);
     using atLeader = await Wire.connect(leader.address);
     using atOther = await Wire.connect(other.address);
-    const told = new Map<Wire, Message[]>([[atLeader, []], [atOther, []]]);
-    /** The event of a kind with these fields, once it is told. */
+    const received = new Map<Wire, Message[]>([[atLeader, []], [atOther, []]]);
+    /** Waits for an event with these fields. */
     const hear = async (wire: Wire, fields: Message) => {
       for (let message = 0; message < 100; message++) {
-        const event = told.get(wire)!.find((event) =>
+        const event = received.get(wire)!.find((event) =>
           Object.entries(fields).every(([name, value]) => event[name] === value)
         );
         if (event !== undefined) return event;
         const { events } = await wire.messageOf("EVENTS");
-        told.get(wire)!.push(...events as Message[]);
+        received.get(wire)!.push(...events as Message[]);
       }
-      throw new Error(`never told: ${JSON.stringify(fields)}`);
+      throw new Error(`no such event: ${JSON.stringify(fields)}`);
     };
-    for (const wire of told.keys()) await wire.send({ type: "OBSERVE", id: 1 });
+    for (const wire of received.keys()) await wire.send({ type: "OBSERVE", id: 1 });
     const { inSync } = await hear(atLeader, { kind: "members", open: true });
     assert((inSync as string[]).includes(leader.name));
     const first = await put(leader, "cor", "azul");
@@ -346,12 +346,12 @@ export function conformance(engine: Engine): void {
     await ask(other, { type: "GET", key: "cor", timestamp: second + 1 });
     await hear(atOther, { kind: "get", key: "cor", refused: true, own: second });
     using late = await Wire.connect(other.address);
-    told.set(late, []);
+    received.set(late, []);
     await late.send({ type: "OBSERVE", id: 1 });
     await hear(late, { kind: "table", key: "cor", value: "verde", timestamp: second });
   });
 
-  test("what is for no server here is refused, and the connection goes on", async (cluster) => {
+  test("a message that is not for this server is FORBIDDEN, and the connection goes on", async (cluster) => {
     for (const server of cluster.servers) {
       const { leader } = await statusOf(server);
       using wire = await Wire.connect(server.address);
@@ -372,7 +372,7 @@ export function conformance(engine: Engine): void {
     }
   });
 
-  test("a server that closes answers the PUTs that it has taken", async (cluster) => {
+  test("a server that closes answers the PUTs that it has accepted", async (cluster) => {
     const { leader, others } = await rolesOf(cluster);
     for (const server of [others[0], leader]) {
       using wire = await Wire.connect(server.address);
@@ -382,7 +382,7 @@ export function conformance(engine: Engine): void {
         key: `k${id}`,
         value: "v",
       })));
-      await wire.message(); // it has begun
+      await wire.message(); // the first answer
       const closing = server.close();
       const replies = await wire.rest();
       wire.close();

@@ -1,22 +1,23 @@
 /**
- * An etcd that is not one: it speaks so much of the JSON gateway as the engine uses, does what a test says, and
- * disposes of itself. Its members have one memory, so that all of them are always up to date.
+ * A fake etcd that answers the requests of the engine, unless a test interferes.
+ *
+ * Its members share one memory, so all of them are always up to date.
  *
  * @module
  */
 
-/** A write, or a removal. */
+/** A write or a removal. */
 interface Version {
   readonly key: string;
   /** In base64. */
   readonly value: string;
   readonly revision: number;
-  /** How often the key was written since it was made; 0 where this removes it. */
+  /** The number of writes since the key was created; 0 for a removal. */
   readonly version: number;
   readonly created: number;
 }
 
-/** A request as it came. */
+/** A received request. */
 export interface EtcdRequest {
   /** What follows "/v3/". */
   readonly path: string;
@@ -25,7 +26,7 @@ export interface EtcdRequest {
   readonly headers: Headers;
 }
 
-/** Says something else than etcd would; `undefined` lets it say its own. */
+/** Answers a request in etcd's place; `undefined` lets the fake answer. */
 export type Interfere = (
   request: EtcdRequest,
 ) => Response | undefined | Promise<Response | undefined>;
@@ -39,34 +40,34 @@ interface Watcher {
 }
 
 const toBase64 = (text: string) => new TextEncoder().encode(text).toBase64();
-/** Bytes as text in which each byte is one character, so that keys can be compared. */
+/** Bytes as text with one character per byte, so that keys can be compared. */
 const bytesOf = (base64: unknown) => atob(`${base64 ?? ""}`);
 
-/** An error as the gateway answers it. */
+/** An error answer of the gateway. */
 export function etcdError(message: string, status = 503, code = 14): Response {
   return Response.json({ error: message, message, code }, { status });
 }
 
-/** What all members know. */
+/** A fake etcd: the data that its members share. */
 export class FakeEtcd implements AsyncDisposable {
   readonly members: FakeMember[] = [];
-  /** Of etcd, in decimal. */
+  /** The cluster id, in decimal. */
   cluster = "1234567890123456789";
-  /** The index of the member that leads, or nobody does. */
+  /** The index of the leading member; `undefined` if there is no leader. */
   leader: number | undefined = 0;
-  /** What the status complains of. */
+  /** The errors in the status. */
   errors: string[] = [];
-  /** Where a user and a password are needed. */
+  /** The user that must log in; `undefined` if authentication is off. */
   login: { user: string; password: string } | undefined;
-  /** Those that are valid. */
+  /** The valid tokens. */
   readonly tokens = new Set<string>();
   tokensGiven = 0;
-  /** Everything up to here is forgotten. */
+  /** The history up to this revision is compacted. */
   compacted = 0;
   revision = 1;
   #history: Version[] = [];
 
-  /** An etcd with so many members, each on a free port. */
+  /** An etcd with this number of members, each on a free port. */
   constructor(members = 1) {
     for (let index = 0; index < members; index++) this.members.push(new FakeMember(this, index));
   }
@@ -76,31 +77,31 @@ export class FakeEtcd implements AsyncDisposable {
     return this.members[0]!.url;
   }
 
-  /** The newest version of a key, `undefined` where it does not exist. */
+  /** The newest version of a key; `undefined` if it does not exist. */
   find(key: string): Version | undefined {
     const version = this.#history.findLast((one) => one.key === key);
     return version?.version === 0 ? undefined : version;
   }
 
-  /** All keys in a range. */
+  /** The number of keys in a range. */
   count(key: string, end: string): number {
     const keys = new Set(this.#history.map((one) => one.key));
     return [...keys].filter((one) => one >= key && one < end && this.find(one) !== undefined)
       .length;
   }
 
-  /** The versions in a range from a revision on. */
+  /** The versions of keys in a range, from a revision on. */
   versions(from: number, key: string, end: string): Version[] {
     return this.#history.filter((one) => one.revision >= from && one.key >= key && one.key < end);
   }
 
-  /** Writes as somebody else than this store does. */
+  /** Writes a key as another program would. */
   write(key: string, value: string, revision: number = ++this.revision): number {
     this.put(toBase64(key), toBase64(value), revision);
     return revision;
   }
 
-  /** Writes bytes, given in base64. */
+  /** Writes a key and value given in base64. */
   put(key: string, value: string, revision: number = ++this.revision): number {
     const before = this.find(bytesOf(key));
     this.#add({
@@ -124,12 +125,12 @@ export class FakeEtcd implements AsyncDisposable {
     });
   }
 
-  /** Forgets what lies before a revision, but not the newest version of each key. */
+  /** Compacts the history before a revision. */
   compact(revision: number = this.revision): void {
     this.compacted = revision;
   }
 
-  /** Begins anew with other data under the same id, as an etcd that was set up again does. */
+  /** Deletes all data but keeps the cluster id, as an etcd that was set up again does. */
   wipe(): void {
     this.#history = [];
     this.revision = 1;
@@ -145,13 +146,13 @@ export class FakeEtcd implements AsyncDisposable {
   }
 }
 
-/** One member of it. */
+/** One member of a fake etcd. */
 export class FakeMember implements AsyncDisposable {
-  /** What came, in order. */
+  /** The requests received so far. */
   readonly requests: EtcdRequest[] = [];
-  /** Comes before what the member would do itself. */
+  /** Called for each request before the member answers it. */
   interfere: Interfere = () => undefined;
-  /** Watches get nothing while this is so; it comes later. */
+  /** Whether events are held back. `tell` sends them once this is false. */
   holdsWatches = false;
   readonly #etcd: FakeEtcd;
   readonly #index: number;
@@ -175,17 +176,17 @@ export class FakeMember implements AsyncDisposable {
     return `${1_000 + this.#index}`;
   }
 
-  /** The watches that stand. */
+  /** The number of open watches. */
   get watching(): number {
     return this.#watchers.size;
   }
 
-  /** How often something was asked for. */
+  /** The number of requests with this path. */
   asked(path: string): number {
     return this.requests.filter((request) => request.path === path).length;
   }
 
-  /** Shows watches what they have not seen. */
+  /** Sends each watch the events that it has not seen. */
   tell(): void {
     if (this.holdsWatches) return;
     for (const watcher of this.#watchers) {
@@ -196,7 +197,7 @@ export class FakeMember implements AsyncDisposable {
     }
   }
 
-  /** Sends watches a line of the test's own. */
+  /** Sends all watches a line of the test's choice. */
   sendRaw(line: unknown): void {
     for (const { send } of this.#watchers) send(line);
   }
@@ -206,13 +207,13 @@ export class FakeMember implements AsyncDisposable {
     for (const watcher of [...this.#watchers]) watcher.close();
   }
 
-  /** An answer that does not come while the member runs. */
+  /** An answer that comes only when the member stops. */
   readonly hang = async (): Promise<Response> => {
     await this.#stopped.promise;
     return etcdError("too late");
   };
 
-  /** Nobody listens any more. */
+  /** Stops listening. */
   async stop(): Promise<void> {
     this.#stopped.resolve();
     this.breakWatches();
@@ -291,7 +292,7 @@ export class FakeMember implements AsyncDisposable {
     }
   }
 
-  /** The only transaction there is: writes a key that does not exist, or reads it. */
+  /** The engine's only transaction: writes a key that does not exist, or reads it. */
   #claim(body: Record<string, unknown>): Response {
     const [{ request_put: put }] = body.success as [{ request_put: Record<string, string> }];
     const version = this.#etcd.find(bytesOf(put.key));
@@ -335,7 +336,7 @@ export class FakeMember implements AsyncDisposable {
   }
 }
 
-/** A version as the gateway shows it: what is 0 or empty is left out. */
+/** A version as the gateway sends it: fields that are 0 or empty are left out. */
 export function kvOf({ key, value, revision, version, created }: Version): Record<string, string> {
   return {
     key: btoa(key),

@@ -1,6 +1,7 @@
 /**
- * A directory that only exists in memory, and knows of every byte and name whether it would survive
- * the machine.
+ * A directory in memory, which knows which bytes and names would survive a power failure.
+ *
+ * @module
  */
 
 import type { Folder, FolderFile } from "../../lib/journal/folder.ts";
@@ -8,37 +9,37 @@ import type { Folder, FolderFile } from "../../lib/journal/folder.ts";
 interface Contents {
   name: string;
   bytes: Uint8Array;
-  /** What was written; zeros may follow. */
+  /** The bytes written; allocated zeros may follow. */
   used: number;
-  /** So much of that survives. */
+  /** The bytes that survive a power failure. */
   synced: number;
-  /** The length that survives. */
+  /** The length that survives a power failure. */
   syncedLength: number;
 }
 
-/** What a test may do in the middle of things. */
+/** Hooks for a test. */
 export interface FakeFolderOptions {
-  /** Is called before each step, and may throw: then the step fails. */
+  /** Called before each step. If it throws, the step fails. */
   readonly before?: (step: string) => void;
-  /** A sync lasts until this resolves. */
+  /** A sync takes until this resolves. */
   readonly syncing?: () => Promise<void>;
 }
 
-/** Room is as small as everything here. */
-const roomBytes = 64;
+/** What a file allocates at a time, if it allocates at all. */
+const zeroBytes = 64;
 
 /** A directory in memory. */
 export class FakeFolder implements Folder {
   readonly path = "dir";
-  /** Steps that changed something, in order. */
+  /** The steps so far that changed something. */
   readonly steps: string[] = [];
   options: FakeFolderOptions = {};
   closed = false;
   readonly #files = new Map<string, Contents>();
-  /** What the directory would list after the machine has failed: a name, and whose contents it has. */
+  /** The names that survive a power failure. */
   readonly #names = new Map<string, Contents>();
 
-  /** Files with their contents, all on the disk. */
+  /** A directory with these files, all of them synced. */
   constructor(files: Readonly<Record<string, string | Uint8Array>> = {}) {
     for (const [name, contents] of Object.entries(files)) {
       const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
@@ -49,7 +50,7 @@ export class FakeFolder implements Folder {
     }
   }
 
-  /** What is in a file. */
+  /** The contents of a file. */
   text(name: string): string {
     return new TextDecoder().decode(this.#files.get(name)!.bytes);
   }
@@ -59,7 +60,7 @@ export class FakeFolder implements Folder {
     return [...this.#files.keys()].sort();
   }
 
-  /** All files together, in bytes. */
+  /** The size of all files together. */
   get bytes(): number {
     let sum = 0;
     for (const { bytes } of this.#files.values()) sum += bytes.length;
@@ -67,8 +68,8 @@ export class FakeFolder implements Folder {
   }
 
   /**
-   * The directory as it is after the process has died (`"process"`: what was written is there), or the
-   * machine (`"machine"`: only what was synced is, and of the rest a first part of `share`).
+   * The directory after a crash. After `"process"` everything written is there. After `"machine"` only
+   * synced bytes are, and the first `share` of the others.
    */
   afterCrash(of: "process" | "machine", share = 0): FakeFolder {
     const names = of === "process" ? this.#files : this.#names;
@@ -88,27 +89,27 @@ export class FakeFolder implements Folder {
 
   async *read(name: string): AsyncIterable<Uint8Array> {
     const { bytes } = this.#files.get(name)!;
-    // Parts that end anywhere.
+    // The parts end in the middle of records.
     for (let start = 0; start < bytes.length; start += 777) {
       yield await Promise.resolve(bytes.slice(start, start + 777));
     }
   }
 
-  create(name: string, roomBytes = 0): Promise<FolderFile> {
+  create(name: string, allocateBytes = 0): Promise<FolderFile> {
     return this.#do(`create ${name}`, () => {
       const file = { name, bytes: new Uint8Array(0), used: 0, synced: 0, syncedLength: 0 };
       this.#files.set(name, file);
-      return this.#open(file, roomBytes > 0);
+      return this.#open(file, allocateBytes > 0);
     });
   }
 
-  extend(name: string, length: number, roomBytes = 0): Promise<FolderFile> {
+  extend(name: string, length: number, allocateBytes = 0): Promise<FolderFile> {
     return this.#do(`extend ${name}`, () => {
       const file = this.#files.get(name)!;
       file.bytes = file.bytes.slice(0, length);
       file.used = length;
       file.synced = file.syncedLength = Math.min(file.synced, length);
-      return this.#open(file, roomBytes > 0);
+      return this.#open(file, allocateBytes > 0);
     });
   }
 
@@ -134,7 +135,7 @@ export class FakeFolder implements Folder {
     this.closed = true;
   }
 
-  #open(file: Contents, room: boolean): FolderFile {
+  #open(file: Contents, allocates: boolean): FolderFile {
     const sync = async () => {
       this.#step(`sync ${file.name}`);
       const { used, bytes: { length } } = file;
@@ -147,7 +148,7 @@ export class FakeFolder implements Folder {
         this.#step(`write ${file.name}`);
         const end = file.used + bytes.length;
         if (end > file.bytes.length) {
-          const all = new Uint8Array(end + (room ? roomBytes : 0));
+          const all = new Uint8Array(end + (allocates ? zeroBytes : 0));
           all.set(file.bytes);
           file.bytes = all;
         }

@@ -4,7 +4,7 @@ import { type Random, seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;
 
-/** What is typed, and the address in its usual spelling. */
+/** Texts, and the address in its canonical spelling. */
 const ips: Record<string, string> = {
   "127.0.0.1": "127.0.0.1",
   "0.0.0.0": "0.0.0.0",
@@ -19,28 +19,28 @@ const ips: Record<string, string> = {
   "::ffff:1.2.3.4": "::ffff:102:304",
 };
 
-Deno.test("an IP address is read in any of its spellings", pure, () => {
+Deno.test("an IP address is parsed from any of its spellings", pure, () => {
   for (const [text, ip] of Object.entries(ips)) assertStrictEquals(parseIp(text), ip, text);
 });
 
 // deno-fmt-ignore
-const noIps = [
+const notIps = [
   "", " ", "x", "1", "1.2.3", "1.2.3.4.", ".1.2.3.4", "1.2.3.4.5", "1.2.3.256", "1.2.3.1000", "01.2.3.4", "1.2.3.04",
   "1.2.3.4 ", " 1.2.3.4", "1.2.3.4\n", "1,2,3,4", "-1.2.3.4", "0x7f.0.0.1", "1.2..4", "localhost.", "example.com",
   "127.0.0.1:80", "[127.0.0.1]", "[localhost]", "[]", ":", ":::", "1:2", "[::1", "::1]", "[[::1]]", "::1%eth0", "::g",
   "1:2:3:4:5:6:7:8:9", "12345::", "::1 ", "::1/", "::1?", "::1#", "::1\\",
 ];
-/** Text around or inside of an IPv6 address that a URL would allow, or drop without a word. */
+/** Text around or inside an IPv6 address that a URL would accept or silently drop. */
 // deno-fmt-ignore
 const smuggled = [
   "::\n1", "::\r1", "::\t1", "[::1\n]", "\n::1", "::1]/x[", "::1]:80/[", "::1]?[", "::1]#[", "::1]\\[", "::1]@[::2", "[::1]/forged\nline[]",
 ];
 
-Deno.test("what is no IP address is refused", pure, () => {
-  for (const text of noIps) assertStrictEquals(parseIp(text), undefined, JSON.stringify(text));
+Deno.test("a text that is not an IP address is refused", pure, () => {
+  for (const text of notIps) assertStrictEquals(parseIp(text), undefined, JSON.stringify(text));
 });
 
-Deno.test("nothing can be smuggled into an IPv6 address", pure, () => {
+Deno.test("other characters around or inside an IPv6 address are refused", pure, () => {
   for (const text of smuggled) {
     assertStrictEquals(parseIp(text), undefined, JSON.stringify(text));
     const address = `${text.startsWith("[") ? text : `[${text}]`}:80`;
@@ -56,7 +56,7 @@ Deno.test("a port is 1 to 65535 in decimal digits", pure, () => {
   for (const text of wrong) assertStrictEquals(parsePort(text), undefined, JSON.stringify(text));
 });
 
-Deno.test("ip:port is read, with brackets around IPv6 alone", pure, () => {
+Deno.test("ip:port is parsed, with brackets only around IPv6", pure, () => {
   assertEquals(parseAddress("127.0.0.1:10097"), { hostname: "127.0.0.1", port: 10_097 });
   assertEquals(parseAddress("localhost:1"), { hostname: "127.0.0.1", port: 1 });
   assertEquals(parseAddress("[::1]:65535"), { hostname: "::1", port: 65_535 });
@@ -68,13 +68,13 @@ Deno.test("ip:port is read, with brackets around IPv6 alone", pure, () => {
   for (const text of wrong) assertStrictEquals(parseAddress(text), undefined, JSON.stringify(text));
 });
 
-Deno.test("an address is written with brackets around IPv6 alone", pure, () => {
+Deno.test("an address is formatted with brackets only around IPv6", pure, () => {
   assertStrictEquals(formatAddress({ hostname: "127.0.0.1", port: 0 }), "127.0.0.1:0");
   assertStrictEquals(formatAddress({ hostname: "::1", port: 10_097 }), "[::1]:10097");
 });
 
 Deno.test(
-  "10,000 random addresses are read back as they were written",
+  "10,000 random addresses are parsed back from their formatted text",
   pure,
   seeded((random) => {
     for (let n = 0; n < 10_000; n++) {

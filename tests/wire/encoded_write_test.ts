@@ -29,22 +29,26 @@ const pieces = [
   "\\u0041",
 ];
 
-function text(random: Random, least: number): string {
-  const plainly = random.chance(0.5);
+function text(random: Random, piecesMin: number): string {
+  const plain = random.chance(0.5);
   return Array.from(
-    { length: random.between(least, 6) },
-    () => random.pick(plainly ? ["a", "cor", " ", "x9"] : pieces),
+    { length: random.between(piecesMin, 6) },
+    () => random.pick(plain ? ["a", "cor", " ", "x9"] : pieces),
   ).join("");
 }
 
-Deno.test("a write keeps its value and its timestamp, and its text is their JSON", pure, () => {
-  const write = Write.of("cor", 'a"z\\ul\n', 7);
-  assertEquals([write.value, write.timestamp], ['a"z\\ul\n', 7]);
-  assertStrictEquals(write.text, '"key":"cor","value":"a\\"z\\\\ul\\n","timestamp":7}\n');
-});
+Deno.test(
+  "a write has its value and timestamp, and its text is the JSON of them and the key",
+  pure,
+  () => {
+    const write = Write.of("cor", 'a"z\\ul\n', 7);
+    assertEquals([write.value, write.timestamp], ['a"z\\ul\n', 7]);
+    assertStrictEquals(write.text, '"key":"cor","value":"a\\"z\\\\ul\\n","timestamp":7}\n');
+  },
+);
 
 Deno.test(
-  "however a write comes about, it is the same; over 5,000 random keys and values",
+  "a write is the same however it is made; 5,000 random keys and values",
   pure,
   seeded((random) => {
     for (let n = 0; n < 5_000; n++) {
@@ -69,20 +73,20 @@ Deno.test(
   }),
 );
 
-Deno.test("a PUT that is passed on says the same, and who asked", pure, () => {
+Deno.test("a forwarded PUT has the same key and value, and the client's address", pure, () => {
   for (const value of ["azul", "a\tz"]) {
     const put = Mensagem.decode(
       `{"type":"PUT","id":3,"key":"cor","value":"${value.replace("\t", "\\t")}"}`,
     );
-    const passedOn = (put as Put).forwarded(8, "127.0.0.1:50000").encode();
-    assertEquals(JSON.parse(passedOn), {
+    const forwarded = (put as Put).forwarded(8, "127.0.0.1:50000").encode();
+    assertEquals(JSON.parse(forwarded), {
       ...{ type: "PUT", id: 8, key: "cor", value, client: "127.0.0.1:50000" },
     });
-    assertEquals((Mensagem.decode(passedOn.slice(0, -1)) as Put).client, "127.0.0.1:50000");
+    assertEquals((Mensagem.decode(forwarded.slice(0, -1)) as Put).client, "127.0.0.1:50000");
   }
 });
 
-Deno.test("a copy stays what it was when its original becomes another write", pure, () => {
+Deno.test("a copy does not change when its original becomes another write", pure, () => {
   const write = Write.of("k", "old", 1);
   const copy = write.copy();
   assertNotStrictEquals(copy, write);
@@ -97,13 +101,13 @@ for (
     ["a PUT", new Put(1, "k", "v").encode(), stamped],
   ] as const
 ) {
-  Deno.test(`what a table keeps of ${name} is no part of the chunk that it came in`, pure, () => {
+  Deno.test(`an entry from ${name} does not keep the received chunk in memory`, pure, () => {
     const chunks = 2_000;
     const chunkChars = 60_000;
     const table = new Store();
     const before = Deno.memoryUsage().heapUsed;
     for (let n = 0; n < chunks; n++) {
-      // A chunk is cut into lines.
+      // Lines are slices of their chunk.
       const long = line.replaceAll('"k"', `"a key that is not short ${n}"`);
       const [first] = `${long}${"x".repeat(chunkChars)}`.split("\n");
       const { key, write } = replicationOf(first!);
@@ -126,7 +130,7 @@ function stamped(line: string): Replication {
   return message.stamped(1);
 }
 
-Deno.test("a write that is made of its parts is one piece of text", pure, () => {
+Deno.test("the text of a write is a flat string", pure, () => {
   const count = 250_000;
   const before = Deno.memoryUsage().heapUsed;
   const writes = Array.from(
@@ -134,6 +138,6 @@ Deno.test("a write that is made of its parts is one piece of text", pure, () => 
     (_, n) => Write.of(`a key with the number ${n}`, `a value with the number ${n}`, n),
   );
   assertStrictEquals(writes.length, count);
-  // In one piece it is 150 to 290 bytes with what is garbage, as a tree of its parts 470 and more.
+  // A flat string takes 150 to 290 bytes, garbage included; a rope takes 470 or more.
   assertLess((Deno.memoryUsage().heapUsed - before) / count, 380);
 });

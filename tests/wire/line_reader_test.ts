@@ -9,15 +9,15 @@ const LF = 10;
 const encoder = new TextEncoder();
 const bytesOf = (text: string) => encoder.encode(text);
 
-/** Brings chunks in as a socket does: into the reader's own space, in parts where that is too small. */
+/** Feeds chunks as a socket does: into the reader's space, in parts if the space is too small. */
 function feed(reader: FrameReader, ...chunks: Uint8Array[]): string[] {
   const lines: string[] = [];
   for (const chunk of chunks) {
     for (let at = 0; at < chunk.length && reader.failure === undefined;) {
       const { space } = reader;
-      assert(space.length > 0, "no space");
+      assert(space.length > 0, "space is never empty");
       const part = chunk.subarray(at, at + space.length);
-      // A line end that is left over beyond the new bytes must not count.
+      // An old LF behind the new bytes must not count.
       space.subarray(0, part.length + 8).fill(LF);
       space.set(part);
       lines.push(...reader.push(part.length));
@@ -54,16 +54,16 @@ Deno.test("lines are the same wherever a multi-byte text is cut in three", pure,
   }
 });
 
-Deno.test("a line comes with its last byte and not before", pure, () => {
+Deno.test("a line is returned with its last byte, not before", pure, () => {
   const reader = new FrameReader();
-  const came: string[][] = [];
+  const returned: string[][] = [];
   for (const byte of bytesOf("é\nb\n\n")) {
-    came.push(feed(reader, new Uint8Array([byte])));
+    returned.push(feed(reader, new Uint8Array([byte])));
   }
-  assertEquals(came, [[], [], ["é"], [], ["b"], [""]]);
+  assertEquals(returned, [[], [], ["é"], [], ["b"], [""]]);
 });
 
-Deno.test("many frames in one chunk come together and in order, empty lines too", pure, () => {
+Deno.test("all frames of a chunk are returned together and in order, empty lines too", pure, () => {
   const lines = Array.from({ length: 30 }, (_, n) => n % 7 === 0 ? "" : `line ${n}`);
   const bytes = bytesOf(lines.map((line) => `${line}\n`).join(""));
   const reader = new FrameReader();
@@ -71,7 +71,7 @@ Deno.test("many frames in one chunk come together and in order, empty lines too"
   assertEquals(reader.push(bytes.length), lines);
 });
 
-Deno.test("partial is true from the first byte of a frame to its last", pure, () => {
+Deno.test("partialBytes is above 0 from the first byte of a frame to its last", pure, () => {
   const reader = new FrameReader();
   assertStrictEquals(reader.partialBytes > 0, false);
   feed(reader, bytesOf("a\nb"));
@@ -80,7 +80,7 @@ Deno.test("partial is true from the first byte of a frame to its last", pure, ()
   assertStrictEquals(reader.partialBytes > 0, false);
 });
 
-Deno.test("a truncated last frame is never handed out, and clear forgets it", pure, () => {
+Deno.test("an incomplete frame is not returned, and clear discards it", pure, () => {
   const reader = new FrameReader();
   assertEquals(feed(reader, bytesOf(`one\n{"type":"PUT","id":1`)), ["one"]);
   assertStrictEquals(reader.failure, undefined);
@@ -89,13 +89,13 @@ Deno.test("a truncated last frame is never handed out, and clear forgets it", pu
   assertEquals(feed(reader, bytesOf("two\n")), ["two"]);
 });
 
-Deno.test("a CR before the LF stays, and a Mensagem does not mind", pure, () => {
+Deno.test("a CR before the LF stays in the line, and decode accepts it", pure, () => {
   const [line] = feed(new FrameReader(), bytesOf(`{"type":"HEARTBEAT"}\r\n`));
   assertStrictEquals(line, `{"type":"HEARTBEAT"}\r`);
   assertEquals(Mensagem.decode(line), new Heartbeat());
 });
 
-Deno.test("a byte order mark is part of its line, first or later, wherever it is cut", pure, () => {
+Deno.test("a byte order mark stays in its line, wherever the chunks are cut", pure, () => {
   const bytes = bytesOf("\ufeffa\n\ufeffb\n");
   for (let cut = 0; cut <= bytes.length; cut++) {
     const lines = feed(new FrameReader(), bytes.slice(0, cut), bytes.slice(cut));
@@ -103,9 +103,9 @@ Deno.test("a byte order mark is part of its line, first or later, wherever it is
   }
 });
 
-/** No UTF-8, although some of it looks like it. */
+/** Byte sequences that are not UTF-8. */
 const notUtf8: Record<string, number[]> = {
-  "a lone continuation": [0x80],
+  "a lone continuation byte": [0x80],
   "an overlong slash": [0xc0, 0xaf],
   "a surrogate": [0xed, 0xa0, 0x80],
   "a code point over U+10FFFF": [0xf4, 0x90, 0x80, 0x80],
@@ -114,7 +114,7 @@ const notUtf8: Record<string, number[]> = {
 };
 
 for (const [name, bad] of Object.entries(notUtf8)) {
-  Deno.test(`${name} is a failure, after the good lines before it`, pure, () => {
+  Deno.test(`${name} is a failure, and the lines before it are returned`, pure, () => {
     const bytes = new Uint8Array([...bytesOf("um\nédois\n{"), ...bad, ...bytesOf("\nquatro\n")]);
     for (let cut = 0; cut <= bytes.length; cut++) {
       const reader = new FrameReader();
@@ -125,7 +125,7 @@ for (const [name, bad] of Object.entries(notUtf8)) {
   });
 }
 
-Deno.test("after a failure nothing more is handed out", pure, () => {
+Deno.test("after a failure no more lines are returned", pure, () => {
   const reader = new FrameReader();
   feed(reader, new Uint8Array([0xff, LF]));
   const { failure } = reader;
@@ -164,7 +164,7 @@ for (const ending of ["with its LF right after", "with its LF in the same chunk"
   });
 }
 
-Deno.test("an endless frame fills no more memory than the longest one", pure, () => {
+Deno.test("an endless frame takes no more memory than the longest one", pure, () => {
   const reader = new FrameReader();
   const chunk = new Uint8Array(64 * 1024).fill(0x78);
   let fed = 0;
@@ -181,7 +181,7 @@ Deno.test("an endless frame fills no more memory than the longest one", pure, ()
   assertLessOrEqual(reader.space.buffer.byteLength, frameBytesMax);
 });
 
-Deno.test("a buffer that grew for a long frame is given back", pure, () => {
+Deno.test("a buffer that grew for a long frame shrinks again", pure, () => {
   const longBytes = 1024 * 1024;
   const reader = new FrameReader();
   feed(reader, new Uint8Array(longBytes).fill(0x78));
@@ -190,7 +190,7 @@ Deno.test("a buffer that grew for a long frame is given back", pure, () => {
   assertLessOrEqual(reader.space.buffer.byteLength, longBytes / 16);
 });
 
-/** The dumb second version: all bytes first, then one line after another. */
+/** A dumb second version: searches all bytes, one line after the other. */
 function dumbLines(bytes: Uint8Array): { lines: string[]; failed: boolean; partial: boolean } {
   const lines: string[] = [];
   let start = 0;

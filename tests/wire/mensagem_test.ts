@@ -5,18 +5,19 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { errorCodes, FrameError, MensagemError } from "../../lib/mensagem.ts";
-import { faultActions, type ServerEvent } from "../../lib/wire/events.ts";
 import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import {
   type AnyMensagem,
   Challenge,
   checkKey,
   checkValue,
+  errorCodes,
   ErrorReply,
   Events,
   Fault,
+  faultActions,
   FaultOk,
+  FrameError,
   Get,
   GetOk,
   Heartbeat,
@@ -24,6 +25,7 @@ import {
   Join,
   JoinOk,
   Mensagem,
+  MensagemError,
   Observe,
   Proof,
   ProofOk,
@@ -31,6 +33,7 @@ import {
   PutOk,
   Replication,
   ReplicationOk,
+  type ServerEvent,
   Snapshot,
   SnapshotOk,
   SnapshotRequest,
@@ -47,7 +50,7 @@ type Type = AnyMensagem["type"];
 type Of<T extends Type> = Extract<AnyMensagem, { type: T }>;
 
 const counts = { puts: 1, putOks: 2, gets: 3, refused: 4, replications: 5 };
-// deno-fmt-ignore: a table reads better in lines
+// deno-fmt-ignore: one line per example
 const events: readonly (readonly [ServerEvent, json: string])[] = [
   [{ kind: "table", at: 1, key: "k", value: "", timestamp: 2 }, `{"kind":"table","at":1,"key":"k","value":"","timestamp":2}`],
   [{ kind: "put", at: 1, client: "[::1]:9", key: "k", value: "v" }, `{"kind":"put","at":1,"client":"[::1]:9","key":"k","value":"v"}`],
@@ -63,7 +66,7 @@ const events: readonly (readonly [ServerEvent, json: string])[] = [
   [{ kind: "fault", at: 1, follower: "127.0.0.1:2", action: "delay", delayMs: 5 }, `{"kind":"fault","at":1,"follower":"127.0.0.1:2","action":"delay","delayMs":5}`],
 ];
 
-// deno-fmt-ignore: a table reads better in lines
+// deno-fmt-ignore: one line per example
 const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: string])[] } = {
   PUT: [
     [new Put(7, "cor", "azul"), `{"type":"PUT","id":7,"key":"cor","value":"azul"}`],
@@ -134,10 +137,10 @@ const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: string])[
 };
 const allGolden = Object.values(golden).flat() as (readonly [AnyMensagem, string])[];
 
-/** Encoding, back and forth. */
+// Encoding and decoding
 
 for (const [type, examples] of Object.entries(golden)) {
-  Deno.test(`${type} has exactly this line, and that line is this message`, pure, () => {
+  Deno.test(`${type} is encoded to this line and decoded from it`, pure, () => {
     for (const [message, line] of examples) {
       assertStrictEquals(message.encode(), `${line}\n`);
       const decoded = Mensagem.decode(line);
@@ -219,7 +222,7 @@ const addresses = (r: Random) => Array.from({ length: r.below(4) }, () => addres
 const cluster = (r: Random) => r.pick(["", "x", "0b4f-A_z", "y".repeat(64)]);
 
 Deno.test(
-  "decode gives back what encode was given, in one line; 25,000 random messages",
+  "25,000 random messages are decoded from the one line that encode gives",
   pure,
   seeded((random) => {
     for (let n = 0; n < 1_000; n++) {
@@ -234,7 +237,7 @@ Deno.test(
   }),
 );
 
-Deno.test("fields that a type does not have are ignored", pure, () => {
+Deno.test("unknown fields are ignored", pure, () => {
   const extra = `"extra":1,"entrie":[],"client2":{},"__proto__":{"id":"x"},"constructor":null`;
   for (const [message, line] of allGolden) {
     assertEquals(Mensagem.decode(line.replace("{", `{${extra},`)), message);
@@ -243,14 +246,14 @@ Deno.test("fields that a type does not have are ignored", pure, () => {
   assertEquals(Mensagem.decode(withServerFields), new Put(1, "k", "v"));
 });
 
-Deno.test("fields are read from the object itself, never from its prototype", pure, () => {
+Deno.test("fields are read from the object itself, not from its prototype", pure, () => {
   assertBad(`{"__proto__":{"type":"GET","id":1,"key":"k","timestamp":0}}`);
   assertBad(`{"type":"GET","__proto__":{"id":1,"key":"k","timestamp":0}}`);
   const polluted = Mensagem.decode(`{"type":"HEARTBEAT","__proto__":{"polluted":1}}`);
   assertStrictEquals("polluted" in polluted, false);
 });
 
-/** What is wrong, and the id that the sender is told. */
+// Errors, and the id in them
 
 function assertBad(line: string, id?: number): void {
   const error = assertThrows(() => Mensagem.decode(line), MensagemError, undefined, line);
@@ -264,7 +267,7 @@ const unknownTypes = [
   `"NOPE"`, `"put"`, `"PUT "`, `""`, `"toString"`, `"constructor"`, `"__proto__"`, `null`, `1`, `true`, `[]`, `["PUT"]`, `{}`,
 ];
 
-Deno.test("an unknown type, or none, is a BAD_MESSAGE with the id where there is one", pure, () => {
+Deno.test("an unknown or missing type is a BAD_MESSAGE, with the id if there is one", pure, () => {
   assertBad(`{}`);
   assertBad(`{"id":4}`, 4);
   for (const type of unknownTypes) {
@@ -274,7 +277,7 @@ Deno.test("an unknown type, or none, is a BAD_MESSAGE with the id where there is
   }
 });
 
-/** JSON that is wrong in the place of a field, by the field's name. */
+/** JSON that is wrong for a field, by the field's name. */
 // deno-fmt-ignore
 const wrong: Readonly<Record<string, readonly string[]>> = {
   id: ["-1", "1.5", "9007199254740992", "1e999", "-1e-9", `"1"`, `""`, "null", "true", "[]", "[1]", "{}"],
@@ -331,7 +334,7 @@ for (const [type, examples] of Object.entries(golden)) {
   }
   for (const [name, line] of fields) {
     Deno.test(
-      `a wrong ${name} of ${type} is a BAD_MESSAGE, with the id where that is right`,
+      `a wrong ${name} of ${type} is a BAD_MESSAGE, with the id if that is valid`,
       pure,
       () => {
         const known = name === "id" ? undefined : JSON.parse(line).id as number | undefined;
@@ -348,7 +351,7 @@ for (const [type, examples] of Object.entries(golden)) {
   }
 }
 
-/** JSON that is wrong in the place of a field of an event. */
+/** JSON that is wrong for a field of an event. */
 // deno-fmt-ignore
 const wrongInEvent: Readonly<Record<string, readonly string[]>> = {
   ...wrong,
@@ -362,7 +365,7 @@ const wrongInEvent: Readonly<Record<string, readonly string[]>> = {
 };
 
 for (const [event, json] of events) {
-  Deno.test(`an event with a wrong field, or one too few, is a BAD_MESSAGE: ${json}`, pure, () => {
+  Deno.test(`an event with a wrong or missing field is a BAD_MESSAGE: ${json}`, pure, () => {
     const [, line] = golden.EVENTS[0]!;
     const withEvent = (json: string) => withField(line, "events", `[${events[0]![1]},${json}]`);
     Mensagem.decode(withEvent(json));
@@ -374,12 +377,12 @@ for (const [event, json] of events) {
   });
 }
 
-/** The line with other JSON in the place of one field. */
+/** The line with other JSON for one field. */
 function withField(line: string, name: string, json: string): string {
   return JSON.stringify({ ...JSON.parse(line), [name]: "@" }).replace(`"@"`, () => json);
 }
 
-Deno.test("integers: 0, 1.0, 1e3 and 2 ** 53 - 1 are right, and -0 is 0", pure, () => {
+Deno.test("integers: 0, 1.0, 1e3 and 2 ** 53 - 1 are valid, and -0 is 0", pure, () => {
   const line = `{"type":"GET","id":0,"key":"k","timestamp":0}`;
   for (const name of ["id", "timestamp"] as const) {
     for (const json of ["0", "1.0", "1e3", "9007199254740991"]) {
@@ -391,27 +394,27 @@ Deno.test("integers: 0, 1.0, 1e3 and 2 ** 53 - 1 are right, and -0 is 0", pure, 
   }
 });
 
-Deno.test("a surrogate pair that is written as two escapes is one character", pure, () => {
+Deno.test("a surrogate pair spelled as two escapes is one character", pure, () => {
   const line = `{"type":"GET","id":1,"key":"\\ud83d\\ude00","timestamp":0}`;
   assertEquals(Mensagem.decode(line), new Get(1, "😀", 0));
 });
 
 // deno-fmt-ignore
-const noObjects = [
+const notObjects = [
   "", " ", "\r", "[]", "null", "1", `"x"`, "true", "NaN", "undefined", "{", "}", "'{}'", `{"type":"GET",}`, `{type:"GET"}`,
   `{"type":"HEARTBEAT"} x`, `{"type":"HEARTBEAT"}{"type":"HEARTBEAT"}`, `[{"type":"HEARTBEAT"}]`,
   "GET / HTTP/1.1\r", "POST / HTTP/1.1\r", "Host: 127.0.0.1:10097\r", "\ufeff{}", "\0", "{}\u0000", "{\u00a0}",
 ];
 
-Deno.test("a line that is no JSON object is a FrameError, which ends the connection", pure, () => {
-  for (const line of noObjects) {
+Deno.test("a line that is not a JSON object is a FrameError", pure, () => {
+  for (const line of notObjects) {
     const error = assertThrows(() => Mensagem.decode(line), FrameError, undefined, line);
     assertStrictEquals(error.name, "FrameError");
     assertStrictEquals(error.code, "BAD_MESSAGE");
   }
 });
 
-Deno.test("what was received is repeated in an error only by its start", pure, () => {
+Deno.test("an error quotes only the start of what was received", pure, () => {
   const long = "x".repeat(100_000);
   const lines = [
     long,
@@ -425,16 +428,16 @@ Deno.test("what was received is repeated in an error only by its start", pure, (
   }
 });
 
-Deno.test("JSON that is nested a million deep is taken or refused like any other", pure, () => {
+Deno.test("JSON that is nested a million deep is accepted or refused like any other", pure, () => {
   const deep = "[".repeat(1_000_000) + "]".repeat(1_000_000);
   assertEquals(Mensagem.decode(`{"type":"HEARTBEAT","extra":${deep}}`), new Heartbeat());
   assertBad(`{"type":"GET","id":3,"key":${deep},"timestamp":0}`, 3);
   assertThrows(() => Mensagem.decode("[".repeat(1_000_000)), FrameError);
 });
 
-/** Limits, in bytes of UTF-8. */
+// Limits, in bytes of UTF-8
 
-/** `char` as often as it fits into so many bytes, and one shorter character for the rest. */
+/** A text of exactly `bytes` bytes: `char` repeated, and a shorter character for the rest. */
 function textOf(char: string, bytes: number): string {
   const size = new TextEncoder().encode(char).length;
   return char.repeat(Math.floor(bytes / size)) + ["", "a", "é", "€"][bytes % size];
@@ -477,7 +480,7 @@ function assertTooLarge(line: string, id?: number): void {
   assertStrictEquals(error.id, id);
 }
 
-Deno.test("the limits hold inside a snapshot too", pure, () => {
+Deno.test("the limits hold for the entries of a snapshot too", pure, () => {
   const longKey = textOf("€", keyBytesMax);
   const longValue = textOf("€", valueBytesMax);
   const fits = new Snapshot([["k", "v", 1], [longKey, longValue, 2]], true);
@@ -486,14 +489,14 @@ Deno.test("the limits hold inside a snapshot too", pure, () => {
   assertTooLarge(new Snapshot([["k", "v", 1], ["k", `${longValue}a`, 2]], true).encode());
 });
 
-Deno.test("escapes count as what they stand for", pure, () => {
+Deno.test("an escape counts as the character that it stands for", pure, () => {
   const escaped = "\\u00e9".repeat(keyBytesMax / 2);
   Mensagem.decode(`{"type":"GET","id":1,"key":"${escaped}","timestamp":0}`);
   assertTooLarge(`{"type":"GET","id":1,"key":"${escaped}a","timestamp":0}`, 1);
 });
 
 Deno.test(
-  "checkKey refuses what is empty or no Unicode text, checkValue only the latter",
+  "checkKey refuses an empty text and lone surrogates, checkValue only the latter",
   pure,
   () => {
     checkValue("");
@@ -511,21 +514,25 @@ Deno.test(
   },
 );
 
-Deno.test("the largest messages fit into a frame, however much JSON escapes of them", pure, () => {
-  const most = 2 ** 53 - 1;
-  for (const char of characters) {
-    const key = textOf(char, keyBytesMax);
-    const value = textOf(char, valueBytesMax);
-    const client = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535";
-    const largest = [
-      new Put(most, key, value, client),
-      new GetOk(most, key, value, most),
-      Replication.of(key, value, most),
-    ];
-    for (const message of largest) {
-      const frame = message.encode();
-      assertLessOrEqual(new TextEncoder().encode(frame).length, frameBytesMax);
-      assertEquals(Mensagem.decode(frame), message);
+Deno.test(
+  "the largest messages fit into a frame, even if JSON escapes every character",
+  pure,
+  () => {
+    const most = 2 ** 53 - 1;
+    for (const char of characters) {
+      const key = textOf(char, keyBytesMax);
+      const value = textOf(char, valueBytesMax);
+      const client = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535";
+      const largest = [
+        new Put(most, key, value, client),
+        new GetOk(most, key, value, most),
+        Replication.of(key, value, most),
+      ];
+      for (const message of largest) {
+        const frame = message.encode();
+        assertLessOrEqual(new TextEncoder().encode(frame).length, frameBytesMax);
+        assertEquals(Mensagem.decode(frame), message);
+      }
     }
-  }
-});
+  },
+);

@@ -135,7 +135,7 @@ test("a torn last write is cut off and reported, all before it is there", async 
   assertEquals(await get(server, "a"), "1");
   assertStringIncludes(
     server.errors,
-    `${file}: the last 45 bytes, from byte ${size} on, are no whole write`,
+    `${file}: the last 45 bytes, from byte ${size} on, are not a complete write`,
   );
 });
 
@@ -224,7 +224,7 @@ test(
       }
       assertEquals(await server.code, 1);
       assertStringIncludes(server.errors, `Cannot write to ${dir}: `);
-      assertStringIncludes(server.errors, "Nothing more is confirmed");
+      assertStringIncludes(server.errors, "No further write is acknowledged");
     }
     assert(confirmed > 10 && confirmed < 50, `${confirmed} were confirmed`);
     // With room again it goes on.

@@ -1,0 +1,163 @@
+/**
+ * The keys of one store in etcd: the requests for them, and the entries in the answers.
+ *
+ * @module
+ */
+
+import { keyBytesMax, valueBytesMax } from "../limits.ts";
+import { errorFrom, errorOf } from "./errors.ts";
+import { isRecord, type JsonRecord } from "./json.ts";
+import {
+  headerOf,
+  list,
+  parse,
+  record,
+  revisionOf,
+  type StoredEntry,
+  unexpected,
+  type WatchEvent,
+  type WatchLine,
+} from "./protocol.ts";
+
+const encoder = new TextEncoder();
+
+function base64(text: string): string {
+  return encoder.encode(text).toBase64();
+}
+
+/**
+ * Decodes base64; `undefined` if the bytes are not UTF-8, or more than `bytesMax`.
+ *
+ * @throws {EtcdError} if it is not base64.
+ */
+function textOf(json: unknown, bytesMax: number): string | undefined {
+  if (json === undefined) return "";
+  if (typeof json !== "string") throw unexpected("bytes that are not base64");
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = Uint8Array.fromBase64(json);
+  } catch (cause) {
+    throw unexpected("bytes that are not base64", { cause });
+  }
+  if (bytes.length > bytesMax) return undefined;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * All keys of etcd that begin with a prefix. The bare prefix is not a key of the store: the store's
+ * name is stored there.
+ */
+export class Keyspace {
+  /** What all keys begin with. */
+  readonly prefix: string;
+  readonly #prefixBytes: number;
+
+  /** The keys that begin with `prefix`. */
+  constructor(prefix: string) {
+    this.prefix = prefix;
+    this.#prefixBytes = encoder.encode(prefix).length;
+  }
+
+  /** The body of a request that writes a key. */
+  put(key: string, value: string): string {
+    return `{"key":"${base64(this.prefix + key)}","value":"${base64(value)}"}`;
+  }
+
+  /** The body of a request that reads a key on the asked member alone, which may be behind. */
+  range(key: string): string {
+    return `{"key":"${base64(this.prefix + key)}","serializable":true}`;
+  }
+
+  /** The body of a request that counts the keys, the bare prefix included. */
+  count(): string {
+    return JSON.stringify({ ...this.#all(), serializable: true, count_only: true });
+  }
+
+  /** The body of a transaction that stores `name` as the store's name, or reads the one there. */
+  claim(name: string): string {
+    const key = base64(this.prefix);
+    return JSON.stringify({
+      compare: [{ key, target: "CREATE", create_revision: "0" }],
+      success: [{ request_put: { key, value: base64(name) } }],
+      failure: [{ request_range: { key } }],
+    });
+  }
+
+  /** The body of a request that watches all keys from a revision on. */
+  watch(from: number): string {
+    const how = { start_revision: `${from}`, fragment: true, progress_notify: true };
+    return JSON.stringify({ create_request: { ...this.#all(), ...how } });
+  }
+
+  /** The entry that a read has found; `undefined` if the key does not exist. */
+  entryOf(answer: JsonRecord): StoredEntry | undefined {
+    const [kv] = list(answer, "kvs");
+    return kv === undefined ? undefined : this.#entry(kv);
+  }
+
+  /** The number of keys in the answer to a count. */
+  countOf(answer: JsonRecord): number {
+    return revisionOf(answer, "count");
+  }
+
+  /** The name that a claim has found; `undefined` if the claim stored its own. */
+  claimed(answer: JsonRecord): string | undefined {
+    if (answer.succeeded === true) return undefined;
+    const [response] = list(answer, "responses");
+    const range = record(isRecord(response) ? response : {}, "response_range");
+    return this.entryOf(range)?.value;
+  }
+
+  /** A line of a watch. */
+  watchLine(line: string): WatchLine {
+    const json = parse(line);
+    if (json.error !== undefined) return { kind: "failed", error: errorOf(200, line) };
+    const result = record(json, "result");
+    const compacted = revisionOf(result, "compact_revision");
+    if (compacted > 0) return { kind: "compacted", revision: compacted };
+    if (result.canceled === true) {
+      const reason = `${result.cancel_reason ?? "the watch has ended"}`;
+      return { kind: "failed", error: errorFrom(reason) };
+    }
+    if (result.events !== undefined) {
+      const events = list(result, "events").map((one) => this.#event(one))
+        .filter((event) => event !== undefined);
+      return { kind: "events", events, partial: result.fragment === true };
+    }
+    const created = result.created === true;
+    // When a watch opens, the member may be far ahead of it.
+    return { kind: "progress", created, revision: created ? 0 : headerOf(result).revision };
+  }
+
+  #all(): Record<string, string> {
+    const end = encoder.encode(this.prefix);
+    // The first text after the prefix range. UTF-8 has no byte 255, so the last byte can be raised.
+    end[end.length - 1]! += 1;
+    return { key: base64(this.prefix), range_end: end.toBase64() };
+  }
+
+  /** `undefined` for a key that is not valid here: another program has written it. */
+  #entry(json: unknown): StoredEntry | undefined {
+    if (!isRecord(json)) throw unexpected("a key that is not an object");
+    const key = textOf(json.key, this.#prefixBytes + keyBytesMax);
+    if (key === undefined || !key.startsWith(this.prefix)) return undefined;
+    return {
+      key: key.slice(this.prefix.length),
+      value: textOf(json.value, valueBytesMax),
+      revision: revisionOf(json, "mod_revision"),
+      created: json.version === "1",
+    };
+  }
+
+  #event(json: unknown): WatchEvent | undefined {
+    if (!isRecord(json)) throw unexpected("an event that is not an object");
+    const entry = this.#entry(json.kv);
+    return entry === undefined || entry.key === ""
+      ? undefined
+      : { ...entry, deleted: json.type === "DELETE" };
+  }
+}

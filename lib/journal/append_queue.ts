@@ -1,0 +1,59 @@
+/**
+ * The records of a journal that wait for the disk.
+ *
+ * @module
+ */
+
+/** Collects records into groups, and counts which of them are durable. */
+export class AppendQueue {
+  #records = "";
+  #appended = 0;
+  /** Invariant: never above #appended. */
+  #durable = 0;
+  /** Resolves at the next change of #durable, or when the queue has failed. */
+  #changed = Promise.withResolvers<void>();
+  #failed = false;
+
+  /** Whether no record waits. */
+  get empty(): boolean {
+    return this.#records === "";
+  }
+
+  /** Adds a record at the end. */
+  append(record: string): void {
+    this.#appended++;
+    this.#records += record;
+  }
+
+  /** Takes all waiting records as one group. `count` is the number of records appended so far. */
+  take(): { readonly records: string; readonly count: number } {
+    const records = this.#records;
+    this.#records = "";
+    return { records, count: this.#appended };
+  }
+
+  /** The first `count` records are on the disk. */
+  durable(count: number): void {
+    this.#durable = count;
+    this.#tell();
+  }
+
+  /** No further record will be on the disk. */
+  fail(): void {
+    this.#failed = true;
+    this.#records = "";
+    this.#tell();
+  }
+
+  /** Waits for all records appended so far. Returns whether they are on the disk. */
+  async whenDurable(): Promise<boolean> {
+    const count = this.#appended;
+    while (this.#durable < count && !this.#failed) await this.#changed.promise;
+    return !this.#failed;
+  }
+
+  #tell(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}

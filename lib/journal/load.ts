@@ -1,0 +1,219 @@
+/**
+ * Loads a data directory when a server starts.
+ *
+ * @module
+ */
+
+import { type AnyMensagem, Mensagem } from "../mensagem.ts";
+import { RecoveredState } from "../replication/recovered_state.ts";
+import { JournalError } from "./errors.ts";
+import { type Folder, parseFileName, segmentName, tableName } from "./folder.ts";
+import { formatVersion, headerLine, RecordReader, sealFrame, versionOf } from "./record.ts";
+
+/** Progress is reported once loading has taken this long, and again each time it has. */
+const loadReportMs = 1_000;
+
+/** What a directory held. */
+export interface Loaded {
+  /** The state after all messages. */
+  readonly recovered: RecoveredState;
+  /** The number of the last segment, 0 if there is none. */
+  readonly last: number;
+  /** The bytes of the last segment that are valid. */
+  readonly lastBytes: number;
+  /** The bytes of all segments together. */
+  readonly segmentBytes: number;
+  /** What will be cut off the last segment, for the operator; `undefined` if nothing is. */
+  readonly cut: string | undefined;
+  /** The names of files that are no longer needed. */
+  readonly stale: readonly string[];
+}
+
+/**
+ * Reads everything in a directory, and changes nothing in it.
+ *
+ * @throws {JournalError} if a file is foreign, missing or damaged.
+ */
+export async function load(folder: Folder, report: (line: string) => void): Promise<Loaded> {
+  const { tables, segments, stale } = await namesIn(folder);
+  const base = Math.max(0, ...tables);
+  const needed = segments.filter((number) => number >= base).sort((a, b) => a - b);
+  const first = Math.max(base, 1);
+  needed.forEach((number, index) => {
+    if (number !== first + index) throw missing(folder, first + index);
+  });
+  if (needed.length === 0 && base > 0) throw missing(folder, base);
+  const loader = new Loader(folder, report);
+  if (base > 0) await loader.table(tableName(base));
+  let segmentBytes = 0;
+  let lastBytes = 0;
+  for (const number of needed) {
+    lastBytes = await loader.segment(segmentName(number), number === needed.at(-1));
+    segmentBytes += lastBytes;
+  }
+  loader.done();
+  const old = [
+    ...tables.filter((number) => number < base).map(tableName),
+    ...segments.filter((number) => number < base).map(segmentName),
+  ];
+  return {
+    recovered: loader.recovered,
+    last: needed.at(-1) ?? 0,
+    lastBytes,
+    segmentBytes,
+    cut: loader.cut,
+    stale: [...stale, ...old],
+  };
+}
+
+async function namesIn(
+  folder: Folder,
+): Promise<{ tables: number[]; segments: number[]; stale: string[] }> {
+  const tables: number[] = [];
+  const segments: number[] = [];
+  const stale: string[] = [];
+  for (const name of await folder.list()) {
+    const file = parseFileName(name);
+    if (file?.unfinished) stale.push(name);
+    else if (file !== undefined) (file.kind === "table" ? tables : segments).push(file.number);
+    else if (name !== "lock") {
+      throw new JournalError(
+        `${folder.path} holds ${name}, which is not of this program. Give each server a directory ` +
+          "of its own that is empty at first",
+      );
+    }
+  }
+  return { tables, segments, stale };
+}
+
+function missing(folder: Folder, number: number): JournalError {
+  return new JournalError(
+    `${folder.path}/${segmentName(number)} is missing, and its writes are lost. Restore it, or ` +
+      "empty the directory: the other servers then send this one everything",
+  );
+}
+
+/** Loads one file after the other into one state. */
+class Loader {
+  readonly recovered = new RecoveredState();
+  cut: string | undefined;
+  readonly #folder: Folder;
+  readonly #report: (line: string) => void;
+  readonly #startMs = performance.now();
+  #reportedMs = this.#startMs;
+  #bytes = 0;
+
+  constructor(folder: Folder, report: (line: string) => void) {
+    this.#folder = folder;
+    this.#report = report;
+  }
+
+  /** Loads a table. It must be complete: it gets its name only when it is on the disk. */
+  async table(name: string): Promise<void> {
+    let ended = false;
+    const { reader } = await this.#read(name, (frame, offset) => {
+      if (frame === undefined || ended) throw this.#damaged(name, offset);
+      const message = this.#take(name, frame, offset);
+      ended = message.type === "SNAPSHOT" && message.last;
+    });
+    if (!ended || reader.partialBytes > 0) throw this.#damaged(name, reader.offset);
+  }
+
+  /** Loads a segment. Returns how many of its bytes are valid: all, except in the last segment. */
+  async segment(name: string, last: boolean): Promise<number> {
+    let damagedAt: number | undefined;
+    let after = 0;
+    const { reader, bytes } = await this.#read(name, (frame, offset) => {
+      if (frame === undefined) {
+        if (!last) throw this.#damaged(name, offset);
+        damagedAt ??= offset;
+      } else if (damagedAt === undefined) this.#take(name, frame, offset);
+      // A seal says that everything before it was on the disk. So this is no torn write.
+      else if (`${frame}\n` === sealFrame) throw this.#damaged(name, damagedAt);
+      else after++;
+    });
+    if (reader.partialBytes > 0 && !last) throw this.#damaged(name, reader.offset);
+    const valid = damagedAt ?? reader.offset;
+    if (valid < bytes) this.cut = this.#cutText(name, valid, bytes, after);
+    return valid;
+  }
+
+  /** Reports the end of a load whose progress was reported. */
+  done(): void {
+    if (this.#reportedMs > this.#startMs) this.#tell("loaded");
+  }
+
+  /** Passes each record to `take`. Returns the length of the file without zeros at its end. */
+  async #read(
+    name: string,
+    take: (frame: string | undefined, offset: number) => void,
+  ): Promise<{ reader: RecordReader; bytes: number }> {
+    const reader = new RecordReader();
+    let read = 0;
+    let bytes = 0;
+    for await (const part of this.#folder.read(name)) {
+      const last = part.findLastIndex((byte) => byte !== 0);
+      if (last >= 0) bytes = read + last + 1;
+      read += part.length;
+      this.#bytes += part.length;
+      for (const { frame, offset } of reader.push(part)) take(frame, offset);
+      this.#checkHeader(name, reader.header);
+      this.#progress();
+    }
+    this.#checkHeader(name, reader.header ?? "");
+    return { reader, bytes };
+  }
+
+  #checkHeader(name: string, header: string | undefined): void {
+    if (header === undefined || header === headerLine.slice(0, -1)) return;
+    const version = versionOf(header);
+    throw new JournalError(
+      version === 0
+        ? `${this.#folder.path}/${name} is not a file of this program, or its first line is damaged`
+        : `${this.#folder.path}/${name} has format ${version}, and this program reads format ` +
+          `${formatVersion}: use the version that wrote it`,
+    );
+  }
+
+  #take(name: string, frame: string, offset: number): AnyMensagem {
+    try {
+      const message = Mensagem.decode(frame);
+      if (this.recovered.add(message)) return message;
+    } catch (cause) {
+      throw this.#damaged(name, offset, cause);
+    }
+    throw this.#damaged(name, offset);
+  }
+
+  #cutText(name: string, valid: number, bytes: number, after: number): string {
+    const records = after > 0 ? ` (${after} records among them are valid)` : "";
+    return `${this.#folder.path}/${name}: the last ${
+      bytes - valid
+    } bytes, from byte ${valid} on, ` +
+      `are not a complete write and are cut off${records}. The server ended before they were on ` +
+      "the disk, and nothing in them was acknowledged, unless the file was cut by hand";
+  }
+
+  #damaged(name: string, offset: number, cause?: unknown): JournalError {
+    return new JournalError(
+      `${this.#folder.path}/${name} is damaged at byte ${offset}, and nothing was changed. Restore ` +
+        "the directory, or empty it: the other servers then send this one everything",
+      { cause },
+    );
+  }
+
+  #progress(): void {
+    const now = performance.now();
+    if (now - this.#reportedMs < loadReportMs) return;
+    this.#reportedMs = now;
+    this.#tell("loading");
+  }
+
+  #tell(verb: string): void {
+    const seconds = ((performance.now() - this.#startMs) / 1000).toFixed(1);
+    const mebibytes = (this.#bytes / (1024 * 1024)).toFixed(0);
+    this.#report(
+      `${verb} ${this.#folder.path}: ${this.recovered.store.size} keys, ${mebibytes} MiB read, ${seconds} s`,
+    );
+  }
+}

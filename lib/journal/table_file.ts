@@ -1,0 +1,87 @@
+/**
+ * Writes a table to a file, so that the segments before it can be removed.
+ *
+ * @module
+ */
+
+import { Join, Snapshot, type SnapshotEntry } from "../mensagem.ts";
+import type { JournalSummary } from "../replication/recovered_state.ts";
+import type { Entry, Store } from "../replication/store.ts";
+import { type Folder, parseFileName, tableName, unfinishedName } from "./folder.ts";
+import { headerLine, recordOf } from "./record.ts";
+
+/** A chunk is closed at this many keys, so that the event loop is never blocked for long. */
+export const tableChunkKeysMax = 4_096;
+
+/** A chunk is closed at this much text, in UTF-16 units. */
+const tableChunkChars = 256 * 1024;
+
+const encoder = new TextEncoder();
+/** A JOIN says that the server follows. The leader's address has no meaning in a file. */
+const follows = new Join("0.0.0.0:1", "", 0);
+
+/** What {@linkcode writeTable} writes. */
+export interface TableContents {
+  /** All but the entries. */
+  readonly summary: JournalSummary;
+  /** The entries. They may change while they are written: the segments have the changes. */
+  readonly store: Store;
+  /** See {@linkcode tableChunkKeysMax}. */
+  readonly chunkKeysMax: number;
+}
+
+/**
+ * Writes an unfinished table, chunk by chunk between other work. Stops once `stopped` returns true.
+ * Returns whether the table is complete.
+ */
+export async function writeTable(
+  folder: Folder,
+  number: number,
+  { summary, store, chunkKeysMax }: TableContents,
+  stopped: () => boolean,
+): Promise<boolean> {
+  const file = await folder.create(unfinishedName(tableName(number)));
+  try {
+    const head = summary.messages(follows).map((message) => recordOf(message.encode()));
+    file.write(encoder.encode(headerLine + head.join("")));
+    for (const chunk of chunksOf(store, chunkKeysMax)) {
+      file.write(encoder.encode(recordOf(chunk.encode())));
+      await file.sync(); // other work goes on meanwhile
+      if (stopped()) return false;
+    }
+    return true;
+  } finally {
+    file.close();
+  }
+}
+
+/** Gives a table its name, and removes the files that it replaces. */
+export async function publishTable(folder: Folder, number: number): Promise<void> {
+  const name = tableName(number);
+  await folder.rename(unfinishedName(name), name);
+  for (const old of await folder.list()) {
+    const file = parseFileName(old);
+    if (file !== undefined && !file.unfinished && file.number < number) await folder.remove(old);
+  }
+}
+
+/** The entries in chunks. Keys that are added meanwhile may be left out. */
+function* chunksOf(store: Store, chunkKeysMax: number): Iterable<Snapshot> {
+  const entries: Iterator<[string, Entry]> = store.entries();
+  let left = store.size;
+  do {
+    const chunk: SnapshotEntry[] = [];
+    let chars = 0;
+    while (left > 0 && chunk.length < chunkKeysMax && chars < tableChunkChars) {
+      const next = entries.next();
+      if (next.done) left = 0; // the table was cleared meanwhile
+      else {
+        const [key, { value, timestamp }] = next.value;
+        chunk.push([key, value, timestamp]);
+        chars += key.length + value.length;
+        left--;
+      }
+    }
+    yield new Snapshot(chunk, left === 0);
+  } while (left > 0);
+}

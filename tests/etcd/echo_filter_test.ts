@@ -1,0 +1,91 @@
+import { assertEquals } from "@std/assert";
+import { EchoFilter, type UnansweredPut } from "../../lib/etcd/echo_filter.ts";
+import type { WatchEvent } from "../../lib/etcd/protocol.ts";
+import { Random } from "../support/random.ts";
+
+const pure = { permissions: "none" } as const;
+
+function event(revision: number, key = "k", value = "v"): WatchEvent {
+  return { key, value, revision, created: false, deleted: false };
+}
+
+function filtering(heldMax = 100): { filter: EchoFilter; others: number[] } {
+  const others: number[] = [];
+  return { filter: new EchoFilter(({ revision }) => others.push(revision), heldMax), others };
+}
+
+Deno.test("an own write is not passed on, whether watch or answer comes first", pure, () => {
+  const { filter, others } = filtering();
+  const write = { key: "k", value: "v" };
+  filter.begin(write);
+  filter.end(write, 5);
+  filter.show(event(5));
+  filter.begin(write);
+  filter.show(event(6));
+  filter.end(write, 6);
+  filter.show(event(7));
+  assertEquals(others, [7]);
+});
+
+Deno.test(
+  "a write that may be an own one holds back those after it until the answer",
+  pure,
+  () => {
+    const { filter, others } = filtering();
+    const write = { key: "k", value: "v" };
+    filter.begin(write);
+    filter.show(event(4, "k", "other"));
+    filter.show(event(5));
+    filter.show(event(6, "other"));
+    assertEquals(others, [4]);
+    filter.end(write);
+    assertEquals(others, [4, 5, 6]);
+  },
+);
+
+Deno.test("with too many held back the oldest is passed on", pure, () => {
+  const { filter, others } = filtering(2);
+  filter.begin({ key: "k", value: "v" });
+  for (const revision of [1, 2, 3, 4]) filter.show(event(revision));
+  assertEquals(others, [1, 2]);
+});
+
+Deno.test(
+  "over random schedules exactly the writes of others are passed on, once and in order",
+  pure,
+  () => {
+    const seed = Math.floor(Math.random() * 2 ** 32);
+    const random = new Random(seed);
+    for (let run = 0; run < 500; run++) {
+      const { filter, others } = filtering();
+      const expected: number[] = [];
+      /** Applied in etcd, but not yet shown by the watch or answered. */
+      const onWatch: WatchEvent[] = [];
+      const answers: { write: UnansweredPut; revision: number }[] = [];
+      for (let revision = 1; revision <= 30;) {
+        const write = { key: `k${random.below(2)}`, value: `v${random.below(2)}` };
+        switch (random.below(4)) {
+          case 0:
+            filter.begin(write);
+            answers.push({ write, revision });
+            onWatch.push(event(revision++, write.key, write.value));
+            break;
+          case 1:
+            expected.push(revision);
+            onWatch.push(event(revision++, write.key, write.value));
+            break;
+          case 2:
+            if (onWatch.length > 0) filter.show(onWatch.shift()!);
+            break;
+          default: {
+            const [answer] = answers.splice(random.below(answers.length || 1), 1);
+            if (answer !== undefined) filter.end(answer.write, answer.revision);
+          }
+        }
+      }
+      for (const one of onWatch) filter.show(one);
+      for (const { write, revision } of answers) filter.end(write, revision);
+      assertEquals(others, expected, `seed ${seed}, run ${run}`);
+    }
+  },
+);
