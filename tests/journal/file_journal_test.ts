@@ -500,12 +500,12 @@ Deno.test("gaps and role survive a compaction", pure, async () => {
   }
   await writer.journal.close();
   assert(!folder.names.includes("journal-1"), `${folder.names}`);
-  const { recovered, ...journal } = await FileJournal.open(folder, silent).then((one) => ({
-    recovered: one.recovered,
+  const { saved, ...journal } = await FileJournal.open(folder, silent).then((one) => ({
+    saved: one.recovered,
     close: () => one.close(),
   }));
   await journal.close();
-  assertEquals([recovered.led, recovered.gaps, recovered.timestamp], [true, [[5, 1_000]], 1_100]);
+  assertEquals([saved.led, saved.gaps, saved.timestamp], [true, [[5, 1_000]], 1_100]);
 });
 
 Deno.test("what a new process loads is synced before it goes on", pure, async () => {
