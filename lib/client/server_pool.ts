@@ -75,8 +75,8 @@ export class ServerPool {
   }
 
   /**
-   * Draws one of the servers that are not in `asked` and have not failed just before. `undefined` if
-   * there is none.
+   * Draws one of the servers that are not in `asked` and are not avoided after a failure.
+   * `undefined` if there is none.
    */
   draw(asked: ReadonlySet<PooledServer>): PooledServer | undefined {
     const now = performance.now();
@@ -135,10 +135,7 @@ export class ServerPool {
   }
 }
 
-/**
- * A random time between half of `ms` and all of it. Clients that failed together then do not come
- * back together.
- */
+/** A random time from half of `ms` to `ms`, so that clients that failed together spread out. */
 export function jittered(ms: number, random: () => number): number {
   return ms * (0.5 + random() / 2);
 }

@@ -56,8 +56,8 @@ export class Session {
   }
 
   /**
-   * Whether the session may be used with this cluster. The first cluster that is named becomes the
-   * session's own. With any other the timestamps mean nothing. "" (no cluster yet) always fits.
+   * Whether the session may be used with this cluster. The first id that is given becomes the
+   * session's own; at other clusters its timestamps mean nothing. "" (no cluster yet) always fits.
    */
   belongsTo(cluster: string): boolean {
     if (cluster === "") return true;
