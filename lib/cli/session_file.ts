@@ -1,5 +1,5 @@
 /**
- * A client's session in a file, which one command hands on to the next.
+ * A client's session in a file, for the next command.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { SessionError } from "../client/errors.ts";
 import { type ExportedSession, Session } from "../client/session.ts";
 import { UsageError } from "./flags.ts";
 
-/** Longest session file that is read, in bytes. */
+/** The longest session file, in bytes. */
 export const sessionBytesMax = 64 * 1024 * 1024;
 
 /**
