@@ -51,7 +51,7 @@ export async function main(
   return 1;
 }
 
-/** Serves until `stop` resolves, or until the journal fails: then the error is returned. */
+/** Serves until `stop` resolves or the journal fails. Returns the error of the journal. */
 async function serve(
   config: ServerConfig,
   prints: ServerConsole,

@@ -79,7 +79,8 @@ export class History {
   }
 
   /**
-   * Checks and records an answer other than ERROR. Returns `false` for TRY_OTHER_SERVER_OR_LATER.
+   * Checks and records an answer other than ERROR. Returns whether the request was served: `false` for
+   * TRY_OTHER_SERVER_OR_LATER.
    *
    * @throws {Violation} if it breaks a guarantee.
    */

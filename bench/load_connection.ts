@@ -83,7 +83,7 @@ export class LoadConnection {
     return this.#finishing;
   }
 
-  /** Sends the requests that are due, up to the limit in flight. Call it whenever one may be due. */
+  /** Sends the requests that are due, up to the limit in flight. Call it if one may be due. */
   ask(): void {
     const { work, pace, inFlight, now } = this.#asking;
     if (this.#finishing || !this.#open) return;

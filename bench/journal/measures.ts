@@ -18,7 +18,7 @@ export const keyBytes = 16;
 const fewKeys = 1_000;
 const warmUpMs = 500;
 const probeMs = 1;
-/** How long it may take to load many keys. */
+/** The time limit for loading many keys. */
 const loadMsMax = 120_000;
 /** The number of writes that are made together to fill a table. */
 const fillGroup = 10_000;

@@ -167,7 +167,7 @@ export async function measureSnapshot(
     snapshotMs = performance.now() - fromMs;
     memory = memoryOf("the new follower", await process.residentBytes(), history.values.keys);
   });
-  const pause = "longest latency of a request every ms to the leader";
+  const pause = "longest latency of a STATUS at the leader";
   return [
     {
       what: `snapshot of ${history.values.keys} keys under load, from the command to in sync`,

@@ -41,8 +41,8 @@ deno task bench:peers [FLAGS]
   --help        this text
 
 It needs Linux. redis-server, etcd and ZooKeeper (Debian's package) take part if they are installed.
-Data and console lines go to a temporary folder in /dev/shm (memory) if that exists. Data directories
-go to the system's temporary folder (disk). Both folders are removed at the end.
+Data and console lines go to a temporary folder in /dev/shm (memory) if that exists, data directories
+to the system's temporary folder (disk). Both folders are removed at the end.
 `;
 
 /** The columns of both tables: the connections, and the requests in flight on each. */

@@ -337,7 +337,7 @@ function ours(name: string, servers: ServerCluster): { system: System; follower:
   return { system, follower };
 }
 
-/** The same servers with etcd as their engine. The first one is connected to etcd's leader. */
+/** The same servers on etcd. The first one is connected to etcd's leader. */
 export async function startOursOnEtcd(
   stack: AsyncDisposableStack,
   folder: string,

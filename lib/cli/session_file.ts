@@ -23,7 +23,7 @@ export class SessionFile {
   /**
    * Checks the permissions, without a prompt.
    *
-   * @throws {UsageError} if this process may not read and write the file and the two beside it.
+   * @throws {UsageError} if this process may not read and write the file, its lock and its new copy.
    */
   constructor(path: string) {
     if (path === "") throw new UsageError("--session must name a file");
@@ -61,7 +61,7 @@ export class SessionFile {
   /**
    * Stores a session, merged with the one that the file holds by now.
    *
-   * @throws {UsageError} if the file now holds a session of another cluster, or something else.
+   * @throws {UsageError} if the file now holds a session of another cluster, or no session.
    */
   async write(seen: ExportedSession): Promise<void> {
     const folder = this.#path.replace(/[^/\\]*$/, "");

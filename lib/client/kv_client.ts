@@ -45,7 +45,7 @@ export {
 } from "./errors.ts";
 export type { ExportedSession } from "./session.ts";
 
-/** The longest deadline of a request, in milliseconds: 24.8 days, the most that a timer can count. */
+/** The longest `timeoutMs`: 24.8 days, the most that a timer can count. */
 export const requestTimeoutMsMax = 2 ** 31 - 1;
 
 /** The options of a client. */
@@ -145,7 +145,7 @@ export type StatusResult = ReachableServer | UnreachableServer;
  * - A PUT is tried again only if it is certain that it was not applied. A PUT whose outcome is
  *   unknown is never repeated.
  * - It keeps one connection to each server, made when first needed, for any number of requests at
- *   once. A server that has failed is not asked for a moment.
+ *   once. For a short time it sends nothing to a server that has failed.
  *
  * Requests that are made without waiting for each other may be carried out in any order.
  */
@@ -230,7 +230,7 @@ export class KvClient implements AsyncDisposable, Disposable {
    * @throws {MensagemError} if the key is empty, over 1,024 bytes, or cannot be written in UTF-8.
    * @throws {RangeError} if `timeoutMs` is not above 0, or too long for a timer.
    * @throws {StaleError} if every server that answered is behind what this client has seen.
-   * @throws {UnavailableError} if no server answered.
+   * @throws {UnavailableError} if no server could answer it.
    * @throws {ClusterResetError} if a server belongs to another cluster than before.
    * @throws the signal's reason if it is aborted.
    */

@@ -171,7 +171,7 @@ export class ServerConnection implements Receiver {
     }
   }
 
-  /** Does nothing: answers are handed on one by one. */
+  /** Does nothing: each answer has been passed on already. */
   end(): void {}
 
   /** Ends the connection, because a line is no message, or neither an answer nor an event. */
@@ -205,7 +205,7 @@ export class ServerConnection implements Receiver {
   /** Sends the first message of a connection that was just made. */
   #greet(connection: Connection, secret: Secret | undefined): void {
     if (this.#state === "failed") return connection.abort(); // it was closed in the same turn
-    // As between servers, reading must never pause: the server sends no requests that would pile up.
+    // Reading never pauses, as between servers: the server sends no requests that could pile up.
     connection.betweenServers = true;
     if (secret === undefined) return this.#check(connection);
     this.#handshake = new DiallerHandshake(secret, "client");

@@ -39,9 +39,9 @@ async function run(input: string) {
   return { code, screen: terminal.screen, errors: terminal.errors };
 }
 
-// The session
+// The menu
 
-Deno.test("a session from a pipe, character by character", async () => {
+Deno.test("the menu with input from a pipe, character by character", async () => {
   await using server = await TestServer.alone();
   const { code, screen, errors } = await run(
     `${init(server.address)}PUT\ncor\nazul\nGET\ncor\nGET\nnada\nPUT\ncor\nverde\nGET\ncor\n`,
@@ -64,7 +64,7 @@ Deno.test("a session from a pipe, character by character", async () => {
   assertEquals([code, errors], [0, ""]);
 });
 
-Deno.test("a session at a terminal, character by character", async () => {
+Deno.test("the menu at a terminal, character by character", async () => {
   await using server = await TestServer.alone();
   const terminal = new FakeTerminal();
   const ended = main([], terminal);

@@ -57,7 +57,7 @@ function localhost(port: number) {
   return { hostname: "127.0.0.1", port };
 }
 
-Deno.test("three servers from their keyboards: each console, character by character", async () => {
+Deno.test("three servers that ask for their addresses: each console, character by character", async () => {
   const [a, b, c] = freePorts(3) as [number, number, number];
   await using leader = new ServerRole([], new FakeTerminal(`127.0.0.1\n${a}\n127.0.0.1\n${a}\n`));
   await using near = new ServerRole([], new FakeTerminal(`\r\n ${b} \r\n\r\n${a}\r\n`));

@@ -43,7 +43,7 @@ Deno.test("no server listens: not applied", async () => {
   await assertFails({ address: deadAddress() }, { ...notApplied, message: "" });
 });
 
-Deno.test("a server that accepts and never answers: not applied, because nothing was sent", async () => {
+Deno.test("a server that accepts and never answers: not applied, because no PUT or GET was sent", async () => {
   await using server = new FakeServer(() => {});
   // The PUT waits for the answer to STATUS, which never comes.
   await assertFails(server, { ...notApplied, message: "no answer within 200 ms" });
