@@ -83,7 +83,7 @@ Deno.test("the menu at a terminal, character by character", async () => {
   const questions = [10_097, 10_098, 10_099].map((preset, index) =>
     `IP do servidor ${index + 1} [127.0.0.1]: Porta do servidor ${index + 1} [${preset}]: `
   );
-  // A terminal shows by itself what is typed.
+  // The terminal itself shows what is typed.
   assertEquals(
     terminal.screen,
     `${menu}${questions.join("")}${menu}Key: Value: ${putOk}${menu}\n`,

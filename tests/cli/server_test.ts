@@ -253,7 +253,7 @@ Deno.test("a terminal asks again after a wrong answer", async () => {
   await eventually("it complains", () => terminal.errors.endsWith("Porta inválida: muitas\n"));
   terminal.type(`${port}\n`);
   await role.reported(`serving on 127.0.0.1:${port}`);
-  // A terminal shows by itself what is typed.
+  // The terminal itself shows what is typed.
   assertEquals(terminal.screen, "IP [127.0.0.1]: IP [127.0.0.1]: Porta [10097]: Porta [10097]: ");
 });
 

@@ -160,7 +160,7 @@ Deno.test("a PUT that is answered UNAVAILABLE late is not sent again, so that it
   await using late = new FakeServer(async (wire) => {
     for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
       puts++;
-      await delay(0.7 * shortMs); // as a leader does that waits for followers
+      await delay(0.7 * shortMs); // as a leader that waits for followers
       await wire.write(`${JSON.stringify(errorReply(JSON.parse(line), "UNAVAILABLE"))}\n`);
     }
   });

@@ -279,7 +279,7 @@ Deno.test("closing ends the pauses between rounds", async () => {
   const client = new KvClient([deadAddress()], { timeoutMs: 60_000 });
   const get = client.get("cor");
   get.catch(() => {});
-  await client.get("cor", { timeoutMs: 100 }).catch(() => {}); // it is in a pause, most likely
+  await client.get("cor", { timeoutMs: 100 }).catch(() => {}); // now it probably pauses between rounds
   await within("it closes", client.close());
   await assertRejects(() => get, UnavailableError, "the client was closed");
 });
