@@ -1,11 +1,11 @@
 /**
- * The rules of the house that `deno lint` checks: which folder may import which, what a pure folder
- * may not touch, and who may open sockets and files. CONTRIBUTING.md draws the folders.
+ * The rules of this project that `deno lint` checks: what each folder may import, what a pure folder
+ * may not use, and which folders may open sockets and files. CONTRIBUTING.md draws the folders.
  *
  * @module
  */
 
-/** The parts of the project, and what the files of each may import besides their own part. */
+/** The parts of the project, and the other parts and packages that each may import. */
 const imports: Readonly<Record<string, readonly string[]>> = {
   limits: [],
   fifo: [],
@@ -26,7 +26,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   bench: ["lib", "@std/async"],
 };
 
-/** What a pure part may not touch. Messages and the time go in, messages and prints come out. */
+/** The globals that a pure part may not use. */
 const impure = new Set([
   ...["Deno", "Date", "performance", "fetch", "crypto", "WebSocket", "process", "navigator"],
   ...["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "Math.random"],
@@ -37,7 +37,7 @@ const sockets = /^(Deno\.(connect|connectTls|listen|listenTls|startTls|listenDat
 const files =
   /^Deno\.(open|create|read(Text)?File|readDir|write(Text)?File|mkdir|remove|rename|copyFile|l?stat|truncate|link|symlink|makeTemp(Dir|File)|FsFile)(Sync)?$/;
 
-/** The part that a file belongs to: `lib/net/dial.ts` to "net"; `undefined` if no rule holds. */
+/** The part of a file: "net" for `lib/net/dial.ts`. `undefined` if the file may import anything. */
 function partOf(path: string): string | undefined {
   const [top, second] = path.split("/");
   if (top === "lib") return second?.replace(/\.ts$/, "");
@@ -45,7 +45,7 @@ function partOf(path: string): string | undefined {
   return path === "server.ts" || path === "client.ts" ? "roles" : undefined;
 }
 
-/** The path of a linted file below the project, with `/`. */
+/** The path of a linted file from the root of the project, with `/` between folders. */
 function projectPath(filename: string): string {
   const root = new URL("../", import.meta.url).pathname;
   const path = filename.replaceAll("\\", "/").replace(/^\/?([A-Za-z]:)/, "/$1");
@@ -68,7 +68,7 @@ function whyNotImport(path: string, part: string, specifier: string): string | u
   return ok ? undefined : `${part} may not import ${target}`;
 }
 
-/** The name that an identifier begins, as in `Deno.open`, with at most one member. */
+/** The name of an identifier, with the member that follows it, if any: `Deno.open`. */
 function nameOf(node: Deno.lint.Identifier): string {
   const { parent } = node;
   return parent.type === "MemberExpression" && parent.object === node &&
@@ -77,7 +77,7 @@ function nameOf(node: Deno.lint.Identifier): string {
     : node.name;
 }
 
-/** Whether an identifier is the name of a member, a field or an import, and refers to nothing. */
+/** Whether an identifier only names a member or a field, and refers to no variable. */
 function isMemberName(node: Deno.lint.Identifier): boolean {
   const { parent } = node;
   if (parent.type === "MemberExpression") return parent.property === node && !parent.computed;
@@ -92,12 +92,12 @@ function whyNotUse(path: string, part: string, name: string): string | undefined
     return `${part} is pure: it may not use ${name}`;
   }
   if (!path.startsWith("lib/")) return undefined;
-  if (sockets.test(name) && part !== "net") return `only lib/net opens sockets, not ${name}`;
+  if (sockets.test(name) && part !== "net") return `only lib/net opens sockets: not ${name}`;
   if (object === "fetch" && part !== "etcd") return "only lib/etcd uses fetch";
-  const keepsFiles = part === "journal" || path === "lib/cli/session_file.ts" ||
+  const mayUseFiles = part === "journal" || path === "lib/cli/session_file.ts" ||
     path === "lib/cli/tls_flags.ts";
-  return files.test(name) && !keepsFiles
-    ? `only lib/journal touches files, not ${name}`
+  return files.test(name) && !mayUseFiles
+    ? `only lib/journal, and two files of lib/cli, use files: not ${name}`
     : undefined;
 }
 
