@@ -33,9 +33,27 @@ const impure = new Set([
 ]);
 const pure = new Set(["limits", "fifo", "wire", "mensagem", "auth", "replication"]);
 
-const sockets = /^(Deno\.(connect|connectTls|listen|listenTls|startTls|listenDatagram)|WebSocket)$/;
-const files =
-  /^Deno\.(open|create|read(Text)?File|readDir|write(Text)?File|mkdir|remove|rename|copyFile|l?stat|truncate|link|symlink|makeTemp(Dir|File)|FsFile)(Sync)?$/;
+/** The members of `Deno` that open neither sockets nor files: every part that is not pure may use them. */
+const harmless = new Set([
+  ...["addSignalListener", "args", "build", "env", "errors", "exit", "memoryUsage", "noColor"],
+  ...["permissions", "stderr", "stdin", "stdout"],
+]);
+
+/** The other members that a part of `lib` may use, as a pattern. */
+const special: Readonly<Record<string, RegExp>> = {
+  net: /^(connect|connectTls|listen|listenTls|startTls)$/,
+  journal: /^(mkdir|open|readDir|remove|rename|stat|SeekMode)$/,
+  metrics: /^serve$/,
+  etcd: /^createHttpClient$/,
+  "lib/cli/session_file.ts": /^(mkdir|open|readTextFile|rename|stat|writeTextFile)$/,
+  "lib/cli/tls_flags.ts": /^readTextFileSync$/,
+};
+
+/** The modules of Node.js that a part of `lib` may import. */
+const nodeModules: Readonly<Record<string, RegExp>> = {
+  net: /^node:(crypto|stream|tls)$/,
+  journal: /^node:zlib$/,
+};
 
 /** The part of a file: "net" for `lib/net/dial.ts`. `undefined` if the file may import anything. */
 function partOf(path: string): string | undefined {
@@ -57,7 +75,8 @@ function whyNotImport(path: string, part: string, specifier: string): string | u
   const allowed = imports[part];
   if (allowed === undefined) return `lib/${part} is not a part that tools/lint_plugin.ts knows`;
   if (!specifier.startsWith(".")) {
-    const mayNode = specifier.startsWith("node:") && !pure.has(part) && part !== "client";
+    const mayNode = specifier.startsWith("node:") &&
+      (path.startsWith("lib/") ? nodeModules[part]?.test(specifier) : part !== "roles");
     const known = allowed.some((one) => one.startsWith("@") && specifier.startsWith(one));
     return mayNode || known ? undefined : `${part} may not import "${specifier}"`;
   }
@@ -85,20 +104,21 @@ function isMemberName(node: Deno.lint.Identifier): boolean {
 }
 
 /** Why a file may not use a global; `undefined` if it may. */
-function whyNotUse(path: string, part: string, name: string): string | undefined {
-  const [object] = name.split(".");
+function whyNotUse(path: string, part: string, node: Deno.lint.Identifier): string | undefined {
+  const name = nameOf(node);
+  const [object, member] = name.split(".");
   const isImpure = impure.has(name) || impure.has(object!);
   if (pure.has(part) && isImpure && !(part === "auth" && object === "crypto")) {
     return `${part} is pure: it may not use ${name}`;
   }
   if (!path.startsWith("lib/")) return undefined;
-  if (sockets.test(name) && part !== "net") return `only lib/net opens sockets: not ${name}`;
+  if (object === "globalThis") return "lib may not use globalThis: it hides what is used";
+  if (object === "WebSocket") return "only lib/net opens sockets: not WebSocket";
   if (object === "fetch" && part !== "etcd") return "only lib/etcd uses fetch";
-  const mayUseFiles = part === "journal" || path === "lib/cli/session_file.ts" ||
-    path === "lib/cli/tls_flags.ts";
-  return files.test(name) && !mayUseFiles
-    ? `only lib/journal, and two files of lib/cli, use files: not ${name}`
-    : undefined;
+  if (object !== "Deno" || (node.parent.type as string) === "TSQualifiedName") return undefined; // a type
+  if (member === undefined) return "lib may not use Deno as a value: it hides what is used";
+  const may = harmless.has(member) || special[part]?.test(member) || special[path]?.test(member);
+  return may ? undefined : `${part} may not use ${name}: see tools/lint_plugin.ts`;
 }
 
 const plugin: Deno.lint.Plugin = {
@@ -130,7 +150,7 @@ const plugin: Deno.lint.Plugin = {
         return {
           Identifier(node) {
             if (isMemberName(node)) return;
-            const message = whyNotUse(path, part, nameOf(node));
+            const message = whyNotUse(path, part, node);
             if (message !== undefined) context.report({ node, message });
           },
         };
