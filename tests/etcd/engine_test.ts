@@ -177,7 +177,7 @@ Deno.test("a PUT that etcd never answers is UNKNOWN_OUTCOME within its time, and
   assertEquals((await stage.put("cor", "azul")).type, "PUT_OK");
 });
 
-Deno.test("without a connection a PUT is not applied; with one but no answer that is unknown", async () => {
+Deno.test("a PUT without a connection is not applied; with a connection but no answer, its outcome is unknown", async () => {
   const { port } = deadAddress();
   for (
     const url of [`http://127.0.0.1:${port}`, `https://127.0.0.1:${port}`, "http://127.0.0.1:1"]
@@ -195,7 +195,7 @@ Deno.test("without a connection a PUT is not applied; with one but no answer tha
 
 for (const [what, ends] of [["", false], [" and etcd stops listening", true]] as const) {
   Deno.test(`a PUT whose connection breaks after it was sent${what} is UNKNOWN_OUTCOME, and is not sent again`, async () => {
-    // A proxy before etcd. It cuts a connection once a whole PUT has come on it.
+    // A proxy in front of etcd. It cuts a connection once a whole PUT has come on it.
     let puts = 0;
     const listener = Deno.listen({ ...anyPort });
     await using etcd = new FakeEtcd();
@@ -427,7 +427,7 @@ Deno.test("writes that etcd has compacted are reported, and the watch goes on wi
   assertEquals((await stage.ask({ type: "STATUS" })).keys, 3);
 });
 
-Deno.test("progress without writes moves the watch on, so that a compaction of other data is not reported", async () => {
+Deno.test("progress without writes advances the watch, so that a compaction of other data is not reported", async () => {
   await using stage = await Stage.start();
   stage.etcd.revision = 500; // writes to other prefixes
   stage.member.sendRaw({ result: { header: stage.member.header } });
