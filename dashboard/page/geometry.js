@@ -18,7 +18,7 @@
  *
  * @param {Box} from
  * @param {Box} to
- * @param {boolean} around whether the curve goes around what is between the boxes
+ * @param {boolean} around whether the curve goes around a box between the two
  * @returns {Curve}
  */
 export function curveBetween(from, to, around) {

@@ -53,7 +53,7 @@ export class Layout {
   }
 
   /**
-   * The curve on which messages go from one end to the other. An end that is no server is a client.
+   * The curve on which messages go from one end to the other. An end that is not a server is a client.
    *
    * @param {string} from
    * @param {string} to

@@ -36,7 +36,7 @@ export function cellOf(state, key, server) {
 }
 
 /**
- * The number of keys of which the dashboard knows the server's copy.
+ * The number of keys for which the dashboard knows the server's copy.
  *
  * @param {State} state
  * @param {string} server
