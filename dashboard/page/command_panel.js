@@ -24,7 +24,7 @@ const valueInput = byId("value");
 /** @type {HTMLButtonElement} */
 const demoButton = byId("demo");
 
-/** The panel of commands. They act on the servers as they are now, even if the page shows the past. */
+/** The panel of commands. They act on the servers of now, even if the page shows the past. */
 export class CommandPanel {
   /** The number of the client that sends PUTs and GETs. */
   client = 1;

@@ -37,7 +37,7 @@ const narrowPx = 560;
  * @property {number} withheld writes that the fault keeps from the server
  */
 
-/** Boxes for clients and servers, edges between them, and the messages that move along the edges. */
+/** Boxes for clients and servers, edges between them, and messages that move along the edges. */
 export class Diagram {
   /** The messages that move. */
   animation;

@@ -14,7 +14,7 @@ import { apply, copyState } from "./state.js";
 export const segmentItemsMax = 256;
 /** Items that a recording keeps. */
 export const itemsMax = 20_000;
-/** Segments that a recording keeps: more than its items need, because the feed sends keyframes too. */
+/** Segments that a recording keeps: more than the items need, as the feed sends keyframes too. */
 export const segmentsMax = 128;
 
 /**
@@ -90,8 +90,8 @@ export class Recording {
   }
 
   /**
-   * Whether a segment begins at a position. If items were lost, the state there does not follow from
-   * the item before.
+   * Whether a segment begins at a position. If items were lost, the state there does not follow
+   * from the item before.
    *
    * @param {number} position
    */

@@ -60,7 +60,7 @@ export function writesBehind(state, follower) {
 }
 
 /**
- * The messages that an item stands for, in the order in which they were sent.
+ * The messages that an item stands for, in the order of sending.
  *
  * @param {State} state the state after the item
  * @param {Item} item

@@ -94,8 +94,8 @@ export class Clients implements AsyncDisposable {
   }
 
   /**
-   * Takes the id of the cluster that a server belongs to, "" if it has none yet. If the cluster is not
-   * the same as before, the clients forget all timestamps: they mean nothing in another cluster.
+   * Takes the id of the cluster that a server belongs to, "" if it has none yet. If it is not the
+   * same cluster as before, the clients forget all timestamps: they mean nothing in another cluster.
    */
   belongsTo(cluster: string): void {
     if (cluster === "" || cluster === this.#cluster) return;

@@ -145,7 +145,7 @@ export class Observer implements AsyncDisposable {
     if (missed > 0 || Object.values(since).some((count) => count > 0)) {
       this.#take({ kind: "counts", at, server, counts: since, missed });
     }
-    // If the table is too large, the first EVENTS has only a part of it: reconnecting would not help.
+    // The first EVENTS has only a part of a table that is too large: reconnecting would not help.
     if (missed > 0 && before !== undefined) this.#incomplete = true;
     else if (this.#incomplete && performance.now() - this.#dialledMs > reconnectMinMs) {
       connection.close(tableIncomplete);

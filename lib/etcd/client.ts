@@ -141,8 +141,8 @@ export class EtcdClient implements Disposable {
   }
 
   /**
-   * The writes from a revision on, until `signal` is aborted or etcd ends the watch. The watch fails
-   * if it is not open within `withinMs`.
+   * The writes from a revision on, until `signal` is aborted or etcd ends the watch. The watch
+   * fails if it is not open within `withinMs`.
    *
    * @throws {EtcdError} if the watch breaks off.
    */

@@ -50,10 +50,10 @@ export class EtcdError extends Error {
 }
 
 /**
- * The errors that etcd returns before it proposes a write to its members, or when all members refuse
- * to apply it. After these errors it is certain that nothing was written, with one exception: the
- * write that fills the database is applied, and gets "no space" like the writes after it, which are
- * not applied. After any other error the write may be applied.
+ * The errors that etcd returns before it proposes a write to its members, or when all members
+ * refuse to apply it. After these errors it is certain that nothing was written, except after "no
+ * space". The write that fills the database is applied, and gets the same error as the writes after
+ * it, which are not applied. After any other error the write may be applied.
  */
 const knownErrors: readonly (readonly [message: string, kind: EtcdErrorKind])[] = [
   ["etcdserver: no leader", "no leader"],

@@ -26,8 +26,8 @@ function base64(text: string): string {
 }
 
 /**
- * Decodes base64; `undefined` if the bytes are not UTF-8, or more than `bytesMax`. The gateway leaves
- * out a field that is empty.
+ * Decodes base64; `undefined` if the bytes are not UTF-8, or more than `bytesMax`. The gateway
+ * leaves out a field that is empty.
  *
  * @throws {EtcdError} if it is not base64.
  */
@@ -68,7 +68,7 @@ export class Keyspace {
     return `{"key":"${base64(this.prefix + key)}","value":"${base64(value)}"}`;
   }
 
-  /** The body of a request that reads a key on the asked member alone, which may be behind. */
+  /** The body of a request that reads a key. Only the asked member answers; it may be behind. */
   range(key: string): string {
     return `{"key":"${base64(this.prefix + key)}","serializable":true}`;
   }
@@ -136,7 +136,7 @@ export class Keyspace {
 
   #keyRange(): Record<string, string> {
     const end = encoder.encode(this.prefix);
-    // The first key after those with the prefix. UTF-8 has no byte 255, so the last byte can be raised.
+    // The first key after those with the prefix. UTF-8 has no byte 255, so raising the last is safe.
     end[end.length - 1]! += 1;
     return { key: base64(this.prefix), range_end: end.toBase64() };
   }

@@ -14,7 +14,7 @@ import { WatchCursor } from "./watch_cursor.ts";
 /** The pause between two requests for the member's status, by default. */
 const pollMsDefault = 500;
 
-/** How long a watch may be silent by default. Then its connection may be dead, so it is reopened. */
+/** A watch that is silent for this long is opened again: its connection may be dead. */
 const watchIdleMsDefault = 60_000;
 
 /** Takes what the owner of a member is told. */
@@ -54,7 +54,7 @@ const idle = new EtcdError("no answer", "the watch was idle for too long");
  * The member of etcd that a server asks.
  *
  * - It can be asked while its watch is open. Otherwise {@linkcode EtcdMember.whyNot} says why not.
- * - A new watch goes on where the last one ended. No write is shown twice. A write is left out only
+ * - A new watch continues after the last one. No write is shown twice. A write is left out only
  *   if etcd has compacted it, which is reported.
  * - A member that comes back with other data is never asked again: connected clients have seen
  *   timestamps of its former data.
@@ -164,7 +164,7 @@ export class EtcdMember {
     await this.#takeStatus(status);
   }
 
-  /** Watches and polls the member until one of the two fails. Calls `opened` for each open watch. */
+  /** Watches and polls the member until either fails. Calls `opened` for each open watch. */
   async #watchAndPoll(opened: () => void): Promise<never> {
     using failed = new LinkedAbort([this.#closing.signal]);
     const polling = this.#poll(failed);

@@ -164,7 +164,7 @@ class DiskFile implements FolderFile {
     this.#file.close();
   }
 
-  /** Writes zeros behind the new bytes, so that the disk assigns blocks. Then seeks to `at`. */
+  /** Writes zeros after the new bytes, so that the disk assigns blocks. Then seeks to `at`. */
   #allocate(at: number): void {
     this.#length = this.#used;
     if (this.#zeros === undefined) return;

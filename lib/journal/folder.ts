@@ -3,8 +3,8 @@
  *
  * - `table-N` holds everything that was written before `journal-N`.
  * - `journal-N`, `journal-N+1`, … are segments: what was written after the table. All but the last
- *   are complete, because a new segment begins only when the one before is on the disk. The last may
- *   end with zeros: space allocated for more records.
+ *   are complete, because a new segment begins only when the one before is on the disk. The last
+ *   may end with zeros: space allocated for more records.
  * - `….new` is an unfinished file. `lock` is locked by the server that uses the directory.
  *
  * @module
@@ -17,7 +17,7 @@ export interface FolderFile {
   /** Resolves when all written bytes survive a power failure. The event loop goes on meanwhile. */
   sync(): Promise<void>;
   /**
-   * The same, but blocks the event loop while the disk is fast: a fast sync takes less time than
+   * The same, but blocks the event loop while the disk is fast. Then a sync takes less time than
    * handing it to another thread.
    */
   syncInTurn(): Promise<void>;

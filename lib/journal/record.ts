@@ -73,7 +73,7 @@ export class RecordReader {
     return this.#header;
   }
 
-  /** Where an incomplete line starts; where the bytes read so far end if there is none. */
+  /** The start of an incomplete line. If there is none, the end of the bytes read so far. */
   get offset(): number {
     return this.#offset;
   }

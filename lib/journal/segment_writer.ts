@@ -22,7 +22,7 @@ export class SegmentWriter {
   /** Whether all records are on the disk and no seal says so yet. */
   #unsealed = false;
 
-  /** Opens the last segment, cut to its valid bytes, and seals it. Begins the first if `last` is 0. */
+  /** Opens the last segment, cut to its valid bytes, and seals it. If `last` is 0, begins one. */
   static async open(
     folder: Folder,
     { last, lastBytes, segmentBytes }: { last: number; lastBytes: number; segmentBytes: number },

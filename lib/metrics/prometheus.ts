@@ -12,7 +12,7 @@ export interface Metric {
   readonly kind: "counter" | "gauge" | "histogram";
   /** Its description, in one line. */
   readonly help: string;
-  /** Empty if the metric does not apply to this server, such as one of the leader on a follower. */
+  /** Empty if the metric does not apply: a follower has no metrics of the leader. */
   readonly samples: readonly Sample[];
 }
 

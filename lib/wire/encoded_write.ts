@@ -15,13 +15,13 @@ const betweenChars = '","value":"'.length;
 /**
  * A write: its value, its timestamp, and their JSON.
  *
- * The JSON is encoded once per write. It is the end of every REPLICATION and GET_OK that carries the
- * write, and it is the only place where the value is stored.
+ * The JSON is encoded once per write. Every REPLICATION and GET_OK that carries the write ends with
+ * it. The value is stored nowhere else.
  */
 export class Write {
   /**
-   * `valueStart` and `valueEnd` are the range of the value in `json`, without its quotes. The fields
-   * are `private`, not `#private`, so that assertions can compare two writes.
+   * `valueStart` and `valueEnd` are the range of the value in `json`, without its quotes. The
+   * fields are `private`, not `#private`, so that assertions can compare two writes.
    */
   private constructor(
     private json: string,

@@ -45,7 +45,7 @@ export type ServerEvent =
   | EventOf<"forwarding", { key: string; value: string }>
   /** A follower has acknowledged everything up to `timestamp` to the leader. */
   | EventOf<"acknowledged", { follower: string; timestamp: number }>
-  /** The leader answers a PUT with PUT_OK, `ms` milliseconds after the PUT came. `ms` has decimals. */
+  /** The leader answers a PUT with PUT_OK, `ms` milliseconds (with decimals) after the PUT came. */
   | EventOf<"put_ok", { client: string; key: string; timestamp: number; ms: number }>
   /**
    * A server answers a GET. `seen` is the client's timestamp, `own` the server's for the key. `value`
@@ -60,8 +60,8 @@ export type ServerEvent =
    */
   | EventOf<"members", { joined: readonly string[]; inSync: readonly string[]; open: boolean }>
   /**
-   * A fault begins or ends: by a command, because too much text is held back, or because the follower
-   * has left. `delayMs` belongs to "delay". Also sent to a new observer.
+   * A fault begins or ends: by a command, because too much text is held back, or because the
+   * follower has left. `delayMs` belongs to "delay". Also sent to a new observer.
    */
   | EventOf<"fault", { follower: string; action: FaultAction; delayMs?: number }>;
 

@@ -92,7 +92,7 @@ Deno.test("a Host that is a domain name is refused", pure, async () => {
 });
 
 Deno.test(
-  "requests of other sites are refused, and commands without an Origin",
+  "requests of other sites are refused, and so are commands without an Origin",
   pure,
   async () => {
     const backend = new FakeBackend();

@@ -242,7 +242,7 @@ function randomItem(random: Random, at: number): Item {
 }
 
 Deno.test(
-  "playback: the state at the cursor is that of a replay from the start",
+  "the state at the cursor is the same as after a replay from the start",
   pure,
   seeded((random) => {
     const recording = new Recording(emptyState(servers));
@@ -301,7 +301,7 @@ Deno.test("a step forward undoes a step back", pure, () => {
 });
 
 Deno.test(
-  "the recording drops its oldest items, and a cursor there moves to the oldest one left",
+  "the recording drops its oldest items, and a cursor at one of them moves to the oldest left",
   pure,
   () => {
     const recording = new Recording(emptyState(servers), 1_000);

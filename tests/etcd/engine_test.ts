@@ -290,7 +290,7 @@ Deno.test("a server that starts before etcd is UNAVAILABLE, and its STATUS names
   assertEquals([status.cluster, status.leader], ["", "0.0.0.0:1"]);
 });
 
-Deno.test("PUTs over the limit are OVERLOADED, the others are not affected", async () => {
+Deno.test("PUTs over the limit are OVERLOADED, and other PUTs are not affected", async () => {
   await using stage = await Stage.start({ tuning: { outstandingPutsMax: 2 } });
   stage.member.interfere = only("kv/put", stage.member.hang);
   using wire = await Wire.connect(stage.server.address);
@@ -302,7 +302,7 @@ Deno.test("PUTs over the limit are OVERLOADED, the others are not affected", asy
 
 // GETs
 
-Deno.test("a GET asks this member alone, and is answered in time even if etcd's answer is wrong or missing", async () => {
+Deno.test("a GET asks only this member, and is answered in time even if etcd's answer is wrong or missing", async () => {
   await using stage = await Stage.start();
   await stage.put("cor", "azul");
   await stage.get("cor");
@@ -351,21 +351,21 @@ Deno.test("keys and values of other programs that are not text do not end the wa
   assertEquals((await stage.get("cor")).value, "azul");
 });
 
-Deno.test("a key that was removed in etcd is null, and TRY_OTHER for a client that has seen it", async () => {
+Deno.test("a GET of a key removed in etcd is null, or TRY_OTHER for a client that has seen the key", async () => {
   await using stage = await Stage.start();
   const { timestamp } = await stage.put("cor", "azul");
   stage.etcd.remove("kv/cor");
   assertEquals((await stage.get("cor")).value, null);
   assertEquals((await stage.get("cor", timestamp as number)).type, "TRY_OTHER_SERVER_OR_LATER");
   await eventually(
-    "it is no longer counted",
+    "the key is no longer counted",
     async () => (await stage.ask({ type: "STATUS" })).keys === 0,
   );
 });
 
 // REPLICATION
 
-Deno.test("a watch that breaks off goes on where it was: no write twice, none left out", async () => {
+Deno.test("after a watch breaks off, the next one shows no write twice and leaves none out", async () => {
   await using stage = await Stage.start();
   const written: number[] = [];
   for (let round = 0; round < 5; round++) {
@@ -382,7 +382,7 @@ Deno.test("a watch that breaks off goes on where it was: no write twice, none le
   assertEquals(await stage.replications(written.length), written);
 });
 
-Deno.test("a watch that breaks off within a revision shows the rest of it, and no write twice", async () => {
+Deno.test("after a watch breaks off within a revision, the next one shows only the rest of it", async () => {
   await using stage = await Stage.start();
   const revision = ++stage.etcd.revision;
   const event = (key: string) => ({
@@ -451,7 +451,7 @@ Deno.test("an idle watch is opened again without a report", async () => {
   assertEquals(stage.server.reports.filter((line) => line.includes("lost")), []);
 });
 
-Deno.test("garbage on a watch ends it, and the next one goes on where it was", async () => {
+Deno.test("garbage ends a watch, and the next one leaves no write out", async () => {
   await using stage = await Stage.start();
   for (
     const garbage of ["not an object", { result: 5 }, { result: { header: 1 } }, {

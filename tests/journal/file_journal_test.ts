@@ -1,4 +1,4 @@
-/** A journal in a directory in memory, where any step can be made to fail. */
+/** A journal in a directory in memory. A test can make any step fail. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { JournalError } from "../../lib/journal/errors.ts";
@@ -183,7 +183,7 @@ for (
 }
 
 Deno.test(
-  "a torn last write is cut off and reported, wherever it ends",
+  "a torn last write is cut off and reported, wherever it is torn",
   pure,
   async () => {
     const bytes = new TextEncoder().encode(whole);
@@ -396,7 +396,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a crash at any step of writing and compaction loses no durable write",
+  "a crash at any step of a write or a compaction loses no durable write",
   pure,
   async () => {
     const count = new FakeFolder();
