@@ -258,7 +258,7 @@ export class EtcdMember {
     this.#whyNot = known ? explain(error) : error.message;
     const loss = kind === "unreachable" ? "no answer" : kind;
     if (loss !== this.#reportedLoss) {
-      const trying = kind === "other data" ? "" : ", trying on";
+      const trying = kind === "other data" ? "" : ", trying again";
       this.#listener.report(`etcd at ${this.#url} is lost${trying}: ${this.#whyNot}`);
     }
     this.#reportedLoss = loss;

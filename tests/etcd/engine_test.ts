@@ -256,7 +256,7 @@ for (const [what, ends] of [["", false], [" and etcd stops listening", true]] as
 Deno.test("when etcd stops, PUT and GET are UNAVAILABLE at once; when it is back, they succeed", async () => {
   await using stage = await Stage.start();
   await stage.member.stop();
-  const line = await stage.server.reported("is lost, trying on");
+  const line = await stage.server.reported("is lost, trying again");
   await eventually(
     "etcd is unreachable",
     async () =>
