@@ -45,7 +45,7 @@ ${cluster}\
   --etcd-cert=FILE        this server's certificate for etcd, in PEM
   --etcd-key=FILE         its private key
   --allow-faults          any client may hold up replication to a follower: for lessons and tests
-  --quiet                 nothing on standard error
+  --quiet                 nothing on standard error, except why the server ends
   --help, --help=limits   this text, or the timeouts, sizes and other limits
 
 The server whose address is the leader's is the leader. Give all servers the same flags, except

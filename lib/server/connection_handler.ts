@@ -226,7 +226,8 @@ export class ConnectionHandler {
     const { connection } = this;
     const { engine } = this.#server;
     if (!this.#mayAsk && !connection.betweenServers) {
-      const reason = "requests need the password: prove it with HELLO first, see --password";
+      const reason =
+        "requests need the password: prove it with HELLO first. Clients take it from KV_PASSWORD or --password-stdin";
       connection.send(new ErrorReply("FORBIDDEN", reason, request.id).encode());
     } else if (request.type === "GET") engine.get(connection, request);
     else if (request.type === "PUT") engine.put(connection, request);
