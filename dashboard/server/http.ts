@@ -100,7 +100,7 @@ export function dashboardHandler(backend: Backend): (request: Request) => Promis
 }
 
 /**
- * Refuses all requests that do not come from the dashboard's own page.
+ * Refuses requests that come from pages of other sites.
  *
  * - In DNS rebinding another site makes its own name resolve to this address, and its pages send
  *   that name as the Host. So the Host must be an IP address or localhost, which no site can own.

@@ -30,7 +30,7 @@ const getsMax = 64;
  */
 const putsMax = 256;
 
-/** PUTs that may wait to be sent, and likewise GETs. */
+/** PUTs that may wait to be sent. GETs have the same limit. */
 const waitingMax = 65_536;
 
 /** Which etcd, and as which user. */

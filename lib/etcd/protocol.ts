@@ -92,7 +92,9 @@ export function list(json: JsonRecord, name: string): unknown[] {
 /** A 64-bit number. The gateway writes it as text, and leaves it out if it is 0. */
 export function integerOf(json: JsonRecord, name: string): number {
   const n = Number(json[name] ?? 0);
-  if (!Number.isSafeInteger(n) || n < 0) throw unexpected(`"${name}" is not a whole number`);
+  if (!Number.isSafeInteger(n) || n < 0) {
+    throw unexpected(`"${name}" is not a non-negative safe integer`);
+  }
   return n;
 }
 
