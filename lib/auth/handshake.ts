@@ -25,11 +25,11 @@
 import { type AnyMensagem, Challenge, type ErrorCode, Hello, Proof, ProofOk } from "../mensagem.ts";
 import { newNonce, type Role, type Secret, type Secrets } from "./secret.ts";
 
-/** The other end is not believed: the connection has to be ended. */
+/** The handshake has failed. The caller must end the connection. */
 export interface Refused {
   /** Tells the steps apart. */
   readonly kind: "refused";
-  /** The code of the acceptor's ERROR, otherwise "FORBIDDEN". */
+  /** The code of the acceptor's ERROR; "FORBIDDEN" if there was none. */
   readonly code: ErrorCode;
   /** Why, for the operator or the user. */
   readonly reason: string;
@@ -52,19 +52,16 @@ export type AcceptorStep =
   | Refused;
 
 /**
- * The half of the end that connects. One for each connection.
+ * The dialler's half of the handshake. Use one for each connection.
  *
  * - PROOF_OK is accepted only after the acceptor's own proof was verified.
- * - Any message out of turn ends the handshake, for good.
+ * - An unexpected message ends the handshake for good.
  */
 export class DiallerHandshake {
-  /** The message to begin with. */
+  /** The first message to send. */
   readonly hello: Hello;
   readonly #secret: Secret;
-  /**
-   * "greeting": CHALLENGE is due. "verifying": its proof is being checked. "proving": the acceptor
-   * has proved itself, PROOF_OK is due. "over": accepted or refused. Only moves forward.
-   */
+  /** In this order: CHALLENGE is due, its proof is being checked, PROOF_OK is due, the end. */
   #state: "greeting" | "verifying" | "proving" | "over" = "greeting";
 
   /** Prepares to prove knowledge of `secret` for `role`. */
@@ -91,7 +88,7 @@ export class DiallerHandshake {
     const nonces = [this.hello.nonce, nonce];
     const right = await this.#secret.verify(proof, "acceptor", role, nonces);
     const answer = right && new Proof(await this.#secret.prove("dialler", role, nonces));
-    // A message that came meanwhile has ended the handshake.
+    // A message that came during the check has ended the handshake.
     if (answer && this.#state === "verifying") {
       this.#state = "proving";
       return { kind: "send", message: answer };
@@ -115,15 +112,15 @@ export class DiallerHandshake {
 }
 
 /**
- * The half of the end that was connected to. One for each connection.
+ * The acceptor's half of the handshake. Use one for each connection.
  *
- * - A proof is checked against the last HELLO, and once only.
- * - A HELLO may follow at any time and begins again, for the same or another role.
+ * - A proof is checked against the last HELLO, and only once.
+ * - A HELLO may come at any time. It starts the handshake again, for the same or another role.
  */
 export class AcceptorHandshake {
   readonly #secrets: Secrets;
   readonly #leads: boolean;
-  /** The HELLO that was challenged; `undefined` if PROOF is not due. */
+  /** The HELLO that was answered with a CHALLENGE; `undefined` if no PROOF is due. */
   #attempt: { readonly role: Role; readonly secret: Secret; readonly nonces: string[] } | undefined;
 
   /** Waits for HELLO. `leads` says whether this server is the leader. */
@@ -140,8 +137,8 @@ export class AcceptorHandshake {
   }
 
   async #challenge({ role, nonce }: Hello): Promise<AcceptorStep> {
-    // Followers dial only the leader. An impostor of the leader could pass the challenge of another
-    // server on to the follower that dials it, and be believed.
+    // Followers dial only the leader. If other servers answered too, an impostor of the leader could
+    // forward their CHALLENGE to a follower, and the follower would believe it.
     if (role === "server" && !this.#leads) return refused("this server is not the leader");
     const secret = this.#secrets[role];
     if (secret === undefined) return refused(`this server has no ${nameOf(role)}`);
@@ -167,7 +164,7 @@ function refused(reason: string, code: ErrorCode = "FORBIDDEN"): Refused {
   return { kind: "refused", code, reason };
 }
 
-/** What operators and users call the secret of a role. */
+/** The name of a role's secret in messages to operators and users. */
 function nameOf(role: Role): string {
   return role === "server" ? "secret" : "password";
 }

@@ -1,5 +1,5 @@
 /**
- * A shared secret, and proofs of knowing it that do not reveal it.
+ * A shared secret, and proofs that an end knows it. A proof does not reveal the secret.
  *
  * A proof is the HMAC-SHA-256 of the side that makes it, the role and both nonces. So a proof cannot
  * be used a second time, for another role, or by the other side.
@@ -45,7 +45,7 @@ export class Secret {
     return new Uint8Array(proof).toHex();
   }
 
-  /** Whether a proof was made by this side with this secret. Takes constant time. */
+  /** Whether this side has made the proof with this secret. Takes constant time. */
   async verify(proof: string, side: Side, role: Role, nonces: readonly string[]): Promise<boolean> {
     const bytes = Uint8Array.fromHex(proof);
     return await crypto.subtle.verify("HMAC", this.#key, bytes, signedBytes(side, role, nonces));

@@ -12,40 +12,42 @@ import { FrameWriter } from "./frame_writer.ts";
 import { isDisconnection, type Socket } from "./socket.ts";
 import { StallDetector, type StallLimits, stallLimitsDefault } from "./stall_detector.ts";
 
-/** Unsent answers to a client at which its requests are no longer read, in UTF-16 units. */
+/** Unsent answers to a client above which its requests are not read, in UTF-16 units. */
 export const unsentPauseChars = 1024 * 1024;
 
-/** Unsent text at which any connection is cut off, in UTF-16 units. */
+/** Unsent text above which any connection is cut off, in UTF-16 units. */
 export const unsentCharsMax = 64 * 1024 * 1024;
 
 /** Takes what a connection receives. */
 export interface Receiver {
-  /** Called before lines are handed out. They wait for a returned promise. */
+  /** Called before lines are handed out. If it returns a promise, the lines wait for it. */
   begin(): void | Promise<void>;
   /**
-   * Takes a line. If a promise is returned, the next line waits for it, and `end` and `begin` are
+   * Takes a line. If it returns a promise, the next line waits for it, and `end` and `begin` are
    * called in between.
    */
   receive(line: string): void | Promise<void>;
-  /** Called after lines that were handed out without a pause. */
+  /** Called after the last of the lines that were handed out without a pause. */
   end(): void;
-  /** The bytes that follow are no frames. */
+  /** Takes the reason why the bytes that follow are not frames. Must close the connection. */
   fail(failure: FrameError): void;
 }
 
 /** What one connection may cost. */
 export interface ConnectionLimits extends StallLimits {
   /**
-   * The longest frame of a client, in bytes; at least 64 KiB. Between servers the limit of the wire
+   * The longest frame of a client, in bytes. At least 64 KiB. Between servers the limit of the wire
    * contract holds.
    */
   readonly frameBytesMax: number;
-  /** Requests without an answer at which nothing more is read. */
+  /** The number of unanswered requests at which nothing more is read. */
   readonly inFlightMax: number;
-  /** Unsent answers at which nothing more is read, in UTF-16 units. */
+  /** Unsent answers above which nothing more is read, in UTF-16 units. */
   readonly unsentPauseChars: number;
-  /** Unsent text at which the connection is cut off, in UTF-16 units. */
+  /** Unsent text above which the connection is cut off, in UTF-16 units. */
   readonly unsentCharsMax: number;
+  /** How long the connection stays open after its last message, so that the peer can read it. */
+  readonly lingerMs: number;
 }
 
 /** The default limits. */
@@ -55,14 +57,15 @@ export const connectionLimitsDefault: ConnectionLimits = {
   inFlightMax,
   unsentPauseChars,
   unsentCharsMax,
+  lingerMs,
 };
 
 /**
  * One TCP connection that carries frames.
  *
  * - All frames that are sent in one turn of the event loop leave in one write.
- * - Memory is bounded. A client that does not read its answers is not read either, and is cut off
- *   in the end. A peer that leaves a frame half sent is cut off too.
+ * - Memory is bounded. If a client does not read its answers, its requests are not read either. In
+ *   the end it is cut off, and so is a peer that leaves a frame half sent.
  * - {@linkcode Connection.run} ends exactly once. After that the socket is closed and nothing is
  *   pending.
  */
@@ -73,7 +76,7 @@ export class Connection {
   readonly ip: string;
   /** "ip:port" of this end. */
   readonly local: string;
-  /** Whether both ends are servers. Then reading never pauses: that could end in a deadlock. */
+  /** Whether both ends are servers. Then reading never pauses, because two pauses could deadlock. */
   betweenServers = false;
 
   readonly #socket: Socket;
@@ -83,7 +86,7 @@ export class Connection {
   readonly #stalls: StallDetector;
   /**
    * "finishing": takes no more requests, ends when no answer is due. "closing": sends what is
-   * queued, then ends. "closed": the socket is closed. Only moves forward.
+   * queued, then ends. Only moves forward.
    */
   #state: "open" | "finishing" | "closing" | "closed" = "open";
   /** Lines handed out minus answers sent. On a client's connection: the answers still due. */
@@ -92,7 +95,7 @@ export class Connection {
   #chunks = 0;
   /** Whether lines of the last chunk are still being handed out. Nothing is read meanwhile. */
   #handingOut = false;
-  /** Set while lines wait until the peer has read, or was answered. */
+  /** Set while lines wait until the peer reads answers, or is sent one. */
   #room: PromiseWithResolvers<void> | undefined;
   /** Runs in state "closing". */
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
@@ -112,7 +115,7 @@ export class Connection {
     if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
   }
 
-  /** Whether the peer has shown a certificate of the CA; `undefined` if it cannot show one. */
+  /** Whether the peer has shown a certificate that the CA signed; `undefined` if it cannot. */
   get certified(): boolean | undefined {
     return this.#socket.certified;
   }
@@ -132,7 +135,7 @@ export class Connection {
     return this.#writer.unsentChars;
   }
 
-  /** Queues an answer, or several frames in one text. Ignored while the connection is closing. */
+  /** Queues an answer, or several frames in one text. Ignored if the connection is closing. */
   send(frames: string): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#writer.queue(frames);
@@ -168,8 +171,7 @@ export class Connection {
   /**
    * Reads until the connection ends, and hands out the lines. To be called once.
    *
-   * @throws {Error} if the receiver, a read or a write fails for another reason than that the
-   * connection was lost.
+   * @throws {Error} if the receiver, a read or a write fails. A lost connection is not an error.
    */
   async run(receiver: Receiver): Promise<void> {
     try {
@@ -229,7 +231,7 @@ export class Connection {
       !this.betweenServers;
   }
 
-  /** Hands out the lines from `first` on. In most cases without a promise. */
+  /** Hands out the lines from `first` on. Returns a promise only if a line has to wait. */
   #handOut(lines: readonly string[], first: number, receiver: Receiver): void | Promise<void> {
     if (first === lines.length || !this.open) return;
     const turn = receiver.begin();
@@ -281,8 +283,8 @@ export class Connection {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
     this.#makeRoom();
-    // A peer that neither reads nor closes may hold the socket no longer than this.
-    this.#lingerTimer = setTimeout(() => this.abort(), lingerMs);
+    // A peer that neither reads nor closes cannot hold the socket for longer.
+    this.#lingerTimer = setTimeout(() => this.abort(), this.#limits.lingerMs);
     this.#writer.end();
   }
 }

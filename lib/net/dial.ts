@@ -9,7 +9,7 @@ import { Connection, type ConnectionLimits, connectionLimitsDefault } from "./co
 
 /** Certificates and key of one end of a TLS connection, all in PEM. */
 export interface Tls {
-  /** The certificates of the CA. It must have signed the server's certificate. */
+  /** The certificates of the CA that signed the server's certificate. */
   readonly ca: string;
   /**
    * This end's own certificate, with those between it and the CA. A server needs one, a client does
@@ -23,8 +23,8 @@ export interface Tls {
 /**
  * Connects to a server. Encrypts if `tls` is given.
  *
- * @throws {Error} if the server cannot be reached, if its certificate is not for this address or not
- * signed by the CA, or if the signal is aborted first.
+ * @throws {Error} if the server cannot be reached, if its certificate is for another address or of
+ * another CA, or if the signal is aborted first.
  */
 export async function dial(
   { hostname, port }: Address,
@@ -78,7 +78,7 @@ async function tcpWithoutDelay(
   return conn;
 }
 
-/** The connection, unless the signal is aborted first: then it is closed as soon as it is made. */
+/** Returns the connection. If the signal is aborted first, closes the connection once it is made. */
 async function unlessAborted(
   connecting: Promise<Deno.TlsConn>,
   signal: AbortSignal,

@@ -19,8 +19,8 @@ const noBytes = new Uint8Array(0);
  * Queues frames, encodes them and writes them.
  *
  * - All frames that are queued in one turn of the event loop leave in one write.
- * - At most one write is under way. It is called back instead of awaited, which saves a promise for
- *   each write.
+ * - At most one write is under way. Its result comes by callback instead of `await`, which saves a
+ *   promise for each write.
  *
  * ```text
  * queue ─▶ #unsent ─▶ #taken ─▶ #buffer ─▶ socket
@@ -52,8 +52,8 @@ export class FrameWriter {
   #onStop: (() => void) | undefined;
 
   /**
-   * A writer with nothing to write. `onWritten` is called when the bytes of one or more writes are
-   * out. `onFailed` is called when nothing more can be written, and closes the socket.
+   * A writer with nothing to write. `onWritten` is called each time all encoded bytes are written.
+   * `onFailed` is called when nothing more can be written. It must close the socket.
    */
   constructor(
     socket: Pick<Socket, "write" | "closeWrite">,
@@ -70,7 +70,7 @@ export class FrameWriter {
     return this.#unsent.length;
   }
 
-  /** An upper bound of the memory that text and bytes on their way take, in bytes. */
+  /** An upper bound of the memory that unsent text and unwritten bytes take, in bytes. */
   get heldBytes(): number {
     return 2 * (this.#unsent.length + this.#taken.length) + this.#bufferTo - this.#bufferFrom;
   }
@@ -110,7 +110,7 @@ export class FrameWriter {
     if (!this.#writing) this.#endSending();
   }
 
-  /** Drops what is queued. Only a write that is under way goes on. */
+  /** Drops what is queued. Text that the write loop has taken is still written. */
   drop(): void {
     this.#unsent = "";
     this.#ending = false;

@@ -8,8 +8,8 @@
 export interface Socket
   extends Pick<Deno.Conn, "read" | "write" | "close" | "closeWrite" | "remoteAddr" | "localAddr"> {
   /**
-   * Whether the peer has shown a certificate that the CA signed. Settled before the first byte can
-   * be read. `undefined` if the peer was dialled, or if the socket is not encrypted.
+   * Whether the peer has shown a certificate that the CA signed. Known before the first byte can be
+   * read. `undefined` if the peer was dialled, or if the socket is not encrypted.
    */
   readonly certified?: boolean;
 }

@@ -1,37 +1,37 @@
 /**
- * Finds connections that have stopped moving.
+ * Finds connections that make no progress.
  *
  * @module
  */
 
 import { finishMs } from "../limits.ts";
 
-/** A write that makes no progress for this long: the peer does not read. */
+/** How long a write may make no progress. After that the peer counts as not reading. */
 export const stalledWriteMs = 10_000;
 
 /** The rest of a frame must follow its first byte within this time. */
 export const halfFrameMs = 30_000;
 
-/** For how long a connection may stop moving. */
+/** How long a connection may make no progress. */
 export interface StallLimits {
-  /** For how long a write may make no progress. */
+  /** How long a write may make no progress. */
   readonly stalledWriteMs: number;
-  /** For how long a frame may stay unfinished. */
+  /** How long a frame may stay unfinished. */
   readonly halfFrameMs: number;
-  /** For how long a connection that takes no more requests waits for the answers still due. */
+  /** How long a connection that takes no more requests waits for the answers still due. */
   readonly finishMs: number;
 }
 
 /** The default limits. */
 export const stallLimitsDefault: StallLimits = { stalledWriteMs, halfFrameMs, finishMs };
 
-/** How far a connection has come. */
+/** The state of a connection at one look. */
 export interface Progress {
   /** Whether a write is under way. */
   readonly writing: boolean;
   /** How many writes have finished. */
   readonly writes: number;
-  /** Whether the peer still has to send the rest of a frame, and this end is reading. */
+  /** Whether this end reads, and the peer still has to send the rest of a frame. */
   readonly frameDue: boolean;
   /** How many chunks with whole frames were read. */
   readonly chunks: number;
@@ -40,9 +40,9 @@ export interface Progress {
 }
 
 /**
- * Judges one connection, from looks about once a second.
+ * Decides whether one connection has stalled. Its owner calls `look` about once a second.
  *
- * What has already stalled at the first look counts only from then on.
+ * A stall counts from the first look that sees it.
  */
 export class StallDetector {
   readonly #limits: StallLimits;
@@ -70,7 +70,7 @@ export class StallDetector {
   }
 }
 
-/** The time since a count has changed, or since no change was due. */
+/** Measures how long a count has not changed although a change was due. */
 class Standstill {
   #count = -1;
   #since = 0;

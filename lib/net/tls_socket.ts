@@ -36,7 +36,7 @@ const handshakeRecord = 22;
  * Connection ◀─ read, write ─▶ TLSSocket ◀─ #wire, encrypted ─▶ Deno.TcpConn
  * ```
  *
- * - Nothing is read from the network while enough decrypted bytes wait to be read.
+ * - While enough decrypted bytes wait to be read, nothing is read from the network.
  * - It fails once. After that nothing is pending and the TCP connection is closed.
  *
  * It has many fields because it joins two interfaces: promises on the left, streams on the right.
@@ -49,7 +49,7 @@ export class TlsSocket implements Socket {
 
   readonly #conn: Deno.TcpConn;
   readonly #options: TlsSocketOptions;
-  /** The encrypted bytes, as node:tls wants them. */
+  /** The encrypted side, as the stream that node:tls needs. */
   readonly #wire: Duplex;
   readonly #secured = Promise.withResolvers<TLSSocket>();
   /** Set once the handshake is done. */
@@ -65,7 +65,7 @@ export class TlsSocket implements Socket {
   /** Rejects the write or closeWrite that waits. */
   #failWriter: ((error: Error) => void) | undefined;
   #buffer = new Uint8Array(bufferBytesFirst);
-  /** Whether the first byte has come, and was one of TLS. */
+  /** Whether the first byte has come, and was that of a handshake record. */
   #begun = false;
   /** Whether reading from the network pauses until decrypted bytes are read. */
   #held = false;
@@ -122,7 +122,7 @@ export class TlsSocket implements Socket {
     }
   }
 
-  /** Encrypts and sends some of the bytes; returns how many. */
+  /** Encrypts and sends some of the bytes. Returns how many. */
   async write(bytes: Uint8Array): Promise<number> {
     const part = bytes.subarray(0, writeBytesMax);
     await this.#onSocket((socket, done) => socket.write(part, done));
@@ -149,7 +149,7 @@ export class TlsSocket implements Socket {
     return part.length;
   }
 
-  /** The handshake is done: settles whether the peer counts as a server. */
+  /** Called once the handshake is done. Decides whether the peer counts as a server. */
   #secure(socket: TLSSocket): void {
     clearTimeout(this.#handshakeTimer);
     const end = socket.getPeerCertificate()?.valid_to;

@@ -12,20 +12,20 @@ export const connectionsMax = 16_384;
 /** Connections to one server from one IP address. */
 export const connectionsPerIpMax = 12_288;
 
-/** Refused connections that may stay open for a moment, to read why they were refused. */
+/** Refused connections that may stay open for a moment, so that their peers can read the reason. */
 export const refusedMax = 64;
 
 /**
  * Memory that half-sent frames and unsent answers of all clients may take, in bytes. Above it the
- * connections that hold most are cut off.
+ * connections that hold the most are cut off.
  */
 export const heldBytesMax = 512 * 1024 * 1024;
 
-/** What the connections of a server may cost together. */
+/** What the connections of a server may cost in all. */
 export interface AdmissionLimits {
-  /** Connections. */
+  /** The number of connections. */
   readonly connectionsMax: number;
-  /** Connections from one IP address. */
+  /** The number of connections from one IP address. */
   readonly connectionsPerIpMax: number;
   /** Half-sent frames and unsent answers of all clients, in bytes. */
   readonly heldBytesMax: number;
@@ -38,13 +38,13 @@ export const admissionLimitsDefault: AdmissionLimits = {
   heldBytesMax,
 };
 
-/** What is counted of a connection. */
+/** The part of a connection that {@linkcode Admission} needs. */
 export type Counted = Pick<Connection, "ip" | "betweenServers" | "heldBytes" | "abort">;
 
 /** Decides which connections a server takes, and which it cuts off. */
 export class Admission {
   readonly #limits: AdmissionLimits;
-  /** Refused connections that are still open. They count for no limit but `refusedMax`. */
+  /** Refused connections that are still open. They count only for `refusedMax`. */
   readonly #refused = new Set<Counted>();
   /** Connections that count. Invariant: the sum of `#perIp`. */
   #count = 0;
@@ -57,8 +57,8 @@ export class Admission {
   }
 
   /**
-   * Takes a connection that was accepted. Returns `undefined`, or the reason why it is refused.
-   * Either way `remove` has to be called when it ends.
+   * Decides about an accepted connection. Returns the reason if it is refused, otherwise
+   * `undefined`. In both cases call `remove` when it ends.
    */
   admit(connection: Counted): string | undefined {
     const reason = this.#reasonAgainst(connection.ip);
@@ -67,7 +67,7 @@ export class Admission {
     return reason;
   }
 
-  /** Takes a connection that this server has dialled. It counts, but is never refused. */
+  /** Counts a connection that this server has dialled. It is never refused. */
   add({ ip }: Counted): void {
     this.#count++;
     this.#perIp.set(ip, (this.#perIp.get(ip) ?? 0) + 1);
@@ -82,14 +82,14 @@ export class Admission {
     else this.#perIp.delete(connection.ip);
   }
 
-  /** Whether too many refused connections are open for another one to wait. */
+  /** Whether more than `refusedMax` refused connections are open. */
   get tooManyRefused(): boolean {
     return this.#refused.size > refusedMax;
   }
 
   /**
-   * Cuts off the clients that hold most, until all together hold no more than the limit. Returns how
-   * many were cut off. Each connection has a limit of its own, but thousands of them add up.
+   * Cuts off the clients that hold the most, until all together are within the limit. Returns how many
+   * were cut off. Each connection has a limit of its own, but thousands of them add up.
    */
   freeMemory(connections: Iterable<Counted>): number {
     const { heldBytesMax } = this.#limits;

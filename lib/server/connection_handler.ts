@@ -1,6 +1,6 @@
 /**
- * The server's side of one connection: decodes its lines, lets its peer prove itself, and hands the
- * messages to the engine.
+ * The server's side of one connection: decodes its lines, runs the handshake, and hands the messages
+ * to the engine.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export type ProcessStatus = Pick<
 
 /** What a handler needs of its connection. */
 export interface HandledConnection extends Link, ObserverLink {
-  /** Whether the peer has shown a certificate of the CA, `undefined` if it cannot show one. */
+  /** Whether the peer has shown a certificate that the CA signed; `undefined` if it cannot. */
   readonly certified?: boolean | undefined;
 }
 
@@ -51,36 +51,35 @@ export interface HandledConnection extends Link, ObserverLink {
 export interface ServerContext {
   /** "ip:port" of this server. */
   readonly self: string;
-  /** Where the data is. */
+  /** Orders writes and keeps the table. */
   readonly engine: Engine;
-  /** Where an OBSERVE is registered. */
+  /** Takes each OBSERVE. */
   readonly observers: { add(link: ObserverLink, request: Observe): void };
   /** The operator's limits for keys and values. */
   readonly tuning: Pick<Tuning, "keyBytesMax" | "valueBytesMax">;
   /**
-   * The lock of the engine (enunciado, Perguntas Frequentes 2): a handler puts its token in while it
-   * hands over messages.
+   * The lock of the engine (enunciado, Perguntas Frequentes 2). It is taken while it holds its token.
+   * A handler takes it before it hands over messages, and gives it back afterwards.
    *
-   * It is never contended. JavaScript runs one turn at a time, and a turn of messages, a tick, a flush
-   * and a call of the journal each run from start to end without awaiting. A handshake is awaited, but
-   * only after the token is taken out.
+   * No caller ever waits for it. JavaScript runs one turn at a time, and nothing awaits while it uses
+   * the engine. A handshake does await, but only after the lock is given back.
    */
   readonly mutex: Pick<Channel<true>, "trySend" | "tryReceive">;
   /** The secrets that peers have to prove. */
   readonly secrets: Secrets;
   /** Whether this server is the leader that others join. */
   readonly leads: boolean;
-  /** The state of the process. */
+  /** The fields of STATUS that belong to the process. */
   processStatus(): ProcessStatus;
-  /** Flushes the engine once everything that came in this turn of the event loop is received. */
+  /** Flushes the engine after it has received everything of this turn of the event loop. */
   flush(): void;
-  /** Tells the operator a line. */
+  /** Reports a line to the operator. */
   report(line: string): void;
 }
 
 const heartbeat = new Heartbeat().encode();
 
-/** What a server is and what it holds. */
+/** The status of a server: what it is and what it holds. */
 export function statusOf(self: string, engine: Engine, process: ProcessStatus): ServerStatus {
   const { leader, cluster, timestamp, inSync, followers, table } = engine;
   return {
@@ -99,7 +98,7 @@ export function statusOf(self: string, engine: Engine, process: ProcessStatus): 
  * The handler of one connection.
  *
  * - Every request is answered on its connection exactly once, at once or later.
- * - A peer may ask, and may join, only once it has proved what has to be proved.
+ * - A peer may send requests, or join, only after it has proved what this server asks for.
  */
 export class ConnectionHandler {
   /** The connection. */
@@ -109,11 +108,11 @@ export class ConnectionHandler {
   readonly #stricter: boolean;
   /** Whether the peer's requests are answered. */
   #mayAsk: boolean;
-  /** Whether the peer has proved to be a server of the cluster. */
+  /** Whether the peer has proved that it is a server of the cluster. */
   #mayJoin: boolean;
   /** `undefined` until the peer sends HELLO or PROOF. */
   #acceptor: AcceptorHandshake | undefined;
-  /** The handshake that this end has begun; `undefined` if it has not, or if it is over. */
+  /** The handshake that this end has begun; `undefined` before and after it. */
   #dialler: {
     readonly handshake: DiallerHandshake;
     readonly done: PromiseWithResolvers<void>;
@@ -132,7 +131,7 @@ export class ConnectionHandler {
   /**
    * Takes the mutex for the lines that follow.
    *
-   * @throws {Error} if it is taken: then a handler awaits in the middle of its work.
+   * @throws {Error} if it is taken. That is a bug: another handler has awaited while it had the mutex.
    */
   begin(): void {
     if (!this.#server.mutex.trySend(true)) throw new Error("the mutex of the engine is taken");
@@ -175,23 +174,23 @@ export class ConnectionHandler {
   /** Gives the mutex back. */
   end(): void {
     this.#server.flush();
-    // A follower that dials with a certificate cannot turn off Nagle's algorithm: without an answer
-    // that carries the acknowledgement its next small write would wait 40 ms.
+    // A follower that dials with a certificate cannot turn off Nagle's algorithm. Its next small write
+    // would wait 40 ms for the TCP acknowledgement, which this answer carries.
     const { betweenServers, certified } = this.connection;
     if (betweenServers && certified === true) this.connection.send(heartbeat);
     this.#server.mutex.tryReceive();
   }
 
-  /** Ends a connection whose bytes are no frames, and says why. */
+  /** Ends a connection whose bytes are not frames, and says why. */
   fail({ code, message }: FrameError): void {
     this.connection.send(new ErrorReply(code, message).encode());
     this.connection.close();
   }
 
   /**
-   * Proves to the peer that this server knows a secret, and has the peer prove the same.
+   * Proves to the peer that this server knows a secret, and makes the peer prove the same.
    *
-   * @throws {Error} if that does not succeed.
+   * @throws {Error} if one of the two proofs fails, or if the connection ends before.
    */
   async prove(secret: Secret, role: Role): Promise<void> {
     const handshake = new DiallerHandshake(secret, role);
@@ -218,7 +217,7 @@ export class ConnectionHandler {
     if (!betweenServers || !/"type"\s*:\s*"ERROR"/.test(line)) {
       this.connection.send(new ErrorReply(error.code, error.message, error.id).encode());
     }
-    // Between servers every message counts: going on without one would lose a write.
+    // Between servers no message may be skipped: it could be a write.
     if (betweenServers) this.connection.close();
   }
 
@@ -250,7 +249,7 @@ export class ConnectionHandler {
     this.connection.send(answer.encode());
   }
 
-  /** A message of another server, or a reply that nothing here has asked for. */
+  /** Handles a message between servers, or a reply without a request. */
   #fromServer(message: AnyMensagem): void {
     const { connection } = this;
     const { certified } = connection;
@@ -282,7 +281,7 @@ export class ConnectionHandler {
     connection.send(step.message.encode());
   }
 
-  /** Takes a message while this end proves that it knows the secret. */
+  /** Takes a message during the handshake that this end has begun. */
   async #takeAnswer(message: AnyMensagem): Promise<void> {
     const { handshake, done } = this.#dialler!;
     const step = await handshake.receive(message);

@@ -12,13 +12,13 @@ import { eventTextCharsMax, timedPutsMax } from "../limits.ts";
 /** Events in one EVENTS message, those of the table not counted. */
 export const eventsMax = 256;
 
-/** How many of them are kept free for rare events: refused GETs, members and faults. */
+/** How many of these are reserved for rare events: refused GETs, members and faults. */
 export const eventsReserved = 56;
 
 /** Takes everything that happens in a server. */
 export type EventSink = ServerPrints & ReplicationListener;
 
-/** The sinks that are told everything, with or without observers. */
+/** The sinks that are told of every event, with or without observers. */
 export interface PermanentSinks {
   /** The console. */
   readonly prints: ServerPrints;
@@ -50,8 +50,8 @@ export class EventRecorder implements EventSink {
   #tableDue = false;
   #counts = { puts: 0, putOks: 0, gets: 0, refused: 0, replications: 0 };
   /**
-   * When the PUTs of writes without a PUT_OK came. Invariant: in the order of timestamps, and at most
-   * `timedPutsMax`.
+   * For each write without a PUT_OK, when its PUT came. Invariant: in the order of timestamps, and at
+   * most `timedPutsMax`.
    */
   readonly #putTimes = new Fifo<{ readonly timestamp: number; readonly cameAt: number }>();
 
@@ -159,8 +159,8 @@ export class EventRecorder implements EventSink {
   fault(follower: string, action: FaultAction, delayMs?: number): void {
     this.#watch?.fault(follower, action, delayMs);
     if (!this.#hasRoom(true)) return;
-    const late = delayMs === undefined ? {} : { delayMs };
-    this.#events.push({ kind: "fault", at: Date.now(), follower, action, ...late });
+    const delay = delayMs === undefined ? {} : { delayMs };
+    this.#events.push({ kind: "fault", at: Date.now(), follower, action, ...delay });
   }
 
   /** Asks for the table in the next EVENTS. */
@@ -174,7 +174,7 @@ export class EventRecorder implements EventSink {
     this.#events.push({ kind, at: Date.now(), key: cut(key), value: cut(value), timestamp });
   }
 
-  /** When the PUT of a write came; `undefined` if there was no observer then. */
+  /** When the PUT of a write came; `undefined` if there was no observer at that time. */
   #cameAt(timestamp: number): number | undefined {
     for (let first = this.#putTimes.at(0); first !== undefined; first = this.#putTimes.at(0)) {
       if (first.timestamp > timestamp) return undefined;

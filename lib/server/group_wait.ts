@@ -5,17 +5,17 @@
  */
 
 /**
- * How long the leader waits for more PUTs, in milliseconds. Clients that were just answered can send
- * their next PUT in it. It is about as long as a fast disk takes to sync.
+ * How long the leader waits for more PUTs. Clients that were just answered can send their next PUT in
+ * this time. A fast disk takes about as long to sync.
  */
 export const groupWaitMs = 0.2;
 
 /**
  * Calls back after {@linkcode groupWaitMs}. Returns a function that cancels it.
  *
- * Timers are exact to a millisecond or two, which is too long. So the event loop goes round until the
- * time is over, and handles what arrives meanwhile. The wait begins after the first round, when the
- * answers that are due have left.
+ * A timer can be late by one or two milliseconds, which is too long. So `setImmediate` is repeated until
+ * the time is over, and between two rounds the event loop handles what has arrived. The wait begins
+ * after the first round, when the answers that are due have left.
  */
 export function waitForGroup(run: () => void): () => void {
   let endMs: number | undefined;

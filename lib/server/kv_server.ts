@@ -18,11 +18,11 @@ import { ErrorReply, type ServerStatus } from "../mensagem.ts";
 import { startReplica } from "../replication/replica.ts";
 import type { Host, ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
-import { lingerMs } from "../limits.ts";
+import { dialTimeoutMs } from "../limits.ts";
 import { Admission, type AdmissionLimits, admissionLimitsDefault } from "./admission.ts";
 import { ConnectionHandler, type ServerContext, statusOf } from "./connection_handler.ts";
 import { waitForGroup } from "./group_wait.ts";
-import { LeaderDialer } from "./leader_dialer.ts";
+import { LeaderDialler } from "./leader_dialler.ts";
 import { Observers } from "./observers.ts";
 
 /** Time between two ticks of a server. Deadlines are exact to one tick. */
@@ -37,37 +37,37 @@ export const sweepMs = 1_000;
 /** A TLS handshake must end within this time. */
 export const tlsHandshakeMs = 5_000;
 
-/** What a server needs to know. */
+/** How a server is started. */
 export interface KvServerOptions {
   /** The address to listen on. Port 0 takes a free port. */
   readonly listen: Address;
   /** The leader's address. If left out or equal to `listen`, this server is the leader. */
   readonly leader?: Address;
   /**
-   * The engine that keeps the table. If left out, the embedded engine. Any other engine has a leader
-   * of its own, and no server may join.
+   * The engine that keeps the table. If left out, the embedded engine. With any other engine no server
+   * may join.
    */
   readonly engine?: StartEngine;
-  /** Takes the assignment's lines for the console. */
+  /** Takes the console lines of the assignment. */
   readonly prints: ServerPrints;
-  /** Takes what `prints` does not show. It is told whether or not there are observers. */
+  /** Takes what `prints` does not show, with or without observers. */
   readonly watch?: ReplicationListener;
   /** Takes, line by line, everything else that an operator may want to know. */
   readonly report: (line: string) => void;
-  /** Whether FAULT is taken, with which a client may hold or delay REPLICATIONs. */
+  /** Whether FAULT is accepted. With FAULT a client can hold or delay REPLICATIONs. */
   readonly allowFaults?: boolean;
-  /** What differs from {@linkcode tuningDefault}. */
+  /** Replaces values of {@linkcode tuningDefault}. */
   readonly tuning?: Partial<Tuning>;
-  /** What differs from {@linkcode serverLimitsDefault}. */
+  /** Replaces values of {@linkcode serverLimitsDefault}. */
   readonly limits?: Partial<ServerLimits>;
   /**
-   * What servers must know to join, and clients to send requests. If left out, nothing has to be
-   * proved.
+   * The secret that a server must prove to join, and the password that a client must prove to send
+   * requests. If left out, nothing has to be proved.
    */
   readonly secrets?: Secrets;
   /**
    * Makes TLS sockets. If given, all connections must speak TLS, and a server may join only with a
-   * certificate of the CA.
+   * certificate that the CA signed.
    */
   readonly tls?: TlsAcceptor;
   /**
@@ -77,10 +77,18 @@ export interface KvServerOptions {
   readonly journal?: OpenJournal;
 }
 
-/** What the connections of a server may cost, each and together. */
+/** What the connections of a server may cost, each and together, and how long the server waits. */
 export interface ServerLimits extends ConnectionLimits, AdmissionLimits {
   /** How long the TLS handshake of a connection may take. */
   readonly tlsHandshakeMs: number;
+  /** How long a dial of the leader may take, the proof of the secret included. */
+  readonly dialTimeoutMs: number;
+  /** How long a server that stops waits for the answers that it still owes. */
+  readonly shutdownMs: number;
+  /** Time between two ticks of the server. Deadlines are exact to one tick. */
+  readonly tickMs: number;
+  /** Time between two checks for stalled connections. */
+  readonly sweepMs: number;
 }
 
 /** The default limits. */
@@ -88,9 +96,13 @@ export const serverLimitsDefault: ServerLimits = {
   ...connectionLimitsDefault,
   ...admissionLimitsDefault,
   tlsHandshakeMs,
+  dialTimeoutMs,
+  shutdownMs,
+  tickMs,
+  sweepMs,
 };
 
-/** The host's prints and watch change while the server runs. */
+/** The host's `prints` and `listener` change while the server runs. */
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
 /**
@@ -108,8 +120,7 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
  * });
  * ```
  *
- * It has many fields because it is the place where the parts are put together; each part keeps its
- * own state.
+ * It has many fields because it puts the parts together. Each part keeps its own state.
  */
 export class KvServer implements AsyncDisposable {
   /** The address it listens on. */
@@ -121,7 +132,7 @@ export class KvServer implements AsyncDisposable {
   readonly #tls: TlsAcceptor | undefined;
   readonly #tlsOptions: TlsSocketOptions;
   readonly #admission: Admission;
-  readonly #dialer: LeaderDialer;
+  readonly #leaderDialler: LeaderDialler;
   readonly #engine: Engine;
   readonly #observers: Observers;
   readonly #context: ServerContext;
@@ -175,7 +186,7 @@ export class KvServer implements AsyncDisposable {
     const self = formatAddress(this.address);
     // enunciado 5.a: the server whose address is the leader's is the leader.
     const leaderName = leader === undefined ? self : formatAddress(leader);
-    this.#dialer = new LeaderDialer({
+    this.#leaderDialler = new LeaderDialler({
       leader: leaderName,
       secret: secrets.server,
       tls: tls?.tls,
@@ -191,7 +202,7 @@ export class KvServer implements AsyncDisposable {
       listener: watch,
       journal,
       report,
-      dial: (dialler) => this.#start(this.#dialer.dial(dialler)),
+      dial: (caller) => this.#start(this.#leaderDialler.dial(caller)),
       waitForPuts: waitForGroup,
       random: Math.random,
       newClusterId: () => crypto.randomUUID(),
@@ -211,7 +222,7 @@ export class KvServer implements AsyncDisposable {
       tuning: started.tuning,
       mutex: new Channel<true>({ capacity: 1 }),
       secrets,
-      leads: leaderName === self,
+      leads: joins && leaderName === self,
       processStatus: () => ({
         connections: this.#handlers.size,
         uptimeMs: Math.round(performance.now() - startedAt),
@@ -230,7 +241,7 @@ export class KvServer implements AsyncDisposable {
       failed: (error) => this.#failed.resolve(error),
     });
     this.#tick();
-    this.#ticker = setInterval(() => this.#tick(), tickMs);
+    this.#ticker = setInterval(() => this.#tick(), this.#limits.tickMs);
   }
 
   /** The table, for inspection. */
@@ -269,8 +280,9 @@ export class KvServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    const { shutdownMs, tickMs, lingerMs } = this.#limits;
     this.#listener.close();
-    this.#dialer.stop();
+    this.#leaderDialler.stop();
     // Clients first: their answers may still need the connections between the servers.
     const clients = [...this.#handlers.keys()].filter((connection) => !connection.betweenServers);
     for (const connection of clients) connection.close();
@@ -356,7 +368,7 @@ export class KvServer implements AsyncDisposable {
           `together held more than ${this.#limits.heldBytesMax} bytes (--max-buffered)`,
       );
     }
-    if (now - this.#sweptAt < sweepMs) return;
+    if (now - this.#sweptAt < this.#limits.sweepMs) return;
     this.#sweptAt = now;
     for (const connection of this.#handlers.keys()) connection.sweep(now);
   }

@@ -13,7 +13,7 @@ import { cut, EventRecorder, type EventSink, type PermanentSinks } from "./event
 /** Observers of one server. */
 export const observersMax = 16;
 
-/** Entries of the table that a new observer is told. */
+/** Entries of the table that a new observer is sent. */
 export const tableEventsMax = 1_000;
 
 /** Unsent text above which an observer is sent no events, in UTF-16 units. */
@@ -45,7 +45,7 @@ interface Observer {
   readonly id: number;
   /** Whether its OBSERVE was answered. All later EVENTS are not answers. */
   answered: boolean;
-  /** Whether the next EVENTS has to contain the table. */
+  /** Whether the next EVENTS must contain the table. */
   tableDue: boolean;
   /** Events that were left out since the last EVENTS. */
   missed: number;

@@ -1,4 +1,4 @@
-/** The handshake, both halves by themselves and between servers, library and clients. */
+/** The handshake: each half alone, then between servers and clients of the library. */
 
 import { assert, assertEquals, assertFalse, assertNotEquals, assertRejects } from "@std/assert";
 import {
@@ -83,7 +83,7 @@ Deno.test("two ends that know the same secret accept each other", pure, async ()
   assertEquals(await dialler.receive(accepted.message), { kind: "accepted" });
 });
 
-Deno.test("an end with another secret is refused, on either side", pure, async () => {
+Deno.test("an end with another secret is refused by the other end", pure, async () => {
   const [right, wrong] = [await Secret.from("segredo"), await Secret.from("segredo ")];
   const dialler = new DiallerHandshake(right, "client");
   const impostor = new AcceptorHandshake({ client: wrong }, true);
@@ -99,7 +99,7 @@ Deno.test("an end with another secret is refused, on either side", pure, async (
   assertEquals(reasonOf(await acceptor.receive(guess)), "the password is wrong");
 });
 
-Deno.test("the dialler accepts no message out of turn", pure, async (t) => {
+Deno.test("the dialler refuses an unexpected message for good", pure, async (t) => {
   const secret = await Secret.from("segredo");
   const others = [new ProofOk(), new Heartbeat(), new Hello("client", "0".repeat(32))];
   for (const message of others) {
@@ -169,7 +169,7 @@ Deno.test("the acceptor accepts no PROOF without HELLO, and none twice", pure, a
   assertEquals(reasonOf(await acceptor.receive(proof)), "PROOF came without HELLO");
 });
 
-Deno.test("a HELLO begins again: only the last challenge counts", pure, async () => {
+Deno.test("a HELLO starts the handshake again: only the last challenge counts", pure, async () => {
   const secret = await Secret.from("segredo");
   const { dialler, acceptor, challenge } = await challenged(secret);
   const again = new DiallerHandshake(secret, "client");
@@ -195,7 +195,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a proof is worthless a second time, for another role, and sent back",
+  "a proof is refused a second time, for another role, and from the end that made the challenge",
   pure,
   async () => {
     const secret = await Secret.from("segredo");

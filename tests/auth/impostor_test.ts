@@ -35,7 +35,7 @@ function impostorWith(trick: Message[], heard: string[]): FakeServer {
   });
 }
 
-/** Each gives the impostor a chance, and resolves with the reason for which it was refused. */
+/** Each dials the impostor, and resolves with the reason why it refused the impostor. */
 const diallers: Record<string, (impostor: Address) => Promise<string>> = {
   "a follower": async (leader) => {
     const secrets = { server: await Secret.from("segredo") };
@@ -70,9 +70,9 @@ for (const [dialler, dial] of Object.entries(diallers)) {
       const heard: string[] = [];
       await using impostor = impostorWith(trick, heard);
       const reason = await dial(impostor.address);
-      // The connection does not just end: the reason names the handshake.
+      // The reason names the handshake, not just the end of the connection.
       assert(/secret|password|proof/.test(reason), reason);
-      // A follower may say why it hangs up.
+      // A follower may send the reason as an ERROR.
       assertEquals(heard.filter((type) => type !== "HELLO" && type !== "ERROR"), [], reason);
     });
   }

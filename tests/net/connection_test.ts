@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   Connection,
+  type ConnectionLimits,
   connectionLimitsDefault,
   unsentCharsMax,
   unsentPauseChars,
@@ -20,7 +21,7 @@ async function pair(): Promise<{ near: Deno.TcpConn; wire: Wire }> {
   return { near, wire: new Wire(far) };
 }
 
-/** A connection that runs, with what it handed out; at the other end a raw client. */
+/** A running connection, what it handed out, and a raw client at the other end. */
 class Running implements AsyncDisposable {
   readonly lines: string[] = [];
   readonly failures: FrameError[] = [];
@@ -43,12 +44,16 @@ class Running implements AsyncDisposable {
         this.onFailure();
       },
     });
-    this.ended.catch(() => {}); // the test that wants to know asks again
+    this.ended.catch(() => {}); // a test that expects an error awaits `ended` itself
   }
 
-  static async start(wrap: (conn: Deno.Conn) => Deno.Conn = (conn) => conn): Promise<Running> {
+  static async start(
+    wrap: (conn: Deno.Conn) => Deno.Conn = (conn) => conn,
+    limits: Partial<ConnectionLimits> = {},
+  ): Promise<Running> {
     const { near, wire } = await pair();
-    return new Running(new Connection(wrap(near)), wire);
+    const connection = new Connection(wrap(near), { ...connectionLimitsDefault, ...limits });
+    return new Running(connection, wire);
   }
 
   async received(count: number): Promise<string[]> {
@@ -145,7 +150,7 @@ Deno.test("close sends what is queued, then the end", async () => {
 });
 
 Deno.test("a closed connection ends even if the peer stays", async () => {
-  await using running = await Running.start();
+  await using running = await Running.start(undefined, { lingerMs: 20 });
   running.connection.close();
   await running.end();
 });
@@ -178,7 +183,7 @@ Deno.test("a pushed frame is not an answer: the connection waits for the answer 
   await running.received(1);
   for (let n = 0; n < 3; n++) running.connection.push("news\n");
   await running.wire.closeWrite();
-  await eventually("it takes no more", () => !running.connection.open);
+  await eventually("it takes no more requests", () => !running.connection.open);
   running.connection.push("more news\n");
   running.connection.send("answer\n");
   const lines = [];
@@ -220,7 +225,7 @@ Deno.test("close ends at once if no answer is due", async () => {
   assertEquals(await running.wire.line(), undefined);
 });
 
-Deno.test("a connection between servers owes no answers", async () => {
+Deno.test("a connection between servers closes without waiting for answers", async () => {
   await using running = await Running.start();
   running.connection.betweenServers = true;
   await running.wire.write("1\n");
@@ -277,7 +282,7 @@ Deno.test("a frame over the limit is a failure, after the lines before it", asyn
   assertEquals(running.lines, ["good"]);
 });
 
-/** A connection whose writes wait until the test lets them go, and which has one unsent answer too many. */
+/** A connection whose writes wait for `letGo`. Each line "big" gets an answer that stops reading. */
 async function congested(): Promise<{ running: Running; letGo: () => void }> {
   const gate = Promise.withResolvers<void>();
   const running = await Running.start((conn) =>
@@ -292,7 +297,7 @@ async function congested(): Promise<{ running: Running; letGo: () => void }> {
   return { running, letGo: gate.resolve };
 }
 
-Deno.test("a peer that does not read is not read either, until it reads again", async () => {
+Deno.test("the requests of a peer that does not read answers wait until it reads them", async () => {
   const { running, letGo } = await congested();
   await using _ = running;
   await running.wire.write("big\nbig\nafter\n");
@@ -305,7 +310,7 @@ Deno.test("a peer that does not read is not read either, until it reads again", 
   assertEquals(await running.received(4), ["big", "big", "after", "later"]);
 });
 
-Deno.test("waiting for a peer that does not read ends with the connection", async () => {
+Deno.test("requests that wait for a peer to read are dropped when the connection ends", async () => {
   for (const end of ["close", "abort"] as const) {
     const { running, letGo } = await congested();
     await using _ = running;
@@ -412,7 +417,7 @@ Deno.test("half a frame is not cut off while this end does not read", async () =
   await running.received(1);
   running.connection.sweep(0);
   running.connection.sweep(10 * halfFrameMs);
-  assert(running.connection.open, "it waits for an answer to the first one");
+  assert(running.connection.open, "this end waits for the answer to the first line");
   await running.wire.write(" of it\n");
   answered.resolve();
   assertEquals(await running.received(2), ["whole", "half of it"]);
@@ -434,7 +439,7 @@ Deno.test("the first sweep cuts no connection off, even if it comes late", async
   await finishing.wire.write("{}\n");
   await finishing.wire.closeWrite();
   await finishing.received(1);
-  await eventually("it takes no more", () => !finishing.connection.open);
+  await eventually("it takes no more requests", () => !finishing.connection.open);
   finishing.connection.sweep(late);
   finishing.connection.send("answer\n");
   assertEquals(await finishing.wire.line(), "answer");

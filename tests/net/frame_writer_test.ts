@@ -72,7 +72,7 @@ Deno.test(
   },
 );
 
-Deno.test("a write that took a part is continued, and counts as progress", pure, async () => {
+Deno.test("a write that took only a part is continued, and counts as progress", pure, async () => {
   const { socket, calls, writer, wrote } = start();
   writer.queue("abcdef\n");
   await wrote(1);
@@ -103,23 +103,27 @@ Deno.test(
   },
 );
 
-Deno.test("end comes after everything queued, at once if there is nothing", pure, async () => {
-  const { socket, writer, wrote } = start();
-  writer.queue("last\n");
-  writer.end();
-  await wrote(1);
-  assert(!socket.ended);
-  socket.accept();
-  await within("it is done", writer.done);
-  assert(socket.ended);
+Deno.test(
+  "the sending side ends after everything queued, or at once if nothing is queued",
+  pure,
+  async () => {
+    const { socket, writer, wrote } = start();
+    writer.queue("last\n");
+    writer.end();
+    await wrote(1);
+    assert(!socket.ended);
+    socket.accept();
+    await within("it is done", writer.done);
+    assert(socket.ended);
 
-  const empty = start();
-  empty.writer.end();
-  assert(empty.socket.ended);
-  await within("it is done", empty.writer.done);
-});
+    const empty = start();
+    empty.writer.end();
+    assert(empty.socket.ended);
+    await within("it is done", empty.writer.done);
+  },
+);
 
-Deno.test("drop forgets what is queued and does not end the sending side", pure, async () => {
+Deno.test("drop discards what is queued and does not end the sending side", pure, async () => {
   const { socket, writer, wrote } = start();
   writer.queue("going\n");
   await wrote(1);

@@ -26,7 +26,7 @@ Deno.test("each kind of stall is found after its own limit, and not before", pur
   }
 });
 
-Deno.test("progress restarts the time, and so does an end of the stall", pure, () => {
+Deno.test("progress and the end of a stall restart the time", pure, () => {
   const write = { writing: true };
   assertEquals(
     verdicts([0, write], [10, { ...write, writes: 1 }], [20, { ...write, writes: 1 }]),
@@ -39,7 +39,7 @@ Deno.test("progress restarts the time, and so does an end of the stall", pure, (
 });
 
 Deno.test(
-  "an idle connection never stalls, and a stalled write weighs more than late answers",
+  "an idle connection never stalls, and a stalled write is reported before late answers",
   pure,
   () => {
     assertEquals(verdicts([0, {}], [1e9, {}]).at(-1), undefined);

@@ -18,7 +18,7 @@ class FakeConnection implements Counted {
 const limits = { connectionsMax: 3, connectionsPerIpMax: 2, heldBytesMax: 100 };
 
 Deno.test(
-  "a connection over the total, or over the number for its address, is refused with the flag",
+  "a connection over one of the two limits is refused with a reason that names the flag",
   pure,
   () => {
     const admission = new Admission(limits);
@@ -35,7 +35,7 @@ Deno.test(
     const fourth = new FakeConnection("c");
     assertEquals(admission.admit(fourth), full);
 
-    // Refused connections do not count, whether they stay or end.
+    // Refused connections do not count, whether they stay open or end.
     admission.remove(third);
     admission.remove(fourth);
     assertEquals(admission.admit(new FakeConnection("c")), full);
@@ -51,7 +51,7 @@ Deno.test("a dialled connection counts, and is never refused", pure, () => {
   assertEquals(typeof admission.admit(new FakeConnection("a")), "string");
 });
 
-Deno.test("only a few refused connections may stay to read the reason", pure, () => {
+Deno.test("only a few refused connections may stay open", pure, () => {
   const admission = new Admission({ ...limits, connectionsMax: 0 });
   const refused = Array.from({ length: refusedMax + 1 }, () => new FakeConnection("a"));
   for (const connection of refused.slice(1)) admission.admit(connection);

@@ -279,7 +279,7 @@ Deno.test("a server that lags answers TRY_OTHER, not the old value, to a client 
 // Both followers dead
 
 Deno.test("with both followers dead a PUT ends in UNAVAILABLE within the limit, and is not applied", async () => {
-  await using cluster = await Cluster.start({ putTimeoutMs: 400 });
+  await using cluster = await Cluster.start({ putTimeoutMs: 100 });
   await cluster.kill(1, 2);
   await using client = clientOf(cluster.leader);
   const from = performance.now();
@@ -302,7 +302,7 @@ Deno.test("a PUT that waits for a follower is applied when one comes back", asyn
 });
 
 Deno.test("--min-in-sync 3: one dead follower stops the PUTs", async () => {
-  await using cluster = await Cluster.start({ putTimeoutMs: 300, minInSync: 3 });
+  await using cluster = await Cluster.start({ putTimeoutMs: 100, minInSync: 3 });
   await cluster.kill(2);
   await using client = clientOf(cluster.leader);
   await assertRejects(() => client.put("cor", "azul"), UnavailableError, "and 3 must be");

@@ -104,7 +104,7 @@ Deno.test(
   },
 );
 
-Deno.test("a line that is no object ends the connection after one ERROR", pure, () => {
+Deno.test("a line that is not an object ends the connection after one ERROR", pure, () => {
   for (const line of ["", "POST / HTTP/1.1", "[]", "null", `"PUT"`, "{"]) {
     const { client: someone } = openLeaderWith(1);
     someone.sayLine(line);
@@ -114,7 +114,7 @@ Deno.test("a line that is no object ends the connection after one ERROR", pure, 
 });
 
 Deno.test(
-  "between servers an ERROR is not answered by an ERROR; a client hears that it may not",
+  "an ERROR is answered with an ERROR to a client, and not at all between servers",
   pure,
   () => {
     const errors = [new ErrorReply("FORBIDDEN", "no"), new ErrorReply("UNAVAILABLE", "no", 3)];
@@ -131,7 +131,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a client that has not proved the password is refused, request by request",
+  "each request of a client that has not proved the password is refused",
   pure,
   async () => {
     const { stage } = openLeaderWith(1);

@@ -1,4 +1,4 @@
-/** Regressions at the beginning and end of connections: each of these once lost an answer or hung. */
+/** Regressions at the start and end of connections. Each of them once lost an answer or did not end. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { KvClient } from "../../lib/client/kv_client.ts";
@@ -12,6 +12,7 @@ import {
   Wire,
   within,
 } from "../support/helpers.ts";
+
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 
 Deno.test("an ERROR from a client does not keep its connection open", async () => {
@@ -91,7 +92,7 @@ Deno.test("closing a server while its dial succeeds leaves no connection open", 
   const follower = new TestServer(anyPort, leader.address, {});
   await eventually("connected", () => leader.accepted === 1);
   const closed = follower.close();
-  await eventually("it listens no more, and waits for the dial", async () => {
+  await eventually("it has stopped listening, and waits for the dial", async () => {
     const conn = await Deno.connect({ ...follower.address }).catch(() => undefined);
     conn?.close();
     return conn === undefined;

@@ -67,7 +67,7 @@ Deno.test(
         await wire.write(bytes);
         await wire.write("\n");
         await wire.closeWrite();
-      } catch (error) { // it may have hung up already
+      } catch (error) { // the server may have closed the connection already
         const gone = error instanceof Deno.errors.BrokenPipe ||
           error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.NotConnected;
         if (!gone) throw error;
@@ -294,7 +294,7 @@ for (const limit of ["connectionsMax", "connectionsPerIpMax"] as const) {
     using first = await Wire.connect(server.address);
     using second = await Wire.connect(server.address);
     assertEquals([await status(first), await status(second)], ["STATUS_OK", "STATUS_OK"]);
-    // None of these ends by itself.
+    // No client of these connections closes its end.
     await using stack = new AsyncDisposableStack();
     const over = await Promise.all(
       Array.from({ length: 2 * refusedMax }, () => Wire.connect(server.address)),
@@ -312,7 +312,7 @@ for (const limit of ["connectionsMax", "connectionsPerIpMax"] as const) {
   });
 }
 
-Deno.test("a client that never reads is not read either: others are served, and no answer is lost", async () => {
+Deno.test("the requests of a client that does not read answers wait; others are served, and no answer is lost", async () => {
   await using server = await TestServer.alone();
   using greedy = await Wire.connect(server.address);
   const value = "v".repeat(256 * 1024);
@@ -321,13 +321,13 @@ Deno.test("a client that never reads is not read either: others are served, and 
   await greedy.send(...Array.from({ length: count }, (_, id) => ({ ...get, id })));
   const executed = () => server.printsOf(`Cliente ${greedy.local} GET`).length;
   let before = -1;
-  await eventually("it is paused", async () => {
+  await eventually("its requests wait", async () => {
     for (let n = 0; n < 5; n++) await assertServes(server);
     const still = executed() === before;
     before = executed();
     return still && before > 0;
   });
-  assertLess(executed(), count / 2); // the socket holds some MiB, the server one more
+  assertLess(executed(), count / 2); // the sockets hold some MiB of answers, the server one more
   const ids = [];
   for (let n = 0; n < count; n++) {
     const reply = await greedy.message();
@@ -338,7 +338,7 @@ Deno.test("a client that never reads is not read either: others are served, and 
 });
 
 Deno.test("the largest value of control characters goes through a follower to every server", async () => {
-  // 6 MiB in one line take their time on a busy machine, and this is about their size.
+  // A line of 6 MiB takes long on a busy machine, and this test is about its size, not its time.
   await using cluster = await Cluster.start({ silenceMs: 9_000, putTimeoutMs: 9_000 });
   const value = "\u0001".repeat(valueBytesMax);
   using client = await Wire.connect(cluster.followers[0].address);
@@ -352,10 +352,10 @@ Deno.test("the largest value of control characters goes through a follower to ev
   }
 });
 
-Deno.test("the largest snapshot chunk there can be reaches a recovering leader and a new follower", async () => {
+Deno.test("the largest possible snapshot chunk reaches a recovering leader and a new follower", async () => {
   await using cluster = await Cluster.start({ logBytesMax: 1 });
   const { snapshotChunkChars } = tuningDefault;
-  // One entry that leaves the chunk a little short of full, then the largest.
+  // The first entry almost fills the chunk. The second is the largest entry.
   const values = ["\u0001".repeat(snapshotChunkChars - 100), "\u0001".repeat(valueBytesMax)];
   await using client = new KvClient([cluster.leader.address]);
   for (const [n, value] of values.entries()) await client.put(`k${n}`, value);

@@ -29,7 +29,7 @@ import {
 
 const pure = { permissions: "none" } as const;
 const self = "10.0.0.1:10097";
-const someone = "10.0.9.1:5001";
+const client = "10.0.9.1:5001";
 const tickMs = 50;
 
 /** The connection of an observer. The test sets how much of it is unsent. */
@@ -54,8 +54,8 @@ class Link implements ObserverLink {
   }
 }
 
-/** A fake server with real observers. */
-class Desk {
+/** The host of a fake server, with real observers. */
+class FakeHost {
   readonly store = new Store();
   readonly printed: string[] = [];
   readonly observers: Observers;
@@ -94,7 +94,7 @@ class Desk {
 
   /** The server answers GETs. */
   gets(count: number): void {
-    for (let n = 0; n < count; n++) this.sink?.get(someone, `k${n}`, 0, 0, null);
+    for (let n = 0; n < count; n++) this.sink?.get(client, `k${n}`, 0, 0, null);
   }
 }
 
@@ -106,37 +106,37 @@ function told(...all: Events[]): Message[] {
 // Coming and going
 
 Deno.test("without observers nothing is recorded", pure, () => {
-  const desk = new Desk();
-  assertEquals(desk.sink, undefined);
-  const first = desk.observer();
-  const second = desk.observer();
+  const host = new FakeHost();
+  assertEquals(host.sink, undefined);
+  const first = host.observer();
+  const second = host.observer();
   first.heard();
-  assert(desk.sink !== undefined);
-  desk.observers.closed(first);
-  assert(desk.sink !== undefined);
-  desk.gets(1);
-  desk.observers.closed(second);
-  assertEquals(desk.sink, undefined);
-  desk.observers.closed(new Link());
-  desk.tick(eventsIntervalMs);
+  assert(host.sink !== undefined);
+  host.observers.closed(first);
+  assert(host.sink !== undefined);
+  host.gets(1);
+  host.observers.closed(second);
+  assertEquals(host.sink, undefined);
+  host.observers.closed(new Link());
+  host.tick(eventsIntervalMs);
   assertEquals([first.heard(), second.heard()], [[], []]);
 
   const third = new Link();
-  desk.observers.add(third, new Observe(7));
-  desk.tick();
-  assertEquals(told(...third.heard()).map(({ kind }) => kind), ["members"]); // and no old news
+  host.observers.add(third, new Observe(7));
+  host.tick();
+  assertEquals(told(...third.heard()).map(({ kind }) => kind), ["members"]); // and no older events
 });
 
 Deno.test(
   "OBSERVE is answered with the table and the members; later EVENTS are pushed",
   pure,
   () => {
-    const desk = new Desk();
-    desk.store.put("a", "1", 7);
-    desk.store.put("b", "2", 8);
+    const host = new FakeHost();
+    host.store.put("a", "1", 7);
+    host.store.put("b", "2", 8);
     const link = new Link();
-    desk.observers.add(link, new Observe(7));
-    desk.tick();
+    host.observers.add(link, new Observe(7));
+    host.tick();
     assertEquals([link.answers.length, link.pushed.length], [1, 0]);
     const [first] = link.heard();
     assertEquals([first!.id, first!.server, first!.missed], [7, self, 0]);
@@ -146,28 +146,28 @@ Deno.test(
         { kind: "members", joined: ["10.0.0.2:1"], inSync: [self], open: true },
         { kind: "table", key: "a", value: "1", timestamp: 7 },
         { kind: "table", key: "b", value: "2", timestamp: 8 },
-      ].map((event) => event.kind === "members" ? { ...event, joined: ["10.0.0.2:1"] } : event),
+      ],
     );
-    desk.gets(1);
-    desk.tick();
+    host.gets(1);
+    host.tick();
     assertEquals([link.answers.length, link.pushed.length], [0, 1]);
   },
 );
 
 Deno.test("a second OBSERVE on a connection, and one observer too many, are refused", pure, () => {
-  const desk = new Desk();
-  const first = desk.observer();
-  desk.observers.add(first, new Observe(8));
+  const host = new FakeHost();
+  const first = host.observer();
+  host.observers.add(first, new Observe(8));
   const [again] = first.answers.splice(0).map((frame) => JSON.parse(frame));
   assertEquals([again.code, again.id], ["FORBIDDEN", 8]);
-  for (let n = 1; n < observersMax; n++) desk.observer();
+  for (let n = 1; n < observersMax; n++) host.observer();
   const late = new Link();
-  desk.observers.add(late, new Observe(8));
+  host.observers.add(late, new Observe(8));
   const [refusal] = late.answers.map((frame) => JSON.parse(frame));
   assertEquals([refusal.code, refusal.id], ["OVERLOADED", 8]);
-  desk.observers.closed(first);
-  desk.observers.add(late, new Observe(9));
-  desk.tick();
+  host.observers.closed(first);
+  host.observers.add(late, new Observe(9));
+  host.tick();
   assertEquals(late.heard().at(-1)!.id, 9);
 });
 
@@ -177,25 +177,24 @@ Deno.test(
   "everything that is printed or reported to a listener is an event too",
   pure,
   () => {
-    const desk = new Desk();
-    const link = desk.observer();
+    const host = new FakeHost();
+    const link = host.observer();
     const before = Date.now();
-    const sink = desk.sink!;
-    sink.put(someone, "k", "v");
+    const sink = host.sink!;
+    sink.put(client, "k", "v");
     sink.written("k", "v", 7, 0);
     sink.acknowledged("10.0.0.2:1", 7);
-    sink.putOk(someone, "k", 7);
+    sink.putOk(client, "k", 7);
     sink.forwarding("k", "v");
     sink.replication("k", "v", 7);
-    sink.get(someone, "k", 3, 7, "v");
-    sink.get(someone, "no", 0, 0, null);
-    sink.get(someone, "k", 9, 7, undefined);
+    sink.get(client, "k", 3, 7, "v");
+    sink.get(client, "no", 0, 0, null);
+    sink.get(client, "k", 9, 7, undefined);
     sink.members(["10.0.0.2:1"], [self], false);
     sink.fault("10.0.0.2:1", "pause");
     sink.fault("10.0.0.2:1", "delay", 5);
-    desk.tick();
+    host.tick();
     const heard = link.heard();
-    const client = someone;
     const follower = "10.0.0.2:1";
     const events = told(...heard);
     const { ms } = events.find(({ kind }) => kind === "put_ok") as { ms: number };
@@ -217,27 +216,27 @@ Deno.test(
       assert(at >= before && at <= Date.now(), `${at} is not now`);
     }
     assertEquals(heard[0]!.counts, { puts: 1, putOks: 1, gets: 3, refused: 1, replications: 1 });
-    assertEquals(desk.printed, [
-      `put ${someone},k,v`,
-      `putOk ${someone},k,7`,
+    assertEquals(host.printed, [
+      `put ${client},k,v`,
+      `putOk ${client},k,7`,
       "forwarding k,v",
       "replication k,v,7",
-      `get ${someone},k,3,7,v`,
-      `get ${someone},no,0,0,`,
-      `get ${someone},k,9,7,`,
+      `get ${client},k,3,7,v`,
+      `get ${client},no,0,0,`,
+      `get ${client},k,9,7,`,
     ]);
   },
 );
 
 Deno.test("put_ok has the time since the PUT came, its waiting included", pure, () => {
-  const desk = new Desk();
-  const link = desk.observer();
-  desk.sink!.written("k", "v", 5, 0);
-  desk.sink!.written("k", "v", 6, 1_500); // 5 is never acknowledged by itself
-  desk.sink!.putOk(someone, "k", 6);
-  desk.sink!.written("k", "v", 9, 0);
-  desk.sink!.putOk(someone, "k", 9);
-  desk.tick();
+  const host = new FakeHost();
+  const link = host.observer();
+  host.sink!.written("k", "v", 5, 0);
+  host.sink!.written("k", "v", 6, 1_500); // write 5 gets no PUT_OK
+  host.sink!.putOk(client, "k", 6);
+  host.sink!.written("k", "v", 9, 0);
+  host.sink!.putOk(client, "k", 9);
+  host.tick();
   const oks = link.heard().flatMap(({ events }) => events).filter(({ kind }) => kind === "put_ok");
   const [late, quick] = oks.map((event) => (event as ServerEvent & { kind: "put_ok" }).ms);
   assert(late! >= 1_500 && late! < 1_500 + patienceMs, `${late}`);
@@ -248,12 +247,12 @@ Deno.test(
   "a PUT_OK for a PUT that came before the first observer is counted as missed",
   pure,
   () => {
-    const desk = new Desk();
-    const link = desk.observer();
-    desk.sink!.putOk(someone, "k", 3);
-    desk.sink!.written("k", "v", 4, 0);
-    desk.sink!.putOk(someone, "k", 4);
-    desk.tick();
+    const host = new FakeHost();
+    const link = host.observer();
+    host.sink!.putOk(client, "k", 3);
+    host.sink!.written("k", "v", 4, 0);
+    host.sink!.putOk(client, "k", 4);
+    host.tick();
     const [heard] = link.heard();
     assertEquals(told(heard!).map(({ kind }) => kind), ["written", "put_ok"]);
     assertEquals([heard!.missed, heard!.counts.putOks], [1, 2]);
@@ -261,14 +260,14 @@ Deno.test(
 );
 
 Deno.test("long keys and values are cut, also within a pair of surrogates", pure, () => {
-  const desk = new Desk();
+  const host = new FakeHost();
   const long = "é".repeat(eventTextCharsMax);
-  desk.store.put(`${long}x`, "😀".repeat(eventTextCharsMax), 1);
-  const link = desk.observer();
-  desk.sink!.put(someone, long, `x${"😀".repeat(eventTextCharsMax)}`);
-  desk.sink!.get(someone, `${long}!`, 0, 1, `${long}!`);
-  desk.sink!.table();
-  desk.tick();
+  host.store.put(`${long}x`, "😀".repeat(eventTextCharsMax), 1);
+  const link = host.observer();
+  host.sink!.put(client, long, `x${"😀".repeat(eventTextCharsMax)}`);
+  host.sink!.get(client, `${long}!`, 0, 1, `${long}!`);
+  host.sink!.table();
+  host.tick();
   const texts = told(...link.heard()).map(({ key, value }) => [key, value]);
   const smiles = (count: number) => "😀".repeat(count);
   assertEquals(texts, [
@@ -282,11 +281,11 @@ Deno.test(
   "of a table too large for one message a part is sent, and the number of missing entries",
   pure,
   () => {
-    const desk = new Desk();
-    for (let n = 0; n < tableEventsMax + 3; n++) desk.store.put(`k${n}`, "v", n);
+    const host = new FakeHost();
+    for (let n = 0; n < tableEventsMax + 3; n++) host.store.put(`k${n}`, "v", n);
     const link = new Link();
-    desk.observers.add(link, new Observe(7));
-    desk.tick();
+    host.observers.add(link, new Observe(7));
+    host.tick();
     const [heard] = link.heard();
     assertEquals(told(heard!).filter(({ kind }) => kind === "table").length, tableEventsMax);
     assertEquals(heard!.missed, 3);
@@ -294,13 +293,13 @@ Deno.test(
 );
 
 Deno.test("the table is sent again after it changed by other means than writes", pure, () => {
-  const desk = new Desk();
-  const link = desk.observer();
-  desk.store.put("a", "1", 7);
-  desk.sink!.table();
-  desk.tick();
+  const host = new FakeHost();
+  const link = host.observer();
+  host.store.put("a", "1", 7);
+  host.sink!.table();
+  host.tick();
   assertEquals(told(...link.heard()), [{ kind: "table", key: "a", value: "1", timestamp: 7 }]);
-  desk.tick();
+  host.tick();
   assertEquals(link.heard(), []);
 });
 
@@ -310,16 +309,16 @@ Deno.test(
   "an observer is sent EVENTS once per tick, and once a second if nothing happens",
   pure,
   () => {
-    const desk = new Desk();
-    const link = desk.observer();
-    desk.gets(3);
-    desk.tick();
+    const host = new FakeHost();
+    const link = host.observer();
+    host.gets(3);
+    host.tick();
     assertEquals(link.heard().length, 1);
-    for (let ms = tickMs; ms < eventsIntervalMs; ms += tickMs) desk.tick();
+    for (let ms = tickMs; ms < eventsIntervalMs; ms += tickMs) host.tick();
     assertEquals(link.heard(), []);
-    desk.tick();
+    host.tick();
     assertEquals(told(...link.heard()), []);
-    desk.tick();
+    host.tick();
     assertEquals(link.heard(), []);
   },
 );
@@ -328,14 +327,14 @@ Deno.test(
   "events over the limit of a tick are counted, and rare events have room of their own",
   pure,
   () => {
-    const desk = new Desk();
-    const link = desk.observer();
-    desk.gets(1_000);
-    desk.sink!.fault("10.0.0.2:1", "pause");
-    desk.sink!.get(someone, "k", 9, 7, undefined);
-    desk.tick();
-    desk.gets(1);
-    desk.tick();
+    const host = new FakeHost();
+    const link = host.observer();
+    host.gets(1_000);
+    host.sink!.fault("10.0.0.2:1", "pause");
+    host.sink!.get(client, "k", 9, 7, undefined);
+    host.tick();
+    host.gets(1);
+    host.tick();
     const [full, next] = link.heard();
     const usual = eventsMax - eventsReserved;
     assertEquals(full!.events.length, usual + 2);
@@ -343,8 +342,8 @@ Deno.test(
     assertEquals([full!.missed, full!.counts.gets], [1_000 - usual, 1_001]);
     assertEquals([next!.missed, next!.counts.gets], [0, 1_002]);
 
-    for (let n = 0; n < 1_000; n++) desk.sink!.get(someone, "k", 9, 7, undefined);
-    desk.tick();
+    for (let n = 0; n < 1_000; n++) host.sink!.get(client, "k", 9, 7, undefined);
+    host.tick();
     const [refused] = link.heard();
     assertEquals([refused!.events.length, refused!.missed], [eventsMax, 1_000 - eventsMax]);
   },
@@ -354,26 +353,26 @@ Deno.test(
   "an observer that does not read loses events and is told how many; others lose none",
   pure,
   () => {
-    const desk = new Desk();
-    const slow = desk.observer();
-    const quick = desk.observer();
+    const host = new FakeHost();
+    const slow = host.observer();
+    const quick = host.observer();
     slow.heard();
     slow.unsentChars = observerUnsentCharsMax + 1;
     for (let n = 0; n < 30; n++) {
-      desk.gets(2);
-      desk.tick();
+      host.gets(2);
+      host.tick();
     }
     assertEquals(slow.heard(), []);
     assertEquals(
       quick.heard().map(({ missed, events }) => [missed, events.length]),
       Array(30).fill([0, 2]),
     );
-    desk.sink!.table();
-    desk.store.put("a", "1", 7);
-    desk.tick();
+    host.sink!.table();
+    host.store.put("a", "1", 7);
+    host.tick();
     slow.unsentChars = observerUnsentCharsMax;
-    desk.gets(1);
-    desk.tick();
+    host.gets(1);
+    host.tick();
     const [heard] = slow.heard();
     assertEquals([heard!.missed, told(heard!).map(({ kind }) => kind)], [60, ["get", "table"]]);
     assertEquals(heard!.counts.gets, 61);
@@ -503,10 +502,14 @@ Deno.test("an observer is told of a follower that leaves and returns", async () 
 
 Deno.test("an observer that has left makes room for another one", async () => {
   await using server = await TestServer.alone();
-  for (let n = 0; n < observersMax; n++) {
-    using wire = await Wire.connect(server.address);
-    await wire.ask({ type: "OBSERVE", id: 1 });
-  }
+  await using observers = new AsyncDisposableStack();
+  await Promise.all(Array.from({ length: observersMax }, async () => {
+    const wire = observers.use(await Wire.connect(server.address));
+    assertEquals((await wire.ask({ type: "OBSERVE", id: 1 })).type, "EVENTS");
+  }));
+  using late = await Wire.connect(server.address);
+  assertEquals((await late.ask({ type: "OBSERVE", id: 1 })).code, "OVERLOADED");
+  await observers.disposeAsync();
   await eventually("there is room", async () => {
     using wire = await Wire.connect(server.address);
     return (await wire.ask({ type: "OBSERVE", id: 1 })).type === "EVENTS";

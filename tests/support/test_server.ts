@@ -12,7 +12,7 @@ import { linesOf } from "./lines.ts";
 import { anyPort } from "./ports.ts";
 import { eventually, within } from "./waiting.ts";
 
-/** A server with everything that it printed and reported. It listens on a free port and redials fast. */
+/** A server with everything that it printed and reported. It redials and ticks faster than by default. */
 export class TestServer implements AsyncDisposable {
   readonly address: Address;
   /** The lines that a server process would write to standard error. */
@@ -35,7 +35,7 @@ export class TestServer implements AsyncDisposable {
       prints: new ServerConsole((text) => this.#printed += text),
       report: (line) => this.reports.push(line),
       tuning: { redialFirstMs: 10, redialLongestMs: 100, ...tuning },
-      limits,
+      limits: { tickMs: 10, ...limits },
     });
     this.address = this.#server.address;
   }

@@ -346,7 +346,7 @@ export class Target implements AsyncDisposable {
     const { due, ends, observes } = answersTo(stream, facts);
     // EVENTS come at any time. The first may be replaced by the error that there are too many observers.
     const isForObserver = ({ type, message }: Message) =>
-      type === "EVENTS" || type === "ERROR" && /observers$/.test(message as string);
+      type === "EVENTS" || type === "ERROR" && / observers already$/.test(message as string);
     const events = received.filter(isForObserver);
     const replies = received.filter((reply) => !isForObserver(reply));
     for (const one of events) assertStrictEquals(judge(JSON.stringify(one)).kind, "message");
