@@ -156,8 +156,10 @@ class Loader {
       if (last >= 0) bytes = read + last + 1;
       read += part.length;
       this.#bytes += part.length;
-      for (const { frame, offset } of reader.push(part)) take(frame, offset);
+      const records = reader.push(part);
+      // First: the records of another format would look damaged.
       this.#checkHeader(name, reader.header);
+      for (const { frame, offset } of records) take(frame, offset);
       this.#progress();
     }
     this.#checkHeader(name, reader.header ?? "");

@@ -318,6 +318,16 @@ Deno.test("a directory with a foreign file, format or message is refused", pure,
   );
 });
 
+Deno.test("another format is named, not called damage, in every file", pure, async () => {
+  const other = "replicated-kv journal 2\na record of format 2\n";
+  const inTable = await refused(new FakeFolder({ "table-1": other, "journal-1": headerLine }));
+  assertStringIncludes(inTable, "dir/table-1 has format 2, and this program reads format 1");
+  const inSegment = await refused(
+    new FakeFolder({ "journal-1": other, "journal-2": headerLine + seal }),
+  );
+  assertStringIncludes(inSegment, "dir/journal-1 has format 2, and this program reads format 1");
+});
+
 Deno.test("if a directory cannot be opened, the error names it and the reason", pure, async () => {
   const folder = new FakeFolder();
   folder.options = {
