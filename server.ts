@@ -1,7 +1,7 @@
 /**
  * The server's role: reads the configuration, starts, and serves until a signal.
  *
- * What a plain server does not use is imported only if a flag asks for it.
+ * A module that only some servers use is imported only if a flag needs it.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export async function main(
   return 1;
 }
 
-/** Serves until `stop` resolves, or until the journal fails: then the error is returned. */
+/** Serves until `stop` resolves or the journal fails. Returns the error of the journal. */
 async function serve(
   config: ServerConfig,
   prints: ServerConsole,
@@ -91,13 +91,13 @@ async function serve(
   return failure;
 }
 
-/** @throws {StartError} if the address cannot be listened on. */
+/** Serves the metrics. @throws {StartError} if the address cannot be listened on. */
 async function serveMetricsAt(address: Address, monitored: Monitored): Promise<AsyncDisposable> {
   const { serveMetrics } = await import("./lib/metrics/http.ts");
   return listenAt(address, () => serveMetrics(address, monitored));
 }
 
-/** @throws {StartError} if the directory cannot be used, or holds something else. */
+/** Opens the journal. @throws {StartError} if the directory cannot be used, or is no journal's. */
 async function journalIn(path: string, report: (line: string) => void): Promise<FileJournal> {
   const { openJournal, JournalError } = await import("./lib/journal/open_journal.ts");
   try {

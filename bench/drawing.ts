@@ -1,5 +1,5 @@
 /**
- * Drawings made of characters.
+ * Drawings made of characters, and figures as text.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Histogram } from "./histogram.ts";
 
 const barChars = 40;
-/** Bars from empty to full, in eighths. */
+/** One character of a bar, from empty to full, in eighths. */
 const blocks = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"] as const;
 const levels = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] as const;
 

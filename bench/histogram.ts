@@ -4,12 +4,12 @@
  * @module
  */
 
-// deno-lint-ignore no-external-import -- it is of the runtime itself
+// deno-lint-ignore no-external-import -- a part of the runtime
 import { createHistogram } from "node:perf_hooks";
 
 /** The longest latency that is recorded, in microseconds (12 days). Longer ones count as this. */
 const latencyUsMax = 2 ** 40;
-/** A percentile is at most one part in 100 too high. */
+/** Significant digits: a percentile is at most 1 % too high. */
 const figures = 2;
 
 /** A row of a drawing: how many latencies are in a range. */
@@ -18,7 +18,7 @@ export interface Row {
   readonly fromUs: number;
   /** The upper bound, in microseconds, which is not part of the range. */
   readonly toUs: number;
-  /** How many latencies. */
+  /** The number of latencies. */
   readonly count: number;
 }
 
@@ -27,7 +27,7 @@ export class Histogram {
   readonly #recorded = createHistogram({ lowest: 1, highest: latencyUsMax, figures });
   #maxUs = 0;
 
-  /** How many latencies were recorded. */
+  /** The number of recorded latencies. */
   get count(): number {
     return this.#recorded.count;
   }
@@ -44,13 +44,13 @@ export class Histogram {
     if (us > this.#maxUs) this.#maxUs = us;
   }
 
-  /** The latency in microseconds that this share (0 to 1) of all does not exceed; 0 if there is none. */
+  /** A percentile in microseconds: this share (0 to 1) of all latencies is not above it. 0 if empty. */
   percentileUs(share: number): number {
     const rank = Math.max(1, Math.ceil(share * this.count));
     return this.count === 0 ? 0 : Math.min(this.#atRank(rank), this.#maxUs);
   }
 
-  /** The counts in ranges of half a power of two each, from the first to the last that is not empty. */
+  /** The counts by range, from the first range that is not empty to the last. */
   rows(): Row[] {
     const rows: Row[] = [];
     let below = 0;
@@ -67,11 +67,11 @@ export class Histogram {
 
   /** The latency with this rank, counted from 1 for the shortest. */
   #atRank(rank: number): number {
-    // Half a rank less, so that rounding cannot reach the next one.
+    // In the middle of the rank, so that rounding does not reach the next one.
     return this.#recorded.percentile(Math.max(Number.MIN_VALUE, (rank - 0.5) / this.count * 100));
   }
 
-  /** How many latencies are below a bound. The platform has no counts, so it searches the ranks. */
+  /** The number of latencies below a bound: a search by rank, as the platform gives no counts. */
   #countBelow(us: number): number {
     let [low, high] = [0, this.count];
     while (low < high) {
@@ -83,7 +83,7 @@ export class Histogram {
   }
 }
 
-/** The bound after this one in 0, 2, 3, 4, 6, 8, 12, 16, … */
+/** The next bound of a range after this one: 0, 2, 3, 4, 6, 8, 12, 16, … */
 function boundAfter(us: number): number {
   if (us === 0) return 2;
   const power = 2 ** Math.floor(Math.log2(us));

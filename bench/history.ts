@@ -9,7 +9,7 @@ import type { Values } from "./values.ts";
 
 /** A wrong answer of a server. */
 export class Violation extends Error {
-  /** A violation; `message` says of which guarantee. */
+  /** A violation of the guarantee that `message` names. */
   constructor(message: string) {
     super(message);
     this.name = "Violation";
@@ -26,16 +26,17 @@ export interface Asked {
   readonly floor: number;
   /** The number of the value of a PUT; 0 for a GET. */
   readonly number: number;
-  /** When it was due, in milliseconds. Its latency counts from here. */
+  /** When it was due, in milliseconds. Its latency counts from then. */
   readonly dueMs: number;
   /** When it was sent, in milliseconds. */
   readonly sentMs: number;
 }
 
 /**
- * The history of one client with many connections. What it saw on one connection holds for all.
+ * The history of one client with many connections. What the client saw on one connection counts for
+ * all of them.
  *
- * It takes 16 bytes for each key, regardless of the number of requests.
+ * The history takes 16 bytes for each key, for any number of requests.
  */
 export class History {
   /** The keys and values of the client. */
@@ -44,7 +45,7 @@ export class History {
   readonly #seen: Float64Array;
   /** By key: the number of the value at that timestamp. */
   readonly #numbers: Uint32Array;
-  /** By key: how many values were sent. They are numbered from 1. */
+  /** By key: the number of values that were sent. The first value has number 1. */
   readonly #sent: Uint32Array;
   /** The highest timestamp of all keys: a PUT that is sent now must get a higher one. */
   #highest = 0;
@@ -78,7 +79,8 @@ export class History {
   }
 
   /**
-   * Checks and records an answer other than ERROR. Returns `false` for TRY_OTHER_SERVER_OR_LATER.
+   * Checks and records an answer other than ERROR. Returns whether the request was served: `false` for
+   * TRY_OTHER_SERVER_OR_LATER.
    *
    * @throws {Violation} if it breaks a guarantee.
    */

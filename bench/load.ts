@@ -25,9 +25,9 @@ const answerMsMax = 10_000;
 const drainMsMax = 10_000;
 /** The pause before a lost connection is made again. */
 const redialMs = 100;
-/** The interval of the check for missing answers. */
+/** How often missing answers are looked for. */
 const sweepMs = 200;
-/** The resolution of the times of an open loop. */
+/** How often an open loop looks for requests that are due. */
 const openLoopTickMs = 1;
 const fillConnections = 8;
 const fillInFlight = 64;
@@ -46,7 +46,7 @@ export interface LoadOptions {
   readonly warmUpMs: number;
   /** The time of the measurement, in milliseconds. */
   readonly durationMs: number;
-  /** Requests per second of all connections (open loop). Without it each waits for an answer (closed loop). */
+  /** Requests per second of all connections (open loop). Without it answers set the pace (closed loop). */
   readonly rate?: number;
   /** Whether the first failure ends the load. */
   readonly strict?: boolean;
@@ -159,10 +159,10 @@ class Run implements Counter {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  answered({ request, dueMs }: Asked, shown: boolean, nowMs: number): void {
+  answered({ request, dueMs }: Asked, served: boolean, nowMs: number): void {
     if (dueMs < this.#fromMs || dueMs >= this.#endMs) return;
     (request.type === "GET" ? this.#gets : this.#puts).record((nowMs - dueMs) * 1000);
-    if (!shown) this.#tryOther++;
+    if (!served) this.#tryOther++;
   }
 
   failed(_asked: Asked | undefined, what: string): void {
@@ -187,7 +187,7 @@ class Run implements Counter {
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
     try {
-      await Promise.all(connected.map((serve) => serve()));
+      await Promise.all(connected.map((run) => run()));
     } finally {
       stop();
       for (const timer of timers) clearInterval(timer);
@@ -204,7 +204,7 @@ class Run implements Counter {
     };
   }
 
-  /** Makes all connections. Returns a function for each that runs its part of the load. */
+  /** Makes all connections. Returns a function for each, which runs the load on it. */
   async #connect(paces: readonly Pace[]): Promise<(() => Promise<void>)[]> {
     const { connections, inFlight } = this.#options;
     const dials = connections.map((address, index) => {
@@ -222,15 +222,15 @@ class Run implements Counter {
     }
     return Array.from(
       this.#connections,
-      (connection, index) => () => this.#serve(connection, dials[index]!),
+      (connection, index) => () => this.#keepRunning(connection, dials[index]!),
     );
   }
 
   /** Runs the load on one connection, and on new ones after it is lost, until the time is up. */
-  async #serve(first: LoadConnection, dial: () => Promise<LoadConnection>): Promise<void> {
+  async #keepRunning(first: LoadConnection, dial: () => Promise<LoadConnection>): Promise<void> {
     let connection: LoadConnection | undefined = first;
     while (true) {
-      if (connection !== undefined) await this.#use(connection);
+      if (connection !== undefined) await this.#runOnce(connection);
       if (this.#stopped || connection?.finished) return;
       await delay(redialMs, { signal: this.#over.signal }).catch(() => {});
       if (this.#stopped) return;
@@ -240,7 +240,7 @@ class Run implements Counter {
     }
   }
 
-  async #use(connection: LoadConnection): Promise<void> {
+  async #runOnce(connection: LoadConnection): Promise<void> {
     this.#connections.add(connection);
     try {
       await connection.run();

@@ -13,8 +13,8 @@ import type { Pace, Work } from "./workload.ts";
 
 /** Counts the outcomes of requests. Times are in milliseconds. */
 export interface Counter {
-  /** Counts an answer; `shown` is `false` for TRY_OTHER_SERVER_OR_LATER. */
-  answered(asked: Asked, shown: boolean, nowMs: number): void;
+  /** Counts an answer; `served` is `false` for TRY_OTHER_SERVER_OR_LATER. */
+  answered(asked: Asked, served: boolean, nowMs: number): void;
   /** Counts a refused or lost request; `undefined` stands for a lost connection. */
   failed(asked: Asked | undefined, what: string): void;
 }
@@ -36,9 +36,9 @@ const encoder = new TextEncoder();
 /**
  * A socket with requests in flight.
  *
- * - Requests of one turn of the event loop leave in one write; writing never waits for reading.
+ * - Requests of one turn of the event loop are sent in one write. Writing never waits for reading.
  * - Bytes are read into one reused buffer. Each answer is decoded and checked by the history.
- * - It is not the class `Connection` of the servers, so that the load does not depend on what it measures.
+ * - It does not use the class `Connection` of the servers, which is a part of what is measured.
  */
 export class LoadConnection {
   readonly #conn: Deno.TcpConn;
@@ -83,7 +83,7 @@ export class LoadConnection {
     return this.#finishing;
   }
 
-  /** Sends the requests that are due, up to the limit in flight. Call it whenever one may be due. */
+  /** Sends the requests that are due, up to the limit in flight. Call it if one may be due. */
   ask(): void {
     const { work, pace, inFlight, now } = this.#asking;
     if (this.#finishing || !this.#open) return;
@@ -158,8 +158,8 @@ export class LoadConnection {
     } else if (asked === undefined) {
       throw this.#broken(`${line.slice(0, 200)} answers no request`);
     } else {
-      const shown = this.#history.answered(asked, reply);
-      this.#counter.answered(asked, shown, this.#asking.now());
+      const served = this.#history.answered(asked, reply);
+      this.#counter.answered(asked, served, this.#asking.now());
     }
   }
 

@@ -28,7 +28,7 @@ const numberFlags = {
     whole: true,
   },
   duration: { help: "seconds that are measured", preset: 10, min: 0.1, max: 86_400, whole: false },
-  "warm-up": { help: "seconds before these", preset: 1, min: 0, max: 3_600, whole: false },
+  "warm-up": { help: "seconds before that", preset: 1, min: 0, max: 3_600, whole: false },
   "put-ratio": { help: "share of PUTs, 0 to 1", preset: 0.1, min: 0, max: 1, whole: false },
   keys: {
     help: "keys, each written once before the load",
@@ -58,7 +58,7 @@ ${
   Object.entries(numberFlags)
     .map(([name, { help, preset }]) => `  ${`--${name}=N`.padEnd(20)}${help} (${preset})\n`)
     .join("")
-}  --via=WHERE         where connections go: leader, follower, random (leader)
+}  --via=SERVER        server of the connections: leader, follower, random (leader)
   --rate=N            requests per second of all connections, at fixed times (open loop); latency
                       counts from those times. Without it each connection sends its next request
                       after an answer (closed loop)
@@ -69,7 +69,7 @@ ${
   --help              this text
 
 Without --servers it starts three servers and stops them at the end; their console lines go to the
-null device. All connections are one client: what it saw on one of them holds for all. Ctrl-C ends
+null device. All connections are one client: what it saw on one of them counts for all. Ctrl-C ends
 the load early and prints the figures so far.
 Exit code: 0; 1 after a wrong answer or without any answer; 2 after a wrong flag.
 `;
@@ -185,7 +185,7 @@ async function run(
   const targets = via === "leader" ? [leader] : via === "follower" ? followers : servers;
   if (targets.length === 0) throw new Error("--via=follower needs a follower among --servers");
 
-  // Values of an earlier run with the same seed must be recognised as wrong.
+  // The time, not the seed: values of an earlier run with the same seed must count as wrong.
   const values = new Values(Date.now(), numbers.keys, numbers["value-bytes"]);
   const history = new History(values);
   progress(`writing ${grouped(numbers.keys)} keys`);
@@ -209,8 +209,8 @@ async function run(
 }
 
 /**
- * The server that reports itself as the leader. With another engine than the embedded one it may not
- * be among the servers; then all of them take PUTs.
+ * The server that reports itself as the leader. If there is none, a server that another one reports as
+ * the leader, else the first server: with etcd all servers take PUTs.
  */
 async function leaderOf(servers: readonly Address[]): Promise<Address> {
   const all = await Promise.all(servers.map(statusOf));

@@ -1,5 +1,5 @@
 /**
- * A process that is started by a benchmark or a test and ends with it.
+ * A process that a benchmark or a test starts and stops.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface ProcessOptions {
   readonly cwd?: string | URL;
   /** Variables besides `NO_COLOR`. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether {@linkcode Process.type} is its input. Without it the input is empty. */
+  /** Whether it takes the input of {@linkcode Process.type}. Otherwise its input is empty. */
   readonly keyboard?: boolean;
   /** What happens to standard output: kept as `screen`, discarded (the default), or appended to a file. */
   readonly out?: "keep" | "discard" | { readonly file: string };
@@ -27,7 +27,7 @@ export interface ProcessOptions {
   readonly err?: "keep" | "discard";
   /** Is called with each line of standard error, in place of keeping it. */
   readonly errorLine?: (line: string) => void;
-  /** Whether it leads a process group: Ctrl-C reaches this program alone, which then stops it. */
+  /** Whether it gets a process group of its own. Ctrl-C then reaches only this program, which stops it. */
   readonly group?: boolean;
   /** The user and group that it runs as. */
   readonly user?: number;
@@ -50,7 +50,7 @@ export class Process implements AsyncDisposable {
   /** Starts a program. */
   constructor(program: string, args: readonly string[], options: ProcessOptions = {}) {
     const { cwd = project, env = {}, keyboard = false, out = "discard", err = "keep" } = options;
-    // Deno cannot give a child a file; the shell opens it and becomes the program.
+    // Deno cannot make a file the output of a child. So a shell opens it and becomes the program.
     const [command, all] = typeof out === "string"
       ? [program, [...args]]
       : ["sh", ["-c", 'exec "$@" >>"$0"', out.file, program, ...args]];
@@ -120,7 +120,7 @@ export class Process implements AsyncDisposable {
     try {
       this.#child.kill(signal);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // it has ended in this moment
+      if (!(error instanceof TypeError)) throw error; // it has just ended
     }
   }
 
@@ -134,13 +134,13 @@ export class Process implements AsyncDisposable {
     return await this.code;
   }
 
-  /** Ends the process as a power failure would. */
+  /** Kills the process, without a chance to finish its work. Resolves when it has ended. */
   async kill(): Promise<void> {
     this.signal("SIGKILL");
     await this.code;
   }
 
-  /** Asks the process to end, and kills it and its children if it does not. Resolves with the exit code. */
+  /** Asks the process to end. Kills it and its children if it does not. Resolves with the exit code. */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
     this.signal(signal);
     let killing: Promise<void> | undefined;
@@ -197,7 +197,7 @@ export class Process implements AsyncDisposable {
     return code;
   }
 
-  /** Kills the process and, of a task, the process that does the work. */
+  /** Kills the process and its children: `deno task` runs the program as a child. */
   async #killAll(): Promise<void> {
     let children: number[] = [];
     try {

@@ -10,7 +10,7 @@ import { describeErrors, type LoadResult, type Progress, ratePerSecond } from ".
 
 /** The latencies of one kind of request, in microseconds. */
 export interface Latencies {
-  /** How many. */
+  /** The number of requests. */
   readonly count: number;
   /** The median. */
   readonly p50Us: number;

@@ -31,11 +31,11 @@ export async function statusOf(server: Address): Promise<StatusOk> {
   }
 }
 
-/** What a cluster is started with. */
+/** The options of a cluster. */
 export interface ServerClusterOptions {
-  /** How many servers (3). */
+  /** The number of servers (3). */
   readonly size?: number;
-  /** The folder of a file for each server's console lines. Without it they go to the null device. */
+  /** The folder with a file of console lines for each server. Without it they are discarded. */
   readonly consoleFolder?: string;
   /** The folder of the data directories. Without it the tables are in memory alone. */
   readonly dataFolder?: string;

@@ -8,18 +8,18 @@ import type { Address } from "../lib/wire/address.ts";
 import { freePorts } from "./free_ports.ts";
 import { Process, type ProcessOptions } from "./process.ts";
 
-/** What the tasks of servers set, so that a server reads few events at a time. */
+/** The environment of the server tasks: Deno handles at most 64 socket events in one turn. */
 const runtimeLimits = { DENO_TOKIO_MAX_IO_EVENTS_PER_TICK: "64" };
 
-/** What a server is started with. */
+/** The options of a server process. */
 export interface ServerProcessOptions extends ProcessOptions {
   /** The port on 127.0.0.1 (a free one). */
   readonly port?: number;
-  /** The leader's port on 127.0.0.1 (its own, so that it is the leader); `null` for no leader, as with etcd. */
+  /** The leader's port on 127.0.0.1 (its own: it is the leader). `null` if no server leads, as with etcd. */
   readonly leaderPort?: number | null;
   /** The data directory. Without it the table is in memory alone. */
   readonly dataDir?: string | undefined;
-  /** What it may read and write (the data directory). */
+  /** The paths that it may read and write (the data directory). */
   readonly permitted?: string;
   /** The arguments of Deno before the flags of the server, in place of the usual ones. */
   readonly deno?: readonly string[];
@@ -29,7 +29,7 @@ export interface ServerProcessOptions extends ProcessOptions {
   readonly wrapper?: readonly [program: string, ...args: string[]];
 }
 
-/** The flags of a leader that is the whole cluster. */
+/** The flags of the only server of a cluster. */
 export const alone = ["--cluster-size=1", "--min-in-sync=1"] as const;
 
 /** A server as a process. */

@@ -4,10 +4,10 @@
  * @module
  */
 
-/** The least length of a value, in bytes. */
+/** The shortest value, in bytes. */
 export const valueBytesMin = 32;
 
-/** The most keys, because the history keeps memory for each. */
+/** The most keys: the history takes memory for each. */
 export const keysMax = 10_000_000;
 
 const keyDigits = 12;

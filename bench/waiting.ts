@@ -1,5 +1,5 @@
 /**
- * Waiting for events, in benchmarks and tests. Neither sleeps for a fixed time.
+ * Waiting for events in benchmarks and tests, which do not sleep for a fixed time.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { delay } from "@std/async/delay";
 import type { Address } from "../lib/wire/address.ts";
 
-/** How long to wait for an event before it counts as failed: far more than it takes on a busy machine. */
+/** How long to wait for an event: far longer than it takes on a busy machine. */
 export const waitMsMax = 10_000;
 const pollMs = 2;
 

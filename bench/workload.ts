@@ -12,7 +12,7 @@ export interface Task {
   readonly key: number;
 }
 
-/** A source of requests; `undefined` if there are no more. */
+/** Returns the next request, `undefined` if there are no more. */
 export type Work = () => Task | undefined;
 
 /** A PUT for each key, once. */
@@ -21,12 +21,12 @@ export function eachKeyOnce(keys: number): Work {
   return () => next < keys ? { put: true, key: next++ } : undefined;
 }
 
-/** Endless PUTs, with this share (0 to 1), and GETs of random keys. */
+/** An endless mix of PUTs, with this share (0 to 1), and GETs, each with a random key. */
 export function mixed(keys: number, putRatio: number, random: () => number): Work {
   return () => ({ put: random() < putRatio, key: Math.floor(random() * keys) });
 }
 
-/** A generator of numbers from 0 up to, not including, 1: the same ones for the same seed. */
+/** A generator of numbers from 0 to 1, 1 excluded: the same numbers for the same seed. */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -41,9 +41,9 @@ export function randomFrom(seed: number): () => number {
 
 /** When the next request is due. */
 export interface Pace {
-  /** When the next request was due, in milliseconds; `undefined` if none is due yet. */
+  /** Takes the next request if it is due. Returns when it was due, in milliseconds, else `undefined`. */
   take(nowMs: number): number | undefined;
-  /** How many requests were due up to that time and not taken. */
+  /** The number of requests that were due until then and not taken. */
   late(nowMs: number): number;
 }
 
@@ -54,7 +54,7 @@ export const closedLoop: Pace = { take: (nowMs) => nowMs, late: () => 0 };
  * Requests are due at fixed times.
  *
  * During a stall of a server a closed loop sends nothing, so its latencies hide the stall (coordinated
- * omission). In an open loop the requests of that time are due, and their latencies count from then.
+ * omission). In an open loop requests become due during the stall, and their latencies include it.
  */
 export class OpenLoop implements Pace {
   readonly #fromMs: number;

@@ -22,7 +22,7 @@ import { ipDefault, portsDefault } from "../lib/limits.ts";
 /** The port of the dashboard, without `--port`. */
 export const dashboardPortDefault = 10_090;
 
-/** Most servers that one dashboard shows: more do not fit on its page. */
+/** The most servers that one dashboard shows: more do not fit on its page. */
 export const dashboardServersMax = 5;
 
 const serversDefault = portsDefault.map((port) => `${ipDefault}:${port}`).join(",");
@@ -38,7 +38,7 @@ deno task dashboard [FLAGS]
   --port=PORT        port to listen on (${dashboardPortDefault})
   --password-stdin   the password of clients is the first line of the input
   --tls-ca=FILE      the CA of the servers' certificates, in PEM: encrypts the connections to them
-  --tls-cert=FILE    a certificate of the dashboard, in PEM, for servers that want one
+  --tls-cert=FILE    a certificate of the dashboard, in PEM, for servers that require one
   --tls-key=FILE     its private key
   --help             this text
 
@@ -103,7 +103,7 @@ export async function main(
   return 0;
 }
 
-/** Starts one of the servers, of which the first is the leader. */
+/** Starts one of the servers. The first of them is the leader. */
 function startServer(
   listen: Address,
   servers: readonly Address[],

@@ -4,9 +4,9 @@
  * @module
  */
 
-/** A FIFO queue. `shift` takes constant time on average; that of an array does not. */
+/** A FIFO queue. Its `shift` takes constant time on average; the `shift` of an array does not. */
 export class Fifo<T> {
-  /** Invariant: elements before #head are taken and `undefined`. */
+  /** Invariant: all elements before #head were taken, and are `undefined`. */
   #items: (T | undefined)[] = [];
   #head = 0;
 

@@ -1,13 +1,13 @@
 /**
- * Limits and defaults that two folders or more share. Each name ends with its unit.
+ * Limits and defaults that two or more folders share.
  *
- * The first four are part of the wire contract: other servers and clients rely on them. Any other
- * bound stands beside the code that it binds.
+ * The first four are part of the wire contract: other servers and clients rely on them. A limit of
+ * one folder alone stands beside the code that it binds.
  *
  * @module
  */
 
-/** The longest frame, its LF included. JSON escapes can make text six times longer. */
+/** The longest frame, its LF included. JSON escapes can make a value six times longer. */
 export const frameBytesMax = 8 * 1024 * 1024;
 
 /** The longest key, in bytes of UTF-8. */
@@ -17,8 +17,8 @@ export const keyBytesMax = 1024;
 export const valueBytesMax = 1024 * 1024;
 
 /**
- * The highest timestamp that a server may claim to hold. Every recovery adds some 2³², so it leaves
- * room below the end of the safe integers.
+ * The highest timestamp that a server may claim to hold. It is below the highest safe integer,
+ * because each recovery of a leader adds about 2³².
  */
 export const timestampMax = 2 ** 52;
 
@@ -28,7 +28,7 @@ export const ipDefault = "127.0.0.1";
 /** The default ports of the three servers (enunciado 4.a). */
 export const portsDefault: readonly [number, number, number] = [10_097, 10_098, 10_099];
 
-/** PUTs without an answer whose time of arrival is remembered, so that their latency is known. */
+/** Unanswered PUTs whose time of arrival is remembered, to measure how long they take. */
 export const timedPutsMax = 65_536;
 
 /** The longest key or value in an event, in UTF-16 units. Longer ones are cut. */
@@ -43,7 +43,7 @@ export const finishMs = 10_000;
 /** How long a connection stays open after its last message, so that the peer can read it. */
 export const lingerMs = 1_000;
 
-/** How long a client waits for an answer: a little longer than a server takes to decide a PUT. */
+/** How long a client waits for an answer: a little longer than the leader may take for a PUT. */
 export const requestTimeoutMs = 4_800;
 
 /** How long connecting to a server may take. */

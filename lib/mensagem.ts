@@ -1,8 +1,8 @@
 /**
- * The message class of the system, its decoder, and everything of `lib/wire` that other folders need.
+ * All messages of the wire, their decoder, and the errors of decoding.
  *
- * Every frame in every direction is one `Mensagem`: a JSON object in UTF-8, ended by LF. No other
- * code writes or reads wire text. A message has the tag `type`, so a `switch` narrows it:
+ * Every frame in every direction is one `Mensagem`: a JSON object in UTF-8, ended by LF. Only this
+ * file and `lib/wire` read and write it. A message has the tag `type`, so a `switch` narrows it:
  *
  * ```ts
  * import { Get, Mensagem } from "./mensagem.ts";
@@ -39,7 +39,7 @@ export { checkKey, checkValue } from "./wire/validate.ts";
 /** A message of any type (enunciado 4, Observações: "a classe Mensagem"). */
 export type Mensagem<Type extends string = string> = Message<Type>;
 
-/** The class that all messages share, with the decoder. */
+/** The base class of all messages, with the decoder. */
 export const Mensagem: typeof Message & { decode(line: string): AnyMensagem } = Object.assign(
   Message,
   { decode },
@@ -48,9 +48,9 @@ export const Mensagem: typeof Message & { decode(line: string): AnyMensagem } = 
 /**
  * Decodes one line, without its LF. A CR at its end is allowed.
  *
- * @throws {FrameError} if the line is the line is not a JSON object: the connection must end.
- * @throws {MensagemError} if the type or a field is wrong: the sender gets an `ERROR`, the connection
- * goes on.
+ * @throws {FrameError} if the line is not a JSON object: the connection must end.
+ * @throws {MensagemError} if the type or a field is wrong: the sender gets an `ERROR`, and the
+ * connection goes on.
  */
 function decode(line: string): AnyMensagem {
   const fast = decodeFast(line);
@@ -62,7 +62,7 @@ function decode(line: string): AnyMensagem {
     throw new FrameError("BAD_MESSAGE", `the line is not JSON: ${quote(line)}`, { cause });
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw new FrameError("BAD_MESSAGE", `not a JSON object: ${quote(line)}`);
+    throw new FrameError("BAD_MESSAGE", `the line is not a JSON object: ${quote(line)}`);
   }
   return fromFields(parsed as Fields);
 }

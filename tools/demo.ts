@@ -1,8 +1,8 @@
 /**
- * How a GET comes to be answered with TRY_OTHER_SERVER_OR_LATER, step by step, on three servers.
+ * Shows step by step, on three servers, why a GET is answered with TRY_OTHER_SERVER_OR_LATER.
  *
- * The servers are real. The leader holds the REPLICATIONs to one follower for a while, which
- * `--allow-faults` permits; everything else is the protocol.
+ * The servers are real. A FAULT makes the leader hold the REPLICATIONs to one follower for a while.
+ * Everything else is the usual protocol.
  *
  * @module
  */
@@ -35,13 +35,13 @@ narration says.
 /** Pause between two looks at a table. */
 const pollMs = 5;
 
-/** Time limit of requests on a terminal: the PUT that is held waits until the reader goes on. */
+/** Time limit of requests on a terminal, where the held PUT waits for the reader's Enter. */
 const readingMs = 3_600_000;
 
-/** Stands for an answer that has not come. */
+/** The text for an answer that has not come yet. */
 const noAnswer = "…";
 
-/** A step gave something else than the narration says. */
+/** A step did not give what the narration says. */
 class WrongStep extends Error {
   constructor(readonly expected: string, readonly got: string) {
     super(`expected ${expected}, got ${got}`);
@@ -126,7 +126,7 @@ async function play(terminal: Terminal, texts: DemoTexts): Promise<void> {
   check("verde 2", await b.get(held));
 }
 
-/** Starts a server on a free port. Its lines begin with the port. Without `leader` it leads. */
+/** Starts a server on a free port, which its lines begin with. Without `leader` it leads. */
 function start(terminal: Terminal, putTimeoutMs: number, leader?: KvServer): KvServer {
   let mark = ""; // not known before the server listens
   const server = KvServer.start({

@@ -1,5 +1,5 @@
 /**
- * A client of the demonstration, which chooses the server of each request.
+ * A client of the demonstration. It sends each request to the server that the step names.
  *
  * @module
  */

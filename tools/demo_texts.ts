@@ -8,9 +8,9 @@
 export interface DemoTexts {
   /** Introduces the servers. */
   readonly servers: (leader: number, quick: number, held: number) => string;
-  /** Describes each step, in the order in which they are played. */
+  /** The text of each step, in the order of the demonstration. */
   readonly steps: (quick: number, held: number) => Readonly<Record<Step, string>>;
-  /** The question before each step: Enter goes on. */
+  /** The question before each step, which Enter answers. */
   readonly next: string;
   /** The last line, if every step gave what the narration says. */
   readonly end: string;
@@ -76,7 +76,7 @@ const en: DemoTexts = {
       `and only now A gets its PUT_OK.`,
     lastRead: `B reads at ${held} again: now it gets verde.`,
   }),
-  next: "Enter goes on ",
+  next: "Press Enter ",
   end: "Every step gave what the narration says.",
   wrong: (expected, got) => `This step should give ${expected}, but gave ${got}.`,
 };

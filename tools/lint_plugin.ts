@@ -1,11 +1,11 @@
 /**
- * The rules of the house that `deno lint` checks: which folder may import which, what a pure folder
- * may not touch, and who may open sockets and files. CONTRIBUTING.md draws the folders.
+ * The rules of this project that `deno lint` checks: what each folder may import, what a pure folder
+ * may not use, and which folders may open sockets and files. CONTRIBUTING.md draws the folders.
  *
  * @module
  */
 
-/** The parts of the project, and what the files of each may import besides their own part. */
+/** The parts of the project, and the other parts and packages that each may import. */
 const imports: Readonly<Record<string, readonly string[]>> = {
   limits: [],
   fifo: [],
@@ -26,18 +26,36 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   bench: ["lib", "@std/async"],
 };
 
-/** What a pure part may not touch. Messages and the time go in, messages and prints come out. */
+/** The globals that a pure part may not use. */
 const impure = new Set([
   ...["Deno", "Date", "performance", "fetch", "crypto", "WebSocket", "process", "navigator"],
   ...["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "Math.random"],
 ]);
 const pure = new Set(["limits", "fifo", "wire", "mensagem", "auth", "replication"]);
 
-const sockets = /^(Deno\.(connect|connectTls|listen|listenTls|startTls|listenDatagram)|WebSocket)$/;
-const files =
-  /^Deno\.(open|create|read(Text)?File|readDir|write(Text)?File|mkdir|remove|rename|copyFile|l?stat|truncate|link|symlink|makeTemp(Dir|File)|FsFile)(Sync)?$/;
+/** The members of `Deno` that open neither sockets nor files: every part that is not pure may use them. */
+const harmless = new Set([
+  ...["addSignalListener", "args", "build", "env", "errors", "exit", "memoryUsage", "noColor"],
+  ...["permissions", "stderr", "stdin", "stdout"],
+]);
 
-/** The part that a file belongs to: `lib/net/dial.ts` to "net"; `undefined` if no rule holds. */
+/** The other members that a part of `lib` may use, as a pattern. */
+const special: Readonly<Record<string, RegExp>> = {
+  net: /^(connect|connectTls|listen|listenTls|startTls)$/,
+  journal: /^(mkdir|open|readDir|remove|rename|stat|SeekMode)$/,
+  metrics: /^serve$/,
+  etcd: /^createHttpClient$/,
+  "lib/cli/session_file.ts": /^(mkdir|open|readTextFile|rename|stat|writeTextFile)$/,
+  "lib/cli/tls_flags.ts": /^readTextFileSync$/,
+};
+
+/** The modules of Node.js that a part of `lib` may import. */
+const nodeModules: Readonly<Record<string, RegExp>> = {
+  net: /^node:(crypto|stream|tls)$/,
+  journal: /^node:zlib$/,
+};
+
+/** The part of a file: "net" for `lib/net/dial.ts`. `undefined` if the file may import anything. */
 function partOf(path: string): string | undefined {
   const [top, second] = path.split("/");
   if (top === "lib") return second?.replace(/\.ts$/, "");
@@ -45,7 +63,7 @@ function partOf(path: string): string | undefined {
   return path === "server.ts" || path === "client.ts" ? "roles" : undefined;
 }
 
-/** The path of a linted file below the project, with `/`. */
+/** The path of a linted file from the root of the project, with `/` between folders. */
 function projectPath(filename: string): string {
   const root = new URL("../", import.meta.url).pathname;
   const path = filename.replaceAll("\\", "/").replace(/^\/?([A-Za-z]:)/, "/$1");
@@ -57,7 +75,8 @@ function whyNotImport(path: string, part: string, specifier: string): string | u
   const allowed = imports[part];
   if (allowed === undefined) return `lib/${part} is not a part that tools/lint_plugin.ts knows`;
   if (!specifier.startsWith(".")) {
-    const mayNode = specifier.startsWith("node:") && !pure.has(part) && part !== "client";
+    const mayNode = specifier.startsWith("node:") &&
+      (path.startsWith("lib/") ? nodeModules[part]?.test(specifier) : part !== "roles");
     const known = allowed.some((one) => one.startsWith("@") && specifier.startsWith(one));
     return mayNode || known ? undefined : `${part} may not import "${specifier}"`;
   }
@@ -68,7 +87,7 @@ function whyNotImport(path: string, part: string, specifier: string): string | u
   return ok ? undefined : `${part} may not import ${target}`;
 }
 
-/** The name that an identifier begins, as in `Deno.open`, with at most one member. */
+/** The name of an identifier, with the member that follows it, if any: `Deno.open`. */
 function nameOf(node: Deno.lint.Identifier): string {
   const { parent } = node;
   return parent.type === "MemberExpression" && parent.object === node &&
@@ -77,7 +96,7 @@ function nameOf(node: Deno.lint.Identifier): string {
     : node.name;
 }
 
-/** Whether an identifier is the name of a member, a field or an import, and refers to nothing. */
+/** Whether an identifier only names a member or a field, and refers to no variable. */
 function isMemberName(node: Deno.lint.Identifier): boolean {
   const { parent } = node;
   if (parent.type === "MemberExpression") return parent.property === node && !parent.computed;
@@ -85,20 +104,21 @@ function isMemberName(node: Deno.lint.Identifier): boolean {
 }
 
 /** Why a file may not use a global; `undefined` if it may. */
-function whyNotUse(path: string, part: string, name: string): string | undefined {
-  const [object] = name.split(".");
+function whyNotUse(path: string, part: string, node: Deno.lint.Identifier): string | undefined {
+  const name = nameOf(node);
+  const [object, member] = name.split(".");
   const isImpure = impure.has(name) || impure.has(object!);
   if (pure.has(part) && isImpure && !(part === "auth" && object === "crypto")) {
     return `${part} is pure: it may not use ${name}`;
   }
   if (!path.startsWith("lib/")) return undefined;
-  if (sockets.test(name) && part !== "net") return `only lib/net opens sockets, not ${name}`;
+  if (object === "globalThis") return "lib may not use globalThis: it hides what is used";
+  if (object === "WebSocket") return "only lib/net opens sockets: not WebSocket";
   if (object === "fetch" && part !== "etcd") return "only lib/etcd uses fetch";
-  const keepsFiles = part === "journal" || path === "lib/cli/session_file.ts" ||
-    path === "lib/cli/tls_flags.ts";
-  return files.test(name) && !keepsFiles
-    ? `only lib/journal touches files, not ${name}`
-    : undefined;
+  if (object !== "Deno" || (node.parent.type as string) === "TSQualifiedName") return undefined; // a type
+  if (member === undefined) return "lib may not use Deno as a value: it hides what is used";
+  const may = harmless.has(member) || special[part]?.test(member) || special[path]?.test(member);
+  return may ? undefined : `${part} may not use ${name}: see tools/lint_plugin.ts`;
 }
 
 const plugin: Deno.lint.Plugin = {
@@ -130,7 +150,7 @@ const plugin: Deno.lint.Plugin = {
         return {
           Identifier(node) {
             if (isMemberName(node)) return;
-            const message = whyNotUse(path, part, nameOf(node));
+            const message = whyNotUse(path, part, node);
             if (message !== undefined) context.report({ node, message });
           },
         };

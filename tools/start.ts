@@ -1,8 +1,8 @@
 /**
  * The whole system in one terminal: three servers and the client.
  *
- * The servers are those of three terminals, each with its own table, connected by TCP. Only the
- * process is one.
+ * The servers work as in three terminals: each has its own table, and TCP connects them. They only
+ * share one process.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const usage = `Three servers and the client in one terminal.
 deno task start [FLAGS]
 
   --ports=A,B,C  ports of the servers, the leader's first (${portsDefault.join(",")})
-  --quiet        no reports of the servers on standard error
+  --quiet        nothing on standard error but errors
   --help         this text
 
   deno task start < script.txt

@@ -4,7 +4,7 @@
  * @module
  */
 
-// deno-lint-ignore no-external-import -- it is of the runtime itself
+// deno-lint-ignore no-external-import -- a part of the runtime
 import { DatabaseSync } from "node:sqlite";
 import { FileJournal } from "../../lib/journal/file_journal.ts";
 import { DiskFolder } from "../../lib/journal/disk.ts";
@@ -15,7 +15,7 @@ import { Store } from "../../lib/replication/store.ts";
 export interface DiskStore extends AsyncDisposable {
   /** The table in memory, filled from the disk. */
   readonly store: Store;
-  /** Writes an entry, in a group with others of the same turn. Resolves when it is on the disk. */
+  /** Writes an entry together with the others of this turn. Resolves when it is on the disk. */
   put(key: string, value: string, timestamp: number): Promise<void>;
 }
 

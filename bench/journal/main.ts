@@ -1,5 +1,5 @@
 /**
- * The cost of the journal: beside SQLite, and servers with data directories beside servers without.
+ * The cost of the journal, compared with SQLite, and of data directories, compared with memory.
  *
  * @module
  */
@@ -30,9 +30,9 @@ deno task bench:journal [FLAGS]
   --servers       servers with data directories beside servers without: PUTs per second
   --keys          loading, memory, disk and compaction with many keys
   --count=N       the number of keys (1000000)
-  --rounds=N      rounds of measurements in turns, of which the median counts (5)
+  --rounds=N      rounds of measurements in turns; a figure is the median of the rounds (5)
   --seconds=N     seconds of each measurement (1)
-  --dir=DIR       the folder of the data, which decides the disk (the system's temporary folder)
+  --dir=DIR       the folder of the data, on the disk to measure (the system's temporary folder)
   --json          JSON instead of tables
   --help          this text
 
@@ -162,11 +162,11 @@ async function servers(
       inMemory.push(await measurePuts(memory, clients, ms));
       onDisk.push(await measurePuts(durable, clients, ms));
     }
-    const [without, having] = [medianOf(inMemory), medianOf(onDisk)];
-    figures[`servers.memory.${clients}`] = without;
-    figures[`servers.durable.${clients}`] = having;
-    const ratio = `${Math.round(having / without * 100)} %`;
-    rows.push({ what: `${clients}`, figures: [grouped(without), grouped(having), ratio] });
+    const [memoryRate, diskRate] = [medianOf(inMemory), medianOf(onDisk)];
+    figures[`servers.memory.${clients}`] = memoryRate;
+    figures[`servers.durable.${clients}`] = diskRate;
+    const ratio = `${Math.round(diskRate / memoryRate * 100)} %`;
+    rows.push({ what: `${clients}`, figures: [grouped(memoryRate), grouped(diskRate), ratio] });
   }
   return "PUTs per second to three servers (target at 64 clients: 60 %):\n\n" +
     tableOf(["clients", "in memory", "with data directories", "share"], rows);

@@ -18,9 +18,9 @@ export const keyBytes = 16;
 const fewKeys = 1_000;
 const warmUpMs = 500;
 const probeMs = 1;
-/** How long it may take to load many keys. */
+/** The time limit for loading many keys. */
 const loadMsMax = 120_000;
-/** The writes that are made at once to fill a table. */
+/** The number of writes that are made together to fill a table. */
 const fillGroup = 10_000;
 
 /** The key and the value with this number. */
@@ -28,7 +28,7 @@ function pair(index: number): [key: string, value: string] {
   return [`key:${index.toString().padStart(12, "0")}`, "x".repeat(valueBytes)];
 }
 
-/** The result of clients that each have one write in flight. */
+/** The result of several clients, each with one write in flight. */
 export interface WriteRate {
   /** Writes per second. */
   readonly perSecond: number;
@@ -84,7 +84,7 @@ class Probe {
   }
 }
 
-/** Writes keys. */
+/** Writes this number of keys. */
 export async function fillKeys(
   open: (dir: string) => DiskStore | Promise<DiskStore>,
   dir: string,
@@ -106,7 +106,7 @@ export function bytesIn(dir: string): number {
   return sum;
 }
 
-/** The milliseconds from opening a directory to a table in memory. */
+/** The time from opening a directory until its table is in memory, in milliseconds. */
 export async function measureLoading(
   open: (dir: string) => DiskStore | Promise<DiskStore>,
   dir: string,
@@ -160,10 +160,10 @@ export async function measureCompaction(dir: string): Promise<Compaction> {
   };
 }
 
-/** The memory of a server process for each key, without that of an empty one, in bytes. */
+/** The memory of a server for each key, in bytes. The memory of an empty server does not count. */
 export async function measureMemory(full: string, empty: string, keys: number): Promise<number> {
   const bytes = async (dir: string) => {
-    // A leader of a cluster of one opens alone.
+    // The only server of a cluster needs no follower to start.
     await using server = await ServerCluster.start({ size: 1, dataDir: dir, openMsMax: loadMsMax });
     return (await statusOf(server.addresses[0]!)).memoryBytes;
   };

@@ -30,7 +30,7 @@ deno task bench:limits [FLAGS]
   --large         rate of GETs of values of 1 MiB
   --memory        memory for each key
   --rates         rates with many keys beside rates with 1,000
-  --snapshot      catch-up of a new follower by snapshot during PUTs
+  --snapshot      catch-up of an empty follower by snapshot during PUTs
   --soak          memory during a long load on constant data, and nothing else
   --keys=N        the number of keys (1000000)
   --seconds=N     seconds of each load (3)

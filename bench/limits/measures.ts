@@ -29,7 +29,7 @@ const largeBytes = 1024 * 1024;
 const largeKeys = 16;
 const probeMs = 1;
 const probeTimeoutMs = 10_000;
-/** V8 returns memory to the system some seconds after the last work. */
+/** The pause before memory is measured again: V8 returns some of it seconds after the last work. */
 const restMs = 15_000;
 /** The time limit for a snapshot. */
 const snapshotMsMax = 120_000;
@@ -69,8 +69,8 @@ export async function measureStart({ signal }: Bounds): Promise<Finding[]> {
 }
 
 /**
- * The memory of each server, in all and for each key: right after the writes, and when V8 has had
- * time to collect garbage.
+ * The memory of each server, in total and for each key. It is measured right after the writes, and
+ * again when V8 has had time to collect garbage.
  */
 export async function measureMemory(
   { servers, history }: FilledCluster,
@@ -143,8 +143,8 @@ export async function measureLarge(bounds: Bounds): Promise<Finding[]> {
 }
 
 /**
- * The catch-up of an empty follower while PUTs go on. Another process writes keys of `servers`, so
- * their history is not valid afterwards.
+ * The catch-up of an empty follower during PUTs. Another process sends these PUTs, so `history` is not
+ * valid afterwards.
  */
 export async function measureSnapshot(
   { servers, history }: FilledCluster,
@@ -167,7 +167,7 @@ export async function measureSnapshot(
     snapshotMs = performance.now() - fromMs;
     memory = memoryOf("the new follower", await process.residentBytes(), history.values.keys);
   });
-  const pause = "longest wait of one request per ms to the leader";
+  const pause = "longest latency of a STATUS at the leader";
   return [
     {
       what: `snapshot of ${history.values.keys} keys under load, from the command to in sync`,
@@ -251,7 +251,7 @@ function toLeader(servers: ServerCluster): Address[] {
   return Array.from({ length: connections }, () => servers.addresses[0]!);
 }
 
-/** Runs `work` during PUTs of another process. Returns their rate and the longest wait of a request. */
+/** Runs `work` during PUTs of another process. Returns their rate and the leader's longest pause. */
 async function underLoad(
   leader: Address,
   signal: AbortSignal,
@@ -266,7 +266,7 @@ async function underLoad(
   const done = new AbortController();
   let pauseMs = 0;
   try {
-    // The first 1,000 fill its table.
+    // The load generator first writes its 1,000 keys.
     await eventually(
       "the load has begun",
       async () => (await statusOf(leader)).timestamp > before + 2_000,
@@ -287,7 +287,7 @@ async function underLoad(
   return { rate, pauseMs };
 }
 
-/** Sends requests until the signal. Returns the longest time of an answer, in milliseconds. */
+/** Sends one request after another until the signal. Returns the longest latency, in milliseconds. */
 async function probe(server: Address, signal: AbortSignal): Promise<number> {
   const connection = new ServerConnection(server);
   let longest = 0;

@@ -1,4 +1,4 @@
-/** The cost of making 64 lines of a server's console. They are not written. */
+/** The cost of making 64 console lines of a server, without writing them. */
 
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 

@@ -3,7 +3,7 @@
 import { Store } from "../../lib/replication/store.ts";
 
 const value = "x".repeat(100);
-const stride = 7_919; // a prime, so it reaches all keys, in a distant order
+const stride = 7_919; // a prime: it reaches all keys, and the next one is always far away
 
 for (const size of [1_000, 1_000_000]) {
   const keys = Array.from({ length: size }, (_, n) => `key:${`${n}`.padStart(12, "0")}`);

@@ -1,13 +1,13 @@
 /**
- * A lean load client for all systems.
+ * A load client that costs little, the same for all systems.
  *
- * It calls the sockets and `epoll` of Linux itself. A client on `conn.read` costs as much as a server,
- * and pauses with about 150 busy connections or more: it would halve each figure.
+ * It calls the sockets and `epoll` of Linux directly. A client on `conn.read` costs as much as a
+ * server, and it pauses with about 150 busy connections or more. It would halve each figure.
  *
  * @module
  */
 
-// deno-lint-ignore no-external-import -- it is of the runtime itself
+// deno-lint-ignore no-external-import -- a part of the runtime
 import { setImmediate } from "node:timers/promises";
 import { Histogram } from "../histogram.ts";
 import type { Replies } from "./replies.ts";
@@ -18,7 +18,7 @@ export interface Exchange {
   readonly port: number;
   /** The bytes before the first request of a connection. */
   readonly hello?: Uint8Array<ArrayBuffer>;
-  /** The requests. Each connection takes them in turn, from a start of its own. */
+  /** The requests. Each connection sends them in this order, but starts at another one. */
   readonly requests: readonly Uint8Array<ArrayBuffer>[];
   /** Makes the counter of replies for a connection. */
   readonly replies: () => Replies;
@@ -52,7 +52,7 @@ const bytesMax = 256 * 1024;
 const eventsMax = 256;
 /** The longest wait for a reply on any connection. */
 const silenceMsMax = 5_000;
-/** The interval at which the event loop handles signals and processes. */
+/** How often the event loop may handle signals and processes. */
 const turnMs = 100;
 // AF_INET, SOCK_STREAM, IPPROTO_TCP, … in the headers of the system.
 const [afInet, sockStream, ipprotoTcp, tcpNodelay] = [2, 1, 6, 1];
@@ -101,12 +101,12 @@ export class Client implements Disposable {
    */
   async measure(exchange: Exchange, effort: Effort): Promise<Outcome> {
     const { epoll_create1, close } = this.#libc.symbols;
-    const epoll = positive("epoll_create1", epoll_create1(0));
+    const epoll = checked("epoll_create1", epoll_create1(0));
     const wires = new Map<number, Wire>();
     try {
       for (let n = 0; n < effort.connections; n++) {
         const wire = this.#connect(epoll, exchange, effort.inFlight);
-        // Distant starts, so that the connections do not request the same keys.
+        // The starts are far apart, so that the connections do not request the same keys.
         wire.next = Math.floor(n * exchange.requests.length / effort.connections);
         wires.set(wire.file, wire);
       }
@@ -156,19 +156,19 @@ export class Client implements Disposable {
 
   #connect(epoll: number, { port, hello, replies }: Exchange, inFlight: number): Wire {
     const { socket, connect, setsockopt, epoll_ctl } = this.#libc.symbols;
-    const file = positive("socket", socket(afInet, sockStream, 0));
+    const file = checked("socket", socket(afInet, sockStream, 0));
     const address = new Uint8Array(16);
     const view = new DataView(address.buffer);
     view.setUint16(0, afInet, true);
     view.setUint16(2, port);
     address.set([127, 0, 0, 1], 4);
-    positive(`connect to port ${port}`, connect(file, address, address.length));
+    checked(`connect to port ${port}`, connect(file, address, address.length));
     const on = new Uint8Array([1, 0, 0, 0]);
-    positive("setsockopt", setsockopt(file, ipprotoTcp, tcpNodelay, on, on.length));
+    checked("setsockopt", setsockopt(file, ipprotoTcp, tcpNodelay, on, on.length));
     const event = new Uint8Array(eventBytes);
     new DataView(event.buffer).setUint32(0, epollIn, true);
     new DataView(event.buffer).setInt32(dataAt, file, true);
-    positive("epoll_ctl", epoll_ctl(epoll, epollCtlAdd, file, event));
+    checked("epoll_ctl", epoll_ctl(epoll, epollCtlAdd, file, event));
     if (hello !== undefined) this.#send(file, hello, hello.length);
     const sentMs = new Float64Array(inFlight);
     return { file, replies: replies(), sentMs, sent: 0, answered: 0, next: 0 };
@@ -199,7 +199,7 @@ export class Client implements Disposable {
   }
 }
 
-function positive(what: string, result: number): number {
+function checked(what: string, result: number): number {
   if (result < 0) throw new Error(`${what} has failed`);
   return result;
 }

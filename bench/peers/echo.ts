@@ -1,5 +1,5 @@
 /**
- * The upper bound of a server in Deno.
+ * The upper bound for the rate of a server in Deno.
  *
  * - `echo.ts bare PORT` sends every chunk back.
  * - `echo.ts json PORT` parses each line, looks up a key and replies, with one write for each chunk.

@@ -1,5 +1,5 @@
 /**
- * Minimal lines over TCP for the bare programs.
+ * A minimal connection that carries lines, for the bare programs.
  *
  * @module
  */

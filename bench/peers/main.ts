@@ -1,5 +1,5 @@
 /**
- * The servers beside other systems, in turns, in one run on one machine.
+ * Compares the servers with other systems, in turns, in one run on one machine.
  *
  * @module
  */
@@ -33,7 +33,7 @@ const usage = `Compares the servers with other systems, in turns, with the same 
 
 deno task bench:peers [FLAGS]
 
-  --rounds=N    rounds of measurements, of which the median counts (5)
+  --rounds=N    rounds of measurements; a figure is the median of the rounds (5)
   --seconds=N   seconds of each measurement (1)
   --only=A,B,…  only these systems: echoes, replication, replication-lines, redis, etcd, zookeeper,
                 these, silent, durable, on-etcd (all)
@@ -41,8 +41,8 @@ deno task bench:peers [FLAGS]
   --help        this text
 
 It needs Linux. redis-server, etcd and ZooKeeper (Debian's package) take part if they are installed.
-Data and console lines go to a temporary folder in /dev/shm (memory) if that exists, which is removed
-at the end. Data directories go to the system's temporary folder (disk).
+Data and console lines go to a temporary folder in /dev/shm (memory) if that exists, data directories
+to the system's temporary folder (disk). Both folders are removed at the end.
 `;
 
 /** The columns of both tables: the connections, and the requests in flight on each. */
@@ -51,7 +51,10 @@ const columns: Readonly<Record<"GET" | "PUT", readonly Column[]>> = {
   PUT: [[1, 1], [8, 1], [64, 1], [256, 1], [8, 16]],
 };
 
-/** The most connections that replace requests in flight, if a connection takes one request at a time. */
+/**
+ * The most connections to a system that takes one request at a time on each. There more connections
+ * replace the requests in flight.
+ */
 const connectionsMax = 512;
 const warmUpMs = 300;
 const fillConnections = 32;
@@ -147,8 +150,8 @@ async function main(
 /**
  * Measures each figure once in each round, so that a disturbance of the machine affects all systems.
  *
- * A round measures one column of all systems after the other. The systems come in random order, because
- * some of them go on working for a moment after their measurement.
+ * A round goes from column to column, and measures all systems in each. Their order is random, because
+ * some systems go on working for a moment after their measurement.
  */
 async function measureAll(
   systems: readonly System[],
@@ -182,7 +185,7 @@ async function measureAll(
           index + 1
         } of ${plan.length}: ${target.name}, ${target.kind}, ${connections} × ${inFlight}`,
       );
-      if (target.name.startsWith("Redis SET") && inFlight > 1) continue; // WAIT blocks the requests behind it
+      if (target.name.startsWith("Redis SET") && inFlight > 1) continue; // WAIT blocks later requests
       const effort = { warmUpMs, durationMs: seconds * 1000, signal };
       const shape = target.pipelines
         ? { connections, inFlight }
@@ -226,8 +229,8 @@ function remarks(systems: readonly System[]): string[] {
       text:
         "etcd runs majority consensus with a log (in memory if /dev/shm exists) and elects its " +
         "leaders. The client has no gRPC, so it uses the JSON gateway over HTTP with keep-alive, which " +
-        "costs etcd a part of its rate. In place of 16 requests in flight it has as many connections, " +
-        `${connectionsMax} at most.`,
+        "costs etcd a part of its rate. In place of 16 requests in flight on each connection it has 16 " +
+        `times as many connections, but at most ${connectionsMax}.`,
     },
     {
       of: "ZooKeeper",

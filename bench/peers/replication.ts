@@ -1,6 +1,6 @@
 /**
- * The upper bound of a replicated PUT in Deno: a leader numbers writes, sends them to two followers,
- * and answers when both have confirmed.
+ * The upper bound for the rate of replicated PUTs in Deno: a leader numbers writes, sends them to two
+ * followers, and answers when both have confirmed.
  *
  * `replication.ts follower PORT`, then `replication.ts leader PORT FOLLOWER_PORT FOLLOWER_PORT`. With
  * the further argument `lines` they print the lines of the assignment.
@@ -57,7 +57,7 @@ async function lead(): Promise<void> {
   );
   for (const [index, follower] of followers.entries()) {
     follower.run((lines) => {
-      confirmed[index] = JSON.parse(lines.at(-1)!).confirmed; // it confirms all before it too
+      confirmed[index] = JSON.parse(lines.at(-1)!).confirmed; // the last line confirms all before
       for (const both = Math.min(...confirmed); answered < both; answered++) {
         const { client, id, key } = pending[first++]!;
         output?.print(

@@ -18,12 +18,12 @@ export interface Replies {
   count(chunk: Uint8Array): number;
 }
 
-/** Replies with a fixed number of lines, each with a given start. */
+/** Replies with a fixed number of lines. Each line must have the given start. */
 export class LineReplies implements Replies {
   readonly #starts: readonly Uint8Array[];
   /** The index of the next line in its reply. */
   #line = 0;
-  /** Whether the last chunk ended within a line, whose start is checked. */
+  /** Whether the last chunk ended within a line. The start of that line is checked already. */
   #within = false;
 
   /** `starts` are the starts of the lines of a reply. */

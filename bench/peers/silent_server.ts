@@ -1,5 +1,7 @@
 /**
- * A server without console lines, to measure their cost: `silent_server.ts PORT LEADER_PORT`.
+ * A server without console lines, to measure what these lines cost.
+ *
+ * Usage: `silent_server.ts PORT LEADER_PORT`.
  *
  * @module
  */

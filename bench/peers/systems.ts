@@ -17,7 +17,7 @@ import { HttpReplies, LineReplies } from "./replies.ts";
 export interface Target {
   /** The name in the table. */
   readonly name: string;
-  /** The table: reads from one server, or writes that all three hold. */
+  /** The table that shows it: reads from one server, or writes that all three hold. */
   readonly kind: "GET" | "PUT";
   /** The requests and replies. */
   readonly exchange: Exchange;
@@ -31,7 +31,7 @@ export interface System {
   readonly targets: readonly Target[];
   /** Requests that write each key once; `undefined` if there is no table. */
   readonly filling: Exchange | undefined;
-  /** Is called after each measurement. */
+  /** Cleans up after each measurement. */
   readonly afterwards?: () => Promise<void>;
 }
 
@@ -44,8 +44,8 @@ export const keys = 10_000;
 export const value = "x".repeat(100);
 /** How long a system may take to start. */
 export const startMsMax = 20_000;
-/** How programs of other projects are started: their output is discarded. */
-export const others: ProcessOptions = { group: true, err: "discard" };
+/** The options of the programs of other projects: their output is discarded. */
+export const foreignProcess: ProcessOptions = { group: true, err: "discard" };
 const encoder = new TextEncoder();
 
 const echoScript = new URL("echo.ts", import.meta.url).pathname;
@@ -56,7 +56,7 @@ function keyOf(n: number): string {
   return `key:${`${n}`.padStart(12, "0")}`;
 }
 
-/** A request for each key, in an order that is not that of the keys. */
+/** A request for each key, not in the order of the keys. */
 export function forEachKey(
   request: (key: string, id: number) => string | Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer>[] {
@@ -68,8 +68,8 @@ export function forEachKey(
   });
 }
 
-/** The exchange of the servers of this project. */
-function mensagens(port: number, kind: "GET" | "PUT"): Exchange {
+/** The requests that this project's clients send. The bare programs understand them too. */
+function kvExchange(port: number, kind: "GET" | "PUT"): Exchange {
   const requests = forEachKey((key, id) =>
     (kind === "GET" ? new Get(id, key, 0) : new Put(id, key, value)).encode()
   );
@@ -124,11 +124,11 @@ export async function startEchoes(stack: AsyncDisposableStack, folder: string): 
   return {
     targets: [
       { name: "bare echo", kind: "GET", exchange: echo, pipelines: true },
-      { name: "JSON echo", kind: "GET", exchange: mensagens(json, "GET"), pipelines: true },
+      { name: "JSON echo", kind: "GET", exchange: kvExchange(json, "GET"), pipelines: true },
       {
         name: "JSON echo with lines",
         kind: "GET",
-        exchange: mensagens(lines, "GET"),
+        exchange: kvExchange(lines, "GET"),
         pipelines: true,
       },
     ],
@@ -162,7 +162,7 @@ async function replication(
   };
   for (const port of followers) await start(port, "follower", port);
   await start(leader, "leader", leader, ...followers);
-  const exchange = mensagens(leader, "PUT");
+  const exchange = kvExchange(leader, "PUT");
   return {
     targets: [{ name, kind: "PUT", exchange, pipelines: true }],
     filling: exchange,
@@ -180,7 +180,7 @@ export async function startRedis(stack: AsyncDisposableStack, folder: string): P
       ...["--save", "", "--appendonly", "no", "--daemonize", "no"],
       ...["--repl-diskless-sync-delay", "0", "--dbfilename", `redis${index}.rdb`],
       ...replica,
-    ], others);
+    ], foreignProcess);
     await stack.use(process).listensOn(port);
   }
   const [port] = ports as [number];
@@ -221,13 +221,13 @@ async function etcdPorts(stack: AsyncDisposableStack, folder: string): Promise<n
         ...["--listen-peer-urls", url(member + 3)],
         ...["--initial-advertise-peer-urls", url(member + 3), "--initial-cluster", cluster],
         ...["--log-level", "error"],
-      ], others),
+      ], foreignProcess),
     )
   );
   for (const [member, process] of members.entries()) {
     await process.listensOn(ports[member]!);
   }
-  // The leader answers fastest, so it is measured.
+  // The leader answers fastest, so the measurement uses it.
   let leader: number | undefined;
   await eventually("etcd has a leader", async () => {
     for (const one of ports.slice(0, 3)) {
@@ -278,7 +278,7 @@ export async function startOurs(stack: AsyncDisposableStack, folder: string): Pr
     "these servers",
     stack.use(await ServerCluster.start({ consoleFolder: folder })),
   );
-  const exchange = mensagens(follower, "PUT");
+  const exchange = kvExchange(follower, "PUT");
   const target = { name: "these, via a follower", kind: "PUT", exchange, pipelines: true } as const;
   return { ...system, targets: [...system.targets, target] };
 }
@@ -308,10 +308,10 @@ export async function startOursSilent(stack: AsyncDisposableStack): Promise<Syst
     return (await statusOf({ hostname: "127.0.0.1", port: leader })).inSync.length === 3;
   }, startMsMax);
   const name = "these without lines";
-  const put = mensagens(leader, "PUT");
+  const put = kvExchange(leader, "PUT");
   return {
     targets: [
-      { name, kind: "GET", exchange: mensagens(leader, "GET"), pipelines: true },
+      { name, kind: "GET", exchange: kvExchange(leader, "GET"), pipelines: true },
       { name, kind: "PUT", exchange: put, pipelines: true },
     ],
     filling: put,
@@ -320,10 +320,10 @@ export async function startOursSilent(stack: AsyncDisposableStack): Promise<Syst
 
 function ours(name: string, servers: ServerCluster): { system: System; follower: number } {
   const [leader, follower] = servers.addresses.map(({ port }) => port) as [number, number];
-  const put = mensagens(leader, "PUT");
+  const put = kvExchange(leader, "PUT");
   const system: System = {
     targets: [
-      { name, kind: "GET", exchange: mensagens(leader, "GET"), pipelines: true },
+      { name, kind: "GET", exchange: kvExchange(leader, "GET"), pipelines: true },
       { name, kind: "PUT", exchange: put, pipelines: true },
     ],
     filling: put,
@@ -337,7 +337,7 @@ function ours(name: string, servers: ServerCluster): { system: System; follower:
   return { system, follower };
 }
 
-/** The same servers with etcd as their engine. The first one is connected to etcd's leader. */
+/** The same servers on etcd. The first one is connected to etcd's leader. */
 export async function startOursOnEtcd(
   stack: AsyncDisposableStack,
   folder: string,
@@ -360,15 +360,15 @@ export async function startOursOnEtcd(
     const all = await Promise.all(ports.map((port) => statusOf({ hostname: "127.0.0.1", port })));
     return all.every(({ cluster }) => cluster !== "");
   }, startMsMax);
-  const put = mensagens(leader, "PUT");
+  const put = kvExchange(leader, "PUT");
   return {
     targets: [
-      { name: "on etcd", kind: "GET", exchange: mensagens(leader, "GET"), pipelines: true },
+      { name: "on etcd", kind: "GET", exchange: kvExchange(leader, "GET"), pipelines: true },
       { name: "on etcd", kind: "PUT", exchange: put, pipelines: true },
       {
         name: "on etcd, via another",
         kind: "PUT",
-        exchange: mensagens(other, "PUT"),
+        exchange: kvExchange(other, "PUT"),
         pipelines: true,
       },
     ],

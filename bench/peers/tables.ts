@@ -13,7 +13,7 @@ export type Column = readonly [connections: number, inFlight: number];
 export interface Figures {
   /** The name in the table. */
   readonly name: string;
-  /** The table. */
+  /** The table that shows them. */
   readonly kind: "GET" | "PUT";
   /** The column. */
   readonly column: Column;
@@ -183,7 +183,7 @@ function p99Of({ name, column, p99Us }: Figures): string {
   return duration(p99Us) + target;
 }
 
-/** One row; none if one of the two was not measured. */
+/** The row of a ratio. No row if one of the two systems was not measured. */
 function ratioRow(
   { of, to, what, targets }: Ratio,
   figures: readonly Figures[],

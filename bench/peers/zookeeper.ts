@@ -12,14 +12,14 @@ import { Process } from "../process.ts";
 import { eventually } from "../waiting.ts";
 import type { Exchange } from "./client.ts";
 import { PacketReplies } from "./replies.ts";
-import { askOnce, forEachKey, others, startMsMax, type System, value } from "./systems.ts";
+import { askOnce, forEachKey, foreignProcess, startMsMax, type System, value } from "./systems.ts";
 
-/** The program in Debian's package. */
+/** The classes of ZooKeeper in Debian's package. */
 export const zooKeeperClasses = "/usr/share/java/zookeeper.jar";
 const sessionMs = 30_000;
 /** The types of requests. */
 const [create, getData, setData] = [1, 4, 5] as const;
-/** Every client has all permissions for a node. */
+/** All permissions for a node, which every client gets. */
 const permissions = 31;
 const anyVersion = -1;
 /** The error of a create if the node exists. */
@@ -33,14 +33,14 @@ type Field = number | string | boolean;
 function packet(...fields: readonly Field[]): Uint8Array<ArrayBuffer> {
   const parts = fields.map((field) => {
     if (typeof field === "boolean") return [Number(field)];
-    if (typeof field === "number") return four(field);
+    if (typeof field === "number") return int32(field);
     const bytes = encoder.encode(field);
-    return [...four(bytes.length), ...bytes];
+    return [...int32(bytes.length), ...bytes];
   }).flat();
-  return new Uint8Array([...four(parts.length), ...parts]);
+  return new Uint8Array([...int32(parts.length), ...parts]);
 }
 
-function four(number: number): number[] {
+function int32(number: number): number[] {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setInt32(0, number);
   return [...bytes];
@@ -72,7 +72,7 @@ export async function startZooKeeper(stack: AsyncDisposableStack, folder: string
     const process = new Process("java", [
       ...["-Dlog4j.rootLogger=OFF", "-cp", zooKeeperClasses],
       ...["org.apache.zookeeper.server.quorum.QuorumPeerMain", `${dir}/zoo.cfg`],
-    ], others);
+    ], foreignProcess);
     await stack.use(process).listensOn(port);
   }
   let leader: number | undefined;

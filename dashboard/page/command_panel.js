@@ -24,7 +24,7 @@ const valueInput = byId("value");
 /** @type {HTMLButtonElement} */
 const demoButton = byId("demo");
 
-/** The commands. They act on the servers as they are now, whatever moment the page shows. */
+/** The panel of commands. They act on the servers of now, even if the page shows the past. */
 export class CommandPanel {
   /** The number of the client that sends PUTs and GETs. */
   client = 1;
@@ -105,7 +105,7 @@ export class CommandPanel {
     byId("seen-title").textContent = `${t.seenTitle} (${t.clientName(this.client)})`;
     const answer = byId("answer");
     const text = this.#answer.text(state, t);
-    // A screen reader would read the same text again.
+    // If the same text were set again, a screen reader would read it again.
     if (answer.textContent !== text) answer.textContent = text;
     answer.dataset.bad = `${this.#answer.bad}`;
   }
@@ -205,8 +205,8 @@ function needsRedraw(root, servers, { htmlLang }) {
 }
 
 /**
- * Disables or enables a button. A button that has the focus would lose it if it were disabled, so
- * it gets `aria-disabled` instead.
+ * Disables or enables a button. A disabled button loses the focus, so a button that has it gets
+ * `aria-disabled` instead.
  *
  * @param {HTMLButtonElement} button
  * @param {boolean} disabled

@@ -19,7 +19,7 @@ import { apply } from "./state.js";
  */
 export class Cursor {
   #recording;
-  /** Used only if the cursor is not live. */
+  /** The position of a cursor that is not live. */
   #position = 0;
   /** @type {State | undefined} The state at `#position`; `undefined` if the cursor is live. */
   #state;

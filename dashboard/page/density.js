@@ -6,11 +6,11 @@
 
 /** @import { Recording } from "./recording.js" */
 
-/** Bars over the whole width. */
+/** The number of bars. */
 const barsMax = 160;
 
 /**
- * Draws the writes over time, the refused GETs, and how far the cursor is.
+ * Draws the writes over time, the refused GETs, and the position of the cursor.
  *
  * @param {HTMLCanvasElement} canvas
  * @param {Recording} recording

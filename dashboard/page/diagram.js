@@ -37,13 +37,13 @@ const narrowPx = 560;
  * @property {number} withheld writes that the fault keeps from the server
  */
 
-/** Boxes for clients and servers, lines between them, and the messages that move over them. */
+/** Boxes for clients and servers, edges between them, and messages that move along the edges. */
 export class Diagram {
   /** The messages that move. */
   animation;
   #root;
-  #boxesAndLines = svg("g");
-  /** @type {string} What the boxes and lines were drawn from. */
+  #boxesAndEdges = svg("g");
+  /** @type {string} What the boxes and edges were drawn from. */
   #drawn = "";
 
   /** @param {SVGElement} root */
@@ -51,11 +51,11 @@ export class Diagram {
     this.#root = root;
     const messages = svg("g");
     this.animation = new MessageAnimation(messages);
-    root.append(this.#boxesAndLines, messages);
+    root.append(this.#boxesAndEdges, messages);
   }
 
   /**
-   * Shows a state. Draws nothing if what it shows has not changed.
+   * Shows a state. Draws nothing if the diagram would look the same.
    *
    * @param {State} state
    * @param {Names} names
@@ -83,8 +83,8 @@ export class Diagram {
       .map(({ title, lines }) => `${title}: ${lines.map(({ text }) => text).join(", ")}`)
       .join(". ");
     this.#root.setAttribute("aria-label", t.diagram(summary));
-    this.#boxesAndLines.replaceChildren(
-      ...servers.flatMap((server) => linesTo(server, layout, state.leader, t)),
+    this.#boxesAndEdges.replaceChildren(
+      ...servers.flatMap((server) => edgesTo(server, layout, state.leader, t)),
       clientsBox(layout.clients, t, narrow),
       ...servers.flatMap((server) => serverBox(server, layout)),
     );
@@ -111,30 +111,30 @@ function linesOf(state, server, t) {
 }
 
 /**
- * The lines that lead to a server: from the clients, and from the leader with a note of the fault.
+ * The edges to a server: from the clients, and from the leader with a note of the fault.
  *
  * @param {ShownServer} server
  * @param {Layout} layout
  * @param {string} leader
  * @param {Texts} t
  */
-function linesTo({ address, leads, fault, withheld }, layout, leader, t) {
-  const lines = [];
+function edgesTo({ address, leads, fault, withheld }, layout, leader, t) {
+  const edges = [];
   const fromClients = layout.curve("", address);
   if (fromClients !== undefined) {
-    lines.push(svg("path", { class: "edge", d: pathOf(fromClients) }));
+    edges.push(svg("path", { class: "edge", d: pathOf(fromClients) }));
   }
-  if (leads || layout.server(leader) === undefined) return lines;
+  if (leads || layout.server(leader) === undefined) return edges;
   const fromLeader = layout.curve(leader, address);
-  if (fromLeader === undefined) return lines;
+  if (fromLeader === undefined) return edges;
   const kind = `edge replication${fault === undefined ? "" : " fault"}`;
-  lines.push(svg("path", { class: kind, d: pathOf(fromLeader) }));
-  if (fault === undefined) return lines;
+  edges.push(svg("path", { class: kind, d: pathOf(fromLeader) }));
+  if (fault === undefined) return edges;
   const word = fault.action === "pause" ? t.paused : t.delayed(fault.delayMs);
   const { x, y } = pointAt(fromLeader, 0.5);
   const text = withheld === 0 ? word : `${word} · ${withheld}`;
   const width = text.length * 7.2 + 16;
-  lines.push(
+  edges.push(
     svg(
       "g",
       { class: "note", transform: `translate(${x} ${y})` },
@@ -143,7 +143,7 @@ function linesTo({ address, leads, fault, withheld }, layout, leader, t) {
       svg("text", { "text-anchor": "middle" }, text),
     ),
   );
-  return lines;
+  return edges;
 }
 
 /**

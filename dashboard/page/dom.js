@@ -1,5 +1,5 @@
 /**
- * Short forms for finding and making elements.
+ * Finds and makes elements of the page.
  *
  * @module
  */

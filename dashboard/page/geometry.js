@@ -18,7 +18,7 @@
  *
  * @param {Box} from
  * @param {Box} to
- * @param {boolean} around whether the curve goes around what is between the boxes
+ * @param {boolean} around whether the curve goes around a box between the two
  * @returns {Curve}
  */
 export function curveBetween(from, to, around) {
@@ -42,7 +42,7 @@ export function reversed({ from, bend, to }) {
 }
 
 /**
- * The point at which the line from the centre of a box to another point crosses the box's edge.
+ * The point on the edge of a box that lies between its centre and another point.
  *
  * @param {Box} box
  * @param {Point} towards

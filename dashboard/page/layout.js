@@ -10,8 +10,8 @@ import { curveBetween, reversed } from "./geometry.js";
 /** @import { Box, Curve } from "./geometry.js" */
 
 /**
- * Places the boxes of the clients, the leader and the followers, in this order: from left to right,
- * or from top to bottom if the diagram is narrow.
+ * Places the boxes of the clients, the leader and the followers in this order. They go from left to
+ * right, or from top to bottom if the diagram is narrow.
  */
 export class Layout {
   /** @type {Box} All clients share one box. */
@@ -53,7 +53,8 @@ export class Layout {
   }
 
   /**
-   * The curve on which messages go from one end to the other. An end that is no server is a client.
+   * The curve that messages follow from one end to the other. If an end is not a server, it is a
+   * client.
    *
    * @param {string} from
    * @param {string} to

@@ -13,11 +13,11 @@ import { Layout } from "./layout.js";
 
 /** How long a message takes from one end to the other on the screen. */
 const flightMs = 600;
-/** Messages that are drawn at once. */
+/** Messages that may be on their way at the same time. */
 const flightsMax = 24;
 /** How far the drawing may lag behind the events. */
 const lagMsMax = 3_500;
-/** With more messages than this on the screen, their labels are hidden. */
+/** If more messages than this are on the screen, their labels are hidden. */
 const labelsMax = 8;
 /** Characters of a key that fit into a label. */
 const labelKeyCharsMax = 12;
@@ -44,7 +44,7 @@ export class MessageAnimation {
   }
 
   /**
-   * Draws messages, except those that are too many.
+   * Draws messages. Messages over the limits are left out.
    *
    * @param {readonly DiagramMessage[]} messages
    * @returns {number} how many of them are drawn

@@ -22,7 +22,7 @@ import { showDemo, showEvents, showRefusals, showSeen, showTable } from "./views
 const redrawMs = 120;
 /** Shortest time between two redraws of the plots, while the page is live. */
 const plotsRedrawMs = 1_000;
-/** How far back the page counts the messages that it has drawn. */
+/** The time over which the page counts messages and those that it has drawn. */
 const sampleMs = 1_000;
 
 const diagram = new Diagram(byId("diagram"));

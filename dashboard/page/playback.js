@@ -28,7 +28,7 @@ const speedSelect = byId("speed");
 const density = byId("density");
 
 /**
- * Whether an item is an event of its own, which the page lists and a step of playback stops at.
+ * Whether the page lists an item as an event. The steps of the playback stop only at such items.
  *
  * @param {Item} item
  */
@@ -45,12 +45,12 @@ export function isStep({ kind }) {
  * @property {() => void} redraw redraws the whole page soon
  */
 
-/** Is live, held at a position, or playing from one. */
+/** The playback: live, held at a position, or playing from one. */
 export class Playback {
   recording = new Recording(emptyState([]));
   cursor = new Cursor(this.recording);
   #view;
-  /** Only a cursor that is not live plays. */
+  /** Invariant: false while the cursor is live. */
   #playing = false;
   /** The timer of the next step. */
   #timer = 0;

@@ -14,7 +14,7 @@ import { secondsMax } from "./state.js";
 const height = 40;
 
 /**
- * The plots: each shows a value for each second, and one of them the highest within it too.
+ * The plots. Each shows a value for each second. `top` is the highest value within the second.
  *
  * @type {readonly {
  *   readonly name: "putsPerSecond" | "getsPerSecond" | "refusedPerSecond"

@@ -10,11 +10,11 @@ import { apply, copyState } from "./state.js";
 /** @import { Item } from "../server/item.ts" */
 /** @import { State } from "../server/state.ts" */
 
-/** Items between two keyframes. A jump replays at most this number. */
+/** Items between two keyframes. A jump replays at most this number of items. */
 export const segmentItemsMax = 256;
-/** Items that are kept. */
+/** Items that a recording keeps. */
 export const itemsMax = 20_000;
-/** Keyframes that are kept: more than the items need, because the feed sends keyframes too. */
+/** Segments that a recording keeps: more than the items need, as the feed sends keyframes too. */
 export const segmentsMax = 128;
 
 /**
@@ -39,7 +39,7 @@ export class Recording {
 
   /**
    * @param {State} start the state at position 0
-   * @param {number} [max] items that are kept
+   * @param {number} [max] items that the recording keeps
    */
   constructor(start, max = itemsMax) {
     this.#last = start;
@@ -90,7 +90,8 @@ export class Recording {
   }
 
   /**
-   * Whether a segment begins at a position. The state there may not follow from the item before.
+   * Whether a segment begins at a position. If items were lost, the state there does not follow
+   * from the item before.
    *
    * @param {number} position
    */

@@ -36,7 +36,7 @@ export function cellOf(state, key, server) {
 }
 
 /**
- * The number of keys of which the dashboard knows the server's copy.
+ * The number of keys for which the dashboard knows the server's copy.
  *
  * @param {State} state
  * @param {string} server
@@ -60,7 +60,7 @@ export function writesBehind(state, follower) {
 }
 
 /**
- * The messages that an item stands for, in the order in which they were sent.
+ * The messages that an item stands for, in the order of sending.
  *
  * @param {State} state the state after the item
  * @param {Item} item

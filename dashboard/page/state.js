@@ -9,9 +9,9 @@
 /** @import { Item, ServerItem } from "../server/item.ts" */
 /** @import { Cell, Second, ServerState, State } from "../server/state.ts" */
 
-/** Keys in the table; beyond that the key whose last write is the oldest is dropped. */
+/** Keys in the table. If there are more, the key whose last write is the oldest is dropped. */
 export const keysMax = 200;
-/** Recent writes whose key is kept by timestamp. */
+/** Recent writes whose keys are remembered. */
 export const writesMax = 500;
 /** Refused GETs that are kept. */
 export const refusalsMax = 50;

@@ -37,7 +37,7 @@ export const en = {
   withheld: (n) => n === 1 ? "1 write held back" : `${n} writes held back`,
   sampled: (drawn, all) => `Sample: ${drawn} of the last second's ${all} messages are drawn`,
   notSampled: "All messages are drawn",
-  lost: (n) => `${n} events were lost on the way here`,
+  lost: (n) => `${n} events were lost on the way to this page`,
   diagram: (summary) => `Diagram of the servers. ${summary}`,
 
   playback: "Playback",
@@ -54,17 +54,17 @@ export const en = {
   events: "Events",
   noEventsYet: "Do a PUT to see what happens.",
 
-  table: "Who holds what",
+  table: "What each server holds",
   key: "Key",
   emptyTable: "No keys yet.",
   stale: "stale",
-  missing: "has none",
-  unknown: "not known",
-  staleTitle: (newest) => `there is a newer one, with timestamp ${newest}`,
+  missing: "no copy",
+  unknown: "unknown",
+  staleTitle: (newest) => `another server has a newer one, with timestamp ${newest}`,
   shownKeys: (shown, all) => `The ${shown} written last, of ${all} known`,
   ts: "ts",
 
-  rates: "Pace",
+  rates: "Rates",
   putsPerSecond: "PUT_OK/s",
   getsPerSecond: "GET/s",
   refusedPerSecond: "Refused GET/s",
@@ -75,7 +75,7 @@ export const en = {
   most: "max.",
 
   refusals: "Refused GETs, and why",
-  noRefusals: "None so far. “Show me TRY_OTHER” brings one about.",
+  noRefusals: "None so far. “Show me TRY_OTHER” causes one.",
 
   commands: "Try it",
   client: "Client",
@@ -93,7 +93,7 @@ export const en = {
   pauseFault: "Pause",
   delayFault: "Delay 1 s",
   resumeFault: "Resume",
-  towards: (server) => `towards ${server}`,
+  towards: (server) => `to ${server}`,
   faultState: { none: "normal", pause: "paused", delay: "delayed" },
 
   demo: "Show me TRY_OTHER",
@@ -133,7 +133,7 @@ export const en = {
   demoStep: ({ name, follower, leader, key, value, seen = 0, own = 0, reason = "" }, names) => {
     switch (name) {
       case "pause":
-        return `Replication towards ${names.server(follower)} is held back.`;
+        return `Replication to ${names.server(follower)} is held back.`;
       case "put":
         return `Client 2 asks the leader for PUT ${key} = ${value}. ${
           names.server(follower)
@@ -147,7 +147,7 @@ export const en = {
           names.server(follower)
         }, which has only timestamp ${own}: TRY_OTHER_SERVER_OR_LATER.`;
       case "resume":
-        return `Replication towards ${names.server(follower)} goes on.`;
+        return `Replication to ${names.server(follower)} goes on.`;
       case "stored":
         return `All have confirmed: client 2 gets PUT_OK with timestamp ${own}.`;
       case "caught_up":
@@ -164,7 +164,7 @@ export const en = {
       case "put":
         return `PUT ${item.key} = ${names.value(item.value)}, from ${names.client(item.client)}`;
       case "forwarding":
-        return `passes PUT ${item.key} = ${names.value(item.value)} on to the leader`;
+        return `forwards PUT ${item.key} = ${names.value(item.value)} to the leader`;
       case "written":
         return `writes ${item.key} = ${names.value(item.value)} with timestamp ${item.timestamp}`;
       case "replication":
@@ -177,20 +177,20 @@ export const en = {
         return "refused" in item
           ? `GET ${item.key} from ${
             names.client(item.client)
-          } refused: it has seen ${item.seen}, here is ${item.own}`
+          } refused: the client has seen ${item.seen}, this server has ${item.own}`
           : `GET ${item.key} from ${names.client(item.client)}: ${
             names.value(item.value)
           }, timestamp ${item.own}`;
       case "members":
         return item.open
           ? `in sync: ${item.inSync.map(names.server).join(", ")}`
-          : "takes no PUT yet";
+          : "takes no PUTs yet";
       case "fault":
         return item.action === "resume"
-          ? `replication towards ${names.server(item.follower)} goes on`
+          ? `replication to ${names.server(item.follower)} goes on`
           : item.action === "pause"
-          ? `replication towards ${names.server(item.follower)} paused`
-          : `replication towards ${names.server(item.follower)} delayed by ${item.delayMs} ms`;
+          ? `replication to ${names.server(item.follower)} paused`
+          : `replication to ${names.server(item.follower)} delayed by ${item.delayMs} ms`;
       case "up":
         return "connected";
       case "down":

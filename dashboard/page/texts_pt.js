@@ -11,7 +11,7 @@ import { capitalized, duration, mebibytes } from "./format.js";
 /** @import { RefusedGet } from "../server/state.ts" */
 /** @import { Names } from "./format.js" */
 
-/** Its type is that of the texts in any language. */
+/** The texts. Their type is that of the texts in every language. */
 export const pt = {
   htmlLang: "pt-BR",
   title: "Replicação ao vivo",

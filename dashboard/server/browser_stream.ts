@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Bytes that wait for a browser that reads slowly; beyond that the browser loses items. */
+/** Bytes that may wait for a browser that reads slowly. If there are more, it loses items. */
 export const browserBytesMax = 1024 * 1024;
 
 const encoder = new TextEncoder();

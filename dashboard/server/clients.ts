@@ -43,15 +43,15 @@ export class Clients implements AsyncDisposable {
   readonly #take: (item: Item) => void;
   /** The connections of each client. */
   readonly #pools: readonly ServerPool[];
-  /** What each client has seen of the cluster `#cluster`. */
+  /** The timestamps that each client has seen in the cluster `#cluster`. */
   #sessions: readonly Session[] = newSessions();
   /** The id of the cluster, "" until one is known. */
   #cluster = "";
   #closed = false;
 
   /**
-   * Clients 1 to {@linkcode dashboardClients}. `take` is told their addresses and what they see.
-   * `random` gives numbers from 0 to 1, 1 excluded.
+   * Clients 1 to {@linkcode dashboardClients}. `take` gets their addresses and the timestamps that
+   * they see. `random` returns numbers from 0 up to, but not including, 1.
    */
   constructor(
     servers: readonly Address[],
@@ -72,8 +72,8 @@ export class Clients implements AsyncDisposable {
    *
    * @throws {MensagemError} if the key or the value breaks a limit.
    * @throws {RangeError} if there is no such client or server.
-   * @throws {UnavailableError} if it was not applied and never will be.
-   * @throws {UnknownOutcomeError} if it may or may not be applied.
+   * @throws {UnavailableError} if the write was not applied and never will be.
+   * @throws {UnknownOutcomeError} if the write may or may not be applied.
    */
   async put(client: number, key: string, value: string, server?: string): Promise<Answer> {
     checkKey(key);
@@ -94,8 +94,8 @@ export class Clients implements AsyncDisposable {
   }
 
   /**
-   * Learns the id of the cluster that a server belongs to, "" if it has none yet. If it is another
-   * one than before, the clients forget what they have seen: the timestamps mean nothing there.
+   * Takes the id of the cluster that a server belongs to, "" if it has none yet. If it is not the
+   * same cluster as before, the clients forget all timestamps: they mean nothing in another cluster.
    */
   belongsTo(cluster: string): void {
     if (cluster === "" || cluster === this.#cluster) return;
@@ -132,7 +132,7 @@ export class Clients implements AsyncDisposable {
     return reply.type === "GET_OK" ? { ...answer, value: reply.value } : answer;
   }
 
-  /** The connection of a client to the server that is named, or to one drawn at random. */
+  /** The connection of a client to the named server, or to one drawn at random. */
   #connection(client: number, server: string | undefined): ServerConnection {
     const pool = this.#pools[client - 1];
     if (pool === undefined) {

@@ -16,8 +16,8 @@ import type { Item } from "./item.ts";
 import { Observer } from "./observer.ts";
 
 /**
- * How long the demonstration shows each step. Its PUT waits for three of them, and must still be
- * answered within the servers' time limit for PUTs.
+ * How long the demonstration shows each step. Its PUT waits for three steps. The servers must still
+ * answer it within their time limit for PUTs.
  */
 export const demoStepMs = 1_300;
 
@@ -45,14 +45,14 @@ export class Dashboard implements AsyncDisposable, Backend {
   readonly #demoStepMs: number;
   /** Ends the waits of the demonstration. */
   readonly #demoStop = new AbortController();
-  /** The demonstration that runs; `undefined` if none does. */
+  /** The demonstration under way; `undefined` if there is none. */
   #demo: Promise<void> | undefined;
 
   /**
    * Listens, and starts to observe the servers.
    *
-   * @throws {Deno.errors.AddrInUse} if the port is taken.
-   * @throws {Deno.errors.AddrNotAvailable} if the address is not this machine's.
+   * @throws {Deno.errors.AddrInUse} if the port is in use.
+   * @throws {Deno.errors.AddrNotAvailable} if the address is not one of this machine.
    */
   constructor(options: DashboardOptions) {
     const { listen, servers } = options;
@@ -66,9 +66,9 @@ export class Dashboard implements AsyncDisposable, Backend {
   }
 
   /**
-   * Disturbs the replication towards a follower, or ends that.
+   * Pauses, delays or resumes the replication to a follower.
    *
-   * @throws {Error} if no leader is connected, or the leader refuses the command.
+   * @throws {Error} if no leader is known or connected, or the leader refuses the command.
    */
   async fault(follower: string, action: FaultAction, delayMs?: number): Promise<void> {
     const leader = this.#observers.find(({ server }) => server === this.feed.state.leader);
@@ -77,7 +77,7 @@ export class Dashboard implements AsyncDisposable, Backend {
   }
 
   /**
-   * Runs the demonstration to its end, or waits for the one that runs already.
+   * Runs the demonstration to its end, or waits for the end of the one under way.
    *
    * @throws {Error} if no follower is in sync.
    */
@@ -104,7 +104,7 @@ export class Dashboard implements AsyncDisposable, Backend {
     await this.#demo;
     await this.clients[Symbol.asyncDispose]();
     await Promise.all(this.#observers.map((observer) => observer[Symbol.asyncDispose]()));
-    // `#http.shutdown()` would wait for ever for a browser that does not read.
+    // `#http.shutdown()` would never end if a browser does not read.
     this.#httpStop.abort();
     await this.#http.finished;
   }

@@ -1,5 +1,5 @@
 /**
- * A demonstration of TRY_OTHER_SERVER_OR_LATER, caused by nothing but a late REPLICATION.
+ * A demonstration of TRY_OTHER_SERVER_OR_LATER. Its only cause is a late REPLICATION.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import type { FaultAction } from "../../lib/wire/events.ts";
 import type { Answer } from "./clients.ts";
 import type { DemoStep } from "./item.ts";
 
-/** GETs that the demonstration sends to a follower until the follower has caught up. */
+/** The most GETs that the demonstration sends to a follower that has yet to catch up. */
 export const demoGetsMax = 5;
 
-/** What the demonstration acts on. Servers are given as "ip:port". */
+/** What the demonstration works with. Servers are given as "ip:port". */
 export interface DemoContext {
   /** The leader. */
   readonly leader: string;
@@ -21,11 +21,11 @@ export interface DemoContext {
   put(client: number, key: string, value: string, server: string): Promise<Answer>;
   /** Reads as one of the dashboard's clients. */
   get(client: number, key: string, server: string): Promise<Answer>;
-  /** Disturbs the replication towards the follower, or ends that. */
+  /** Pauses, delays or resumes the replication to the follower. */
   fault(action: FaultAction): Promise<void>;
   /** Shows that the demonstration has reached a step. */
   show(step: DemoStep): void;
-  /** Waits long enough for people to read the last step. */
+  /** Waits until people have had time to read the last step. */
   wait(): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export async function demonstrate(context: DemoContext): Promise<void> {
   let paused = false;
   let writing: Promise<Answer> | undefined;
   try {
-    // The follower needs an older value: without one there would be nothing to refuse.
+    // The follower gets an older value, so that the page can show both timestamps.
     const before = (await context.get(writer, key, leader)).value;
     if (before === null) await context.put(writer, key, values[0], leader);
     value = values.find((one) => one !== (before ?? values[0]))!;
@@ -69,7 +69,7 @@ export async function demonstrate(context: DemoContext): Promise<void> {
 
     const refused = await context.get(reader, key, follower);
     if (refused.value !== undefined) {
-      throw new Error(`${follower} answered the GET, though its replication is paused`);
+      throw new Error(`${follower} answered the GET although its replication is paused`);
     }
     show("refused", { seen: refused.seen, own: refused.timestamp });
     await context.wait();
@@ -91,7 +91,7 @@ export async function demonstrate(context: DemoContext): Promise<void> {
   }
 }
 
-/** The timestamp that the follower answers with. It has acknowledged the write already. */
+/** Sends GETs until the follower answers one. Returns the timestamp of the answer. */
 async function getUntilAnswered({ get, follower, wait }: DemoContext): Promise<number> {
   for (let gets = 0; gets < demoGetsMax; gets++) {
     const { value, timestamp } = await get(reader, key, follower);

@@ -16,10 +16,10 @@ export const deliveryIntervalMs = 50;
 /** How long an item waits for earlier items of other servers. */
 export const reorderWaitMs = 120;
 
-/** Items that may wait for others; with more, all of them are delivered at once. */
+/** Items that may wait for others. If there are more, all of them are delivered at once. */
 export const itemsWaitingMax = 10_000;
 
-/** How far back an item's time may lie; beyond that the server's clock is taken to be wrong. */
+/** How old an item may be when it arrives. If it is older, the server's clock counts as wrong. */
 export const clockSkewMsMax = 2_000;
 
 /** The order of items of different servers within the same millisecond: a cause comes first. */
@@ -42,12 +42,12 @@ const lastRank = 9;
  * - The items of one server keep their order.
  * - Items of different servers are ordered by time, if they arrive within
  *   {@linkcode reorderWaitMs} of each other.
- * - A browser gets the whole state first (a keyframe), and then items. If it reads too slowly it
- *   loses items; then it gets a new keyframe with the number of items lost.
+ * - A browser gets the whole state first (a keyframe), and then items. If it reads too slowly, it
+ *   loses items, and later gets a new keyframe with the number of items lost.
  */
 export class Feed implements Disposable {
   readonly #now: () => number;
-  /** What the delivered items add up to. */
+  /** The state after all delivered items. */
   readonly #state: State;
   /** By server ("" for the dashboard itself): items that are not delivered yet. */
   readonly #waiting = new Map<string, Fifo<Item>>();
@@ -65,7 +65,7 @@ export class Feed implements Disposable {
     this.#timer = setInterval(() => this.deliver(), deliveryIntervalMs);
   }
 
-  /** What the delivered items add up to. Read-only. */
+  /** The state after all delivered items. Read-only. */
   get state(): Readonly<State> {
     return this.#state;
   }

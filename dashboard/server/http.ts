@@ -12,22 +12,22 @@ import type { Clients } from "./clients.ts";
 import type { Feed } from "./feed.ts";
 import { pageFiles } from "./page_files.ts";
 
-/** Browsers that may be connected to one dashboard at once. */
+/** Browsers that may be connected to one dashboard at the same time. */
 export const browsersMax = 32;
 
-/** Bytes that the body of a command may have. */
+/** The longest body of a command. */
 export const commandBytesMax = 64 * 1024;
 
-/** Commands that may run at once. */
+/** Commands that may run at the same time. */
 export const commandsMax = 64;
 
-/** What the HTTP handler needs of the dashboard. */
+/** What the HTTP handler needs from the dashboard. */
 export interface Backend {
   /** The event stream. */
   readonly feed: Pick<Feed, "browsers" | "subscribe">;
   /** The clients that send PUTs and GETs. */
   readonly clients: Pick<Clients, "put" | "get">;
-  /** Disturbs the replication towards a follower, or ends that. */
+  /** Pauses, delays or resumes the replication to a follower. */
   fault(follower: string, action: FaultAction, delayMs?: number): Promise<void>;
   /** Runs the demonstration. */
   demo(): Promise<void>;
@@ -59,8 +59,8 @@ class HttpError extends Error {
 /**
  * Listens and answers requests until the signal is aborted. That closes all connections at once.
  *
- * @throws {Deno.errors.AddrInUse} if the port is taken.
- * @throws {Deno.errors.AddrNotAvailable} if the address is not this machine's.
+ * @throws {Deno.errors.AddrInUse} if the port is in use.
+ * @throws {Deno.errors.AddrNotAvailable} if the address is not one of this machine.
  */
 export function serveHttp(
   { hostname, port }: Address,
@@ -82,7 +82,10 @@ export function dashboardHandler(backend: Backend): (request: Request) => Promis
         throw new HttpError(405, `${request.method} is not supported, only GET, HEAD and POST`);
       }
       if (running >= commandsMax) {
-        throw new HttpError(503, `${commandsMax} commands are running, and no more may: try later`);
+        throw new HttpError(
+          503,
+          `${commandsMax} commands are running, which is the limit: try again later`,
+        );
       }
       running++;
       try {
@@ -97,9 +100,9 @@ export function dashboardHandler(backend: Backend): (request: Request) => Promis
 }
 
 /**
- * Accepts requests from the dashboard's own page only.
+ * Refuses requests that come from pages of other sites.
  *
- * - In DNS rebinding another site lets its own name resolve to this address, and its pages send
+ * - In DNS rebinding another site makes its own name resolve to this address, and its pages send
  *   that name as the Host. So the Host must be an IP address or localhost, which no site can own.
  * - A page of another site sends its Origin, or at least Sec-Fetch-Site. It cannot forge them, so
  *   no token is needed. It cannot send JSON either, unless this server allows it in a preflight.
@@ -132,7 +135,10 @@ function checkOrigin(request: Request): void {
 function serve(pathname: string, { feed }: Backend): Response {
   if (pathname === "/events") {
     if (feed.browsers >= browsersMax) {
-      throw new HttpError(503, `${browsersMax} browsers are connected, and no more may be`);
+      throw new HttpError(
+        503,
+        `${browsersMax} browsers are connected, which is the limit: close another page`,
+      );
     }
     return new Response(feed.subscribe(), {
       headers: { ...headers, "content-type": "text/event-stream" },
@@ -179,7 +185,7 @@ async function runCommand(
   const number = (name: string) => {
     const field = body[name];
     if (typeof field !== "number" || !Number.isSafeInteger(field) || field < 0) {
-      throw new HttpError(400, `"${name}" must be a whole number from 0 on`);
+      throw new HttpError(400, `"${name}" must be a whole number, 0 or more`);
     }
     return field;
   };

@@ -21,7 +21,7 @@ export type ServerItem =
     | { readonly kind: "down"; readonly reason: string }
     /** A new answer to STATUS. */
     | { readonly kind: "status"; readonly status: ServerStatus }
-    /** What the server has counted, and the events that got lost, since the last such item. */
+    /** What the server has counted since the last such item, and how many events were lost. */
     | { readonly kind: "counts"; readonly counts: Counts; readonly missed: number }
   );
 
@@ -38,7 +38,7 @@ export type DashboardItem =
       readonly key: string;
       readonly timestamp: number;
     }
-    /** The cluster has lost its data, so the clients forget the timestamps that they have seen. */
+    /** The servers are a new cluster without the old data, so the clients forget all timestamps. */
     | { readonly kind: "forgotten" }
     /** The demonstration has reached a step. */
     | { readonly kind: "demo"; readonly step: DemoStep }

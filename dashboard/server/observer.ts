@@ -19,22 +19,22 @@ const { redialFirstMs, redialLongestMs } = tuningDefault;
 /** Time between an answer to STATUS and the next STATUS. */
 export const statusIntervalMs = 1_000;
 
-/** A server that does not answer a STATUS within this time is taken to be unreachable. */
+/** A server that does not answer a STATUS within this time counts as unreachable. */
 export const observerSilenceMs = 4_000;
 
-/** Shortest life of a connection that the observer closes to get the server's table again. */
+/** The observer closes a connection to get the server's table again only after this time. */
 export const reconnectMinMs = 2_000;
 
-/** The reason for closing a connection to get the server's table again. */
-const tableIncomplete = "events got lost, so the dashboard reconnects to get the whole table";
+/** The reason that the observer gives when it closes a connection to get the table again. */
+const tableIncomplete = "events were lost, so the dashboard reconnects to get the whole table";
 
 /**
  * Observes one server.
  *
- * - When the connection ends, the observer dials again. The pause before it grows up to a limit.
+ * - When the connection ends, the observer dials again. The pause before that grows up to a limit.
  * - `take` gets "up" before the items of a connection and "down" after them. While the server
  *   cannot be reached, the same reason is given only once.
- * - A server sends its table to each new observer. So if events got lost, the observer
+ * - A server sends its table to each new observer. So if events were lost, the observer
  *   reconnects as soon as no more are lost.
  */
 export class Observer implements AsyncDisposable {
@@ -49,10 +49,10 @@ export class Observer implements AsyncDisposable {
   #connection: ServerConnection | undefined;
   /** The counts of this connection's last EVENTS; `undefined` before the first. */
   #counts: Counts | undefined;
-  /** Whether events got lost, so that the dashboard's copy of the server's table may be old. */
+  /** Whether events were lost. Then the dashboard's copy of the server's table may be old. */
   #incomplete = false;
-  /** When this connection was made, on the clock of `performance.now()`. */
-  #connectedAt = 0;
+  /** When this connection was dialled, on the clock of `performance.now()`. */
+  #dialledMs = 0;
 
   /** Starts to dial. */
   constructor(address: Address, access: Access, take: (item: Item) => void) {
@@ -64,7 +64,7 @@ export class Observer implements AsyncDisposable {
   }
 
   /**
-   * Disturbs the replication towards a follower, or ends that.
+   * Pauses, delays or resumes the replication to a follower.
    *
    * @throws {Error} if the server is not connected, or refuses the command.
    */
@@ -87,11 +87,10 @@ export class Observer implements AsyncDisposable {
     let pauseMs = redialFirstMs;
     let lastReason: string | undefined;
     while (!signal.aborted) {
-      const dialledAt = performance.now();
       const reason = await this.#observe();
       if (signal.aborted) return;
       if (reason === tableIncomplete) continue;
-      const lasted = performance.now() - dialledAt > redialLongestMs;
+      const lasted = performance.now() - this.#dialledMs > redialLongestMs;
       if (lasted) pauseMs = redialFirstMs;
       if (lasted || reason !== lastReason) {
         this.#take({ kind: "down", at: Date.now(), server: this.server, reason });
@@ -106,7 +105,7 @@ export class Observer implements AsyncDisposable {
   async #observe(): Promise<string> {
     this.#counts = undefined;
     this.#incomplete = false;
-    this.#connectedAt = performance.now();
+    this.#dialledMs = performance.now();
     const connection = new ServerConnection(this.#address, {
       ...this.#access,
       connectTimeoutMs: dialTimeoutMs,
@@ -146,9 +145,9 @@ export class Observer implements AsyncDisposable {
     if (missed > 0 || Object.values(since).some((count) => count > 0)) {
       this.#take({ kind: "counts", at, server, counts: since, missed });
     }
-    // The first EVENTS misses part of a table that is too large: reconnecting would not help.
+    // The first EVENTS has only a part of a table that is too large: reconnecting would not help.
     if (missed > 0 && before !== undefined) this.#incomplete = true;
-    else if (this.#incomplete && performance.now() - this.#connectedAt > reconnectMinMs) {
+    else if (this.#incomplete && performance.now() - this.#dialledMs > reconnectMinMs) {
       connection.close(tableIncomplete);
     }
   }

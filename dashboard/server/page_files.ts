@@ -37,7 +37,7 @@ export interface PageFile {
   readonly text: string;
 }
 
-/** By path: the files of the page. */
+/** The files of the page, by path. */
 export const pageFiles: ReadonlyMap<string, PageFile> = new Map([
   ["/", { type: "text/html; charset=utf-8", text: page }],
   ["/base.css", css(baseStyle)],

@@ -1,5 +1,5 @@
 /**
- * The state that the feed's items add up to. Types only, shared by the feed and the page.
+ * The state that the page shows. Types only, shared by the feed and the page.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { DemoStep } from "./item.ts";
 export interface State {
   /** The time of the last item, in milliseconds since the Unix epoch. */
   at: number;
-  /** The servers, in the order of the dashboard's flag. */
+  /** The servers, in the order of `--servers`. */
   readonly servers: ServerState[];
   /** "ip:port" of the leader; "" until it is known. */
   leader: string;
@@ -39,7 +39,7 @@ export interface State {
   readonly seen: Map<number, Map<string, number>>;
   /** Refused GETs, the newest at the end. */
   readonly refusals: RefusedGet[];
-  /** What happened in the last seconds, the newest at the end. Empty seconds are left out. */
+  /** The last seconds, the newest at the end. Seconds in which nothing happened are left out. */
   readonly seconds: Second[];
   /** The steps of the last demonstration. */
   demoSteps: DemoStep[];
@@ -57,7 +57,7 @@ export interface ServerState {
   status: ServerStatus | undefined;
   /** The highest timestamp that the server is known to have applied. */
   timestamp: number;
-  /** The fault that disturbs replication towards the server; `undefined` if there is none. */
+  /** The fault of the replication to the server; `undefined` if there is none. */
   fault: { readonly action: "pause" | "delay"; readonly delayMs: number } | undefined;
   /** Events of the server that never reached the dashboard. */
   missed: number;
@@ -73,7 +73,7 @@ export interface Cell {
 
 /** A GET that was answered with TRY_OTHER_SERVER_OR_LATER. */
 export interface RefusedGet {
-  /** When, in milliseconds since the Unix epoch. */
+  /** When it was refused, in milliseconds since the Unix epoch. */
   readonly at: number;
   /** "ip:port" of the server that refused it. */
   readonly server: string;
@@ -89,7 +89,7 @@ export interface RefusedGet {
 
 /** What happened within one second. */
 export interface Second {
-  /** Which second, since the Unix epoch. */
+  /** The second, counted from the Unix epoch. */
   readonly second: number;
   /** PUTs that were answered with PUT_OK. */
   putOks: number;

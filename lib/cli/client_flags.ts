@@ -1,5 +1,5 @@
 /**
- * The client's command line: its flags, its help, and what they add up to.
+ * The client's command line: its flags, its help, and the settings of a command.
  *
  * @module
  */
@@ -59,9 +59,10 @@ Flags of commands and menu:
   --tls-key=FILE    its private key
   --help            this text
 
-Exit codes: 0 done; 1 get: no such key; 2 wrong usage; 3 get: all servers are behind the session;
-  4 not done, trying again is safe; 5 put: it may or may not be written; 6 done, but the output or
-  the session could not be written. status: 0 if all servers answer, else 4
+Exit codes: 0 done; 1 get: no such key; 2 wrong usage, or a session of another cluster;
+  3 get: all servers are behind the session; 4 not done, trying again is safe; 5 put: it may or may
+  not be written; 6 done, but the output or the session could not be written.
+  status: 0 if all servers answer, else 4
 
 Examples:
   deno task client put cor azul
@@ -69,8 +70,8 @@ Examples:
   deno task client --servers=10.0.0.1:10097,10.0.0.2:10097 --json status
   deno task client put -- -key- -value-
 
-client:session keeps a session in the folder .session, client:secret takes KV_PASSWORD from the
-environment, client:tls takes the files in tls/. For other files give the permission yourself:
+The task client:session keeps a session in the folder .session. client:secret takes KV_PASSWORD from
+the environment, client:tls takes the files in tls/. For other files give the permission yourself:
   DENO_TLS_CA_STORE= deno run --allow-net --allow-read=A client.ts --tls-ca=A
   deno run --allow-net --allow-read=D --allow-write=D client.ts --session=D/FILE get cor
 `;

@@ -56,7 +56,9 @@ export function readCommand(
   }
   const usage = usages[name as Command["name"]];
   if (operands.length !== usage.split(" ").length) {
-    throw new UsageError(`"${usage}" is expected, not ${operands.length - 1} words: see --help`);
+    throw new UsageError(
+      `the command is "${usage}", but ${operands.length - 1} words follow ${name}`,
+    );
   }
   switch (name as Command["name"]) {
     case "put":

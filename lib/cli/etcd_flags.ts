@@ -92,7 +92,7 @@ export function parseEtcdFlags({ values, switches }: GivenFlags): EtcdFlags | un
   const stray = embeddedOnly.find(given);
   if (stray !== undefined) {
     throw new UsageError(
-      `--${stray} means nothing with --engine=etcd: etcd does it in its own way`,
+      `--${stray} means nothing with --engine=etcd: it belongs to the embedded engine`,
     );
   }
   const url = parseUrl(values.etcd ?? etcdUrlDefault);

@@ -1,5 +1,5 @@
 /**
- * How every program of this project ends.
+ * The exit codes of all programs of this project.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export const exitCodes = {
   ok: 0,
   /** `get`: the key does not exist. */
   notFound: 1,
-  /** Wrong usage, or the input ended too early. */
+  /** Wrong usage, the input ended too early, or the session is of another cluster. */
   usage: 2,
   /** `get`: every server that answered is behind the session. */
   stale: 3,
@@ -28,8 +28,8 @@ export const exitCodes = {
 /**
  * Runs a program to its exit code.
  *
- * A {@linkcode UsageError} and the end of the input are one line on standard error and code 2. An
- * output that could not be written turns code 0 into 6.
+ * A {@linkcode UsageError} or an {@linkcode EndOfInput} gives one line on standard error and code 2.
+ * If standard output could not be written, code 0 becomes 6.
  */
 export async function exitCode(terminal: Terminal, role: () => Promise<number>): Promise<number> {
   try {

@@ -62,7 +62,7 @@ export function parseCommandLine<Name extends string, Switch extends string>(
   const dashes = args.indexOf("--");
   const before = dashes < 0 ? args : args.slice(0, dashes);
   const after = dashes < 0 ? [] : args.slice(dashes + 1);
-  // Taken out here: parseArgs would read a "true" or "false" after a switch as its value.
+  // Removed first: parseArgs would read a "true" or "false" after a switch as its value.
   const given = new Set<string>(
     before.filter((arg) => switches.some((name) => arg === `--${name}`)),
   );
@@ -71,7 +71,7 @@ export function parseCommandLine<Name extends string, Switch extends string>(
     string: [...names] as string[],
     unknown: (arg, key) => {
       if (key !== undefined) refuse(arg);
-      operands.push(arg); // kept here: parseArgs would make numbers of some
+      operands.push(arg); // stored here: parseArgs would turn some into numbers
       return false;
     },
   });

@@ -127,7 +127,7 @@ async function askSecrets(
   });
   if (etcd === undefined && password !== undefined && secret === undefined && !certificates) {
     throw new UsageError(
-      "a password for clients needs a secret for servers, or TLS, too: without it any client could " +
+      "a password for clients also needs a secret for servers, or TLS: otherwise any client could " +
         "join as a server. Use --secret-stdin, KV_SECRET or --tls-ca",
     );
   }
@@ -137,7 +137,7 @@ async function askSecrets(
   };
 }
 
-/** enunciado 5.a: asks for this server's IP and port, then the leader's, unless etcd has one. */
+/** enunciado 5.a: asks for this server's address, then the leader's. With etcd no server leads. */
 async function askAddresses(
   terminal: Terminal,
   { addresses, etcd }: ServerFlags,
@@ -173,19 +173,20 @@ function refuseAmbiguous(listen: Address, leader: Address): void {
     listen.hostname !== leader.hostname;
   if (!ambiguous) return;
   throw new UsageError(
-    `${formatAddress(listen)} is every address of this machine, and may be the leader's ` +
-      `${formatAddress(leader)} too: listen on one address (--ip=${leader.hostname} on the leader)`,
+    `${formatAddress(listen)} is every address of this machine, and the leader's ` +
+      `${formatAddress(leader)} may be one of them. Use --ip with one address ` +
+      `(--ip=${leader.hostname} on the leader)`,
   );
 }
 
-/** Returns a warning if other machines can use the server without proof; else `undefined`. */
+/** A warning if other machines can use the server without a secret or password, else `undefined`. */
 export function exposureWarning({ listen, etcd, secrets, tls }: ServerConfig): string | undefined {
   const open = etcd === undefined
     ? secrets.server === undefined && tls === undefined
     : secrets.client === undefined;
   if (!open || isLoopback(listen.hostname)) return undefined;
   const missing = etcd === undefined
-    ? "secret: anybody may join"
-    : "password: anybody may PUT and GET";
+    ? "secret: any program may join"
+    : "password: any program may PUT and GET";
   return `warning: ${listen.hostname} can be reached from outside and there is no ${missing}`;
 }

@@ -1,5 +1,5 @@
 /**
- * The lines of a server's console, exactly as the assignment has them.
+ * The lines of a server's console, exactly as in the assignment.
  *
  * @module
  */

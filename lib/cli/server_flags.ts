@@ -73,14 +73,14 @@ export const tuningFlags = {
   },
   outstandingPutsMax: {
     name: "max-outstanding-puts",
-    help: "PUTs without an answer; beyond, OVERLOADED",
+    help: "PUTs without an answer; above that, OVERLOADED",
     preset: tuningDefault.outstandingPutsMax,
     min: 1,
     max: 10_000_000,
   },
   waitingCharsMax: {
     name: "max-waiting",
-    help: "MiB of PUTs that wait for absent servers; beyond, OVERLOADED",
+    help: "MiB of PUTs that wait for absent servers; above that, OVERLOADED",
     preset: tuningDefault.waitingCharsMax,
     min: 1,
     max: 1_024,
@@ -120,7 +120,7 @@ export const limitFlags = {
   },
   inFlightMax: {
     name: "max-in-flight",
-    help: "unanswered requests of a connection; beyond, it is not read",
+    help: "unanswered requests of a connection; above that, it is not read",
     preset: serverLimitsDefault.inFlightMax,
     min: 1,
     max: 1_000_000,
@@ -134,7 +134,7 @@ export const limitFlags = {
   },
   heldBytesMax: {
     name: "max-buffered",
-    help: "MiB buffered for all clients; beyond, the largest are cut off",
+    help: "MiB buffered for clients; above that, the largest are cut off",
     preset: serverLimitsDefault.heldBytesMax,
     min: 16,
     max: 65_536,
@@ -142,7 +142,7 @@ export const limitFlags = {
   },
   unsentPauseChars: {
     name: "pause-unsent",
-    help: "MiB of answers that a client has not read; beyond, it is not read",
+    help: "MiB of answers a client has not read; above that, it is not read",
     preset: serverLimitsDefault.unsentPauseChars,
     min: 0.0625,
     max: 8,
@@ -150,7 +150,7 @@ export const limitFlags = {
   },
   unsentCharsMax: {
     name: "max-unsent",
-    help: "MiB on their way to one connection; beyond, it is cut off",
+    help: "MiB of unsent text of one connection; above that, it is cut off",
     preset: serverLimitsDefault.unsentCharsMax,
     min: 16,
     max: 256,
@@ -182,7 +182,7 @@ export const limitFlags = {
   },
 } as const satisfies Partial<Record<keyof ServerLimits, NumberFlag>>;
 
-/** The flags that say where to listen, and where the leader does. */
+/** The flags of the addresses: this server's, the leader's, and the port of metrics. */
 export const addressFlags = ["ip", "port", "leader-ip", "leader-port", "metrics-port"] as const;
 
 /** A page of help. */
@@ -190,7 +190,7 @@ export type HelpPage = "operator" | "limits";
 
 /** The settings of a command line. */
 export interface ServerFlags {
-  /** `undefined`, because no help is asked for. */
+  /** `undefined`: these are settings, and no help is asked for. */
   readonly help: undefined;
   /** The texts of the address flags, each of them valid. */
   readonly addresses: Readonly<Record<typeof addressFlags[number], string | undefined>>;
@@ -273,7 +273,7 @@ function checkAddresses(values: ServerFlags["addresses"]): void {
   }
 }
 
-/** Only a flag that asks for more than there are servers is an error; the default follows. */
+/** Lowers the default of --min-in-sync to the cluster size. A flag above that size is an error. */
 function fitMinInSync(tuning: ServerFlags["tuning"], given: boolean): ServerFlags["tuning"] {
   const { clusterSize, minInSync } = tuning;
   if (minInSync <= clusterSize) return tuning;

@@ -44,17 +44,17 @@ ${cluster}\
   --etcd-ca=FILE          the CA of etcd's certificate, in PEM
   --etcd-cert=FILE        this server's certificate for etcd, in PEM
   --etcd-key=FILE         its private key
-  --allow-faults          any client may hold up replication to a follower: for classes and tests
-  --quiet                 nothing on standard error
+  --allow-faults          any client may hold up replication to a follower: for lessons and tests
+  --quiet                 nothing on standard error, except why the server ends
   --help, --help=limits   this text, or the timeouts, sizes and other limits
 
-The server whose address is the leader's is the leader. Give all servers the same flags, but for
+The server whose address is the leader's is the leader. Give all servers the same flags, except
 their addresses. Ctrl-C stops a server.
   deno task server --ip=127.0.0.1 --port=10098 --leader-ip=127.0.0.1 --leader-port=10097
 
-server:durable has --data-dir=auto, server:tls takes the files in tls/. From the environment take
-server:secret KV_SECRET and KV_PASSWORD, server:etcd KV_ETCD_USER, KV_ETCD_PASSWORD and KV_PASSWORD.
-For other files give the permission yourself (with DENO_TLS_CA_STORE= no other CA counts):
+The task server:durable has --data-dir=auto, server:tls takes the files in tls/. server:secret takes
+KV_SECRET and KV_PASSWORD from the environment, server:etcd takes KV_ETCD_USER, KV_ETCD_PASSWORD and
+KV_PASSWORD. For other files give the permission yourself (DENO_TLS_CA_STORE= allows no other CA):
   deno run --allow-net --allow-read=D --allow-write=D server.ts --data-dir=D
   DENO_TLS_CA_STORE= deno run --allow-net --allow-read=C,K,A server.ts \\
     --tls-cert=C --tls-key=K --tls-ca=A

@@ -1,5 +1,5 @@
 /**
- * What programs that listen have in common: how they stop, and why they cannot start.
+ * Start and stop of the programs that listen on an address.
  *
  * @module
  */

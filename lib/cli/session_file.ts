@@ -1,5 +1,5 @@
 /**
- * A client's session in a file, which one command hands on to the next.
+ * A client's session in a file, for the next command.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { SessionError } from "../client/errors.ts";
 import { type ExportedSession, Session } from "../client/session.ts";
 import { UsageError } from "./flags.ts";
 
-/** Longest session file that is read, in bytes. */
+/** The longest session file, in bytes. */
 export const sessionBytesMax = 64 * 1024 * 1024;
 
 /**
@@ -23,7 +23,7 @@ export class SessionFile {
   /**
    * Checks the permissions, without a prompt.
    *
-   * @throws {UsageError} if this process may not read and write the file and the two beside it.
+   * @throws {UsageError} if this process may not read and write the file, its lock and its new copy.
    */
   constructor(path: string) {
     if (path === "") throw new UsageError("--session must name a file");
@@ -61,7 +61,7 @@ export class SessionFile {
   /**
    * Stores a session, merged with the one that the file holds by now.
    *
-   * @throws {UsageError} if the file now holds a session of another cluster, or something else.
+   * @throws {UsageError} if the file now holds a session of another cluster, or no session.
    */
   async write(seen: ExportedSession): Promise<void> {
     const folder = this.#path.replace(/[^/\\]*$/, "");

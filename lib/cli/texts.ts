@@ -1,5 +1,5 @@
 /**
- * All Portuguese text of the screen, but for the lines of a server (`server_console.ts`) and the
+ * All Portuguese text of the screen, except the lines of a server (`server_console.ts`) and the
  * narration of the demonstration (`tools/demo_texts.ts`).
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * The status of a cluster, put together from the answers of its servers.
+ * The status of a cluster, made from the answers of its servers.
  *
  * @module
  */
@@ -68,7 +68,7 @@ export function clusterStatus(results: readonly StatusResult[]): ClusterStatus {
     if (!result.reachable) return result;
     const { server, status } = result;
     const isLeader = status.server === status.leader;
-    // Another leader than the server's own knows nothing about it.
+    // Only the server's own leader knows it. The leader that answers may be another one.
     const ownLeader = isLeader
       ? status
       : leader?.status.server === status.leader

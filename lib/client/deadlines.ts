@@ -8,7 +8,7 @@
 export interface Deadlines {
   /** When the attempt began. */
   readonly since: number;
-  /** When the request must have been sent. Until then giving up leaves no trace at the server. */
+  /** When the request must have been sent. If it is given up before, the server never sees it. */
   readonly sendBy: number;
   /** When the answer must be there. */
   readonly answerBy: number;
@@ -29,7 +29,7 @@ export class DeadlineTimer {
   /** When the timer calls back. Never after the earliest deadline; `Infinity` if none is set. */
   #at = Infinity;
 
-  /** A timer without a deadline. `expire` has to set the earliest deadline that is left. */
+  /** A timer without a deadline. `expire` must add the earliest deadline that is left. */
   constructor(expire: () => void) {
     this.#expire = expire;
   }

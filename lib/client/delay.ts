@@ -5,7 +5,7 @@
  */
 
 /**
- * Waits for `ms` milliseconds. No timer is left behind, however it ends.
+ * Waits for `ms` milliseconds. Leaves no timer behind, even if the signal ends it.
  *
  * @throws the signal's reason if it is aborted first.
  */

@@ -1,13 +1,13 @@
 /**
  * The errors of the client library.
  *
- * | Error                 | Meaning                                        | Is trying again safe?          |
- * | --------------------- | ---------------------------------------------- | ------------------------------ |
- * | `UnavailableError`    | not done: no write was applied, and none will  | yes                            |
- * | `StaleError`          | every server that answered is behind the client | yes, later                    |
- * | `UnknownOutcomeError` | a PUT may or may not be applied                | only the caller can tell       |
- * | `ClusterResetError`   | the servers belong to another cluster          | no: a new session is needed    |
- * | `SessionError`        | the given session is no exported session       | no                             |
+ * | Error                 | Meaning                                         | Is trying again safe?       |
+ * | --------------------- | ----------------------------------------------- | --------------------------- |
+ * | `UnavailableError`    | not done: no write was or will be applied       | yes                         |
+ * | `StaleError`          | every server that answered is behind the client | yes, later                  |
+ * | `UnknownOutcomeError` | a PUT may or may not be applied                 | only the caller can tell    |
+ * | `ClusterResetError`   | the servers belong to another cluster           | no: a new session is needed |
+ * | `SessionError`        | no exported session, or one of another cluster  | no                          |
  *
  * @module
  */
@@ -58,7 +58,7 @@ export class StaleError extends Error {
   readonly key: string;
   /** The timestamp that the client has for the key. */
   readonly seen: number;
-  /** The last answer of each server that answered. The other servers did not answer. */
+  /** The last answer of each server that was behind. The other servers failed. */
   readonly answers: readonly StaleAnswer[];
 
   /** An error about a key of which the client has seen timestamp `seen`. */
@@ -91,9 +91,9 @@ export class UnknownOutcomeError extends Error {
 }
 
 /**
- * A server belongs to another cluster than the one that this client knows, most likely because all
- * servers have lost their memory. The timestamps of the session mean nothing there. Use a new client
- * without that session.
+ * A server belongs to another cluster than the one that this client knows. Most likely all servers
+ * have lost their data. The timestamps of the session mean nothing there. Use a new client without
+ * that session.
  */
 export class ClusterResetError extends Error {
   /** "ip:port" of the server. */
@@ -102,7 +102,7 @@ export class ClusterResetError extends Error {
   /** An error about `server`. */
   constructor(server: string) {
     super(
-      `${server} belongs to another cluster than before: its servers have lost their memory, or the ` +
+      `${server} belongs to another cluster than before: its servers have lost their data, or the ` +
         "address is wrong. Use a new client or session.",
     );
     this.name = "ClusterResetError";

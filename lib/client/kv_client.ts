@@ -45,13 +45,13 @@ export {
 } from "./errors.ts";
 export type { ExportedSession } from "./session.ts";
 
-/** The longest deadline of a request, in milliseconds: 24.8 days, the most that a timer can count. */
+/** The longest `timeoutMs`: 24.8 days, the most that a timer can count. */
 export const requestTimeoutMsMax = 2 ** 31 - 1;
 
 /** The options of a client. */
 export interface KvClientOptions {
   /**
-   * How long a request may take, everything included, in milliseconds. 4,800 by default, at most
+   * How long a request may take, with all its attempts, in milliseconds. 4,800 by default, at most
    * {@linkcode requestTimeoutMsMax}.
    */
   readonly timeoutMs?: number | undefined;
@@ -145,7 +145,7 @@ export type StatusResult = ReachableServer | UnreachableServer;
  * - A PUT is tried again only if it is certain that it was not applied. A PUT whose outcome is
  *   unknown is never repeated.
  * - It keeps one connection to each server, made when first needed, for any number of requests at
- *   once. A server that has failed is not asked for a moment.
+ *   once. For a short time it sends nothing to a server that has failed.
  *
  * Requests that are made without waiting for each other may be carried out in any order.
  */
@@ -196,7 +196,7 @@ export class KvClient implements AsyncDisposable, Disposable {
    * @throws {RangeError} if `timeoutMs` is not above 0, or too long for a timer.
    * @throws {UnavailableError} if it was not applied and never will be.
    * @throws {UnknownOutcomeError} if it may or may not be applied, now or later.
-   * @throws {ClusterResetError} if the servers have lost their memory since this client first asked.
+   * @throws {ClusterResetError} if a server belongs to another cluster than before.
    * @throws the signal's reason if it is aborted before the PUT was sent.
    */
   async put(key: string, value: string, options: RequestOptions = {}): Promise<PutResult> {
@@ -208,9 +208,9 @@ export class KvClient implements AsyncDisposable, Disposable {
     // A PUT sent later could still be on its way at the deadline: its outcome would be unknown.
     const retryBy = (since + deadline) / 2;
     return await this.#try({ ...call, retryBy }, async (server, deadlines) => {
-      // Once it is sent, only its own answer tells the outcome: it is waited for to the end.
-      const toTheEnd = { ...deadlines, answerBy: deadline };
-      const reply = await this.#ask(server, (id) => new Put(id, key, value), toTheEnd);
+      // Only the answer to this PUT tells its outcome, so the answer has until the deadline.
+      const patient = { ...deadlines, answerBy: deadline };
+      const reply = await this.#ask(server, (id) => new Put(id, key, value), patient);
       this.#session.learn(reply);
       return { server: server.name, timestamp: reply.timestamp };
     });
@@ -230,8 +230,8 @@ export class KvClient implements AsyncDisposable, Disposable {
    * @throws {MensagemError} if the key is empty, over 1,024 bytes, or cannot be written in UTF-8.
    * @throws {RangeError} if `timeoutMs` is not above 0, or too long for a timer.
    * @throws {StaleError} if every server that answered is behind what this client has seen.
-   * @throws {UnavailableError} if no server answered.
-   * @throws {ClusterResetError} if the servers have lost their memory since this client first asked.
+   * @throws {UnavailableError} if no server could answer it.
+   * @throws {ClusterResetError} if a server belongs to another cluster than before.
    * @throws the signal's reason if it is aborted.
    */
   async get(key: string, options: RequestOptions = {}): Promise<GetResult> {
@@ -270,7 +270,7 @@ export class KvClient implements AsyncDisposable, Disposable {
    * @throws the signal's reason if it is aborted.
    */
   async status(options: RequestOptions = {}): Promise<StatusResult[]> {
-    const deadlines = onlyOneServer(this.#call(options));
+    const deadlines = onlyAttempt(this.#call(options));
     return await Promise.all(this.#pool.servers.map(async (server): Promise<StatusResult> => {
       try {
         const reply = await this.#ask(server, (id) => new Status(id), deadlines);
@@ -321,7 +321,7 @@ export class KvClient implements AsyncDisposable, Disposable {
 
   async #try<T>(call: Call, attempt: Attempt<T>): Promise<T> {
     // enunciado 4.b, 4.c: the assignment's client asks one server, drawn at random.
-    if (this.#once) return await attempt(this.#pool.drawAny(), onlyOneServer(call));
+    if (this.#once) return await attempt(this.#pool.drawAny(), onlyAttempt(call));
     return await this.#retry.run(call, attempt);
   }
 
@@ -349,18 +349,18 @@ export class KvClient implements AsyncDisposable, Disposable {
       const { cluster } = await this.#ask(server, (id) => new Status(id), deadlines);
       if (!this.#session.belongsTo(cluster)) throw new ClusterResetError(server.name);
     } catch (error) {
-      // If the server does not tell, the caller gets the answer that there is: it is behind.
+      // Without an answer the cluster stays unknown, and the caller gets the StaleError.
       if (!(error instanceof UnavailableError)) throw error;
     }
   }
 }
 
-/** The deadlines of an attempt that has the time of its call for itself. */
-function onlyOneServer({ since, deadline, signal }: Call): Deadlines {
+/** The deadlines of an attempt that may use all the time of its call. */
+function onlyAttempt({ since, deadline, signal }: Call): Deadlines {
   return { since, sendBy: deadline, answerBy: deadline, signal };
 }
 
-/** Throws if a caller without a type checker has passed no strings. */
+/** Throws if a caller without a type checker has passed anything but strings. */
 function checkStrings(...texts: unknown[]): void {
   for (const text of texts) {
     if (typeof text !== "string") {

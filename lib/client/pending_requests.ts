@@ -10,7 +10,7 @@ import type { Reply, Request } from "./requests.ts";
 
 /** A request without an answer, and the promise of its caller. */
 export class PendingRequest {
-  /** Whether it has been sent. Until then it can be given up without a trace. */
+  /** Whether it has been sent. If it is given up before, the server never sees it. */
   sent = false;
   /** Whether the caller has given it up. Its answer is then dropped when it comes. */
   abandoned = false;
@@ -89,7 +89,7 @@ export class PendingRequests {
     pending.stopListening = () => signal.removeEventListener("abort", abort);
   }
 
-  /** Removes a request: it was answered, or no answer is due. */
+  /** Removes a request that was answered, or that needs no answer. */
   remove(pending: PendingRequest): void {
     this.#byId.delete(pending.request.id);
     if (pending.abandoned) this.#abandoned--;
@@ -97,8 +97,8 @@ export class PendingRequests {
   }
 
   /**
-   * Gives up all requests whose deadline is over. `what` has not come in time. Returns whether there
-   * were any, and the next deadline, `Infinity` if there is none.
+   * Gives up all requests whose deadline is over. `what` names what they have waited for. Returns
+   * whether there were any, and the next deadline, `Infinity` if there is none.
    */
   expire(now: number, what: "connection" | "answer"): { late: boolean; next: number } {
     let late = false;
@@ -129,7 +129,7 @@ export class PendingRequests {
     }
   }
 
-  /** Fails a request for its caller's own reason. An answer may still come. */
+  /** Fails a request at its deadline, or by its signal. An answer may still come. */
   #giveUp(pending: PendingRequest, reason: unknown): void {
     if (pending.mayBeApplied) {
       const message = reason instanceof Error ? reason.message : String(reason);

@@ -26,12 +26,12 @@ import { StaleError, UnavailableError } from "./errors.ts";
 import { jittered, type PooledServer, type ServerPool } from "./server_pool.ts";
 
 /**
- * How long one server has to answer while there are others: in the first round this time, doubled in
- * each round, and never more than half of the time that is left.
+ * How long one attempt may take in the first round. This time doubles with each round. It is at most
+ * half of the time that is left.
  */
 export const attemptMs = 1_000;
 
-/** The shortest time that one server has to answer. */
+/** How long one attempt may take at least. */
 const attemptMsMin = 20;
 
 /** The pause after the first round in which all servers were asked. It doubles with each round. */
@@ -40,7 +40,7 @@ const roundPauseFirstMs = 20;
 /** The longest pause between two rounds. */
 const roundPauseMsMax = 500;
 
-/** With these codes a server refuses what it will refuse again. */
+/** The codes of a refusal that the same server will repeat. */
 const finalCodes: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
   "BAD_MESSAGE",
   "TOO_LARGE",
@@ -90,10 +90,10 @@ export class RetryLoop {
   }
 
   /**
-   * Asks servers until one has done it, or until it is certain that none will in time.
+   * Asks one server after another until an attempt succeeds or no time is left for another one.
    *
-   * @throws {StaleError} if at least one server was behind, and the others did not answer.
-   * @throws {UnavailableError} if no server did it.
+   * @throws {StaleError} if no attempt succeeded, and at least one server was behind.
+   * @throws {UnavailableError} if no attempt succeeded, and no server was behind.
    * @throws the error of an attempt for which {@linkcode decide} says "fail".
    */
   async run<T>(call: Call, attempt: Attempt<T>): Promise<T> {
@@ -132,7 +132,7 @@ export class RetryLoop {
   }
 }
 
-/** The deadlines at one server of several: the others need some time too. */
+/** The deadlines of one attempt. They leave time for further attempts. */
 function attemptDeadlines({ deadline, signal }: Call, round: number): Deadlines {
   const since = performance.now();
   const shareMs = Math.min(attemptMs * 2 ** round, (deadline - since) / 2);
@@ -140,7 +140,7 @@ function attemptDeadlines({ deadline, signal }: Call, round: number): Deadlines 
   return { since, sendBy: by, answerBy: by, signal };
 }
 
-/** The one error of a call that took `ms` milliseconds, made of the last errors of the servers. */
+/** The error of a call that took `ms` milliseconds, made of the last error of each server. */
 function finalError(
   server: string,
   failures: readonly (UnavailableError | StaleError)[],

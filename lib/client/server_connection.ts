@@ -26,29 +26,29 @@ import { answers, type Reply, type ReplyTo, type Request } from "./requests.ts";
 export const connectTimeoutMs = 5_000;
 
 /**
- * A connection on which nothing came for this time, though an answer was due, takes no more
- * requests once one of them has timed out.
+ * A connection is silent if an answer was due for this time and nothing came. A silent connection
+ * takes no more requests once one of them has timed out.
  */
 export const silentServerMs = 250;
 
-/** Abandoned requests at which a connection takes no more requests. */
+/** The number of abandoned requests at which a connection takes no more requests. */
 export const abandonedMax = 1_024;
 
-/** What a server asks of its clients. */
+/** What a client needs if servers ask for a password or TLS. */
 export interface Access {
   /** The password of clients, if the servers ask for one. */
   readonly password?: Secret | Promise<Secret | undefined> | undefined;
-  /** How the connection is encrypted. It is not if this is left out. */
+  /** The certificates for TLS. Without them the connection is not encrypted. */
   readonly tls?: Tls | undefined;
 }
 
 /** How a client connects to a server. */
 export interface ServerConnectionOptions extends Access {
-  /** In how many milliseconds the connection must be open: {@linkcode connectTimeoutMs} by default. */
+  /** How long opening may take, in milliseconds. {@linkcode connectTimeoutMs} by default. */
   readonly connectTimeoutMs?: number;
   /**
-   * Is told the id of the server's cluster, "" if the server has none yet, before the first PUT or
-   * GET leaves. Returns whether the client may use that cluster. Left out, it may use any.
+   * Returns whether the client may use the cluster with this id, "" if the server has none yet. It
+   * is called before the first PUT or GET is sent. Without it the client may use any cluster.
    */
   readonly belongs?: (cluster: string) => boolean;
   /** Receives the events of the server. If given, the connection observes the server. */
@@ -84,8 +84,8 @@ export class ServerConnection implements Receiver {
   readonly #opened = Promise.withResolvers<void>();
   #connection: Connection | undefined;
   /**
-   * "connecting": only the handshake is sent. "checking": STATUS is sent too. "open": everything is.
-   * "failed": nothing is any more. It only moves forward.
+   * "connecting": only the handshake may be sent. "checking": STATUS too. "open": all requests.
+   * "failed": nothing. The state only moves forward.
    */
   #state: "connecting" | "checking" | "open" | "failed" = "connecting";
   /** Why the connection has failed, "" before that. */
@@ -102,7 +102,7 @@ export class ServerConnection implements Receiver {
   #nextId = 1;
   /** The id of the OBSERVE, `undefined` if none was sent. */
   #observeId: number | undefined;
-  /** Since when an answer is due and nothing has come, 0 if none is due. */
+  /** When the first request after the last received line was begun, 0 if there is none. */
   #silentSince = 0;
 
   /** Begins to connect. */
@@ -130,11 +130,11 @@ export class ServerConnection implements Receiver {
   }
 
   /**
-   * Sends the request that `make` makes of an id, and resolves with its answer.
+   * Sends a request and resolves with its answer. `make` gets the id of the request.
    *
    * @throws {UnavailableError} if no write was applied, and none will be.
-   * @throws {UnknownOutcomeError} if a PUT was sent and its outcome is unknown, also if the signal
-   * is aborted then; `cause` is the signal's reason in that case.
+   * @throws {UnknownOutcomeError} if a PUT was sent and its outcome is unknown. If the signal was
+   * aborted, its reason is the `cause`.
    * @throws {ClusterResetError} if the server belongs to another cluster.
    * @throws the signal's reason if it is aborted in any other case.
    */
@@ -171,15 +171,15 @@ export class ServerConnection implements Receiver {
     }
   }
 
-  /** Does nothing: answers are handed on one by one. */
+  /** Does nothing: each answer has been passed on already. */
   end(): void {}
 
-  /** Ends the connection because the server sends what is no message, or no answer. */
+  /** Ends the connection, because a line is no message, or neither an answer nor an event. */
   fail({ message }: FrameError | Error): void {
     this.#fail(`the server broke the protocol: ${message}`);
   }
 
-  /** One connection from start to end. Resolves with the reason of the end. */
+  /** Connects, and receives until the end. Resolves with the reason of the end. */
   async #run(address: Address): Promise<string> {
     const { tls, password, connectTimeoutMs: timeoutMs = connectTimeoutMs } = this.#options;
     const giveUp = () => {
@@ -205,7 +205,7 @@ export class ServerConnection implements Receiver {
   /** Sends the first message of a connection that was just made. */
   #greet(connection: Connection, secret: Secret | undefined): void {
     if (this.#state === "failed") return connection.abort(); // it was closed in the same turn
-    // As between servers, reading must never pause: the server sends no requests that would pile up.
+    // Reading never pauses, as between servers: the server sends no requests that could pile up.
     connection.betweenServers = true;
     if (secret === undefined) return this.#check(connection);
     this.#handshake = new DiallerHandshake(secret, "client");
@@ -235,7 +235,7 @@ export class ServerConnection implements Receiver {
     this.#sendUnsent();
   }
 
-  /** From here on all requests are sent. Those to another cluster fail instead. */
+  /** Sends the unsent requests. If the server belongs to another cluster, they fail instead. */
   #open(): void {
     if (this.#state !== "checking") return;
     this.#state = "open";
@@ -265,7 +265,7 @@ export class ServerConnection implements Receiver {
     this.#connection!.send(pending.request.encode());
   }
 
-  /** Takes a message. Throws if it answers no request and is no event. */
+  /** Takes a message. Throws if it is neither an answer, an ERROR nor an event. */
   #take(reply: AnyMensagem): void | Promise<void> {
     if (this.#handshake !== undefined) return this.#shakeHands(reply, this.#handshake);
     const pending = "id" in reply && reply.id !== undefined
@@ -288,7 +288,7 @@ export class ServerConnection implements Receiver {
     }
   }
 
-  /** Takes a message that answers no request: events, or why the server ends the connection. */
+  /** Takes events, or the ERROR with which the server ends the connection. */
   #takeUnasked(reply: AnyMensagem): void {
     if (reply.type === "EVENTS" && reply.id === this.#observeId) this.#options.onEvents?.(reply);
     else if (reply.type === "ERROR") {

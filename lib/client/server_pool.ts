@@ -36,8 +36,8 @@ interface ServerState extends PooledServer {
  * Servers and the connections to them.
  *
  * - At most one connection to a server takes requests. It is made when first needed.
- * - A server that has failed is not drawn for a moment, longer after each failure. Then one caller
- *   tries it, and the others avoid it until that caller knows the result.
+ * - A server that has failed is not drawn for a time that grows with each failure in a row. Then one
+ *   caller tries it, and the others avoid it until that caller knows the result.
  */
 export class ServerPool {
   readonly #servers: readonly ServerState[];
@@ -75,8 +75,8 @@ export class ServerPool {
   }
 
   /**
-   * Draws one of the servers that are not in `asked` and have not failed just before. `undefined` if
-   * there is none.
+   * Draws one of the servers that are not in `asked` and are not avoided after a failure.
+   * `undefined` if there is none.
    */
   draw(asked: ReadonlySet<PooledServer>): PooledServer | undefined {
     const now = performance.now();
@@ -90,7 +90,7 @@ export class ServerPool {
     return drawn;
   }
 
-  /** The connection to a server that takes requests. It is made if there is none. */
+  /** The connection that takes requests for a server. It is made if there is none. */
   connection(server: PooledServer): ServerConnection {
     const state = server as ServerState;
     if (state.connection?.usable) return state.connection;
@@ -135,10 +135,7 @@ export class ServerPool {
   }
 }
 
-/**
- * A random time between half of `ms` and all of it. Clients that failed together then do not come
- * back together.
- */
+/** A random time from half of `ms` to `ms`, so that clients that failed together spread out. */
 export function jittered(ms: number, random: () => number): number {
   return ms * (0.5 + random() / 2);
 }

@@ -27,7 +27,7 @@ export interface ExportedSession {
 export class Session {
   /** By key. No timestamp ever falls, and none is 0: a key that was never seen is not in here. */
   readonly #seen = new Map<string, number>();
-  /** The id of the cluster that the timestamps belong to, "" until one is known. Never changes then. */
+  /** The id of the cluster of the timestamps, "" until it is known. Then it never changes. */
   #cluster = "";
 
   /** This session as plain data. */
@@ -56,8 +56,8 @@ export class Session {
   }
 
   /**
-   * Whether the session may be used with this cluster. The first cluster that is named becomes the
-   * session's own. With any other the timestamps mean nothing. "" (no cluster yet) always fits.
+   * Whether the session may be used with this cluster. The first id that is given becomes the
+   * session's own; at other clusters its timestamps mean nothing. "" (no cluster yet) always fits.
    */
   belongsTo(cluster: string): boolean {
     if (cluster === "") return true;

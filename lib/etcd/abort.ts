@@ -38,7 +38,7 @@ export class LinkedAbort implements Disposable {
   }
 }
 
-/** Waits, at most until the signal is aborted. */
+/** Waits until the time is over or the signal is aborted. */
 export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -21,25 +21,25 @@ import {
 import { Semaphore } from "./semaphore.ts";
 import { type Login, TokenCache } from "./token_cache.ts";
 
-/** GETs at etcd at once. Each takes a connection of its own. */
+/** GETs that run at etcd at once. Each takes a connection of its own. */
 const getsMax = 64;
 
 /**
- * PUTs at etcd at once. With more of them, those that were sent to a leader that died wait until
- * their time limit.
+ * PUTs that run at etcd at once. With a higher limit, the PUTs that were sent to a leader that died
+ * wait until their time limit.
  */
 const putsMax = 256;
 
-/** Requests that wait for a permit, of each kind. */
+/** PUTs that may wait to be sent. GETs have the same limit. */
 const waitingMax = 65_536;
 
 /** Which etcd, and as which user. */
 export interface EtcdOptions {
   /** "http://host:port" or "https://host:port" of one member. */
   readonly url: string;
-  /** What the keys of this store begin with in etcd. */
+  /** All keys of this store begin with this text in etcd. */
   readonly prefix: string;
-  /** The user. Left out if etcd's authentication is off. */
+  /** The user; left out if etcd's authentication is off. */
   readonly login?: Login | undefined;
   /** Certificates in PEM, for https. */
   readonly tls?: {
@@ -59,8 +59,8 @@ const onlyWithLeader = { "Grpc-Metadata-hasleader": "true" };
  * One member of etcd.
  *
  * - Every request ends within its time limit. After that its outcome at etcd is unknown.
- * - A request is sent once. Only one that etcd refuses because of its token is sent again.
- * - The number of requests at etcd is bounded, and so is the number of those that wait.
+ * - A write is sent once. It is sent again only if etcd has refused it because of its token.
+ * - The PUTs and GETs at etcd are bounded, and so are those that wait to be sent.
  */
 export class EtcdClient implements Disposable {
   readonly #url: string;
@@ -90,7 +90,7 @@ export class EtcdClient implements Disposable {
     });
   }
 
-  /** From now on an answer of another cluster is an error. */
+  /** Makes an answer of another cluster an error from now on. */
   pin(cluster: string): void {
     this.#cluster = cluster;
   }
@@ -141,8 +141,8 @@ export class EtcdClient implements Disposable {
   }
 
   /**
-   * The writes from a revision on, until `signal` is aborted or etcd ends the watch. The watch must
-   * open `withinMs`.
+   * The writes from a revision on, until `signal` is aborted or etcd ends the watch. The watch
+   * fails if it is not open within `withinMs`.
    *
    * @throws {EtcdError} if the watch breaks off.
    */
@@ -150,7 +150,7 @@ export class EtcdClient implements Disposable {
     const token = await this.#tokens.get(withinMs);
     using request = this.#open("watch", this.#keys.watch(from), withinMs, token, {}, signal);
     const response = await request.response;
-    if (!response.ok) throw this.#refused(response.status, await request.text(), token);
+    if (!response.ok) throw this.#httpError(response.status, await request.text(), token);
     request.withoutLimit();
     for await (const line of request.lines()) {
       const parsed = this.#keys.watchLine(line);
@@ -165,7 +165,7 @@ export class EtcdClient implements Disposable {
     this.#http.close();
   }
 
-  /** Sends a request, and once more with a new token if etcd refuses the first one. */
+  /** Sends a request, and once more with a new token if etcd refuses its token. */
   async #ask(
     path: string,
     body: string,
@@ -178,8 +178,8 @@ export class EtcdClient implements Disposable {
       try {
         return await this.#askOnce(path, body, deadline - performance.now(), token, headers);
       } catch (error) {
-        const refused = error instanceof EtcdError && error.kind === "token";
-        if (!refused || renewed || !this.#tokens.needed) throw error;
+        const tokenRefused = error instanceof EtcdError && error.kind === "token";
+        if (!tokenRefused || renewed || !this.#tokens.needed) throw error;
       }
     }
   }
@@ -194,7 +194,7 @@ export class EtcdClient implements Disposable {
     using request = this.#open(path, body, withinMs, token, headers);
     const response = await request.response;
     const text = await request.text();
-    if (!response.ok) throw this.#refused(response.status, text, token);
+    if (!response.ok) throw this.#httpError(response.status, text, token);
     const answer = parse(text);
     const { cluster } = headerOf(answer);
     if (this.#cluster !== undefined && cluster !== this.#cluster) {
@@ -204,7 +204,7 @@ export class EtcdClient implements Disposable {
     return answer;
   }
 
-  #refused(status: number, text: string, token: string | undefined): EtcdError {
+  #httpError(status: number, text: string, token: string | undefined): EtcdError {
     const error = errorOf(status, text);
     if (error.kind === "token") this.#tokens.forget(token);
     return error;

@@ -16,8 +16,10 @@ export interface UnansweredPut {
 }
 
 /**
- * The leader prints no REPLICATION for its own writes, but the watch shows them too. An own write is
- * known by its revision, which only the answer to the PUT tells; the watch may come first.
+ * Filters a server's own writes out of a watch.
+ *
+ * The leader prints no REPLICATION for its own writes, but the watch shows them too. An own
+ * write is known by its revision. Only the answer to the PUT has it, and the watch may be faster.
  *
  * - Passes on every write of others exactly once, in the order of revisions.
  * - Holds back a write that may be an own one until the PUTs that may have caused it are answered.
@@ -39,14 +41,14 @@ export class EchoFilter {
     this.#heldMax = heldMax;
   }
 
-  /** A PUT was sent to etcd. */
+  /** Notes that a PUT was sent to etcd. */
   begin(put: UnansweredPut): void {
     const same = this.#unanswered.get(put.key);
     if (same === undefined) this.#unanswered.set(put.key, new Set([put]));
     else same.add(put);
   }
 
-  /** A PUT has ended. `revision` is left out if it is unknown whether it was applied. */
+  /** Notes that a PUT has ended. `revision` is left out if the outcome is unknown. */
   end(put: UnansweredPut, revision?: number): void {
     const same = this.#unanswered.get(put.key);
     if (same?.delete(put) !== true) return;
@@ -55,7 +57,7 @@ export class EchoFilter {
     this.#passOnHeld();
   }
 
-  /** The watch has shown a write. */
+  /** Takes a write that the watch has shown. */
   show(event: WatchEvent): void {
     this.#held.push(event);
     this.#passOnHeld();

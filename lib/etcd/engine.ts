@@ -2,7 +2,7 @@
  * The engine that keeps its data in etcd. The entry module of this folder.
  *
  * Each server asks one member of etcd. etcd orders the writes, and the revision of a write is its
- * timestamp. Wire, console lines and clients are those of the embedded engine.
+ * timestamp. Wire, console lines and clients are the same as with the embedded engine.
  *
  * @module
  */
@@ -35,7 +35,7 @@ import { EtcdMember, type MemberOptions } from "./member.ts";
 import type { WatchEvent } from "./protocol.ts";
 import { RecentKeys } from "./recent_keys.ts";
 
-/** Writes that wait for the answer to the PUT that may have caused them. */
+/** Writes of the watch that may wait for the answer to the PUT that may have caused them. */
 const heldMax = 10_000;
 
 /** Keys that a server remembers for its observers. */
@@ -111,13 +111,13 @@ export class EtcdEngine implements Engine {
     });
   }
 
-  /** The keys written last since this server's start, but the number of all keys. */
+  /** The entries are only those written last since this server's start. `size` counts all keys. */
   get table(): Pick<Store, "get" | "entries" | "size"> {
     const [recent, size] = [this.#recent, this.#member.keys];
     return { get: (key) => recent.get(key), entries: () => recent.entries(), size };
   }
 
-  /** This server's address if its member leads etcd, else the address of the leading member. */
+  /** This server's address if its member leads etcd, else that of the leading member. */
   get leader(): string {
     return this.#member.leads ? this.#self : this.#member.leader || unknownLeader;
   }
@@ -134,7 +134,7 @@ export class EtcdEngine implements Engine {
     return Math.max(this.#timestamp, this.#member.revision);
   }
 
-  /** Only etcd knows which members are in sync with its leader. The leader itself is. */
+  /** The leader alone: only etcd knows which other members are in sync with it. */
   get inSync(): readonly string[] {
     return this.#member.leads ? [this.#self] : [];
   }
@@ -184,7 +184,7 @@ export class EtcdEngine implements Engine {
       : misdirected(message);
   }
 
-  // etcd replicates, keeps its own journal, and every request to it has a time limit.
+  // Nothing to do: etcd replicates, has its own journal, and each request to it has a time limit.
   flush(): void {}
   closed(): void {}
   durable(): void {}
@@ -205,7 +205,12 @@ export class EtcdEngine implements Engine {
       if (timestamp < seen) {
         answerGet(this.#host, link, request, { fresh: false, timestamp });
       } else if (entry !== undefined && entry.value === undefined) {
-        refuse(link, id, "UNAVAILABLE", "the value of this key in etcd is not text, or too long");
+        refuse(
+          link,
+          id,
+          "UNAVAILABLE",
+          "the value of this key in etcd is not text or is too long",
+        );
       } else {
         const value = entry?.value ?? null;
         answerGet(this.#host, link, request, { fresh: true, value, timestamp });
@@ -259,15 +264,15 @@ export class EtcdEngine implements Engine {
     if (deleted) return;
     if (value !== undefined) return this.#host.prints.replication(key, value, revision);
     this.#host.report(
-      `another program has put a value that is not text, or too long, at revision ${revision}`,
+      `another program has put a value that is not text or is too long, at revision ${revision}`,
     );
   }
 
-  /** Turns a fault of this program into an answer too. */
+  /** The error to answer with. An error of this program is reported first. */
   #failure(error: unknown): EtcdError {
     if (error instanceof EtcdError) return error;
-    this.#host.report(`a fault of this program in a request to etcd: ${(error as Error).stack}`);
-    return new EtcdError("unexpected", "a fault of this server", { cause: error });
+    this.#host.report(`an error of this program in a request to etcd: ${(error as Error).stack}`);
+    return new EtcdError("unexpected", "an error of this server", { cause: error });
   }
 
   #raise(timestamp: number): void {
@@ -280,7 +285,7 @@ export class EtcdEngine implements Engine {
   }
 }
 
-/** The code of an ERROR for a request that was not done. */
+/** The code of an ERROR for a request that was not carried out. */
 function codeOf({ kind }: EtcdError): ErrorCode {
   if (kind === "overloaded") return "OVERLOADED";
   return kind === "too large" ? "TOO_LARGE" : "UNAVAILABLE";

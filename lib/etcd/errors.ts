@@ -1,5 +1,5 @@
 /**
- * The errors of etcd, and whether a write may be applied after each of them.
+ * The errors of etcd, and whether a write may have been applied after each of them.
  *
  * @module
  */
@@ -24,9 +24,9 @@ export type EtcdErrorKind =
   | "token"
   /** The user is not permitted to do this. */
   | "denied"
-  /** Another cluster or another store answers than before. */
+  /** The answer is of another cluster or another store than before. */
   | "other data"
-  /** The answer is not one of etcd's gateway, or its error is not known here. */
+  /** The answer does not come from etcd's gateway, or its error is not known here. */
   | "unexpected";
 
 /** A request to etcd has failed. */
@@ -50,10 +50,10 @@ export class EtcdError extends Error {
 }
 
 /**
- * The errors that etcd returns before it proposes a write to its members, or when all of them refuse
- * to apply it. After these it is certain that nothing was written. After any other error the write
- * may be applied. "no space" is uncertain too: the write that fills the database is applied, and gets
- * the same error as those after it, which are not.
+ * The errors that etcd returns before it proposes a write to its members, or when all members
+ * refuse to apply it. After these errors it is certain that nothing was written, except after "no
+ * space". The write that fills the database is applied, and gets the same error as the writes after
+ * it, which are not applied. After any other error the write may be applied.
  */
 const knownErrors: readonly (readonly [message: string, kind: EtcdErrorKind])[] = [
   ["etcdserver: no leader", "no leader"],

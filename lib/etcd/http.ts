@@ -1,5 +1,5 @@
 /**
- * One HTTP request to etcd and its answer. The only file that uses `fetch`.
+ * One HTTP request to etcd and its answer. The only file of this folder that uses `fetch`.
  *
  * @module
  */
@@ -105,12 +105,12 @@ function throwEtcdError(error: unknown): never {
   if (error instanceof EtcdError) throw error; // the reason of an abort
   const { message, cause } = error as Error;
   const reason = cause instanceof Error ? cause.message : message;
-  // If no connection was made, or fetch blocks the port, nothing was sent.
-  const [, whyNone] = /client error \(Connect\):? ?(.*)$/s.exec(reason) ??
+  // If no connection was made, or `fetch` blocks the port, nothing was sent.
+  const [, whyNotConnected] = /client error \(Connect\):? ?(.*)$/s.exec(reason) ??
     /^(.*are blocked)$/.exec(reason) ?? [];
-  if (whyNone !== undefined) {
+  if (whyNotConnected !== undefined) {
     const options = { cause: error, notApplied: true };
-    throw new EtcdError("unreachable", `no connection: ${whyNone}`, options);
+    throw new EtcdError("unreachable", `no connection: ${whyNotConnected}`, options);
   }
   const [, broken = reason] = /client error (.*)$/s.exec(reason) ?? [];
   throw new EtcdError("no answer", `the connection broke: ${broken}`, { cause: error });

@@ -9,10 +9,10 @@ import { errorFrom, errorOf } from "./errors.ts";
 import { isRecord, type JsonRecord } from "./json.ts";
 import {
   headerOf,
+  integerOf,
   list,
   parse,
   record,
-  revisionOf,
   type StoredEntry,
   unexpected,
   type WatchEvent,
@@ -26,7 +26,8 @@ function base64(text: string): string {
 }
 
 /**
- * Decodes base64; `undefined` if the bytes are not UTF-8, or more than `bytesMax`.
+ * Decodes base64; `undefined` if the bytes are not UTF-8, or more than `bytesMax`. The gateway
+ * leaves out a field that is empty.
  *
  * @throws {EtcdError} if it is not base64.
  */
@@ -52,7 +53,7 @@ function textOf(json: unknown, bytesMax: number): string | undefined {
  * name is stored there.
  */
 export class Keyspace {
-  /** What all keys begin with. */
+  /** The text that all keys begin with. */
   readonly prefix: string;
   readonly #prefixBytes: number;
 
@@ -67,14 +68,14 @@ export class Keyspace {
     return `{"key":"${base64(this.prefix + key)}","value":"${base64(value)}"}`;
   }
 
-  /** The body of a request that reads a key on the asked member alone, which may be behind. */
+  /** The body of a request that reads a key. Only the asked member answers; it may be behind. */
   range(key: string): string {
     return `{"key":"${base64(this.prefix + key)}","serializable":true}`;
   }
 
   /** The body of a request that counts the keys, the bare prefix included. */
   count(): string {
-    return JSON.stringify({ ...this.#all(), serializable: true, count_only: true });
+    return JSON.stringify({ ...this.#keyRange(), serializable: true, count_only: true });
   }
 
   /** The body of a transaction that stores `name` as the store's name, or reads the one there. */
@@ -90,7 +91,7 @@ export class Keyspace {
   /** The body of a request that watches all keys from a revision on. */
   watch(from: number): string {
     const how = { start_revision: `${from}`, fragment: true, progress_notify: true };
-    return JSON.stringify({ create_request: { ...this.#all(), ...how } });
+    return JSON.stringify({ create_request: { ...this.#keyRange(), ...how } });
   }
 
   /** The entry that a read has found; `undefined` if the key does not exist. */
@@ -101,7 +102,7 @@ export class Keyspace {
 
   /** The number of keys in the answer to a count. */
   countOf(answer: JsonRecord): number {
-    return revisionOf(answer, "count");
+    return integerOf(answer, "count");
   }
 
   /** The name that a claim has found; `undefined` if the claim stored its own. */
@@ -117,7 +118,7 @@ export class Keyspace {
     const json = parse(line);
     if (json.error !== undefined) return { kind: "failed", error: errorOf(200, line) };
     const result = record(json, "result");
-    const compacted = revisionOf(result, "compact_revision");
+    const compacted = integerOf(result, "compact_revision");
     if (compacted > 0) return { kind: "compacted", revision: compacted };
     if (result.canceled === true) {
       const reason = `${result.cancel_reason ?? "the watch has ended"}`;
@@ -129,13 +130,13 @@ export class Keyspace {
       return { kind: "events", events, partial: result.fragment === true };
     }
     const created = result.created === true;
-    // When a watch opens, the member may be far ahead of it.
+    // When a watch opens, its events may be far behind the member's revision.
     return { kind: "progress", created, revision: created ? 0 : headerOf(result).revision };
   }
 
-  #all(): Record<string, string> {
+  #keyRange(): Record<string, string> {
     const end = encoder.encode(this.prefix);
-    // The first text after the prefix range. UTF-8 has no byte 255, so the last byte can be raised.
+    // The first key after those with the prefix. UTF-8 has no byte 255, so raising the last is safe.
     end[end.length - 1]! += 1;
     return { key: base64(this.prefix), range_end: end.toBase64() };
   }
@@ -148,7 +149,7 @@ export class Keyspace {
     return {
       key: key.slice(this.prefix.length),
       value: textOf(json.value, valueBytesMax),
-      revision: revisionOf(json, "mod_revision"),
+      revision: integerOf(json, "mod_revision"),
       created: json.version === "1",
     };
   }

@@ -14,14 +14,14 @@ import { WatchCursor } from "./watch_cursor.ts";
 /** The pause between two requests for the member's status, by default. */
 const pollMsDefault = 500;
 
-/** By default, a watch without any line for this long is opened again: its connection may be dead. */
+/** A watch that is silent for this long is opened again: its connection may be dead. */
 const watchIdleMsDefault = 60_000;
 
-/** What the owner of a member is told. */
+/** Takes what the owner of a member is told. */
 export interface MemberListener {
   /** A write, in the order of revisions, exactly once. */
   written(event: WatchEvent): void;
-  /** Some writes were missed, and the keys were counted again. */
+  /** The watch has missed writes, and the keys were counted again. */
   table(): void;
   /** `leads`, `leader` or `whyNot` has changed. */
   changed(): void;
@@ -54,10 +54,10 @@ const idle = new EtcdError("no answer", "the watch was idle for too long");
  * The member of etcd that a server asks.
  *
  * - It can be asked while its watch is open. Otherwise {@linkcode EtcdMember.whyNot} says why not.
- * - A new watch goes on where the last one ended. No write is shown twice. A write is left out only
+ * - A new watch continues after the last one. No write is shown twice. A write is left out only
  *   if etcd has compacted it, which is reported.
  * - A member that comes back with other data is never asked again: connected clients have seen
- *   timestamps of the data before.
+ *   timestamps of its former data.
  */
 export class EtcdMember {
   readonly #url: string;
@@ -131,7 +131,7 @@ export class EtcdMember {
     while (!signal.aborted) {
       try {
         await this.#find();
-        await this.#follow(() => pauseMs = redialFirstMs);
+        await this.#watchAndPoll(() => pauseMs = redialFirstMs);
       } catch (error) {
         if (signal.aborted) break;
         this.#lost(error as Error);
@@ -161,11 +161,11 @@ export class EtcdMember {
       const { revision, count } = await this.#client.count(silenceMs);
       this.#cursor.skipTo(revision, count);
     }
-    await this.#look(status);
+    await this.#takeStatus(status);
   }
 
-  /** Watches and polls the member until one of both fails. Calls `opened` for each open watch. */
-  async #follow(opened: () => void): Promise<never> {
+  /** Watches and polls the member until either fails. Calls `opened` for each open watch. */
+  async #watchAndPoll(opened: () => void): Promise<never> {
     using failed = new LinkedAbort([this.#closing.signal]);
     const polling = this.#poll(failed);
     try {
@@ -183,7 +183,7 @@ export class EtcdMember {
       await sleep(pollMs, failed.signal);
       if (failed.signal.aborted) return;
       try {
-        await this.#look(await this.#client.status(silenceMs));
+        await this.#takeStatus(await this.#client.status(silenceMs));
       } catch (error) {
         failed.abort(error);
       }
@@ -226,7 +226,7 @@ export class EtcdMember {
     }
   }
 
-  /** etcd no longer has the history that the watch needs: goes on with the newest revision. */
+  /** Goes on with the newest revision: etcd has removed the history that the watch needs. */
   async #skipCompacted(compacted: number): Promise<void> {
     const { revision, count } = await this.#client.count(this.#options.silenceMs);
     this.#listener.report(
@@ -237,7 +237,7 @@ export class EtcdMember {
     this.#listener.table();
   }
 
-  async #look(status: MemberStatus): Promise<void> {
+  async #takeStatus(status: MemberStatus): Promise<void> {
     if (await this.#status.update(status)) this.#listener.changed();
   }
 
@@ -258,7 +258,7 @@ export class EtcdMember {
     this.#whyNot = known ? explain(error) : error.message;
     const loss = kind === "unreachable" ? "no answer" : kind;
     if (loss !== this.#reportedLoss) {
-      const trying = kind === "other data" ? "" : ", trying on";
+      const trying = kind === "other data" ? "" : ", trying again";
       this.#listener.report(`etcd at ${this.#url} is lost${trying}: ${this.#whyNot}`);
     }
     this.#reportedLoss = loss;

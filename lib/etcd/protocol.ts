@@ -7,7 +7,7 @@
 import { EtcdError } from "./errors.ts";
 import { isRecord, type JsonRecord } from "./json.ts";
 
-/** Which member answers, and how far it is. */
+/** Which member answers, and its revision. */
 export interface AnswerHeader {
   /** etcd's cluster id, in hexadecimal as its own tools show it. */
   readonly cluster: string;
@@ -45,9 +45,9 @@ export interface WatchEvent extends StoredEntry {
 
 /** One line of a watch. */
 export type WatchLine =
-  /** The watch is open, or nothing has happened. All events up to `revision` have come. */
+  /** The watch was opened, or nothing has happened. All events up to `revision` have come. */
   | { readonly kind: "progress"; readonly revision: number; readonly created: boolean }
-  /** Events in the order of revisions. If `partial`, the next line continues the same revision. */
+  /** Events in the order of revisions. If `partial`, the next line continues the last revision. */
   | { readonly kind: "events"; readonly events: readonly WatchEvent[]; readonly partial: boolean }
   /** The history before this revision is gone. */
   | { readonly kind: "compacted"; readonly revision: number }
@@ -90,9 +90,11 @@ export function list(json: JsonRecord, name: string): unknown[] {
 }
 
 /** A 64-bit number. The gateway writes it as text, and leaves it out if it is 0. */
-export function revisionOf(json: JsonRecord, name: string): number {
+export function integerOf(json: JsonRecord, name: string): number {
   const n = Number(json[name] ?? 0);
-  if (!Number.isSafeInteger(n) || n < 0) throw unexpected(`"${name}" is not a revision`);
+  if (!Number.isSafeInteger(n) || n < 0) {
+    throw unexpected(`"${name}" is not a non-negative safe integer`);
+  }
   return n;
 }
 
@@ -110,7 +112,7 @@ export function headerOf(answer: JsonRecord): AnswerHeader {
   const cluster = idOf(header, "cluster_id");
   const member = idOf(header, "member_id");
   if (cluster === "" || member === "") throw unexpected("the header has no ids");
-  return { cluster, member, revision: revisionOf(header, "revision") };
+  return { cluster, member, revision: integerOf(header, "revision") };
 }
 
 /** The answer to a request for a member's status. */

@@ -1,5 +1,5 @@
 /**
- * What a member says of etcd's leader and of alarms.
+ * What a member says about etcd's leader and alarms.
  *
  * @module
  */
@@ -38,12 +38,12 @@ export class StatusView {
     return this.#leader.address;
   }
 
-  /** The member does not answer. */
+  /** Forgets the status: the member does not answer. */
   clear(): void {
     this.#status = undefined;
   }
 
-  /** Takes a new status. Returns whether the member has become the leader, or is it no longer. */
+  /** Takes a new status. Returns whether the member has become the leader or stopped being it. */
   async update(status: MemberStatus): Promise<boolean> {
     const before = this.#status?.leader;
     const led = this.leads;

@@ -8,9 +8,9 @@ import type { WatchEvent } from "./protocol.ts";
 
 /** Remembers what a watch has shown, so that no write is shown twice or left out. */
 export class WatchCursor {
-  /** The revision from which the next watch starts; 0 before `start`. */
+  /** The revision from which the next watch starts; 0 before the first `skipTo`. */
   #next = 0;
-  /** The newest revision that was shown, and the keys of it that were shown. */
+  /** The newest revision that was shown, and the keys that were shown of it. */
   #shownRevision = 0;
   readonly #shownKeys = new Set<string>();
   /** May fall below 0 if another program removes what is not a key of the store. */
@@ -42,16 +42,16 @@ export class WatchCursor {
     this.#keys = keys;
   }
 
-  /** All events up to `revision` have come. */
+  /** Notes that all events up to `revision` have come. */
   progress(revision: number): void {
     if (revision >= this.#next) this.#next = revision + 1;
   }
 
-  /** Returns the events that were not shown before. If `partial`, their revision goes on. */
+  /** Returns the events not shown before. If `partial`, more events of the last revision follow. */
   advance(events: readonly WatchEvent[], partial: boolean): WatchEvent[] {
     const fresh: WatchEvent[] = [];
     for (const event of events) {
-      // After a watch broke off within a revision, the next one starts at its first event.
+      // If a watch broke off within a revision, the next one starts at the first event of it.
       if (event.revision < this.#shownRevision) continue;
       if (event.revision > this.#shownRevision) this.#shownKeys.clear();
       else if (this.#shownKeys.has(event.key)) continue;

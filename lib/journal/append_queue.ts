@@ -32,17 +32,17 @@ export class AppendQueue {
     return { records, count: this.#appended };
   }
 
-  /** The first `count` records are on the disk. */
-  durable(count: number): void {
+  /** Notes that the first `count` records are on the disk. */
+  markDurable(count: number): void {
     this.#durable = count;
-    this.#tell();
+    this.#wake();
   }
 
-  /** No further record will be on the disk. */
+  /** Notes that no further record will reach the disk. */
   fail(): void {
     this.#failed = true;
     this.#records = "";
-    this.#tell();
+    this.#wake();
   }
 
   /** Waits for all records appended so far. Returns whether they are on the disk. */
@@ -52,7 +52,8 @@ export class AppendQueue {
     return !this.#failed;
   }
 
-  #tell(): void {
+  /** Wakes all that wait for durable records. */
+  #wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }

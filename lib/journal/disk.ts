@@ -7,7 +7,7 @@
 import { JournalError } from "./errors.ts";
 import type { Folder, FolderFile } from "./folder.ts";
 
-/** If the last sync took less, the next one blocks the event loop, see `FolderFile.syncInTurn`. */
+/** If the last sync took less time, the next one blocks the event loop: `FolderFile.syncInTurn`. */
 const fastSyncMs = 1;
 
 /** Files are read in parts of this size. */
@@ -32,8 +32,8 @@ export class DiskFolder implements Folder {
     for (const name of ["read", "write"] as const) {
       if ((await Deno.permissions.query({ name, path })).state === "granted") continue;
       throw new JournalError(
-        `Cannot use ${path}: no permission to ${name} it. "deno task server:durable" may use the ` +
-          "folder data; --help says how to allow another one",
+        `Cannot use ${path}: no permission to ${name} it. "deno task server:durable" may only ` +
+          'use the directory "data"; --help says how to allow another one',
       );
     }
     let lock: Deno.FsFile | undefined;
@@ -50,7 +50,9 @@ export class DiskFolder implements Folder {
       throw new JournalError(`Cannot use ${path}: ${reason}`, { cause: error });
     }
     lock.close();
-    throw new JournalError(`Cannot use ${path}: another server uses it. Give each server its own`);
+    throw new JournalError(
+      `Cannot use ${path}: another server uses it. Give each server a directory of its own`,
+    );
   }
 
   async list(): Promise<string[]> {
@@ -94,7 +96,7 @@ export class DiskFolder implements Folder {
     this.#lock.close();
   }
 
-  /** Systems that cannot open a directory, such as Windows, order the changes by themselves. */
+  /** Syncs the names. Systems that cannot open a directory, such as Windows, do it themselves. */
   async #syncNames(): Promise<void> {
     let names: Deno.FsFile;
     try {
@@ -116,7 +118,7 @@ export class DiskFolder implements Folder {
 
 class DiskFile implements FolderFile {
   readonly #file: Deno.FsFile;
-  /** What is allocated at a time; `undefined` if nothing is. */
+  /** What one allocation writes; `undefined` if the file allocates nothing. */
   readonly #zeros: Uint8Array | undefined;
   /** Bytes written so far. */
   #used: number;
@@ -162,7 +164,7 @@ class DiskFile implements FolderFile {
     this.#file.close();
   }
 
-  /** Writes zeros behind the new bytes, so that the disk assigns blocks. Then seeks to `at`. */
+  /** Writes zeros after the new bytes, so that the disk assigns blocks. Then seeks to `at`. */
   #allocate(at: number): void {
     this.#length = this.#used;
     if (this.#zeros === undefined) return;

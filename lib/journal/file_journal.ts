@@ -24,7 +24,7 @@ const compactBytesMin = 16 * 1024 * 1024;
 /** A record on the disk is sealed within this time. */
 const sealMs = 50;
 
-/** The text of an entry in a snapshot besides its key and value, about, in UTF-16 units. */
+/** About how much text an entry of a snapshot has besides its key and value, in UTF-16 units. */
 const entryChars = 30;
 
 /** Smaller limits, for tests. */
@@ -38,11 +38,11 @@ export interface FileJournalOptions {
 /**
  * A journal in the files of a directory, with group commit and compaction.
  *
- * - Group commit: records that are appended during a write and sync wait, and share the next one.
+ * - Group commit: records that are appended during a sync share the next write and sync.
  * - The first failed write or sync ends the journal, because the state of the disk is unknown then.
- * - Compaction: the segments are replaced once they are larger than the table and than 16 MiB. Writing
- *   goes on in a new segment while the table is written, then the old files are removed. So a
- *   directory stays below four times its largest table since the last compaction, plus 64 MiB.
+ * - Compaction: a table replaces the segments when they are larger than it and than 16 MiB. Records
+ *   go to a new segment while the table is written. Then the old files are removed. So a directory
+ *   stays below four times its largest table since the last compaction, plus 64 MiB.
  */
 export class FileJournal implements OpenJournal, AsyncDisposable {
   readonly recovered: RecoveredState;
@@ -50,7 +50,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
   readonly #options: Required<FileJournalOptions>;
   readonly #segments: SegmentWriter;
   readonly #queue = new AppendQueue();
-  /** What all messages so far add up to, without the entries. A table begins with it. */
+  /** The state after all messages so far, without the entries. A table begins with it. */
   readonly #summary: JournalSummary;
   /** `undefined` until `begin`. Records wait until then. */
   #owner: JournalOwner | undefined;
@@ -80,7 +80,9 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
       return new FileJournal(folder, loaded, segments, options);
     } catch (error) {
       folder.close();
-      throw journalError(folder, error);
+      if (error instanceof JournalError) throw error;
+      const { message } = error as Error;
+      throw new JournalError(`Cannot use ${folder.path}: ${message}`, { cause: error });
     }
   }
 
@@ -132,14 +134,14 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    await undefined; // records of the same turn share one group
+    await undefined; // records of the same turn share one write
     while (!this.#queue.empty && this.#error === undefined) {
       const { records, count } = this.#queue.take();
       this.#segments.write(records);
       await this.#segments.sync();
-      if (this.#error !== undefined) return; // compaction has failed meanwhile
+      if (this.#error !== undefined) return; // a compaction has failed meanwhile
       this.#owner!.durable(count);
-      this.#queue.durable(count);
+      this.#queue.markDurable(count);
       if (this.#compactionDue()) await this.#rotate();
       else this.#sealTimer ??= setTimeout(() => this.#seal(), sealMs);
     }
@@ -180,22 +182,21 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
     };
     const stopped = () => this.#phase !== "open" || this.#error !== undefined;
     if (!await writeTable(this.#folder, number, contents, stopped)) return;
-    // The table must not be ahead of the segments, so all that it may hold has to be durable.
+    // The table must not be ahead of the segments: every write in it must be durable first.
     if (await this.#queue.whenDurable()) await publishTable(this.#folder, number);
   }
 
   #fail(error: unknown): void {
     this.#writing = undefined;
     if (this.#error !== undefined) return;
-    this.#error = journalError(this.#folder, error);
+    this.#error = writeError(this.#folder, error);
     clearTimeout(this.#sealTimer);
     this.#queue.fail();
     this.#owner?.failed(this.#error);
   }
 }
 
-function journalError(folder: Folder, error: unknown): JournalError {
-  if (error instanceof JournalError) return error;
+function writeError(folder: Folder, error: unknown): JournalError {
   return new JournalError(
     `Cannot write to ${folder.path}: ${(error as Error).message}. No further write is acknowledged`,
     { cause: error },

@@ -1,10 +1,10 @@
 /**
- * What a journal needs of a disk, and the names of the files in a data directory.
+ * What a journal needs from a disk, and the names of the files in a data directory.
  *
  * - `table-N` holds everything that was written before `journal-N`.
- * - `journal-N`, `journal-N+1`, … are segments: what was written since. All but the last are
- *   complete, because a new segment begins only when the one before is on the disk. The last may end
- *   with zeros: space allocated for more records.
+ * - `journal-N`, `journal-N+1`, … are segments: what was written after the table. All but the last
+ *   are complete, because a new segment begins only when the one before is on the disk. The last
+ *   may end with zeros: space allocated for more records.
  * - `….new` is an unfinished file. `lock` is locked by the server that uses the directory.
  *
  * @module
@@ -17,7 +17,7 @@ export interface FolderFile {
   /** Resolves when all written bytes survive a power failure. The event loop goes on meanwhile. */
   sync(): Promise<void>;
   /**
-   * The same, but blocks the event loop while the disk is fast: a fast sync takes less time than
+   * The same, but blocks the event loop while the disk is fast. Then a sync takes less time than
    * handing it to another thread.
    */
   syncInTurn(): Promise<void>;
@@ -31,7 +31,7 @@ export interface FolderFile {
 export interface Folder {
   /** Its path, for messages. */
   readonly path: string;
-  /** The names of all files in it. */
+  /** The names of all files in it. The name of a subdirectory ends with `/`. */
   list(): Promise<string[]>;
   /** The bytes of a file from its start. Each part is valid until the next one. */
   read(name: string): AsyncIterable<Uint8Array>;
@@ -60,7 +60,7 @@ export interface FileName {
   readonly unfinished: boolean;
 }
 
-/** Reads the name of a file; `undefined` if it is not of a table or a segment. */
+/** Reads the name of a file; `undefined` if the file is neither a table nor a segment. */
 export function parseFileName(name: string): FileName | undefined {
   const match = /^(journal|table)-([1-9]\d{0,14})(\.new)?$/.exec(name);
   if (match === null) return undefined;

@@ -10,7 +10,7 @@ import { JournalError } from "./errors.ts";
 import { type Folder, parseFileName, segmentName, tableName } from "./folder.ts";
 import { formatVersion, headerLine, RecordReader, sealFrame, versionOf } from "./record.ts";
 
-/** Progress is reported once loading has taken this long, and again each time it has. */
+/** The time between two reports of progress. A load that takes less time reports nothing. */
 const loadReportMs = 1_000;
 
 /** What a directory held. */
@@ -23,7 +23,7 @@ export interface Loaded {
   readonly lastBytes: number;
   /** The bytes of all segments together. */
   readonly segmentBytes: number;
-  /** What will be cut off the last segment, for the operator; `undefined` if nothing is. */
+  /** Tells the operator what is cut off the last segment; `undefined` if nothing is. */
   readonly cut: string | undefined;
   /** The names of files that are no longer needed. */
   readonly stale: readonly string[];
@@ -122,19 +122,19 @@ class Loader {
   /** Loads a segment. Returns how many of its bytes are valid: all, except in the last segment. */
   async segment(name: string, last: boolean): Promise<number> {
     let damagedAt: number | undefined;
-    let after = 0;
+    let validAfter = 0;
     const { reader, bytes } = await this.#read(name, (frame, offset) => {
       if (frame === undefined) {
         if (!last) throw this.#damaged(name, offset);
         damagedAt ??= offset;
       } else if (damagedAt === undefined) this.#take(name, frame, offset);
-      // A seal says that everything before it was on the disk. So this is no torn write.
+      // A seal says that everything before it was on the disk. So the damage is not a torn write.
       else if (`${frame}\n` === sealFrame) throw this.#damaged(name, damagedAt);
-      else after++;
+      else validAfter++;
     });
     if (reader.partialBytes > 0 && !last) throw this.#damaged(name, reader.offset);
     const valid = damagedAt ?? reader.offset;
-    if (valid < bytes) this.cut = this.#cutText(name, valid, bytes, after);
+    if (valid < bytes) this.cut = this.#cutText(name, valid, bytes, validAfter);
     return valid;
   }
 
@@ -143,7 +143,7 @@ class Loader {
     if (this.#reportedMs > this.#startMs) this.#tell("loaded");
   }
 
-  /** Passes each record to `take`. Returns the length of the file without zeros at its end. */
+  /** Passes each record to `take`. `bytes` is the length of the file without zeros at its end. */
   async #read(
     name: string,
     take: (frame: string | undefined, offset: number) => void,
@@ -156,8 +156,10 @@ class Loader {
       if (last >= 0) bytes = read + last + 1;
       read += part.length;
       this.#bytes += part.length;
-      for (const { frame, offset } of reader.push(part)) take(frame, offset);
+      const records = reader.push(part);
+      // First: the records of another format would look damaged.
       this.#checkHeader(name, reader.header);
+      for (const { frame, offset } of records) take(frame, offset);
       this.#progress();
     }
     this.#checkHeader(name, reader.header ?? "");
@@ -185,13 +187,13 @@ class Loader {
     throw this.#damaged(name, offset);
   }
 
-  #cutText(name: string, valid: number, bytes: number, after: number): string {
-    const records = after > 0 ? ` (${after} records among them are valid)` : "";
+  #cutText(name: string, valid: number, bytes: number, validAfter: number): string {
+    const records = validAfter > 0 ? ` (valid records among them: ${validAfter})` : "";
     return `${this.#folder.path}/${name}: the last ${
       bytes - valid
     } bytes, from byte ${valid} on, ` +
       `are not a complete write and are cut off${records}. The server ended before they were on ` +
-      "the disk, and nothing in them was acknowledged, unless the file was cut by hand";
+      "the disk. Nothing in them was acknowledged, unless the file was cut by hand";
   }
 
   #damaged(name: string, offset: number, cause?: unknown): JournalError {

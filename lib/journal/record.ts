@@ -44,7 +44,7 @@ export const sealFrame = `{"type":"HEARTBEAT"}\n`;
 
 const seal = recordOf(sealFrame);
 
-/** The version that a first line names; 0 if the line is not of this format. */
+/** The version of the format in a first line; 0 if the line is not of this format. */
 export function versionOf(line: string): number {
   return line.startsWith(formatName) ? Number(line.slice(formatName.length)) || 0 : 0;
 }
@@ -73,7 +73,7 @@ export class RecordReader {
     return this.#header;
   }
 
-  /** The start of an incomplete line; the end of what was read if there is none. */
+  /** The start of an incomplete line. If there is none, the end of the bytes read so far. */
   get offset(): number {
     return this.#offset;
   }
@@ -93,7 +93,7 @@ export class RecordReader {
         ? bytes.subarray(start, end)
         : this.#joined(bytes, start, end);
       if (this.#offset === 0 && this.#header === undefined) this.#header = textOf(line) ?? "";
-      else this.#check(line, lines);
+      else this.#addRecord(line, lines);
       this.#offset += line.length + this.#skipped;
       this.#length = this.#skipped = 0;
       start = end;
@@ -102,15 +102,15 @@ export class RecordReader {
     return lines;
   }
 
-  #check(line: Uint8Array, lines: RecordLine[]): void {
-    const frame = this.#skipped > 0 ? undefined : read(line);
+  #addRecord(line: Uint8Array, lines: RecordLine[]): void {
+    const frame = this.#skipped > 0 ? undefined : frameOf(line);
     lines.push({ offset: this.#offset, frame });
     if (frame !== undefined || line.length <= seal.length) return;
     // If the damaged byte is the LF before a seal, the seal is at the end of this line.
-    const tail = read(line.subarray(-seal.length));
-    if (tail === undefined) return;
+    const sealed = frameOf(line.subarray(-seal.length));
+    if (sealed === undefined) return;
     const end = this.#offset + this.#skipped + line.length;
-    lines.push({ offset: end - seal.length, frame: tail });
+    lines.push({ offset: end - seal.length, frame: sealed });
   }
 
   #joined(bytes: Uint8Array, start: number, end: number): Uint8Array {
@@ -138,7 +138,7 @@ export class RecordReader {
 }
 
 /** The frame of a record; `undefined` if its checksum does not match. */
-function read(line: Uint8Array): string | undefined {
+function frameOf(line: Uint8Array): string | undefined {
   if (line.length <= prefixChars || line[prefixChars - 1] !== 32) return undefined;
   const digits = textOf(line.subarray(0, prefixChars));
   if (digits === undefined || !/^[0-9a-f]{8}$/.test(digits)) return undefined;

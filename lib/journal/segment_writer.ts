@@ -7,7 +7,7 @@
 import { type Folder, type FolderFile, segmentName, unfinishedName } from "./folder.ts";
 import { headerLine, recordOf, sealFrame } from "./record.ts";
 
-/** A segment allocates disk space in steps: a sync that need not write a new length is faster. */
+/** A segment allocates disk space in steps of this size: a sync without a new length is faster. */
 const allocateBytes = 1024 * 1024;
 
 const encoder = new TextEncoder();
@@ -22,7 +22,7 @@ export class SegmentWriter {
   /** Whether all records are on the disk and no seal says so yet. */
   #unsealed = false;
 
-  /** Opens the last segment at its valid bytes, and seals it. Begins the first if `last` is 0. */
+  /** Opens the last segment, cut to its valid bytes, and seals it. If `last` is 0, begins one. */
   static async open(
     folder: Folder,
     { last, lastBytes, segmentBytes }: { last: number; lastBytes: number; segmentBytes: number },
@@ -30,7 +30,7 @@ export class SegmentWriter {
     const file = last === 0
       ? await create(folder, 1)
       : await folder.extend(segmentName(last), lastBytes, allocateBytes);
-    // The bytes that were loaded may so far be in the memory of the system alone.
+    // The operating system may not have written the loaded bytes to the disk yet.
     await file.sync();
     return new SegmentWriter(folder, file, Math.max(last, 1), segmentBytes);
   }
@@ -64,7 +64,7 @@ export class SegmentWriter {
     this.#unsealed = true;
   }
 
-  /** Writes the seal that is due, if one is. */
+  /** Writes a seal if one is due. */
   seal(): void {
     if (this.#unsealed) this.#writeSeal();
   }
@@ -100,7 +100,7 @@ export class SegmentWriter {
   }
 }
 
-/** A segment gets its name only when its first line is on the disk. */
+/** Begins a segment. It gets its name only when its first line is on the disk. */
 async function create(folder: Folder, number: number): Promise<FolderFile> {
   const name = segmentName(number);
   const file = await folder.create(unfinishedName(name), allocateBytes);

@@ -17,7 +17,7 @@ export const tableChunkKeysMax = 4_096;
 const tableChunkChars = 256 * 1024;
 
 const encoder = new TextEncoder();
-/** A JOIN says that the server follows. The leader's address has no meaning in a file. */
+/** A JOIN says that the server is a follower. Its address has no meaning in a file. */
 const follows = new Join("0.0.0.0:1", "", 0);
 
 /** What {@linkcode writeTable} writes. */

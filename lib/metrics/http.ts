@@ -10,7 +10,7 @@ import { type Metric, prometheusText } from "./prometheus.ts";
 
 export { Metrics } from "./metrics.ts";
 
-/** What the HTTP server asks of the server that it monitors. */
+/** The server that the HTTP server monitors. */
 export interface Monitored {
   /** The metrics with their current samples. */
   metrics(): readonly Metric[];

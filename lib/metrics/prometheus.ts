@@ -12,7 +12,7 @@ export interface Metric {
   readonly kind: "counter" | "gauge" | "histogram";
   /** Its description, in one line. */
   readonly help: string;
-  /** Empty if this server does not know it. */
+  /** Empty if the metric does not apply: a follower has no metrics of the leader. */
   readonly samples: readonly Sample[];
 }
 
@@ -20,7 +20,7 @@ export interface Metric {
 export interface Sample {
   /** The number, in the metric's unit. */
   readonly value: number;
-  /** The labels that tell it from the metric's other samples. */
+  /** The labels that distinguish it from the metric's other samples. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Which part of a histogram it is. */
   readonly suffix?: "_bucket" | "_sum" | "_count";

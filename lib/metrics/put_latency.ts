@@ -15,18 +15,18 @@ const bucketBoundsS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 export class PutLatency {
   /** Writes without a PUT_OK and the arrival times of their PUTs. Invariant: timestamps rise. */
   readonly #pending = new Fifo<{ readonly timestamp: number; readonly arrivedMs: number }>();
-  /** The PUTs in each bucket alone; those of lower buckets are not included. */
+  /** The number of PUTs in each bucket, without those in lower buckets. */
   readonly #buckets = new Array<number>(bucketBoundsS.length + 1).fill(0);
   #sumS = 0;
 
-  /** The leader has stamped a PUT. */
+  /** Notes that the leader has stamped a PUT. */
   stamped(timestamp: number, arrivedMs: number): void {
     // PUTs that time out get no PUT_OK. Without a bound they would pile up.
     if (this.#pending.length === timedPutsMax) this.#pending.shift();
     this.#pending.push({ timestamp, arrivedMs });
   }
 
-  /** The leader answers the PUT with this timestamp. PUTs with lower ones have timed out. */
+  /** Counts the PUT with this timestamp, and drops those with lower ones: they have timed out. */
   acknowledged(timestamp: number, nowMs: number): void {
     for (let first = this.#pending.at(0); first !== undefined; first = this.#pending.at(0)) {
       if (first.timestamp > timestamp) return;

@@ -28,7 +28,7 @@ export interface Link {
   close(): void;
 }
 
-/** The lines of the assignment that a server prints. `cli/console.ts` has their exact text. */
+/** The lines of the assignment that a server prints. `lib/cli/server_console.ts` has their exact text. */
 export interface ServerPrints {
   /** The leader received a PUT. */
   put(client: string, key: string, value: string): void;

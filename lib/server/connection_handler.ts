@@ -225,8 +225,8 @@ export class ConnectionHandler {
     const { connection } = this;
     const { engine } = this.#server;
     if (!this.#mayAsk && !connection.betweenServers) {
-      const reason =
-        "requests need the password: prove it with HELLO first (clients: --password-stdin)";
+      const reason = "requests need the password: prove it with HELLO first. " +
+        "The client takes it from --password-stdin or KV_PASSWORD";
       connection.send(new ErrorReply("FORBIDDEN", reason, request.id).encode());
     } else if (request.type === "GET") engine.get(connection, request);
     else if (request.type === "PUT") engine.put(connection, request);

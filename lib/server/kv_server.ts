@@ -110,7 +110,7 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
  *
  * ```ts
  * import { KvServer } from "./kv_server.ts";
- * import { ServerConsole } from "../cli/console.ts";
+ * import { ServerConsole } from "../cli/server_console.ts";
  *
  * await using leader = KvServer.start({
  *   listen: { hostname: "127.0.0.1", port: 10097 },

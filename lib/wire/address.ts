@@ -22,7 +22,7 @@ export function parseIp(text: string): string | undefined {
   if (text.toLowerCase() === "localhost") return "127.0.0.1";
   if (ipv4.test(text)) return text;
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
-  // URL parses IPv6 but ignores white space, so other characters are refused first.
+  // `URL` parses IPv6 but ignores white space, so other characters are refused first.
   if (!bare.includes(":") || !/^[\da-f:.]+$/i.test(bare)) return undefined;
   const url = URL.parse(`http://[${bare}]/`);
   return url === null ? undefined : url.hostname.slice(1, -1);

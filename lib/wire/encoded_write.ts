@@ -1,31 +1,33 @@
 /**
- * A write, kept as the text that REPLICATION and GET_OK carry.
+ * A write, stored as the text that REPLICATION and GET_OK carry.
  *
  * @module
  */
 
-/** Matches plain text: its JSON is the text itself between quotes. Most keys and values are. */
+/** Matches plain text: its JSON is the text itself in quotes. Most keys and values are plain. */
 export const plain = /^[ !#-[\]-~]*$/;
 
-const keyAt = '"key":"'.length;
-const fromKeyToValue = '","value":"'.length;
+/** Where the key begins in the text of a write. */
+const keyStart = '"key":"'.length;
+/** The length of the text between key and value. */
+const betweenChars = '","value":"'.length;
 
 /**
  * A write: its value, its timestamp, and their JSON.
  *
- * The JSON is encoded once per write. It is the end of every REPLICATION and GET_OK that carries the
- * write, and it is the only place where the value is stored.
+ * The JSON is encoded once per write. Every REPLICATION and GET_OK that carries the write ends with
+ * it. The value is stored nowhere else.
  */
 export class Write {
   /**
-   * Text, timestamp, and the range of the value in the text, without its quotes. The fields are
-   * `private`, not `#private`, so that assertions can compare two writes.
+   * `valueStart` and `valueEnd` are the range of the value in `json`, without its quotes. The
+   * fields are `private`, not `#private`, so that assertions can compare two writes.
    */
   private constructor(
     private json: string,
-    private at: number,
-    private from: number,
-    private to: number,
+    private stamp: number,
+    private valueStart: number,
+    private valueEnd: number,
   ) {}
 
   /** A write of any key and value. */
@@ -41,52 +43,52 @@ export class Write {
   /** A write from its JSON fields, `"key":"…","value":"…"`. `keyLength` excludes the quotes. */
   static ofFields(fields: string, keyLength: number, timestamp: number): Write {
     const text = `${fields},"timestamp":${timestamp}}\n`;
-    const from = keyAt + keyLength + fromKeyToValue;
-    return new Write(text, timestamp, from, fields.length - 1);
+    const valueStart = keyStart + keyLength + betweenChars;
+    return new Write(text, timestamp, valueStart, fields.length - 1);
   }
 
   /** A write from its whole text, see {@linkcode Write.text}. The lengths exclude the quotes. */
   static ofText(text: string, keyLength: number, valueLength: number, timestamp: number): Write {
-    const from = keyAt + keyLength + fromKeyToValue;
-    return new Write(text, timestamp, from, from + valueLength);
+    const valueStart = keyStart + keyLength + betweenChars;
+    return new Write(text, timestamp, valueStart, valueStart + valueLength);
   }
 
-  /** The end of a frame: `"key":…,"value":…,"timestamp":…}` and LF. */
+  /** The text that ends a frame: `"key":…,"value":…,"timestamp":…}` and LF. */
   get text(): string {
     return this.json;
   }
 
   /** The timestamp that the leader gave to the write. A key and a timestamp identify one value. */
   get timestamp(): number {
-    return this.at;
+    return this.stamp;
   }
 
   /** The length of key and value in JSON, without quotes, in UTF-16 units. */
   get chars(): number {
-    return this.to - keyAt - fromKeyToValue;
+    return this.valueEnd - keyStart - betweenChars;
   }
 
   /** The value, decoded. */
   get value(): string {
-    const json = this.json.slice(this.from, this.to);
+    const json = this.json.slice(this.valueStart, this.valueEnd);
     return json.includes("\\") ? JSON.parse(`"${json}"`) : json;
   }
 
   /** The key. Valid only if the key is plain. */
   get plainKey(): string {
-    return this.json.slice(keyAt, this.from - fromKeyToValue);
+    return this.json.slice(keyStart, this.valueStart - betweenChars);
   }
 
   /** A second object for the same write. */
   copy(): Write {
-    return new Write(this.json, this.at, this.from, this.to);
+    return new Write(this.json, this.stamp, this.valueStart, this.valueEnd);
   }
 
   /** Replaces the contents of this object with another write. */
   become(write: Write): void {
     this.json = write.json;
-    this.at = write.at;
-    this.from = write.from;
-    this.to = write.to;
+    this.stamp = write.stamp;
+    this.valueStart = write.valueStart;
+    this.valueEnd = write.valueEnd;
   }
 }

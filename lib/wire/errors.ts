@@ -34,8 +34,8 @@ export class MensagemError extends Error {
 }
 
 /**
- * A line that is not a JSON object, not UTF-8, or too long. The sender does not speak the protocol,
- * so it gets one `ERROR` and the connection ends.
+ * A line that is not a JSON object, is not UTF-8, or is too long. The sender does not speak the
+ * protocol, so it gets one `ERROR` and the connection ends.
  */
 export class FrameError extends Error {
   /** The code of the `ERROR`. */

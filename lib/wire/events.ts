@@ -17,7 +17,7 @@ import {
   value,
 } from "./validate.ts";
 
-/** The faults: what a client may do to the replication to one follower. */
+/** The actions of a FAULT: what a client may do to the replication to one follower. */
 export const faultActions = ["pause", "delay", "resume"] as const;
 
 /** One of {@linkcode faultActions}. */
@@ -27,9 +27,9 @@ export type FaultAction = typeof faultActions[number];
  * An event of one kind. `at` is its time on the server's clock, in milliseconds since the Unix
  * epoch. Long keys and values are cut at `eventTextCharsMax`.
  */
-export type EventOf<Kind extends string, Of> =
+export type EventOf<Kind extends string, Details> =
   & { readonly kind: Kind; readonly at: number }
-  & Readonly<Of>;
+  & Readonly<Details>;
 
 /** An event in a server. All addresses are "ip:port". */
 export type ServerEvent =
@@ -45,7 +45,7 @@ export type ServerEvent =
   | EventOf<"forwarding", { key: string; value: string }>
   /** A follower has acknowledged everything up to `timestamp` to the leader. */
   | EventOf<"acknowledged", { follower: string; timestamp: number }>
-  /** The leader answers a PUT with PUT_OK, `ms` milliseconds after it came. `ms` has decimals. */
+  /** The leader answers a PUT with PUT_OK, `ms` milliseconds (with decimals) after the PUT came. */
   | EventOf<"put_ok", { client: string; key: string; timestamp: number; ms: number }>
   /**
    * A server answers a GET. `seen` is the client's timestamp, `own` the server's for the key. `value`
@@ -60,8 +60,8 @@ export type ServerEvent =
    */
   | EventOf<"members", { joined: readonly string[]; inSync: readonly string[]; open: boolean }>
   /**
-   * A fault begins or ends: by command, by itself, or because the follower has left. `delayMs`
-   * belongs to "delay". Also sent to a new observer.
+   * A fault begins or ends: by a command, because too much text is held back, or because the
+   * follower has left. `delayMs` belongs to "delay". Also sent to a new observer.
    */
   | EventOf<"fault", { follower: string; action: FaultAction; delayMs?: number }>;
 
@@ -78,7 +78,7 @@ const kinds = [
   "fault",
 ] as const;
 
-/** Counts since the server's start. They stand still while it has no observer. */
+/** Counts since the server's start. Nothing is counted while the server has no observer. */
 export interface Counts {
   /** PUTs received by the leader. */
   readonly puts: number;

@@ -21,13 +21,16 @@ const replicationLine =
   /^\{"type":"REPLICATION","key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)","timestamp":(0|[1-9]\d{0,14})\}$/;
 const replicationOkLine = /^\{"type":"REPLICATION_OK","timestamp":(0|[1-9]\d{0,14})\}$/;
 const typeAt = '{"type":"'.length;
-const beforeId = '{"type":"PUT","id":'.length;
-const beforeWrite = '{"type":"REPLICATION",'.length;
-const aroundKeyAndValue = '"key":"","value":""'.length;
+const putIdAt = '{"type":"PUT","id":'.length;
+const writeAt = '{"type":"REPLICATION",'.length;
+/** The length of the fields of an empty key and an empty value. */
+const emptyFieldsChars = '"key":"","value":""'.length;
 
 /**
- * The message in a line that is spelled as `encode` spells it. If `undefined`, the line may still be
- * valid: the general decoder must decide.
+ * The message in a line; `undefined` if the line is not spelled as `encode` spells it. Then it may
+ * still be valid, and the general decoder must decide.
+ *
+ * @throws {MensagemError} if the client's address in a PUT is wrong.
  */
 export function decodeFast(
   line: string,
@@ -57,10 +60,10 @@ function decodePut(line: string): Put | undefined {
   ];
   if (key.length > keyBytesMax || value.length > valueBytesMax) return undefined;
   const id = Number(digits);
-  const start = beforeId + digits.length + 1;
-  const fields = line.slice(start, start + aroundKeyAndValue + key.length + value.length);
-  const from = client === undefined ? undefined : address({ id }, "client", client);
-  return new Put(id, key, value, from, fields);
+  const start = putIdAt + digits.length + 1;
+  const fields = line.slice(start, start + emptyFieldsChars + key.length + value.length);
+  const sender = client === undefined ? undefined : address({ id }, "client", client);
+  return new Put(id, key, value, sender, fields);
 }
 
 function decodePutOk(line: string): PutOk | undefined {
@@ -74,7 +77,7 @@ function decodeReplication(line: string): Replication | undefined {
   if (match === null) return undefined;
   const [, key, value, timestamp] = match as unknown as [string, string, string, string];
   if (key.length > keyBytesMax || value.length > valueBytesMax) return undefined;
-  const text = `${line.slice(beforeWrite)}\n`;
+  const text = `${line.slice(writeAt)}\n`;
   const write = Write.ofText(text, key.length, value.length, Number(timestamp));
   // The write's own copy of the key. `match[1]` is a slice that would keep the chunk alive.
   return new Replication(write.plainKey, write);

@@ -10,7 +10,7 @@ import { frameBytesMax } from "../limits.ts";
 const LF = 10;
 /** The first size of the buffer: most connections carry small frames, one at a time. */
 const bufferBytesFirst = 256;
-/** The size to which a busy connection's buffer grows, and shrinks after a longer frame. */
+/** A busy connection's buffer grows to this size, and shrinks to it after a longer frame. */
 const bufferBytesKept = 64 * 1024;
 
 // A byte order mark is kept, so that a line does not depend on where the chunks were split. A decoder
@@ -95,7 +95,7 @@ export class FrameReader {
     return text.includes("\ufffd") ? this.#decodeOneByOne(end) : text.split("\n");
   }
 
-  /** Keeps the lines before the first that is not UTF-8. A received U+FFFD is valid. */
+  /** Returns the lines before the first one that is not UTF-8. A received U+FFFD is valid. */
   #decodeOneByOne(end: number): string[] {
     const lines: string[] = [];
     try {

@@ -1,5 +1,5 @@
 /**
- * The class that all messages share.
+ * The base class of all messages.
  *
  * @module
  */

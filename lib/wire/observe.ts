@@ -20,7 +20,7 @@ export class Events extends Mensagem<"EVENTS"> {
   /**
    * `id` is that of the OBSERVE. `server` is the sender's "ip:port". `at` is the time of sending, in
    * milliseconds since the Unix epoch. `missed` is the number of events left out since the last
-   * EVENTS, because there were too many or the observer reads slowly; `counts` include them.
+   * EVENTS, because there were too many or the observer reads slowly. The `counts` include them.
    * `events` begin with the oldest.
    */
   constructor(

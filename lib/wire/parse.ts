@@ -1,5 +1,5 @@
 /**
- * Makes a message of the fields of a JSON object, and checks each of them.
+ * Makes a message from the fields of a JSON object, and checks each field.
  *
  * @module
  */

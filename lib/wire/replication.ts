@@ -9,7 +9,7 @@ import { Mensagem } from "./message.ts";
 
 /** Leader to follower: apply this write. Timestamps rise on one connection. */
 export class Replication extends Mensagem<"REPLICATION"> {
-  /** The timestamp of `write` is higher than that of every write before. */
+  /** The timestamp of `write` is higher than that of every write before it. */
   constructor(readonly key: string, readonly write: Write) {
     super("REPLICATION");
   }
@@ -35,7 +35,7 @@ export class Replication extends Mensagem<"REPLICATION"> {
   }
 }
 
-/** Follower to leader: everything up to `timestamp` is applied. One can acknowledge many writes. */
+/** Follower to leader: everything up to `timestamp` is applied. May acknowledge many writes. */
 export class ReplicationOk extends Mensagem<"REPLICATION_OK"> {
   /** `timestamp` never falls on one connection. */
   constructor(readonly timestamp: number) {
@@ -52,8 +52,8 @@ export class ReplicationOk extends Mensagem<"REPLICATION_OK"> {
 export class Join extends Mensagem<"JOIN"> {
   /**
    * `server` is the follower's "ip:port". `cluster` is the cluster id of its data, "" before its
-   * first synchronisation. It holds everything up to `timestamp`, 0 if it is empty. After an
-   * unfinished catch-up it also holds some later writes, up to `highest`.
+   * first synchronisation. The follower holds everything up to `timestamp`, 0 if it is empty. After
+   * an unfinished catch-up it also holds some later writes, up to `highest`.
    */
   constructor(
     readonly server: string,

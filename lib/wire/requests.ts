@@ -110,7 +110,7 @@ export class TryOther extends Mensagem<"TRY_OTHER_SERVER_OR_LATER"> {
   }
 }
 
-/** Server to any peer: what it did not do, or whose outcome it does not know. */
+/** Server to any peer: a request was not carried out, or its outcome is unknown. */
 export class ErrorReply extends Mensagem<"ERROR"> {
   /** `id` is the request's, left out if it is not known. */
   constructor(

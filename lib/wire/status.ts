@@ -57,7 +57,7 @@ export class StatusOk extends Mensagem<"STATUS_OK"> {
     super("STATUS_OK");
     const { server, leader, cluster, timestamp, inSync, followers } = status;
     const { keys, connections, uptimeMs, memoryBytes, faults } = status;
-    // JSON has them in this order.
+    // The fields have this order in the JSON.
     Object.assign(this, { server, leader, cluster, timestamp, inSync, followers });
     Object.assign(this, { keys, connections, uptimeMs, memoryBytes, faults });
   }

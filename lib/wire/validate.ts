@@ -87,7 +87,7 @@ export function number(f: Fields, name: string): number {
   return n === 0 ? 0 : n;
 }
 
-/** An object: the field itself, or an element of its list. It gets the message's id, for errors. */
+/** An object: the field itself, or an element of its list. The message's id is added for errors. */
 export function object(f: Fields, name: string, element: unknown): Fields {
   if (typeof element !== "object" || element === null || Array.isArray(element)) {
     throw bad(f, `"${name}" must be an object, not ${quote(element)}`);

@@ -13,7 +13,7 @@ function percentileOf(sorted: readonly number[], share: number): number {
 }
 
 Deno.test(
-  "percentiles are those of a sorted array of whole microseconds, at most one part in 100 higher",
+  "percentiles are those of a sorted array of whole microseconds, or at most 1 % higher",
   pure,
   seeded((random) => {
     for (let round = 0; round < 300; round++) {

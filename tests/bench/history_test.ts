@@ -1,4 +1,4 @@
-/** The checks of the load generator: which answers are wrong. */
+/** The checks of the load generator: it accepts right answers and refuses wrong ones. */
 
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { type Asked, History, Violation } from "../../bench/history.ts";
@@ -160,17 +160,17 @@ Deno.test("TRY_OTHER_SERVER_OR_LATER of a server that is not behind is a violati
 Deno.test("an answer of another type, or for another key, is a violation", pure, () => {
   const { history, values, written } = afterOnePut();
   const key = values.key(0);
-  const status = new Heartbeat();
+  const heartbeat = new Heartbeat();
   for (
     const reply of [
       new PutOk(2, key, 9),
       new GetOk(2, values.key(1), written, 9),
       new TryOther(2, values.key(1), 0),
-      status,
+      heartbeat,
       new ErrorReply("UNAVAILABLE", "", 2),
     ]
   ) refuses(history, history.get(2, 0, 0, 0), reply, "answered with");
-  for (const reply of [new GetOk(3, key, written, 5), new TryOther(3, key, 0), status]) {
+  for (const reply of [new GetOk(3, key, written, 5), new TryOther(3, key, 0), heartbeat]) {
     refuses(history, history.put(3, 0, 0, 0), reply, "answered with");
   }
 });

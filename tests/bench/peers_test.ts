@@ -1,4 +1,4 @@
-/** The counters of replies, and figures in tables and beside targets. */
+/** Counters of replies, tables of figures, and figures with targets. */
 
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { lineOf, meets } from "../../bench/limits/finding.ts";
@@ -30,7 +30,7 @@ const streams: Readonly<Record<string, [() => Replies, string, number]>> = {
 
 for (const [name, [start, text, count]] of Object.entries(streams)) {
   Deno.test(
-    `replies are counted once, however the chunks are cut: ${name}`,
+    `each reply is counted once, for any cut into chunks: ${name}`,
     pure,
     seeded((random) => {
       for (let round = 0; round < 200; round++) {
@@ -63,7 +63,7 @@ Deno.test("the median of an odd and of an even number of values", pure, () => {
 });
 
 Deno.test(
-  "ratios are beside their targets; a system that was not measured has no row",
+  "the tables show ratios with their targets, and no row for a system that was not measured",
   pure,
   () => {
     const figures: Figures[] = ([
@@ -92,7 +92,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a figure meets or misses its target; without a target it is alone",
+  "a line shows a figure, its target if there is one, and MISSED if it misses the target",
   pure,
   () => {
     const memory = { what: "memory", figure: 500, unit: "MB" };

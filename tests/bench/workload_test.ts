@@ -76,10 +76,10 @@ Deno.test(
   pure,
   () => {
     const closed = latenciesWith(closedLoop);
-    assert(closed.percentileUs(0.99) < 2_000, "the stall is hidden");
+    assert(closed.percentileUs(0.99) < 2_000, "a closed loop hides the stall");
     assert(closed.maxUs >= 1_000_000);
 
-    // It answers twice as fast as requests come, so catching up takes as long as the stall.
+    // The server answers twice as fast as requests come. So catching up takes as long as the stall.
     const open = latenciesWith(new OpenLoop(0, 2));
     assertAlmostEquals(open.count, 1_500, 2);
     assertAlmostEquals(open.percentileUs(0.3), 1_000, 1_000);

@@ -22,7 +22,7 @@ function init({ port }: Address, choice = "INIT"): string {
   return `${choice}\n` + `\n${port}\n`.repeat(3);
 }
 
-/** What INIT shows where the input is a pipe. */
+/** What INIT shows if the input is a pipe. */
 function initShown({ port }: Address, choice = "INIT"): string {
   const questions = [10_097, 10_098, 10_099].map((preset, index) =>
     `IP do servidor ${index + 1} [127.0.0.1]: \nPorta do servidor ${
@@ -39,9 +39,9 @@ async function run(input: string) {
   return { code, screen: terminal.screen, errors: terminal.errors };
 }
 
-// The session
+// The menu
 
-Deno.test("a session from a pipe, character by character", async () => {
+Deno.test("the menu with input from a pipe, character by character", async () => {
   await using server = await TestServer.alone();
   const { code, screen, errors } = await run(
     `${init(server.address)}PUT\ncor\nazul\nGET\ncor\nGET\nnada\nPUT\ncor\nverde\nGET\ncor\n`,
@@ -64,7 +64,7 @@ Deno.test("a session from a pipe, character by character", async () => {
   assertEquals([code, errors], [0, ""]);
 });
 
-Deno.test("a session at a terminal, character by character", async () => {
+Deno.test("the menu at a terminal, character by character", async () => {
   await using server = await TestServer.alone();
   const terminal = new FakeTerminal();
   const ended = main([], terminal);
@@ -83,7 +83,7 @@ Deno.test("a session at a terminal, character by character", async () => {
   const questions = [10_097, 10_098, 10_099].map((preset, index) =>
     `IP do servidor ${index + 1} [127.0.0.1]: Porta do servidor ${index + 1} [${preset}]: `
   );
-  // A terminal shows by itself what is typed.
+  // The terminal itself shows what is typed.
   assertEquals(
     terminal.screen,
     `${menu}${questions.join("")}${menu}Key: Value: ${putOk}${menu}\n`,
@@ -165,7 +165,7 @@ Deno.test("control characters from other clients are spelled out, so that no val
   );
 });
 
-Deno.test("lines may end with CRLF, and the last one need not end at all", async () => {
+Deno.test("lines may end with CRLF, and the last one needs no line end", async () => {
   await using server = await TestServer.alone();
   const input = `${init(server.address)}PUT\ncor\nazul\nGET\ncor`.replaceAll("\n", "\r\n");
   const { code, screen } = await run(input);
@@ -182,7 +182,7 @@ Deno.test("the menu skips blank lines", async () => {
   assertEquals([screen, errors], [`${menu}\n${menu}   \n${menu}\n${menu}\n`, ""]);
 });
 
-Deno.test("PUT and GET before INIT say so and ask nothing", async () => {
+Deno.test("PUT and GET before INIT ask nothing, and show that INIT comes first", async () => {
   const { code, screen, errors } = await run("PUT\n3\n");
   assertEquals(errors, "Faça o INIT antes do PUT.\nFaça o INIT antes do GET.\n");
   assertEquals([code, screen], [0, `${menu}PUT\n${menu}3\n${menu}\n`]);
@@ -200,7 +200,7 @@ Deno.test("there are three choices and no other", async () => {
   assertEquals(screen.split(menu).length - 1, 5);
 });
 
-Deno.test("INIT again starts with fresh timestamps, and perhaps other servers", async () => {
+Deno.test("a second INIT forgets the timestamps, and may name other servers", async () => {
   const seen: Record<string, unknown[]> = { a: [], b: [] };
   const fake = (name: string) =>
     FakeServer.answering(({ type, id, key, timestamp }): Message => {
@@ -231,7 +231,7 @@ Deno.test("the three servers are all used, each under its own address", async ()
     })))
   );
   const ports = servers.map(({ address }) => `127.0.0.1\n${address.port}\n`).join("");
-  // That one of three is missed 100 times: once in 10^17.
+  // The probability that 100 draws leave out one of the three servers is below 10^-17.
   const { screen } = await run(`1\n${ports}${"3\nk\n".repeat(100)}`);
   const used = new Set(screen.match(/(?<=obtido do servidor )[^,]+/g));
   assertEquals([...used].sort(), servers.map(({ name }) => name).sort());
@@ -239,7 +239,7 @@ Deno.test("the three servers are all used, each under its own address", async ()
 
 // The end of the input
 
-Deno.test("the input may end anywhere: code 0, and what was whole was done", async () => {
+Deno.test("the input may end anywhere: code 0, and each complete request was sent", async () => {
   await using server = await TestServer.alone();
   const lines = `${init(server.address)}PUT\ncor\nazul\nGET\ncor\n`.split("\n").slice(0, -1);
   for (let count = 0; count <= lines.length; count++) {
@@ -276,9 +276,9 @@ Deno.test("--help explains, another argument is an error", async () => {
   assertMatch(terminal.errors, /^unknown argument "--servidor=1": see --help\n$/);
 });
 
-// Servers that do not answer as they should
+// Servers with wrong answers, or none
 
-/** The client's complaint about a PUT and a GET to one server, after which it still works with a good one. */
+/** The errors of a PUT and a GET at a bad server. Then the same client works at a good one. */
 async function complaints(bad: Address): Promise<string[]> {
   await using good = await TestServer.alone();
   const from = performance.now();
@@ -304,7 +304,7 @@ Deno.test("no server listens: one line for each request, and the menu goes on", 
   );
 });
 
-Deno.test("a server that hangs up: a PUT may be done or not, a GET is not", async () => {
+Deno.test("a server that hangs up: a PUT may or may not be applied, a GET is not done", async () => {
   await using server = FakeServer.answering(() => undefined);
   assertEquals(await complaints(server.address), [
     `ERRO no PUT: não se sabe se foi realizado pelo servidor ${server.name} (the connection was lost)`,
@@ -346,7 +346,7 @@ Deno.test("a server that hangs: one line within the time limit, and the menu goe
     `ERRO no PUT: não realizado pelo servidor ${server.name} (no answer within 300 ms)\n`,
   );
   assert(terminal.screen.endsWith("Key: \n"), terminal.screen);
-  assertLess(requestTimeoutMs, 5_000, "which is as long as a user may wait");
+  assertLess(requestTimeoutMs, 5_000, "a user waits less than 5 s");
 });
 
 Deno.test("TRY_OTHER_SERVER_OR_LATER is shown in place of the value", async () => {

@@ -42,7 +42,7 @@ Deno.test("put and get: one line, then the value and nothing else", async () => 
   assertEquals(await run(["get", "cor", servers]), { code: 0, out: "azul", err: "" });
 });
 
-Deno.test("to a terminal the value is escaped and has its line, to a pipe it is raw", async () => {
+Deno.test("a value is escaped and ends its line on a terminal, and is raw in a pipe", async () => {
   await using server = await TestServer.alone();
   const servers = serversFlag(server);
   await run([servers, "put", "cor", "a\n\u001b[2J"]);
@@ -111,10 +111,10 @@ Deno.test("words that look like numbers or booleans stay what they are", async (
 for (
   const [args, complaint] of [
     [["del", "k"], 'unknown command "del"'],
-    [["put", "k"], '"put KEY VALUE" is expected, not 1 words'],
-    [["put", "k", "v", "w"], '"put KEY VALUE" is expected, not 3 words'],
-    [["get"], '"get KEY" is expected, not 0 words'],
-    [["status", "x"], '"status" is expected, not 1 words'],
+    [["put", "k"], 'the command is "put KEY VALUE", but 1 words follow put'],
+    [["put", "k", "v", "w"], 'the command is "put KEY VALUE", but 3 words follow put'],
+    [["get"], 'the command is "get KEY", but 0 words follow get'],
+    [["status", "x"], 'the command is "status", but 1 words follow status'],
     [["toString"], 'unknown command "toString"'],
     [["get", "-5"], 'unknown argument "-5"'],
     [["get", "k", "--servers=1.2.3"], "--servers must be a list such as"],
@@ -211,7 +211,7 @@ Deno.test("unknown outcome: exit code 5 for a PUT, 4 for a GET", async () => {
   assertEquals(errors, ["UNKNOWN_OUTCOME", "UNAVAILABLE"]);
 });
 
-Deno.test("the password's question goes to standard error, the value stays alone", async () => {
+Deno.test("the question for the password goes to standard error, not between the values", async () => {
   await using server = await TestServer.alone();
   await run([serversFlag(server), "put", "cor", "azul"]);
   const wrong = await run([serversFlag(server), "--password-stdin", "get", "cor"], "senha\n");
@@ -274,7 +274,7 @@ Deno.test("watch-status ends when its output is closed", async () => {
   assertEquals(code, 0);
 });
 
-/** What a server says, as far as it matters here. */
+/** The status of a server. The tests read only some of its fields. */
 function says(server: string, leader: string, timestamp: number, more = {}): StatusResult {
   const lists = { inSync: [], followers: [] };
   const numbers = { keys: 2, connections: 3, uptimeMs: 3_725_000, memoryBytes: 83_886_080 };
@@ -282,7 +282,7 @@ function says(server: string, leader: string, timestamp: number, more = {}): Sta
   return { server, reachable: true, status: { ...status, ...more } };
 }
 
-Deno.test("lag and in sync are what the leader says, and unknown without it", () => {
+Deno.test("lag and in sync are those that the leader reports, and unknown without it", () => {
   const followers = [{ server: "10.0.0.2:1", timestamp: 7, inSync: false }];
   const leader = says("10.0.0.1:1", "10.0.0.1:1", 9, { inSync: ["10.0.0.1:1"], followers });
   const behind = says("10.0.0.2:1", "10.0.0.1:1", 8);
@@ -306,7 +306,7 @@ Deno.test("servers of two clusters: each leader is in sync with itself, and the 
   assertEquals(clusterStatus([one, says("10.0.0.3:1", "10.0.0.1:1", 0, { cluster: "" })]).ok, true);
 });
 
-Deno.test("the table is aligned, with colours only where they are wanted", () => {
+Deno.test("the table is aligned, and has colours only on request", () => {
   const followers = [{ server: "10.0.0.2:1", timestamp: 7, inSync: false }];
   const status = clusterStatus([
     says("10.0.0.1:1", "10.0.0.1:1", 9, { inSync: ["10.0.0.1:1"], followers }),

@@ -6,7 +6,7 @@ import { seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;
 
-/** What a console writes when it prints, and in how many writes. */
+/** The texts that a console writes, one for each write. */
 function writesOf(print: (console: ServerConsole) => void, mark?: string): string[] {
   const writes: string[] = [];
   const console = new ServerConsole((text) => writes.push(text), mark);
@@ -15,7 +15,7 @@ function writesOf(print: (console: ServerConsole) => void, mark?: string): strin
   return writes;
 }
 
-/** The lines of the assignment word for word, with real information in the place of what is in brackets. */
+/** The lines of the assignment word for word, and what to put in place of their brackets. */
 const serverLines: readonly (readonly [
   when: string,
   enunciado: string,
@@ -50,7 +50,7 @@ const serverLines: readonly (readonly [
     ["of a key that exists", 12, "azul", "azul"],
     ["of a value that is empty", 12, "", ""],
     ["of a key that does not exist", 0, null, "NULL"],
-    ["of a key that the client knows better", 3, undefined, "TRY_OTHER_SERVER_OR_LATER"],
+    ["of a key that the client has seen newer", 3, undefined, "TRY_OTHER_SERVER_OR_LATER"],
   ] as const).map(([what, own, value, shown]) =>
     [
       `GET ${what}`,
@@ -138,7 +138,7 @@ Deno.test("the menu offers INIT, PUT and GET, and nothing else", pure, () => {
   assertMatch(clientTexts.menu, /1 - INIT, 2 - PUT, 3 - GET/);
 });
 
-/** Characters that could forge a line. */
+// Characters that could forge a line
 
 const ranges: readonly [what: string, first: number, last: number][] = [
   ["C0", 0x00, 0x1f],
@@ -159,8 +159,8 @@ for (const [what, first, last] of ranges) {
   });
 }
 
-Deno.test("every other character stays as it is", pure, () => {
-  // Left-to-right, right-to-left and Arabic letter mark: this test has no opinion on them.
+Deno.test("a character that cannot forge a line stays as it is", pure, () => {
+  // Left-to-right, right-to-left and Arabic letter mark: they may be spelled out or not.
   const marks = [0x200e, 0x200f, 0x061c];
   for (let code = 0; code <= 0x1ffff; code++) {
     if (ranges.some(([, first, last]) => code >= first && code <= last)) continue;
@@ -179,7 +179,7 @@ Deno.test("accents, emoji of many parts, quotes and backslashes stay as they are
 });
 
 Deno.test(
-  "whatever the key and the value are, each print is one line",
+  "each print is one line, with any key and any value",
   pure,
   seeded((random) => {
     for (let n = 0; n < 2_000; n++) {
@@ -216,7 +216,7 @@ Deno.test("questions and reports are one line each, with what they are about", p
   assertMatch(startTexts.ready([1, 2, 3]), /^[^\n]*1, 2, 3 \(líder: 1\)[^\n]*$/);
 });
 
-/** When lines are written. */
+// When lines are written
 
 Deno.test("the lines of one turn are one write, in the order of the events", pure, async () => {
   const writes: string[] = [];
@@ -253,7 +253,7 @@ Deno.test("flush writes at once, and nothing is written twice or lost", pure, as
   assertEquals(writes, ["Encaminhando PUT key:a value:v\n", "Encaminhando PUT key:b value:v\n"]);
 });
 
-Deno.test("a mark stands before every line", pure, () => {
+Deno.test("every line begins with the mark", pure, () => {
   const print = (console: ServerConsole) => {
     console.forwarding("a", "v");
     console.replication("b", "v", 2);
@@ -264,7 +264,7 @@ Deno.test("a mark stands before every line", pure, () => {
 });
 
 Deno.test(
-  "a single line is written at once, those after it together",
+  "a single line is written at once, and the lines that follow together",
   pure,
   async () => {
     const writes: string[] = [];
@@ -303,7 +303,7 @@ Deno.test("much text is written without a pause, in order", pure, async () => {
     expected += `Encaminhando PUT key:${n} value:${"x".repeat(4_000)}\n`;
     await Promise.resolve();
   }
-  assert(writes.length >= 3, "gathered beyond the limit");
+  assert(writes.length >= 3, "the buffer grew beyond its limit");
   console.close();
   assertEquals(writes.join(""), expected);
 });

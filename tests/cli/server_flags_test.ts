@@ -37,30 +37,38 @@ const settings = [
 ];
 
 for (const [group, setting, flag] of settings) {
-  Deno.test(`--${flag.name} takes its range, in its unit, and nothing beyond`, pure, () => {
-    const unit = "unit" in flag ? flag.unit : 1;
-    // Some of the extremes need others to go with them.
-    const company = {
-      "cluster-size": ["--min-in-sync=1"],
-      "min-in-sync": ["--cluster-size=99"],
-      "log-size": ["--max-unsent=256"],
-      "max-unsent": ["--log-size=1"],
-    }[flag.name as string] ?? [];
-    for (const value of [flag.min, flag.max]) {
-      const parsed = parse(`--${flag.name}=${value}`, ...company);
-      assertEquals(new Map(Object.entries(parsed[group])).get(setting), value * unit);
-    }
-    for (const value of [flag.min / 2 - 1, flag.max + 1]) {
-      const message = `--${flag.name} must be a`;
-      assertThrows(() => parse(`--${flag.name}=${value}`, ...company), UsageError, message);
-    }
-  });
+  Deno.test(
+    `--${flag.name} takes the values of its range, in its unit, and no others`,
+    pure,
+    () => {
+      const unit = "unit" in flag ? flag.unit : 1;
+      // Some of the extremes are valid only with another flag.
+      const otherFlags = {
+        "cluster-size": ["--min-in-sync=1"],
+        "min-in-sync": ["--cluster-size=99"],
+        "log-size": ["--max-unsent=256"],
+        "max-unsent": ["--log-size=1"],
+      }[flag.name as string] ?? [];
+      for (const value of [flag.min, flag.max]) {
+        const parsed = parse(`--${flag.name}=${value}`, ...otherFlags);
+        assertEquals(new Map(Object.entries(parsed[group])).get(setting), value * unit);
+      }
+      for (const value of [flag.min / 2 - 1, flag.max + 1]) {
+        const message = `--${flag.name} must be a`;
+        assertThrows(() => parse(`--${flag.name}=${value}`, ...otherFlags), UsageError, message);
+      }
+    },
+  );
 }
 
-Deno.test("the default of --min-in-sync follows a smaller cluster, a flag does not", pure, () => {
-  assertEquals(parse("--cluster-size=1").tuning.minInSync, 1);
-  assertThrows(() => parse("--cluster-size=1", "--min-in-sync=2"), UsageError, "is more than");
-});
+Deno.test(
+  "a smaller cluster lowers the default of --min-in-sync, but not a given value",
+  pure,
+  () => {
+    assertEquals(parse("--cluster-size=1").tuning.minInSync, 1);
+    assertThrows(() => parse("--cluster-size=1", "--min-in-sync=2"), UsageError, "is more than");
+  },
+);
 
 Deno.test("--max-unsent must have room for the log twice", pure, () => {
   assertEquals(parse("--log-size=8", "--max-unsent=16").limits.unsentCharsMax, 16 * 1024 * 1024);
@@ -71,7 +79,7 @@ Deno.test("--max-unsent must have room for the log twice", pure, () => {
   );
 });
 
-Deno.test("help is given whatever else is wrong, an unknown page is not", pure, () => {
+Deno.test("--help works beside wrong flags; an unknown page of help is an error", pure, () => {
   assertEquals(parseServerFlags(["--port=x", "--help"]), { help: "operator" });
   assertEquals(parseServerFlags(["--cluster-size=0", "--help=limits"]), { help: "limits" });
   assertThrows(() => parseServerFlags(["--help=x"]), UsageError, 'unknown argument "--help=x"');

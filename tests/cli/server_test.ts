@@ -16,7 +16,7 @@ import {
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 const get = { type: "GET", id: 2, key: "cor", timestamp: 0 };
 
-/** The server's role, as a process would run it, until the test ends. */
+/** A server, run as its process would run it. It stops at the end of the test. */
 class ServerRole implements AsyncDisposable {
   readonly terminal: FakeTerminal;
   readonly ended: Promise<number>;
@@ -27,7 +27,7 @@ class ServerRole implements AsyncDisposable {
     this.ended = exitCode(terminal, () => main(args, terminal, this.#stopped.promise));
   }
 
-  /** What a signal does. */
+  /** Stops it, as a signal does. Resolves with the exit code. */
   async stop(): Promise<number> {
     this.#stopped.resolve();
     return await this.end();
@@ -57,7 +57,7 @@ function localhost(port: number) {
   return { hostname: "127.0.0.1", port };
 }
 
-Deno.test("three servers from their keyboards: each console, character by character", async () => {
+Deno.test("three servers that ask for their addresses: each console, character by character", async () => {
   const [a, b, c] = freePorts(3) as [number, number, number];
   await using leader = new ServerRole([], new FakeTerminal(`127.0.0.1\n${a}\n127.0.0.1\n${a}\n`));
   await using near = new ServerRole([], new FakeTerminal(`\r\n ${b} \r\n\r\n${a}\r\n`));
@@ -72,7 +72,7 @@ Deno.test("three servers from their keyboards: each console, character by charac
   using reader = await Wire.connect(localhost(c));
   await reader.ask({ ...get, timestamp: 1 });
   await reader.ask({ ...get, timestamp: 2 });
-  // A console waits for a moment after it has written.
+  // After a write the console buffers its lines for a moment.
   await eventually("the leader's lines", () => leader.terminal.screen.includes("Enviando"));
   await eventually("the reader's lines", () => far.terminal.screen.includes("TRY_OTHER"));
 
@@ -113,7 +113,7 @@ Deno.test("a given flag is not asked for", async () => {
   );
 });
 
-Deno.test("with all flags nothing is asked and the keyboard is left alone", async () => {
+Deno.test("with all flags nothing is asked, and the keyboard is not read", async () => {
   const [port] = freePorts(1);
   const flags = ["--ip", "127.0.0.1", "--port", `${port}`];
   const leader = ["--leader-ip", "127.0.0.1", "--leader-port", `${port}`];
@@ -142,7 +142,7 @@ Deno.test("--quiet: nothing on standard error, and the lines of the assignment o
   assertStringIncludes(role.terminal.screen, "PUT key:cor value:azul.\nEnviando PUT_OK");
 });
 
-Deno.test("FAULT needs --allow-faults, which is said on standard error; then it holds a PUT", async () => {
+Deno.test("FAULT holds a PUT at a server with --allow-faults, which warns, and is refused at others", async () => {
   const [a, b] = freePorts(2) as [number, number];
   const common = ["--ip=127.0.0.1", "--leader-ip=127.0.0.1", `--leader-port=${a}`];
   const two = [...common, "--cluster-size=2", "--allow-faults"];
@@ -185,7 +185,7 @@ Deno.test("reports go to standard error, one line each", async () => {
   assertEquals(leader.terminal.screen + follower.terminal.screen, "");
 });
 
-Deno.test("a stopped server answers what it owes, frees its port and ends with code 0", async () => {
+Deno.test("a stopped server closes its connections, frees its port and ends with code 0", async () => {
   const [port] = freePorts(1);
   const flags = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
   const role = new ServerRole([...flags, `--leader-port=${port}`, "--cluster-size=1"]);
@@ -253,7 +253,7 @@ Deno.test("a terminal asks again after a wrong answer", async () => {
   await eventually("it complains", () => terminal.errors.endsWith("Porta inválida: muitas\n"));
   terminal.type(`${port}\n`);
   await role.reported(`serving on 127.0.0.1:${port}`);
-  // A terminal shows by itself what is typed.
+  // The terminal itself shows what is typed.
   assertEquals(terminal.screen, "IP [127.0.0.1]: IP [127.0.0.1]: Porta [10097]: Porta [10097]: ");
 });
 
@@ -308,12 +308,12 @@ Deno.test("an address of another machine: one sentence and code 1", async () => 
   );
 });
 
-Deno.test("every address of the machine, on the leader's port, is not taken for a follower's", async () => {
+Deno.test("a server on every address and the leader's port is refused: it may be the leader", async () => {
   for (const ip of ["0.0.0.0", "::"]) {
     const flags = [`--ip=${ip}`, "--port=10097", "--leader-ip=192.0.2.1", "--leader-port=10097"];
     const { code, errors } = await run(flags);
     assertEquals(code, 2);
-    assertStringIncludes(errors, "may be the leader's 192.0.2.1:10097 too");
+    assertStringIncludes(errors, "the leader's 192.0.2.1:10097 may be one of them");
   }
 });
 

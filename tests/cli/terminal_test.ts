@@ -53,9 +53,9 @@ class Screen implements Terminal, AsyncDisposable {
   }
 }
 
-/** The keyboard. */
+// The keyboard
 
-Deno.test("lines are the same wherever the bytes are cut", pure, async () => {
+Deno.test("lines do not depend on how the bytes are cut into chunks", pure, async () => {
   const bytes = encoder.encode("1\ração: é€\n\r\n👩‍👩‍👧 x \r\n\nfim");
   for (let cut = 0; cut <= bytes.length; cut++) {
     await using screen = new Screen([bytes.slice(0, cut), bytes.slice(cut)]);
@@ -63,7 +63,7 @@ Deno.test("lines are the same wherever the bytes are cut", pure, async () => {
   }
 });
 
-Deno.test("lines are the same byte by byte", pure, async () => {
+Deno.test("lines may arrive byte by byte", pure, async () => {
   const bytes = [...encoder.encode("é€\r\n😀\nfim\n")].map((byte) => new Uint8Array([byte]));
   await using screen = new Screen(bytes);
   assertEquals(await screen.answers(), ["é€", "😀", "fim"]);
@@ -114,11 +114,15 @@ Deno.test("an answer from a pipe cannot forge a line", pure, async () => {
   assertStrictEquals(screen.shown, "Key: a\\rb\\u001b[2J\\u2028c\n");
 });
 
-Deno.test("a terminal shows what is typed by itself, so nothing is shown twice", pure, async () => {
-  await using screen = new Screen(["azul\n"], true);
-  await screen.keyboard.ask("Key: ");
-  assertStrictEquals(screen.shown, "Key: ");
-});
+Deno.test(
+  "a terminal itself shows what is typed, so the keyboard does not show it again",
+  pure,
+  async () => {
+    await using screen = new Screen(["azul\n"], true);
+    await screen.keyboard.ask("Key: ");
+    assertStrictEquals(screen.shown, "Key: ");
+  },
+);
 
 for (const interactive of [true, false]) {
   Deno.test(
@@ -139,7 +143,7 @@ Deno.test("the question is shown before the answer is waited for", pure, async (
   await assertRejects(() => asked, EndOfInput);
 });
 
-Deno.test("a line without end is given up after a bounded number of bytes", pure, async () => {
+Deno.test("a line without an end is an error after a bounded number of bytes", pure, async () => {
   const chunkBytes = 1024 * 1024;
   let chunks = 0;
   const endless = function* () {
@@ -157,7 +161,7 @@ Deno.test("a keyboard that is closed reads no more", pure, async () => {
   assertStrictEquals(screen.cancelled, true);
 });
 
-/** Addresses. */
+// Addresses
 
 Deno.test("an empty line means the preset", pure, async () => {
   await using screen = new Screen(["\n \n"]);
@@ -217,7 +221,7 @@ Deno.test("a wrong or empty flag is an error, also on a terminal", pure, async (
   assertStrictEquals(screen.shown, "");
 });
 
-/** Flags. */
+// Flags
 
 const flags = (...args: string[]) => parseFlags(args, ["ip", "leader-ip"], ["quiet", "help"]);
 
@@ -253,7 +257,7 @@ for (const args of unknownArguments) {
   });
 }
 
-Deno.test("a switch with a value is refused or obeyed, but never turned round", pure, () => {
+Deno.test("--quiet=false and the like never switch quiet on", pure, () => {
   for (const given of ["--quiet=false", "--quiet=0", "--quiet=no", "--quiet=x"]) {
     try {
       assertStrictEquals(flags(given).switches.quiet, false, given);
@@ -269,7 +273,7 @@ Deno.test("a number that is not given is the preset", pure, () => {
   assertStrictEquals(numberFlag("n", undefined, 3, limits), 3);
 });
 
-Deno.test("a number is read where it is within its limits, these included", pure, () => {
+Deno.test("a number within its limits is accepted, the limits included", pure, () => {
   for (const text of ["1", "5", "9"]) {
     assertStrictEquals(numberFlag("n", text, 3, limits), Number(text));
   }
@@ -277,7 +281,7 @@ Deno.test("a number is read where it is within its limits, these included", pure
 });
 
 Deno.test(
-  "a number that is none, or out of its limits, is an error that names the flag",
+  "a text that is no number, or a number out of its limits, is an error with the flag's name",
   pure,
   () => {
     for (const text of ["0", "10", "-1", "1.5", "", " ", "x", "1x", "NaN", "Infinity", "1e400"]) {
@@ -291,7 +295,7 @@ Deno.test(
   },
 );
 
-/** Exit codes. */
+// Exit codes
 
 Deno.test("a role ends with its own exit code", pure, async () => {
   await using screen = new Screen([]);
@@ -300,7 +304,7 @@ Deno.test("a role ends with its own exit code", pure, async () => {
 });
 
 for (const error of [new UsageError("why"), new EndOfInput("why")]) {
-  Deno.test(`${error.name} is said in one line, with exit code 2`, pure, async () => {
+  Deno.test(`${error.name} gives one line on standard error, and exit code 2`, pure, async () => {
     await using screen = new Screen([]);
     assertStrictEquals(await exitCode(screen, () => Promise.reject(error)), 2);
     assertStrictEquals(screen.complaints, "why\n");
@@ -315,7 +319,7 @@ Deno.test("an unexpected error of a role is thrown", pure, async () => {
 });
 
 Deno.test(
-  "an output that cannot be written is exit code 6 where all else went well",
+  "an output that cannot be written turns exit code 0 into 6, and no other code",
   pure,
   async () => {
     await using screen = new Screen([]);
@@ -327,7 +331,7 @@ Deno.test(
 );
 
 Deno.test(
-  "lines are encoded as the platform does it, whatever is in them and however little room there is",
+  "encodeLines gives the result of TextEncoder.encodeInto, for any text and any room",
   pure,
   seeded((random) => {
     const pieces = [

@@ -1,4 +1,4 @@
-/** The client library if a caller gives up: deadlines, signals, and silent connections. */
+/** The client library if a caller gives up: timeouts, signals, and silent connections. */
 
 import { assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
 import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
@@ -8,7 +8,7 @@ import { rightAnswer } from "../support/fake_answers.ts";
 import { deadAddress, eventually, FakeServer, TestServer } from "../support/helpers.ts";
 
 for (const timeoutMs of [0, -1, NaN, Infinity, 2 ** 31]) {
-  Deno.test(`${timeoutMs} is not accepted as a deadline`, async () => {
+  Deno.test(`${timeoutMs} is not accepted as timeoutMs`, async () => {
     assertThrows(() => new KvClient([deadAddress()], { timeoutMs }), RangeError, `${timeoutMs}`);
     await using client = new KvClient([deadAddress()]);
     await assertRejects(() => client.get("cor", { timeoutMs }), RangeError, `${timeoutMs}`);
@@ -133,7 +133,7 @@ Deno.test("a silent connection takes no new requests, but its PUT still gets its
       await go.promise;
       await wire.send(rightAnswer(put));
       assertEquals(await wire.message(), { type: "GET", id: 2, key: "a", timestamp: 0 });
-      assertEquals(await wire.line(), undefined, "it ends with its last request");
+      assertEquals(await wire.line(), undefined, "it ends after its last request");
     } else {
       await wire.send(rightAnswer(await wire.message()));
     }

@@ -1,4 +1,4 @@
-/** The client library at servers that break the protocol, or disappear: which error is thrown. */
+/** The errors of the client library at servers that break the protocol or disappear. */
 
 import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { formatAddress } from "../../lib/wire/address.ts";
@@ -43,7 +43,7 @@ Deno.test("no server listens: not applied", async () => {
   await assertFails({ address: deadAddress() }, { ...notApplied, message: "" });
 });
 
-Deno.test("a server that accepts and never answers: not applied, because nothing was sent", async () => {
+Deno.test("a server that accepts and never answers: not applied, because no PUT or GET was sent", async () => {
   await using server = new FakeServer(() => {});
   // The PUT waits for the answer to STATUS, which never comes.
   await assertFails(server, { ...notApplied, message: "no answer within 200 ms" });
@@ -61,7 +61,7 @@ Deno.test("a server that reads the request and closes the connection: unknown ou
   await assertFails(server, { ...unknown, message: "the connection was lost" });
 });
 
-Deno.test("a server that closes the connection within its answer: unknown outcome", async () => {
+Deno.test("a server that closes the connection in the middle of its answer: unknown outcome", async () => {
   await using server = new FakeServer(async (wire) => {
     await wire.write(JSON.stringify(rightAnswer(await wire.message())).slice(0, 20));
     wire.close();
@@ -166,7 +166,7 @@ Deno.test("if a connection ends, all its requests fail, and the next one makes a
   assertEquals(server.accepted, 2);
 });
 
-Deno.test("a server that comes back without its memory is found, and the client is told of the loss", async () => {
+Deno.test("a server that comes back without its data is found, and the client gets ClusterResetError", async () => {
   const first = await TestServer.alone();
   await using client = new KvClient([first.address], { once: true });
   await client.put("cor", "azul");

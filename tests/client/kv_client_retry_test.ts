@@ -1,4 +1,4 @@
-/** The client library if servers fail: which server is asked next, and which PUT is never repeated. */
+/** The client library if servers fail: the server that is asked next, and PUTs not repeated. */
 
 import {
   assert,
@@ -24,7 +24,7 @@ import {
 /** Draws the first server that is left: a test lists the servers in the order to ask. */
 const inOrder: KvClientOptions = { random: () => 0 };
 
-/** A deadline that is over well before a test gives up waiting. */
+/** A timeout that is far shorter than the longest wait of a test. */
 const shortMs = 300;
 
 // Which server is asked next
@@ -160,7 +160,7 @@ Deno.test("a PUT that is answered UNAVAILABLE late is not sent again, so that it
   await using late = new FakeServer(async (wire) => {
     for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
       puts++;
-      await delay(0.7 * shortMs); // as a leader does that waits for followers
+      await delay(0.7 * shortMs); // as a leader that waits for followers
       await wire.write(`${JSON.stringify(errorReply(JSON.parse(line), "UNAVAILABLE"))}\n`);
     }
   });
@@ -217,7 +217,7 @@ Deno.test("no server answers: UnavailableError with the reason for each", async 
   assert(failure.message.includes(`${garbage.name}: the server broke`), failure.message);
 });
 
-Deno.test("a server that has failed is avoided: not each request dials it", async () => {
+Deno.test("a server that has failed is avoided: not every request connects to it", async () => {
   let calls = 0;
   await using bad = new FakeServer((wire) => {
     calls++;

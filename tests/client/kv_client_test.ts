@@ -99,7 +99,7 @@ Deno.test("__proto__ and constructor are ordinary keys", async () => {
   }
 });
 
-Deno.test("each request draws its server from the random number", async () => {
+Deno.test("with `once` the random number decides the server of each request", async () => {
   await using cluster = await Cluster.start();
   let drawn = 0;
   await using client = new KvClient(cluster.addresses, { once: true, random: () => drawn });
@@ -109,11 +109,11 @@ Deno.test("each request draws its server from the random number", async () => {
   assertEquals(servers, [a, b, c, c]);
 });
 
-Deno.test("by default every server is drawn", async () => {
+Deno.test("by default requests go to all servers", async () => {
   await using cluster = await Cluster.start();
   await using client = new KvClient(cluster.addresses);
   const servers = new Set<string>();
-  // One of three servers is missed 100 times with a probability of 10^-17.
+  // The probability that 100 draws leave out one of the three servers is below 10^-17.
   for (let n = 0; n < 100; n++) servers.add((await client.get("k")).server);
   assertEquals([...servers].sort(), cluster.servers.map(({ name }) => name).sort());
 });
@@ -279,7 +279,7 @@ Deno.test("closing ends the pauses between rounds", async () => {
   const client = new KvClient([deadAddress()], { timeoutMs: 60_000 });
   const get = client.get("cor");
   get.catch(() => {});
-  await client.get("cor", { timeoutMs: 100 }).catch(() => {}); // it is in a pause, most likely
+  await client.get("cor", { timeoutMs: 100 }).catch(() => {}); // now it probably pauses between rounds
   await within("it closes", client.close());
   await assertRejects(() => get, UnavailableError, "the client was closed");
 });

@@ -1,4 +1,4 @@
-/** What follows an attempt that failed, and the pauses between the rounds. */
+/** The decision after a failed attempt, and the pauses between rounds. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { delay } from "../../lib/client/delay.ts";
@@ -32,7 +32,7 @@ Deno.test("a server that will refuse again is not asked again", pure, () => {
     BAD_MESSAGE: "exclude",
     TOO_LARGE: "exclude",
     UNAVAILABLE: "retry",
-    UNKNOWN_OUTCOME: "retry", // to a GET, which writes nothing
+    UNKNOWN_OUTCOME: "retry", // the answer to a GET, which writes nothing
     OVERLOADED: "retry",
     FORBIDDEN: "exclude",
   });

@@ -1,4 +1,4 @@
-/** One connection of a client: what it sends first, observing, and answers that do not fit. */
+/** One connection of a client: the first messages, events, and answers that do not fit. */
 
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { within as deadlinesWithin } from "../../lib/client/deadlines.ts";
@@ -59,7 +59,7 @@ Deno.test("EVENTS that were not asked for break the protocol", async () => {
   }
 });
 
-Deno.test("an ERROR without a request is the reason for the end", async () => {
+Deno.test("an ERROR that answers no request becomes the reason of the end", async () => {
   await using server = new FakeServer(async (wire) => {
     await wire.messageOf("GET");
     await wire.send({ type: "ERROR", code: "OVERLOADED", message: "hoje não" });
@@ -69,7 +69,7 @@ Deno.test("an ERROR without a request is the reason for the end", async () => {
   const request = () => connection.request(get, deadlinesWithin(5_000));
   await assertRejects(request, UnavailableError, reason);
   assertEquals(await within("it ends", connection.ended), reason);
-  // What is asked afterwards fails for the same reason.
+  // A later request fails for the same reason.
   await assertRejects(request, UnavailableError, reason);
 });
 
@@ -87,7 +87,7 @@ Deno.test("a connection that is not open in time ends", async () => {
   assertEquals(await within("it ends", connection.ended), "no connection within 50 ms");
 });
 
-Deno.test("the client is told the cluster before the first GET leaves, and may refuse it", async () => {
+Deno.test("`belongs` gets the cluster before the first GET is sent, and may refuse it", async () => {
   const types: unknown[] = [];
   await using server = new FakeServer(async (wire) => {
     for (let line = await wire.line(); line !== undefined; line = await wire.line()) {

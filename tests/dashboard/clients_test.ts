@@ -37,7 +37,7 @@ Deno.test("each client has a connection and a session of its own", async () => {
   assertEquals(new Set(known.map(({ address }) => address)).size, 2);
 });
 
-Deno.test("clients and servers that do not exist are refused, and so is everything after the end", async () => {
+Deno.test("unknown clients and servers are refused, and so is every request after the close", async () => {
   await using server = FakeServer.answering(() => undefined);
   const clients = new Clients([server.address], {}, () => {});
   await assertRejects(() => clients.get(0, "cor"), RangeError, "there is no client 0");

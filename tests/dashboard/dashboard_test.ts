@@ -1,4 +1,4 @@
-/** The dashboard with real servers, and its role script. */
+/** The dashboard with real servers, and its entry script. */
 
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { main } from "../../dashboard/main.ts";
@@ -102,7 +102,7 @@ const cells = (state: State, key: string) =>
     return `${is} ${cell?.value ?? ""}`.trim();
   });
 
-Deno.test("a PUT shows on all servers, a paused follower as stale, and the demonstration gets a refusal", async () => {
+Deno.test("a PUT shows on all servers, a paused follower is stale, and the demonstration gets a refusal", async () => {
   await using servers = new AsyncDisposableStack();
   const leader = servers.use(startServer(anyPort));
   const others = [1, 2].map(() => servers.use(startServer(anyPort, leader.address)));
@@ -168,9 +168,9 @@ Deno.test("a server that stops is shown as down, and as up after its restart", a
     await browser.command("/put", { client: 1, key: "cor", value });
     await browser.sees(value, (state) => cells(state, "cor")[2] === `current ${value}`);
   }
-  await within("it stops", far.close());
+  await within("the server stops", far.close());
   const stoppedAt = performance.now();
-  const without = await browser.sees("it is gone", ({ servers }) => !servers[2]!.up);
+  const without = await browser.sees("the server is down", ({ servers }) => !servers[2]!.up);
   assertLess(
     performance.now() - stoppedAt,
     observerSilenceMs / 2,
@@ -182,7 +182,7 @@ Deno.test("a server that stops is shown as down, and as up after its restart", a
 
   servers.use(startServer(far.address, leader.address));
   await browser.sees(
-    "it is back, with its table",
+    "the server is back, with its table",
     (state) => allUp(state) && cells(state, "cor")[2] === "current azul",
   );
   assertEquals((await browser.command("/get", asked)).value, "azul");
@@ -215,7 +215,7 @@ Deno.test("after all servers have lost their data, the clients forget their time
   await browser.sees("the server", allUp);
   await browser.command("/put", { client: 1, key: "cor", value: "azul" });
   await browser.sees("what it has seen", ({ seen }) => seen.get(1)?.get("cor") === 1);
-  await within("it stops", before.close());
+  await within("the server stops", before.close());
   await using _after = await eventually("the port is free", () => {
     try {
       return KvServer.start({ listen, prints, ...alone });
@@ -241,8 +241,8 @@ Deno.test("a browser that never reads does not keep the dashboard from closing",
   using conn = await Deno.connect({ ...dashboard.address });
   const request = `GET /events HTTP/1.1\r\nHost: ${formatAddress(dashboard.address)}\r\n\r\n`;
   await conn.write(new TextEncoder().encode(request));
-  await within("it answers", conn.read(new Uint8Array(1)));
-  await within("it ends", dashboard[Symbol.asyncDispose]());
+  await within("the dashboard answers", conn.read(new Uint8Array(1)));
+  await within("the dashboard closes", dashboard[Symbol.asyncDispose]());
 });
 
 Deno.test("--start starts servers and dashboard with one command", async () => {
@@ -254,7 +254,7 @@ Deno.test("--start starts servers and dashboard with one command", async () => {
   const running = main(args, terminal, stopped.promise);
   try {
     await eventually(
-      "it says where it is",
+      "the dashboard prints its address",
       () => terminal.errors.includes(`http://127.0.0.1:${port}/`),
     );
     await using browser = new Browser({ hostname: "127.0.0.1", port: port! });
@@ -266,7 +266,7 @@ Deno.test("--start starts servers and dashboard with one command", async () => {
   } finally {
     stopped.resolve();
   }
-  assertEquals(await within("it stops", running), 0);
+  assertEquals(await within("the dashboard stops", running), 0);
 });
 
 Deno.test("--help explains the flags, and a wrong flag is named", async () => {

@@ -1,4 +1,4 @@
-/** The feed: the order of items, and what a browser gets that reads slowly. */
+/** The feed: the order of items, and what a slow browser gets. */
 
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { browserBytesMax } from "../../dashboard/server/browser_stream.ts";
@@ -112,7 +112,7 @@ Deno.test("an item of a server whose clock is far off counts as happening now", 
   }
 });
 
-Deno.test("an item waits for earlier items of other servers, but not for ever", () => {
+Deno.test("an item waits for earlier items of other servers, but only for a limited time", () => {
   let time = now;
   using feed = feedAt(() => time);
   feed.add(written(now, 1));
@@ -123,7 +123,7 @@ Deno.test("an item waits for earlier items of other servers, but not for ever", 
   assertEquals(feed.state.table.size, 1);
 });
 
-Deno.test("if too many items wait, all are delivered", () => {
+Deno.test("if too many items wait, all of them are delivered at once", () => {
   using feed = feedAt(() => now);
   for (let n = 1; n <= itemsWaitingMax; n++) feed.add(written(now, n));
   assertEquals(feed.state.servers[0]!.timestamp, 0);
@@ -131,7 +131,7 @@ Deno.test("if too many items wait, all are delivered", () => {
   assertEquals(feed.state.servers[0]!.timestamp, itemsWaitingMax + 1);
 });
 
-Deno.test("a browser that does not read loses items, uses bounded memory, and gets the number lost", async () => {
+Deno.test("a browser that does not read loses items, uses bounded memory, and learns how many it lost", async () => {
   using feed = feedAt(() => now);
   const slow = new SlowBrowser(feed);
   const value = "v".repeat(1_000);

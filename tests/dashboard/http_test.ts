@@ -92,7 +92,7 @@ Deno.test("a Host that is a domain name is refused", pure, async () => {
 });
 
 Deno.test(
-  "requests of other sites are refused, and commands without an Origin",
+  "requests of other sites are refused, and so are commands without an Origin",
   pure,
   async () => {
     const backend = new FakeBackend();
@@ -132,12 +132,15 @@ Deno.test("commands reach the backend, and their results reach the page", pure, 
   const backend = new FakeBackend();
   const handler = dashboardHandler(backend);
   const server = "127.0.0.1:10098";
-  const said = async (path: string, body: unknown) => (await handler(post(path, body))).json();
-  assertEquals(await said("/put", put), answer);
-  assertEquals(await said("/get", { client: 2, key: "cor", server }), { ...answer, value: "azul" });
-  assertEquals(await said("/fault", { follower: server, action: "delay", delayMs: 50 }), {});
-  assertEquals(await said("/fault", { follower: server, action: "pause" }), {});
-  assertEquals(await said("/demo", {}), {});
+  const answerTo = async (path: string, body: unknown) => (await handler(post(path, body))).json();
+  assertEquals(await answerTo("/put", put), answer);
+  assertEquals(await answerTo("/get", { client: 2, key: "cor", server }), {
+    ...answer,
+    value: "azul",
+  });
+  assertEquals(await answerTo("/fault", { follower: server, action: "delay", delayMs: 50 }), {});
+  assertEquals(await answerTo("/fault", { follower: server, action: "pause" }), {});
+  assertEquals(await answerTo("/demo", {}), {});
   assertEquals(backend.calls, [
     ["put", 1, "cor", "azul", undefined],
     ["get", 2, "cor", server],
@@ -173,32 +176,40 @@ Deno.test("an invalid command is refused with the reason", pure, async () => {
   );
 });
 
-Deno.test("the answer to a failed PUT says whether it may have been written", pure, async () => {
-  const backend = new FakeBackend();
-  const server = answer.server;
-  for (
-    const [failure, error, status] of [
-      [new UnavailableError(server, "no"), "UNAVAILABLE", 502],
-      [new UnknownOutcomeError(server, "no"), "UNKNOWN_OUTCOME", 504],
-    ] as const
-  ) {
-    backend.failure = failure;
-    const response = await dashboardHandler(backend)(post("/put", put));
-    assertEquals(response.status, status);
-    assertEquals(await response.json(), { error, message: "no", server });
-  }
-});
+Deno.test(
+  "the answer to a failed PUT says whether the value may have been written",
+  pure,
+  async () => {
+    const backend = new FakeBackend();
+    const server = answer.server;
+    for (
+      const [failure, error, status] of [
+        [new UnavailableError(server, "no"), "UNAVAILABLE", 502],
+        [new UnknownOutcomeError(server, "no"), "UNKNOWN_OUTCOME", 504],
+      ] as const
+    ) {
+      backend.failure = failure;
+      const response = await dashboardHandler(backend)(post("/put", put));
+      assertEquals(response.status, status);
+      assertEquals(await response.json(), { error, message: "no", server });
+    }
+  },
+);
 
-Deno.test("commands and browsers are limited", pure, async () => {
-  const backend = new FakeBackend();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  backend.done = promise;
-  const handler = dashboardHandler(backend);
-  const waiting = Array.from({ length: commandsMax }, () => handler(post("/put", put)));
-  assertEquals((await handler(post("/put", put))).status, 503);
-  resolve();
-  for (const response of await Promise.all(waiting)) assertEquals(response.status, 200);
-  assertEquals((await handler(post("/put", put))).status, 200);
-  backend.feed.browsers = browsersMax;
-  assertEquals(await statusOf(show("/events"), backend), 503);
-});
+Deno.test(
+  "the numbers of commands and of browsers at the same time are limited",
+  pure,
+  async () => {
+    const backend = new FakeBackend();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    backend.done = promise;
+    const handler = dashboardHandler(backend);
+    const waiting = Array.from({ length: commandsMax }, () => handler(post("/put", put)));
+    assertEquals((await handler(post("/put", put))).status, 503);
+    resolve();
+    for (const response of await Promise.all(waiting)) assertEquals(response.status, 200);
+    assertEquals((await handler(post("/put", put))).status, 200);
+    backend.feed.browsers = browsersMax;
+    assertEquals(await statusOf(show("/events"), backend), 503);
+  },
+);

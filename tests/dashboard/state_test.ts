@@ -81,7 +81,7 @@ Deno.test("a copy is stale while another server has a newer one", pure, () => {
   assertEquals(writesBehind(state, state.servers[2]!), 0);
 });
 
-Deno.test("a server without a copy of a key is missing it", pure, () => {
+Deno.test("a key that a server has no copy of is shown as missing", pure, () => {
   assertEquals(cells(stateAfter(...all, written(1))), ["current", "missing", "missing"]);
 });
 
@@ -169,7 +169,7 @@ Deno.test("a key with the name of an object's property is a key like any other",
 });
 
 Deno.test(
-  "a PUT that a follower forwards is drawn over that follower, and so is its answer",
+  "a PUT that a follower forwards, and its answer, are drawn by way of that follower",
   pure,
   () => {
     const state = stateAfter(...all);
@@ -242,7 +242,7 @@ function randomItem(random: Random, at: number): Item {
 }
 
 Deno.test(
-  "playback: the state at the cursor is that of a replay from the start",
+  "the state at the cursor is the same as after a replay from the start",
   pure,
   seeded((random) => {
     const recording = new Recording(emptyState(servers));
@@ -301,7 +301,7 @@ Deno.test("a step forward undoes a step back", pure, () => {
 });
 
 Deno.test(
-  "the recording drops its oldest items, and a cursor there moves to the oldest one left",
+  "the recording drops its oldest items, and a cursor at one of them moves to the oldest left",
   pure,
   () => {
     const recording = new Recording(emptyState(servers), 1_000);

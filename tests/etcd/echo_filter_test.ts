@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { EchoFilter, type UnansweredPut } from "../../lib/etcd/echo_filter.ts";
 import type { WatchEvent } from "../../lib/etcd/protocol.ts";
-import { Random } from "../support/random.ts";
+import { seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;
 
@@ -14,21 +14,25 @@ function filtering(heldMax = 100): { filter: EchoFilter; others: number[] } {
   return { filter: new EchoFilter(({ revision }) => others.push(revision), heldMax), others };
 }
 
-Deno.test("an own write is not passed on, whether watch or answer comes first", pure, () => {
-  const { filter, others } = filtering();
-  const write = { key: "k", value: "v" };
-  filter.begin(write);
-  filter.end(write, 5);
-  filter.show(event(5));
-  filter.begin(write);
-  filter.show(event(6));
-  filter.end(write, 6);
-  filter.show(event(7));
-  assertEquals(others, [7]);
-});
+Deno.test(
+  "an own write is not passed on, even if the watch shows it before the answer",
+  pure,
+  () => {
+    const { filter, others } = filtering();
+    const write = { key: "k", value: "v" };
+    filter.begin(write);
+    filter.end(write, 5);
+    filter.show(event(5));
+    filter.begin(write);
+    filter.show(event(6));
+    filter.end(write, 6);
+    filter.show(event(7));
+    assertEquals(others, [7]);
+  },
+);
 
 Deno.test(
-  "a write that may be an own one holds back those after it until the answer",
+  "a write that may be an own one holds back the writes after it until the PUT is answered",
   pure,
   () => {
     const { filter, others } = filtering();
@@ -43,7 +47,7 @@ Deno.test(
   },
 );
 
-Deno.test("with too many held back the oldest is passed on", pure, () => {
+Deno.test("if too many writes are held back, the oldest is passed on", pure, () => {
   const { filter, others } = filtering(2);
   filter.begin({ key: "k", value: "v" });
   for (const revision of [1, 2, 3, 4]) filter.show(event(revision));
@@ -51,15 +55,13 @@ Deno.test("with too many held back the oldest is passed on", pure, () => {
 });
 
 Deno.test(
-  "over random schedules exactly the writes of others are passed on, once and in order",
+  "500 random schedules: exactly the writes of others are passed on, once and in order",
   pure,
-  () => {
-    const seed = Math.floor(Math.random() * 2 ** 32);
-    const random = new Random(seed);
+  seeded((random) => {
     for (let run = 0; run < 500; run++) {
       const { filter, others } = filtering();
       const expected: number[] = [];
-      /** Applied in etcd, but not yet shown by the watch or answered. */
+      /** Applied by etcd, and not shown by the watch yet; below, not answered yet. */
       const onWatch: WatchEvent[] = [];
       const answers: { write: UnansweredPut; revision: number }[] = [];
       for (let revision = 1; revision <= 30;) {
@@ -85,7 +87,7 @@ Deno.test(
       }
       for (const one of onWatch) filter.show(one);
       for (const { write, revision } of answers) filter.end(write, revision);
-      assertEquals(others, expected, `seed ${seed}, run ${run}`);
+      assertEquals(others, expected, `run ${run}`);
     }
-  },
+  }),
 );

@@ -177,7 +177,7 @@ Deno.test("a PUT that etcd never answers is UNKNOWN_OUTCOME within its time, and
   assertEquals((await stage.put("cor", "azul")).type, "PUT_OK");
 });
 
-Deno.test("without a connection a PUT is not applied; with one but no answer that is unknown", async () => {
+Deno.test("a PUT without a connection is not applied; with a connection but no answer, its outcome is unknown", async () => {
   const { port } = deadAddress();
   for (
     const url of [`http://127.0.0.1:${port}`, `https://127.0.0.1:${port}`, "http://127.0.0.1:1"]
@@ -195,7 +195,7 @@ Deno.test("without a connection a PUT is not applied; with one but no answer tha
 
 for (const [what, ends] of [["", false], [" and etcd stops listening", true]] as const) {
   Deno.test(`a PUT whose connection breaks after it was sent${what} is UNKNOWN_OUTCOME, and is not sent again`, async () => {
-    // A proxy before etcd. It cuts a connection once a whole PUT has come on it.
+    // A proxy in front of etcd. It cuts a connection once a whole PUT has come on it.
     let puts = 0;
     const listener = Deno.listen({ ...anyPort });
     await using etcd = new FakeEtcd();
@@ -256,7 +256,7 @@ for (const [what, ends] of [["", false], [" and etcd stops listening", true]] as
 Deno.test("when etcd stops, PUT and GET are UNAVAILABLE at once; when it is back, they succeed", async () => {
   await using stage = await Stage.start();
   await stage.member.stop();
-  const line = await stage.server.reported("is lost, trying on");
+  const line = await stage.server.reported("is lost, trying again");
   await eventually(
     "etcd is unreachable",
     async () =>
@@ -290,7 +290,7 @@ Deno.test("a server that starts before etcd is UNAVAILABLE, and its STATUS names
   assertEquals([status.cluster, status.leader], ["", "0.0.0.0:1"]);
 });
 
-Deno.test("PUTs over the limit are OVERLOADED, the others are not affected", async () => {
+Deno.test("PUTs over the limit are OVERLOADED, and other PUTs are not affected", async () => {
   await using stage = await Stage.start({ tuning: { outstandingPutsMax: 2 } });
   stage.member.interfere = only("kv/put", stage.member.hang);
   using wire = await Wire.connect(stage.server.address);
@@ -302,7 +302,7 @@ Deno.test("PUTs over the limit are OVERLOADED, the others are not affected", asy
 
 // GETs
 
-Deno.test("a GET asks this member alone, and is answered in time even if etcd's answer is wrong or missing", async () => {
+Deno.test("a GET asks only this member, and is answered in time even if etcd's answer is wrong or missing", async () => {
   await using stage = await Stage.start();
   await stage.put("cor", "azul");
   await stage.get("cor");
@@ -351,21 +351,21 @@ Deno.test("keys and values of other programs that are not text do not end the wa
   assertEquals((await stage.get("cor")).value, "azul");
 });
 
-Deno.test("a key that was removed in etcd is null, and TRY_OTHER for a client that has seen it", async () => {
+Deno.test("a GET of a key removed in etcd is null, or TRY_OTHER for a client that has seen the key", async () => {
   await using stage = await Stage.start();
   const { timestamp } = await stage.put("cor", "azul");
   stage.etcd.remove("kv/cor");
   assertEquals((await stage.get("cor")).value, null);
   assertEquals((await stage.get("cor", timestamp as number)).type, "TRY_OTHER_SERVER_OR_LATER");
   await eventually(
-    "it is no longer counted",
+    "the key is no longer counted",
     async () => (await stage.ask({ type: "STATUS" })).keys === 0,
   );
 });
 
 // REPLICATION
 
-Deno.test("a watch that breaks off goes on where it was: no write twice, none left out", async () => {
+Deno.test("after a watch breaks off, the next one shows no write twice and leaves none out", async () => {
   await using stage = await Stage.start();
   const written: number[] = [];
   for (let round = 0; round < 5; round++) {
@@ -382,7 +382,7 @@ Deno.test("a watch that breaks off goes on where it was: no write twice, none le
   assertEquals(await stage.replications(written.length), written);
 });
 
-Deno.test("a watch that breaks off within a revision shows the rest of it, and no write twice", async () => {
+Deno.test("after a watch breaks off within a revision, the next one shows only the rest of it", async () => {
   await using stage = await Stage.start();
   const revision = ++stage.etcd.revision;
   const event = (key: string) => ({
@@ -427,7 +427,7 @@ Deno.test("writes that etcd has compacted are reported, and the watch goes on wi
   assertEquals((await stage.ask({ type: "STATUS" })).keys, 3);
 });
 
-Deno.test("progress without writes moves the watch on, so that a compaction of other data is not reported", async () => {
+Deno.test("progress without writes advances the watch, so that a compaction of other data is not reported", async () => {
   await using stage = await Stage.start();
   stage.etcd.revision = 500; // writes to other prefixes
   stage.member.sendRaw({ result: { header: stage.member.header } });
@@ -451,7 +451,7 @@ Deno.test("an idle watch is opened again without a report", async () => {
   assertEquals(stage.server.reports.filter((line) => line.includes("lost")), []);
 });
 
-Deno.test("garbage on a watch ends it, and the next one goes on where it was", async () => {
+Deno.test("garbage ends a watch, and the next one leaves no write out", async () => {
   await using stage = await Stage.start();
   for (
     const garbage of ["not an object", { result: 5 }, { result: { header: 1 } }, {

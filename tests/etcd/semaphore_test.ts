@@ -22,7 +22,7 @@ Deno.test("permits are granted up to the limit, then first come, first served", 
   assertEquals(order, [1, 2, 3]);
 });
 
-Deno.test("a waiter that times out gets 'late' and keeps no permit from the next one", async () => {
+Deno.test("a waiter that times out gets 'late', and the next waiter gets the permit", async () => {
   const semaphore = new Semaphore(1, 10);
   const first = await semaphore.acquire(0) as Disposable;
   const [late, behind] = [semaphore.acquire(1), semaphore.acquire(5_000)];
@@ -32,7 +32,7 @@ Deno.test("a waiter that times out gets 'late' and keeps no permit from the next
   (await semaphore.acquire(0) as Disposable)[Symbol.dispose]();
 });
 
-Deno.test("with too many waiters the next one gets 'full' at once", async () => {
+Deno.test("if too many tasks wait, the next one gets 'full' at once", async () => {
   const semaphore = new Semaphore(1, 2);
   const first = await semaphore.acquire(0) as Disposable;
   const waiting = [semaphore.acquire(1), semaphore.acquire(5_000)];

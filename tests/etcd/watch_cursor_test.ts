@@ -19,7 +19,7 @@ Deno.test("a watch that starts again within a revision shows only the rest of it
   assertEquals(cursor.advance([event(4, "a"), a], false), []);
 });
 
-Deno.test("progress and skips move the position on, never back", pure, () => {
+Deno.test("progress and skips move the position forward, never back", pure, () => {
   const cursor = new WatchCursor();
   assertEquals([cursor.started, cursor.revision], [false, 0]);
   cursor.skipTo(10, 3);

@@ -1,4 +1,4 @@
-/** A journal in a directory in memory, where any step can be made to fail. */
+/** A journal in a directory in memory. A test can make any step fail. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { JournalError } from "../../lib/journal/errors.ts";
@@ -183,7 +183,7 @@ for (
 }
 
 Deno.test(
-  "a torn last write is cut off and reported, wherever it ends",
+  "a torn last write is cut off and reported, wherever it is torn",
   pure,
   async () => {
     const bytes = new TextEncoder().encode(whole);
@@ -246,7 +246,7 @@ Deno.test(
     const journal = await FileJournal.open(folder, (line) => reports.push(line));
     await journal.close();
     assertEquals(journal.recovered.timestamp, 1);
-    assertStringIncludes(reports[0]!, "1 records among them are valid");
+    assertStringIncludes(reports[0]!, "(valid records among them: 1)");
   },
 );
 
@@ -318,6 +318,27 @@ Deno.test("a directory with a foreign file, format or message is refused", pure,
   );
 });
 
+Deno.test("another format is named, not called damage, in every file", pure, async () => {
+  const other = "replicated-kv journal 2\na record of format 2\n";
+  const inTable = await refused(new FakeFolder({ "table-1": other, "journal-1": headerLine }));
+  assertStringIncludes(inTable, "dir/table-1 has format 2, and this program reads format 1");
+  const inSegment = await refused(
+    new FakeFolder({ "journal-1": other, "journal-2": headerLine + seal }),
+  );
+  assertStringIncludes(inSegment, "dir/journal-1 has format 2, and this program reads format 1");
+});
+
+Deno.test("if a directory cannot be opened, the error names it and the reason", pure, async () => {
+  const folder = new FakeFolder();
+  folder.options = {
+    before: () => {
+      throw new Error("Input/output error");
+    },
+  };
+  const error = await assertRejects(() => FileJournal.open(folder, silent), JournalError);
+  assertEquals([error.message, folder.closed], ["Cannot use dir: Input/output error", true]);
+});
+
 Deno.test("a missing segment is an error", pure, async () => {
   const file = headerLine + seal;
   for (
@@ -385,7 +406,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a crash at any step of writing and compaction loses no durable write",
+  "a crash at any step of a write or a compaction loses no durable write",
   pure,
   async () => {
     const count = new FakeFolder();
@@ -434,8 +455,8 @@ Deno.test(
           );
           assertEquals(entry!.value, `${entry!.timestamp - 1}`);
         }
-        const others = crashed.names.filter((name) => name.endsWith(".new"));
-        assertEquals(others, [], "unfinished files are removed");
+        const unfinished = crashed.names.filter((name) => name.endsWith(".new"));
+        assertEquals(unfinished, [], "unfinished files are removed");
       }
     }
     assertEquals([...kinds].sort(), [
@@ -488,7 +509,7 @@ Deno.test(
   },
 );
 
-Deno.test("gaps and role survive a compaction", pure, async () => {
+Deno.test("the gaps and the role of a server survive a compaction", pure, async () => {
   const folder = new FakeFolder();
   const writer = await Writer.open(folder, small);
   writer.append(new JoinOk());
@@ -500,15 +521,13 @@ Deno.test("gaps and role survive a compaction", pure, async () => {
   }
   await writer.journal.close();
   assert(!folder.names.includes("journal-1"), `${folder.names}`);
-  const { recovered, ...journal } = await FileJournal.open(folder, silent).then((one) => ({
-    recovered: one.recovered,
-    close: () => one.close(),
-  }));
+  const journal = await FileJournal.open(folder, silent);
   await journal.close();
+  const { recovered } = journal;
   assertEquals([recovered.led, recovered.gaps, recovered.timestamp], [true, [[5, 1_000]], 1_100]);
 });
 
-Deno.test("what a new process loads is synced before it goes on", pure, async () => {
+Deno.test("a new process syncs what it has loaded before it goes on", pure, async () => {
   const folder = new FakeFolder();
   const writer = await Writer.open(folder);
   folder.options = { syncing: () => Promise.reject(new Error("the process dies")) };

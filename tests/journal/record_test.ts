@@ -39,7 +39,7 @@ Deno.test("records are found wherever the bytes are split, with their offsets", 
   }
 });
 
-Deno.test("every changed bit of a record is noticed, and of no other record", pure, () => {
+Deno.test("a changed bit damages the record that it is in, and no other record", pure, () => {
   const random = new Random(givenSeed(Deno.args) ?? 1);
   for (let at = headerLine.length; at < file.length; at++) {
     const damaged = file.slice();
@@ -47,14 +47,14 @@ Deno.test("every changed bit of a record is noticed, and of no other record", pu
     const reader = new RecordReader();
     const found = reader.push(damaged).map(({ frame }) => `${frame}\n`);
     const whole = frames.filter((frame) => found.includes(frame));
-    // An LF that is none any more makes two records one.
+    // A damaged LF joins two records.
     assertEquals(whole.length >= frames.length - 2 && whole.length < frames.length, true, `${at}`);
     assertEquals(found.every((frame) => frame === "undefined\n" || whole.includes(frame)), true);
   }
 });
 
 Deno.test(
-  "a line that is longer than any record is damage, and what follows is found",
+  "a line that is longer than any record is damage, and the record after it is found",
   pure,
   () => {
     const reader = new RecordReader();

@@ -12,7 +12,7 @@ import { seeded } from "../support/random.ts";
 import { anyPort, eventually, FakeTerminal, freePorts, Wire, within } from "../support/helpers.ts";
 
 const pure = { permissions: "none" } as const;
-const someone = "10.0.9.1:5001";
+const clientName = "10.0.9.1:5001";
 
 const leaderStatus: ServerStatus = {
   server: "10.0.0.1:1",
@@ -94,7 +94,7 @@ Deno.test("a metric without samples is left out", pure, () => {
 // Counting
 
 Deno.test(
-  "5,000 random calls are counted like a dumb version counts them, and passed on",
+  "5,000 random calls are passed on, and counted as a dumb second version counts them",
   pure,
   seeded((random) => {
     const kept: unknown[][] = [];
@@ -102,13 +102,13 @@ Deno.test(
     const done: unknown[][] = [];
     for (let n = 0; n < 5_000; n++) {
       const calls = [
-        ["put", someone, "k", `v${n}`],
+        ["put", clientName, "k", `v${n}`],
         ["forwarding", "k", `v${n}`],
         ["replication", "k", `v${n}`, n],
-        ["putOk", someone, "k", n],
-        ["get", someone, "k", n, 0, undefined],
-        ["get", someone, "k", 0, 0, null],
-        ["get", someone, "k", 0, n, `v${n}`],
+        ["putOk", clientName, "k", n],
+        ["get", clientName, "k", n, 0, undefined],
+        ["get", clientName, "k", 0, 0, null],
+        ["get", clientName, "k", 0, n, `v${n}`],
       ] as const;
       const [name, ...of] = random.pick(calls);
       (metrics[name] as (...of: unknown[]) => void)(...of);
@@ -150,7 +150,7 @@ Deno.test(
       const ms = Math.exp(random.next() * 12 - 3); // 0.05 ms to 8 s
       metrics.written("k", "v", timestamp, waitedMs);
       now += ms;
-      metrics.putOk(someone, "k", timestamp);
+      metrics.putOk(clientName, "k", timestamp);
       tookMs.push(waitedMs + ms);
     }
     const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
@@ -168,7 +168,7 @@ Deno.test(
 );
 
 Deno.test(
-  "PUTs without a PUT_OK are skipped, and their number is bounded",
+  "PUTs without a PUT_OK are skipped, and only a bounded number of them is remembered",
   pure,
   () => {
     let now = 0;
@@ -177,9 +177,9 @@ Deno.test(
       metrics.written("k", "v", timestamp, 0);
     }
     now = 250;
-    metrics.putOk(someone, "k", 1); // no longer remembered
-    metrics.putOk(someone, "k", 11); // the oldest remembered
-    metrics.putOk(someone, "k", timedPutsMax + 10);
+    metrics.putOk(clientName, "k", 1); // no longer remembered
+    metrics.putOk(clientName, "k", 11); // the oldest remembered
+    metrics.putOk(clientName, "k", timedPutsMax + 10);
     const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
     assertEquals(values.get("kv_puts_acknowledged_total"), 3);
     assertEquals(values.get("kv_put_duration_seconds_count"), 2);
@@ -286,7 +286,10 @@ async function role(...flags: string[]) {
   const args = ["--ip=127.0.0.1", `--port=${port}`, "--leader-ip=127.0.0.1"];
   args.push(`--leader-port=${port}`, "--cluster-size=1", ...flags);
   const ended = exitCode(terminal, () => main(args, terminal, stopped.promise));
-  await eventually("the server serves", () => terminal.errors.includes("serving on") || undefined);
+  await eventually(
+    "the server is serving",
+    () => terminal.errors.includes("serving on") || undefined,
+  );
   return {
     address: { hostname: "127.0.0.1", port },
     async [Symbol.asyncDispose]() {
@@ -330,7 +333,7 @@ Deno.test("without --metrics-port the server speaks no HTTP", async () => {
   assertEquals(JSON.parse(answer.split("\n")[0]!).type, "ERROR");
 });
 
-Deno.test("a permanent watch is told of writes without an observer", async () => {
+Deno.test("the `watch` option is told of writes without an observer", async () => {
   const told: string[] = [];
   const watch = new Proxy({} as Metrics, {
     get: (_, name) => () => void told.push(String(name)),

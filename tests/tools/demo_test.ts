@@ -8,7 +8,7 @@ async function run(args: string[], terminal = new FakeTerminal("")) {
   return { code, screen: terminal.screen, errors: terminal.errors };
 }
 
-/** What servers and clients say, their ports by letters. A client's own port is blotted out. */
+/** The lines of servers and clients, with letters for the servers' ports and X for a client's address. */
 function said(screen: string): string[] {
   const ports = /(\d+)\D+(\d+)\D+(\d+)/.exec(screen)!.slice(1);
   return linesOf(screen).filter((line) => line.startsWith("[")).map((line) => {
@@ -45,7 +45,7 @@ function assertSaid(screen: string): void {
   assertEquals(sorted, lines);
 }
 
-Deno.test("from a pipe the demonstration runs through, with the exact lines of servers and clients", async () => {
+Deno.test("with input from a pipe no step waits; servers and clients print these exact lines", async () => {
   const { code, screen, errors } = await run([]);
   assertEquals([code, errors], [0, ""]);
   assertSaid(screen);
@@ -67,14 +67,14 @@ Deno.test("on a terminal each step waits for Enter", async () => {
   const terminal = new FakeTerminal();
   const ended = run(["--lang=en"], terminal);
   for (let step = 1; step <= 8; step++) {
-    await terminal.shows("Enter goes on ");
+    await terminal.shows("Press Enter ");
     assert(!terminal.screen.includes(`\n${step}. `), `step ${step} did not wait`);
     terminal.type("\n");
   }
   assertEquals((await ended).code, 0);
 });
 
-Deno.test("the end of the input on a terminal lets the rest run through", async () => {
+Deno.test("after the end of the input on a terminal the remaining steps do not wait", async () => {
   const terminal = new FakeTerminal("\n", true);
   const { code, screen } = await run([], terminal);
   assertEquals(code, 0);

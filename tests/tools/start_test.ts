@@ -12,20 +12,20 @@ async function run(args: string[], input = "") {
   return { code, screen: terminal.screen, errors: terminal.errors };
 }
 
-/** What the screen says of one server, without its mark. */
-function of(port: number | undefined, screen: string): string[] {
+/** The lines of one server on the screen, without its mark. */
+function linesAt(port: number | undefined, screen: string): string[] {
   const mark = `[${port}] `;
   return linesOf(screen).filter((line) => line.startsWith(mark)).map((line) =>
     line.slice(mark.length)
   );
 }
 
-/** The three servers' console lines with every client's port blotted out. */
-function blotted(lines: string[]): string[] {
+/** The lines with PORTA in place of each client's port, which differs from run to run. */
+function masked(lines: string[]): string[] {
   return lines.map((line) => line.replace(/Cliente 127\.0\.0\.1:\d+/, "Cliente 127.0.0.1:PORTA"));
 }
 
-Deno.test("a script runs through three servers; each server's lines carry its port", async () => {
+Deno.test("a script uses three servers; each server's lines begin with its port", async () => {
   const ports = freePorts(3);
   const [a, b, c] = ports;
   const { code, screen, errors } = await run(
@@ -56,7 +56,7 @@ Deno.test("a script runs through three servers; each server's lines carry its po
         "Cliente 127.0.0.1:PORTA GET key:cor ts:1. Meu ts é 1, portanto devolvendo azul é 🙂",
       );
     }
-    assertEquals(blotted(of(port, screen)), expected);
+    assertEquals(masked(linesAt(port, screen)), expected);
   }
   const presets = ports.map((port, index) =>
     `IP do servidor ${index + 1} [127.0.0.1]: \nPorta do servidor ${index + 1} [${port}]: \n`
@@ -69,7 +69,7 @@ Deno.test("a script runs through three servers; each server's lines carry its po
   assert(linesOf(errors).some((line) => line.startsWith(ready)), errors);
 });
 
-Deno.test("every line on standard error is a server's with its port, or the one that says that all are up", async () => {
+Deno.test("every line on standard error begins with a server's port, except the one when all are up", async () => {
   const ports = freePorts(3);
   const { errors } = await run([`--ports=${ports.join(", ")}`], "INIT\n");
   const others = linesOf(errors).filter((line) =>

@@ -48,7 +48,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a write is the same however it is made; 5,000 random keys and values",
+  "5,000 random writes are the same, whether made from a PUT, a line or a key and value",
   pure,
   seeded((random) => {
     for (let n = 0; n < 5_000; n++) {

@@ -17,7 +17,7 @@ function feed(reader: FrameReader, ...chunks: Uint8Array[]): string[] {
       const { space } = reader;
       assert(space.length > 0, "space is never empty");
       const part = chunk.subarray(at, at + space.length);
-      // An old LF behind the new bytes must not count.
+      // The reader must ignore an old LF after the new bytes.
       space.subarray(0, part.length + 8).fill(LF);
       space.set(part);
       lines.push(...reader.push(part.length));
@@ -190,7 +190,7 @@ Deno.test("a buffer that grew for a long frame shrinks again", pure, () => {
   assertLessOrEqual(reader.space.buffer.byteLength, longBytes / 16);
 });
 
-/** A dumb second version: searches all bytes, one line after the other. */
+/** A dumb second version, which looks at every byte. */
 function dumbLines(bytes: Uint8Array): { lines: string[]; failed: boolean; partial: boolean } {
   const lines: string[] = [];
   let start = 0;

@@ -151,7 +151,7 @@ for (const [type, examples] of Object.entries(golden)) {
   });
 }
 
-/** A random message of each kind. */
+/** By type: makes a random message. */
 const draw: { readonly [T in Type]: (random: Random) => Of<T> } = {
   PUT: (r) => new Put(integer(r), key(r), value(r), r.chance(0.5) ? address(r) : undefined),
   PUT_OK: (r) => new PutOk(integer(r), key(r), integer(r)),
@@ -242,8 +242,8 @@ Deno.test("unknown fields are ignored", pure, () => {
   for (const [message, line] of allGolden) {
     assertEquals(Mensagem.decode(line.replace("{", `{${extra},`)), message);
   }
-  const withServerFields = `{"id":1,"key":"k","value":"v","timestamp":-1,"last":3,"type":"PUT"}`;
-  assertEquals(Mensagem.decode(withServerFields), new Put(1, "k", "v"));
+  const withFieldsOfOthers = `{"id":1,"key":"k","value":"v","timestamp":-1,"last":3,"type":"PUT"}`;
+  assertEquals(Mensagem.decode(withFieldsOfOthers), new Put(1, "k", "v"));
 });
 
 Deno.test("fields are read from the object itself, not from its prototype", pure, () => {
@@ -428,12 +428,16 @@ Deno.test("an error quotes only the start of what was received", pure, () => {
   }
 });
 
-Deno.test("JSON that is nested a million deep is accepted or refused like any other", pure, () => {
-  const deep = "[".repeat(1_000_000) + "]".repeat(1_000_000);
-  assertEquals(Mensagem.decode(`{"type":"HEARTBEAT","extra":${deep}}`), new Heartbeat());
-  assertBad(`{"type":"GET","id":3,"key":${deep},"timestamp":0}`, 3);
-  assertThrows(() => Mensagem.decode("[".repeat(1_000_000)), FrameError);
-});
+Deno.test(
+  "JSON nested a million levels deep is accepted or refused like any other JSON",
+  pure,
+  () => {
+    const deep = "[".repeat(1_000_000) + "]".repeat(1_000_000);
+    assertEquals(Mensagem.decode(`{"type":"HEARTBEAT","extra":${deep}}`), new Heartbeat());
+    assertBad(`{"type":"GET","id":3,"key":${deep},"timestamp":0}`, 3);
+    assertThrows(() => Mensagem.decode("[".repeat(1_000_000)), FrameError);
+  },
+);
 
 // Limits, in bytes of UTF-8
 
@@ -496,7 +500,7 @@ Deno.test("an escape counts as the character that it stands for", pure, () => {
 });
 
 Deno.test(
-  "checkKey refuses an empty text and lone surrogates, checkValue only the latter",
+  "checkKey refuses an empty text and lone surrogates, checkValue only lone surrogates",
   pure,
   () => {
     checkValue("");

@@ -223,7 +223,7 @@ test("a server that loses its member says so; clients go on, and it shows the mi
   await put(servers[leader]!, "k0", "before");
   await eventually("it is shown", () => servers[away]!.printsOf("REPLICATION").length === 1);
   await etcd.members[away]!.kill();
-  await servers[away]!.reported("is lost, trying on: ");
+  await servers[away]!.reported("is lost, trying again: ");
   for (
     const message of [{ type: "PUT", key: "k0", value: "x" }, {
       type: "GET",
