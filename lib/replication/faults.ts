@@ -44,11 +44,11 @@ export class Faults {
   /** Ends the fault of a follower, if it has one. */
   end(member: Member, reason: string): void {
     if (!member.endHold()) return;
-    this.#host.report(`fault: it has ended for ${member.server}: ${reason}`);
+    this.#host.report(`fault: ended for ${member.server}: ${reason}`);
     this.#host.listener?.fault(member.server, "resume");
   }
 
-  /** Tells a new listener the present faults. */
+  /** Tells a new listener of the present faults. */
   describe(listener: ReplicationListener): void {
     for (const { server, faultDelayMs } of this.#members) {
       if (faultDelayMs !== undefined) tell(listener, server, faultDelayMs);

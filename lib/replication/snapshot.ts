@@ -31,10 +31,10 @@ export class SnapshotSender {
   #left: number;
   /** Invariant: from 0 to snapshotChunksInFlight. */
   #unconfirmed = 0;
-  /** Entries that may leave before the next tick. A chunk that has begun is finished all the same. */
+  /** Entries that may leave before the next tick. A chunk may exceed it: it is never cut short. */
   #allowed: number;
   readonly #paced: boolean;
-  /** Goes out with the first chunk. */
+  /** `true` until the first chunk has gone out, if the entries replace what the receiver holds. */
   #replace: true | undefined;
 
   /**
@@ -60,7 +60,7 @@ export class SnapshotSender {
     this.#sendMore();
   }
 
-  /** Time has passed. `busy` is whether the sender takes PUTs meanwhile. */
+  /** Time has passed. `busy` is whether the sender has stamped PUTs since the last tick. */
   tick(busy: boolean): void {
     if (!this.#paced) return;
     this.#allowed = busy ? this.#tuning.snapshotEntriesPerTick : Infinity;

@@ -63,7 +63,7 @@ class Desk {
     this.group.committing();
     this.pending.commit(this.#timestamp);
     this.ready = true;
-    if (this.pending.waiting > 0) this.group.committed();
+    if (this.pending.waiting > 0) this.group.stampIfComplete();
   }
 }
 

@@ -49,7 +49,7 @@ Deno.test("new followers make a new cluster, which opens once all are in sync", 
   const origin = { cluster: "new", table: 0, timestamp: 0, source: undefined };
   assertEquals(recovery.joined(), origin);
   assertEquals([recovery.openIfCaughtUp(3), recovery.open], [false, false]);
-  recovery.originIsDurable();
+  recovery.markOriginDurable();
   assertEquals([recovery.openIfCaughtUp(2), recovery.openIfCaughtUp(3)], [false, true]);
   recovery.checkInvariants();
 });
@@ -93,7 +93,7 @@ Deno.test(
     const { recovery } = new Desk(recovered);
     const origin = { cluster: "c", table: 7, timestamp: 7 + recoverySkip, source: undefined };
     assertEquals(recovery.begin(), origin);
-    recovery.originIsDurable();
+    recovery.markOriginDurable();
     assertEquals(recovery.openIfCaughtUp(1), true);
   },
 );
