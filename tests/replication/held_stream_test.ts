@@ -25,7 +25,7 @@ import {
   Stage,
 } from "../support/core_fixture.ts";
 
-/** An open leader that takes FAULT. Nothing that happened before is left to look at. */
+/** An open leader that takes FAULT. Its events so far are cleared. */
 function faultyLeader(): OpenLeader {
   const open = openLeader();
   open.stage.faults = true;
@@ -114,7 +114,7 @@ Deno.test(
   },
 );
 
-Deno.test("both followers may have faults of their own", pure, () => {
+Deno.test("each follower may have a fault of its own", pure, () => {
   const { f1, f2, client } = faultyLeader();
   fault(client, follower1, "pause");
   fault(client, follower2, "pause");
@@ -124,7 +124,7 @@ Deno.test("both followers may have faults of their own", pure, () => {
   assertEquals([f1.heard(), f2.heard()], [[], ["REPLICATION a=1 @1"]]);
 });
 
-Deno.test("a follower that leaves takes its fault with it", pure, () => {
+Deno.test("a fault ends when its follower leaves", pure, () => {
   const { stage, f1, f2, client } = faultyLeader();
   fault(client, follower1, "pause");
   client.say(new Put(1, "a", "1"));
@@ -157,7 +157,7 @@ Deno.test("writes from the log are held too when a follower catches up under a f
   assertEquals(again.heard(), ["REPLICATION a=1 @4"]);
 });
 
-Deno.test("a delay may let through any amount of text in time", pure, () => {
+Deno.test("a delay does not end while the text held at one time is below the limit", pure, () => {
   const { stage, f1, f2, client } = faultyLeader();
   fault(client, follower1, "delay", 100);
   const value = "x".repeat(heldCharsMax / 10);
@@ -170,21 +170,27 @@ Deno.test("a delay may let through any amount of text in time", pure, () => {
   assertEquals(stage.watched.filter((line) => line.startsWith("resume")), []);
 });
 
-Deno.test("a fault that holds too much text ends by itself, and says so", pure, () => {
-  const { stage, f1, client } = faultyLeader();
-  fault(client, follower1, "pause");
-  const value = "x".repeat(1024 * 1024);
-  const fits = Math.floor(heldCharsMax / (value.length + 100));
-  for (let id = 1; id <= fits; id++) client.say(new Put(id, "a", value));
-  assertEquals(f1.heard(), []);
-  client.say(new Put(100, "a", value));
-  assertEquals(f1.heard().length, fits + 1);
-  assertEquals(stage.watched.filter((line) => line.startsWith("resume")), [`resume ${follower1}`]);
-  const report = stage.reports.at(-1)!;
-  assert(report.includes(follower1) && report.includes("too much is held"), report);
-  client.say(new Put(101, "a", "1"));
-  assertEquals(f1.heard(), [`REPLICATION a=1 @${fits + 2}`]);
-});
+Deno.test(
+  "a fault that holds too much text ends by itself, and the leader reports it",
+  pure,
+  () => {
+    const { stage, f1, client } = faultyLeader();
+    fault(client, follower1, "pause");
+    const value = "x".repeat(1024 * 1024);
+    const fits = Math.floor(heldCharsMax / (value.length + 100));
+    for (let id = 1; id <= fits; id++) client.say(new Put(id, "a", value));
+    assertEquals(f1.heard(), []);
+    client.say(new Put(100, "a", value));
+    assertEquals(f1.heard().length, fits + 1);
+    assertEquals(stage.watched.filter((line) => line.startsWith("resume")), [
+      `resume ${follower1}`,
+    ]);
+    const report = stage.reports.at(-1)!;
+    assert(report.includes(follower1) && report.includes("too much is held"), report);
+    client.say(new Put(101, "a", "1"));
+    assertEquals(f1.heard(), [`REPLICATION a=1 @${fits + 2}`]);
+  },
+);
 
 Deno.test("FAULT without --allow-faults, or to a follower, is forbidden", pure, () => {
   const { f1, client } = openLeader();
@@ -197,7 +203,7 @@ Deno.test("FAULT without --allow-faults, or to a follower, is forbidden", pure, 
   assertEquals(fault(follower.connect("10.0.9.1:1"), follower2, "pause"), ["ERROR #9 FORBIDDEN"]);
 });
 
-Deno.test("FAULT is for clients that have proved the password", pure, async () => {
+Deno.test("only a client that has proved the password may send FAULT", pure, async () => {
   const { stage, f1, client } = faultyLeader();
   stage.secrets = { client: await Secret.from("password") };
   const stranger = stage.connect("10.0.9.2:5002");

@@ -43,7 +43,7 @@ Deno.test("a member's snapshot ends with the timestamp at which it began", pure,
   assertEquals(member.owesSnapshotOk, false);
 });
 
-Deno.test("a fault holds what is replicated, not heartbeats, and its end sends it", pure, () => {
+Deno.test("a fault holds REPLICATIONs, not heartbeats, and its end sends them", pure, () => {
   const { member, sent } = joined();
   member.hold(Infinity, 0, () => {});
   member.replicate("1\n");
