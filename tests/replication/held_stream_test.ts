@@ -29,7 +29,7 @@ import {
 function faultyLeader(): OpenLeader {
   const open = openLeader();
   open.stage.faults = true;
-  open.stage.watched.length = 0;
+  open.stage.events.length = 0;
   return open;
 }
 
@@ -131,7 +131,7 @@ Deno.test("a fault ends when its follower leaves", pure, () => {
   f2.say(ack(1));
   f1.end();
   assertEquals(client.heard(), ["PUT_OK #1 a @1"]);
-  assertEquals(stage.watched.filter((line) => /pause|resume/.test(line)), [
+  assertEquals(stage.events.filter((line) => /pause|resume/.test(line)), [
     `pause ${follower1}`,
     `resume ${follower1}`,
   ]);
@@ -167,7 +167,7 @@ Deno.test("a delay does not end while the text held at one time is below the lim
   }
   stage.pass(100, f1, f2);
   assertEquals(f1.heard().length, 20);
-  assertEquals(stage.watched.filter((line) => line.startsWith("resume")), []);
+  assertEquals(stage.events.filter((line) => line.startsWith("resume")), []);
 });
 
 Deno.test(
@@ -182,7 +182,7 @@ Deno.test(
     assertEquals(f1.heard(), []);
     client.say(new Put(100, "a", value));
     assertEquals(f1.heard().length, fits + 1);
-    assertEquals(stage.watched.filter((line) => line.startsWith("resume")), [
+    assertEquals(stage.events.filter((line) => line.startsWith("resume")), [
       `resume ${follower1}`,
     ]);
     const report = stage.reports.at(-1)!;
@@ -237,7 +237,7 @@ Deno.test("the listener is told of a write and of each acknowledgement", pure, (
   f1.say(ack(1));
   f1.say(ack(1));
   f2.say(ack(1));
-  assertEquals(stage.watched, [
+  assertEquals(stage.events, [
     "written a=1 @1 after 0 ms",
     `${follower1} has @1`,
     `${follower2} has @1`,
@@ -253,7 +253,7 @@ Deno.test("the listener is told how long a PUT waited before it was written", pu
   const f2 = stage.join(follower2);
   f1.say(ack(0));
   f2.say(ack(0));
-  assertEquals(stage.watched.filter((line) => line.startsWith("written")), [
+  assertEquals(stage.events.filter((line) => line.startsWith("written")), [
     "written a=1 @1 after 300 ms",
   ]);
 });
@@ -264,7 +264,7 @@ Deno.test(
   () => {
     const { stage, f1 } = openLeader();
     f1.end();
-    assertEquals(stage.watched.filter((line) => line.startsWith("joined")), [
+    assertEquals(stage.events.filter((line) => line.startsWith("joined")), [
       `joined [${follower1}], in sync []`,
       `joined [${follower1},${follower2}], in sync []`,
       `joined [${follower1},${follower2}], in sync []`,
@@ -279,9 +279,9 @@ Deno.test("the listener of a recovering leader is told of the new table", pure, 
   const stage = new Stage(leader);
   const f1 = stage.join(follower1, 7);
   stage.join(follower2);
-  assertEquals(stage.watched.filter((line) => line === "table"), []);
+  assertEquals(stage.events.filter((line) => line === "table"), []);
   f1.say(new Snapshot([["a", "1", 7]], true));
-  assertEquals(stage.watched.filter((line) => line === "table"), ["table"]);
+  assertEquals(stage.events.filter((line) => line === "table"), ["table"]);
 });
 
 Deno.test("the listener of a follower is told when its table was brought up to date", pure, () => {
@@ -289,9 +289,9 @@ Deno.test("the listener of a follower is told when its table was brought up to d
   stage.pass(50);
   const link = stage.dialled();
   link.say(new JoinOk(), new Snapshot([["a", "1", 7]], true));
-  assertEquals(stage.watched, []);
+  assertEquals(stage.events, []);
   link.say(new Sync("c", 7, 7), Replication.of("b", "2", 8));
-  assertEquals(stage.watched, ["table"]);
+  assertEquals(stage.events, ["table"]);
 });
 
 Deno.test("a new listener is told the members and the faults", pure, () => {

@@ -12,7 +12,7 @@ import { linesOf } from "./lines.ts";
 import { anyPort } from "./ports.ts";
 import { eventually, within } from "./waiting.ts";
 
-/** A server with everything that it printed and reported. It listens on a free port and redials fast. */
+/** A server that keeps everything that it prints and reports. It dials its leader often. */
 export class TestServer implements AsyncDisposable {
   readonly address: Address;
   /** The lines that a server process would write to standard error. */
