@@ -29,7 +29,7 @@ export class Faults {
   /** Begins, changes or ends a fault, or returns why not. */
   take({ id, follower, action, delayMs }: Fault): FaultOk | ErrorReply {
     if (action === "delay" && (delayMs === undefined || delayMs > faultDelayMsMax)) {
-      const reason = `"delayMs" must be at most ${faultDelayMsMax}, not ${delayMs}`;
+      const reason = `"delayMs" must be from 0 to ${faultDelayMsMax}, not ${delayMs}`;
       return new ErrorReply("BAD_MESSAGE", reason, id);
     }
     const member = this.#members.find(follower);

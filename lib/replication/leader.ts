@@ -62,7 +62,7 @@ export class Leader implements Engine {
   #stampedAtTick = 0;
   /** Writes up to here are in the table, and on the disk. Invariant: never above #stamped. */
   #timestamp = 0;
-  /** Writes up to here are committed, or may be. Invariant: never above #timestamp. */
+  /** Writes up to here count as committed. Invariant: never above #timestamp. */
   #committed = 0;
 
   /** A leader that begins to recover, with what its journal held. */
@@ -285,7 +285,7 @@ export class Leader implements Engine {
   /** enunciado 5.e: a write is committed once every in-sync server has acknowledged it. */
   #commit(): void {
     if (!this.#writable) return;
-    const timestamp = this.#members.acknowledged(this.#timestamp);
+    const timestamp = this.#members.acknowledgedByAll(this.#timestamp);
     if (timestamp > this.#committed) {
       this.#group?.committing();
       this.#committed = timestamp;

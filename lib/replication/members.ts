@@ -1,5 +1,5 @@
 /**
- * The followers of a leader, and what all of them together have acknowledged.
+ * The followers of a leader, and the writes that all of them have acknowledged.
  *
  * @module
  */
@@ -84,11 +84,12 @@ export class Members implements Iterable<Member> {
   }
 
   /**
-   * The timestamp up to which every follower that counts has acknowledged, at most the leader's own.
+   * The timestamp up to which all ready followers have acknowledged, at most the leader's `timestamp`.
    *
-   * A ready follower counts before it is in sync. Otherwise a faster one could keep it out for ever.
+   * A ready follower counts even before it is in sync. Otherwise faster ones could keep it out for
+   * ever.
    */
-  acknowledged(timestamp: number): number {
+  acknowledgedByAll(timestamp: number): number {
     let lowest = timestamp;
     for (const member of this.#members.values()) {
       if (member.ready && member.acked < lowest) lowest = member.acked;

@@ -3,13 +3,13 @@
  *
  * ```text
  * waiting ──all followers joined──▶ copying ──the table is here──▶ catching up ──all in sync──▶ open
- *    ▲  └──────none has more data than the own disk────────────────────▲
+ *    ▲  └──no follower has more data than the own disk─────────────────▲
  *    └────the source has left────────┘
  * ```
  *
- * A leader without memory cannot know whether it is new or restarted. So it waits for all followers,
- * copies the table of the one that is furthest ahead, brings the others up to it, and only then
- * opens. A leader that led before, and has its journal, knows that no other server has more.
+ * A leader without memory cannot know whether it is new or restarted. So it waits for all followers
+ * and copies the table of the one that is furthest ahead. It opens only when the others have caught
+ * up too. A leader that led last, and has its journal, knows that no other server has more.
  *
  * @module
  */
@@ -65,8 +65,8 @@ export interface RecoveryOptions {
 /**
  * The recovery of a leader.
  *
- * A method that can complete the table returns the {@linkcode Origin} with which the leader then
- * begins, `undefined` if the table is not complete yet.
+ * A method that can complete the table returns the {@linkcode Origin} from which the leader goes on,
+ * `undefined` if the table is not complete yet.
  */
 export class Recovery {
   readonly #options: RecoveryOptions;

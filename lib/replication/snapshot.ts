@@ -19,8 +19,8 @@ export const snapshotChunksInFlight = 2;
  *   receiver keeps the newest value, so the order does not matter.
  * - At most {@linkcode snapshotChunksInFlight} chunks are unconfirmed, and a chunk visits a limited
  *   number of keys: a large table costs neither much memory nor a long turn.
- * - A paced snapshot sends a limited number of entries in a tick while the sender is busy, so that
- *   the receiver has time for other work.
+ * - While the sender is busy, a paced snapshot sends a limited number of entries in a tick. So the
+ *   receiver has time for other work.
  */
 export class SnapshotSender {
   readonly #link: Link;

@@ -50,7 +50,7 @@ export const tuningDefault: Tuning = {
   redialFirstMs: 50,
   redialLongestMs: 1_000,
   logBytesMax: 16 * 1024 * 1024,
-  // With an eighth of this, PUTs kept 0.6 of their rate during a snapshot instead of 0.5, but a
+  // With an eighth of this, PUTs kept 0.6 of their rate during a snapshot instead of 0.5. But a
   // follower with large values never caught up.
   snapshotChunkChars: 256 * 1024,
   snapshotChunkVisits: 8_192,

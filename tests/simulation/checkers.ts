@@ -43,7 +43,7 @@ export type Observation =
   | { kind: "inspected"; inSync: readonly Table[] }
   /**
    * The leader has committed a write and sends PUT_OK. `inSync` is the number of servers that it
-   * counts as in sync, `copies` the timestamps of the key at those of them that are alive.
+   * counts as in sync. `copies` has the timestamps of the key at the living ones of them.
    */
   | { kind: "committed"; key: string; timestamp: number; inSync: number; copies: number[] }
   /**
