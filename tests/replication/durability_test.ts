@@ -165,7 +165,7 @@ Deno.test("a full group does not wait for more PUTs, and their order stays", pur
   assertEquals(stage.waitsForPuts, false);
 });
 
-Deno.test("a PUT that came before the only server was open is not forgotten", pure, () => {
+Deno.test("a PUT that came before the only server was open is answered", pure, () => {
   const disk = new FakeJournal();
   const stage = new Stage(leader, { clusterSize: 1, minInSync: 1 }, {
     journal: disk,

@@ -294,7 +294,7 @@ Deno.test("the listener of a follower is told when its table was brought up to d
   assertEquals(stage.events, ["table"]);
 });
 
-Deno.test("a new listener is told the members and the faults", pure, () => {
+Deno.test("a new listener is told of the members and the faults", pure, () => {
   const { stage, client } = faultyLeader();
   fault(client, follower1, "pause");
   fault(client, follower2, "delay", 250);

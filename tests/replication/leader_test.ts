@@ -219,7 +219,7 @@ Deno.test("a client that is gone does not stop the PUTs of others", pure, () => 
   assertEquals(stage.table, ["a=1@1", "b=2@2"]);
 });
 
-Deno.test("more PUTs than may be outstanding are refused and change nothing", pure, () => {
+Deno.test("PUTs beyond outstandingPutsMax are refused and change nothing", pure, () => {
   const { stage, f1, f2, client: someone } = openLeader({ outstandingPutsMax: 2 });
   someone.say(new Put(1, "a", "1"), new Put(2, "b", "2"), new Put(3, "c", "3"));
   assertEquals(someone.heard(), ["ERROR #3 OVERLOADED"]);
@@ -230,16 +230,20 @@ Deno.test("more PUTs than may be outstanding are refused and change nothing", pu
   assertEquals(stage.table, ["a=1@1", "b=2@2", "d=4@3"]);
 });
 
-Deno.test("more text than may wait for followers is refused", pure, () => {
-  const stage = new Stage(leader, { waitingCharsMax: 10 });
-  const someone = stage.connect(client);
-  someone.say(new Put(1, "a", "12345678"), new Put(2, "b", "9"), new Put(3, "c", "x"));
-  assertEquals(someone.heard(), ["ERROR #3 OVERLOADED"]);
-  stage.pass(5_000);
-  assertEquals(someone.heard(), ["ERROR #1 UNAVAILABLE", "ERROR #2 UNAVAILABLE"]);
-  someone.say(new Put(4, "d", "12345678"));
-  assertEquals(someone.heard(), [], "there is room again");
-});
+Deno.test(
+  "PUTs are refused while those that wait have more text than waitingCharsMax",
+  pure,
+  () => {
+    const stage = new Stage(leader, { waitingCharsMax: 10 });
+    const someone = stage.connect(client);
+    someone.say(new Put(1, "a", "12345678"), new Put(2, "b", "9"), new Put(3, "c", "x"));
+    assertEquals(someone.heard(), ["ERROR #3 OVERLOADED"]);
+    stage.pass(5_000);
+    assertEquals(someone.heard(), ["ERROR #1 UNAVAILABLE", "ERROR #2 UNAVAILABLE"]);
+    someone.say(new Put(4, "d", "12345678"));
+    assertEquals(someone.heard(), [], "there is room again");
+  },
+);
 
 // Followers that leave
 

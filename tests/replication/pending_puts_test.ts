@@ -79,7 +79,7 @@ Deno.test("a PUT that waits is not answered by a commit", pure, () => {
   assertStrictEquals(harness.puts.length, 1);
 });
 
-Deno.test("PUTs that wait come back in their order, and their text is counted", pure, () => {
+Deno.test("waiting PUTs are taken in their order, and their text is counted", pure, () => {
   const harness = new Harness();
   const first = harness.pending(1, 100, 0, "€€");
   const second = harness.pending(2, 100, 0, "k");

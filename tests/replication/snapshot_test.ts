@@ -109,7 +109,7 @@ Deno.test("only a limited number of chunks is under way", pure, () => {
   assertStrictEquals(receiver.frames.length, 5);
 });
 
-Deno.test("an entry goes with the value that it has when its turn comes", pure, () => {
+Deno.test("an entry is sent with the value that it has when its turn comes", pure, () => {
   const store = storeOf(4, "x".repeat(snapshotChunkChars));
   let timestamp = 10;
   const between = () => {

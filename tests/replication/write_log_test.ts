@@ -22,7 +22,7 @@ Deno.test("the log gives the writes after a timestamp, oldest first", pure, () =
   assertEquals([...log.after(99)], []);
 });
 
-Deno.test("of writes that left together it gives only those after the timestamp", pure, () => {
+Deno.test("the log cuts a batch that has older writes too", pure, () => {
   const log = new WriteLog(0, 100);
   log.append(1, 3, "w1\nw2\nw3\n");
   log.append(4, 5, "w4\nw5\n");
