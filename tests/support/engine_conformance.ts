@@ -10,7 +10,9 @@ import { formatAddress } from "../../lib/wire/address.ts";
 import { ClusterResetError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
-import { eventually, type Message, type TestServer, Wire } from "./helpers.ts";
+import type { TestServer } from "./test_server.ts";
+import { eventually } from "./waiting.ts";
+import { type Message, Wire } from "./wire_client.ts";
 
 /** Three servers on an engine. Their data is separate from other clusters and empty at first. */
 export interface EngineCluster extends AsyncDisposable {
