@@ -2,8 +2,8 @@
  * The interface of the part of a server that holds its data, and the answers that all such engines
  * share.
  *
- * The built-in engine is a {@linkcode Leader} or a {@linkcode Follower} of this folder. Another
- * engine may be anything that orders writes and gives each a timestamp that rises.
+ * The embedded engine is a {@linkcode Leader} or a {@linkcode Follower} of this folder. Another
+ * engine may be anything that orders writes and gives them rising timestamps.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export interface EngineOptions {
   readonly host: Host;
   /** The operator's settings. */
   readonly tuning: Tuning;
-  /** The time in milliseconds, on a clock that never falls. */
+  /** The time in milliseconds, on a clock that never goes back. */
   readonly now: number;
 }
 
@@ -46,7 +46,7 @@ export type StartEngine = (options: EngineOptions) => Engine;
  * - No call waits, and no link calls back from inside `send` or `close`.
  */
 export interface Engine {
-  /** This server's table, to look at. Another engine may know only a part of it. */
+  /** This server's table, for inspection. An engine may know only a part of it. */
   readonly table: Pick<Store, "get" | "entries" | "size">;
   /** "ip:port" of the leader; this server's own if it leads. */
   readonly leader: string;
@@ -62,7 +62,7 @@ export interface Engine {
   readonly followers: readonly FollowerStatus[];
   /** PUTs without an answer. */
   readonly outstandingPuts: number;
-  /** Tells a new listener the present state. */
+  /** Tells a new listener of the present state. */
   describe(listener: ReplicationListener): void;
   /** Answers a GET. */
   get(link: Link, request: Get): void;
@@ -72,13 +72,13 @@ export interface Engine {
   fault(request: Fault): FaultOk | ErrorReply;
   /** Takes a message of another server. Returns why this link may not send it, if it may not. */
   receive(link: Link, message: AnyMensagem): string | undefined;
-  /** The frames that arrived together are all received: one answer may stand for all of them. */
+  /** The frames that arrived together are all received: one answer may cover all of them. */
   flush(): void;
   /** The first `count` messages that went into the host's journal are on the disk. */
   durable(count: number): void;
   /** A connection has ended. */
   closed(link: Link): void;
-  /** Time has passed. `now` is in milliseconds and never falls. */
+  /** Time has passed. `now` is in milliseconds and never goes back. */
   tick(now: number): void;
   /** Ends what runs in the background. Resolves when it has ended. */
   close(): Promise<void>;
@@ -112,7 +112,7 @@ export function answerGetFrom(
   answerGet(host, link, request, reading);
 }
 
-/** Why a message that fits no role of this server, or of this connection, is refused. */
+/** Why a message is refused that fits neither this server nor this connection. */
 export function misdirected({ type }: AnyMensagem): string {
   return `${type} is not for this server, or not from this connection`;
 }

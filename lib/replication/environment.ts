@@ -15,8 +15,8 @@ export interface Link {
   /** "ip:port" of the peer. */
   readonly peer: string;
   /**
-   * Whether the peer is a server. A client that does not read its answers is not read either;
-   * between two servers that would be a deadlock.
+   * Whether the peer is a server. A server stops reading from a client that does not read its
+   * answers. Between two servers that would be a deadlock.
    */
   betweenServers: boolean;
   /** Queues one or more frames. Does nothing once the link has ended. */
@@ -59,7 +59,7 @@ export interface ReplicationListener {
   acknowledged(follower: string, timestamp: number): void;
   /** The followers that have joined, the servers in sync, and whether the leader is open. */
   members(joined: readonly string[], inSync: readonly string[], open: boolean): void;
-  /** A fault has begun or ended. `delayMs` belongs to "delay". */
+  /** A fault has begun or ended. `delayMs` is given for "delay". */
   fault(follower: string, action: FaultAction, delayMs?: number): void;
   /** The table was brought up to date by other means than writes. */
   table(): void;
@@ -86,7 +86,7 @@ export interface Host {
   /** Begins to connect to the leader. The result is a later call of the dialler's methods. */
   dial(dialler: Dialler): void;
   /**
-   * Calls back a moment later, when the PUTs that arrived in it have been received. The moment is
+   * Calls back a moment later, after the PUTs that arrived meanwhile were received. The moment is
    * short compared with a write to a disk. Returns a function that cancels the call.
    */
   waitForPuts(run: () => void): () => void;

@@ -29,7 +29,7 @@ export class Faults {
   /** Begins, changes or ends a fault, or returns why not. */
   take({ id, follower, action, delayMs }: Fault): FaultOk | ErrorReply {
     if (action === "delay" && (delayMs === undefined || delayMs > faultDelayMsMax)) {
-      const reason = `"delayMs" must be at most ${faultDelayMsMax}, not ${delayMs}`;
+      const reason = `"delayMs" must be from 0 to ${faultDelayMsMax}, not ${delayMs}`;
       return new ErrorReply("BAD_MESSAGE", reason, id);
     }
     const member = this.#members.find(follower);
@@ -44,11 +44,11 @@ export class Faults {
   /** Ends the fault of a follower, if it has one. */
   end(member: Member, reason: string): void {
     if (!member.endHold()) return;
-    this.#host.report(`fault: it has ended for ${member.server}: ${reason}`);
+    this.#host.report(`fault: ended for ${member.server}: ${reason}`);
     this.#host.listener?.fault(member.server, "resume");
   }
 
-  /** Tells a new listener the present faults. */
+  /** Tells a new listener of the present faults. */
   describe(listener: ReplicationListener): void {
     for (const { server, faultDelayMs } of this.#members) {
       if (faultDelayMs !== undefined) tell(listener, server, faultDelayMs);

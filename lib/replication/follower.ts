@@ -35,7 +35,7 @@ import { answerBy, type Tuning } from "./tuning.ts";
 /**
  * A server that dials the leader and keeps that one connection.
  *
- * Five of its fields are given and five are parts with a file of their own.
+ * Its connection, its state of synchronisation and the PUTs that it forwards have files of their own.
  */
 export class Follower implements Engine, Dialler {
   readonly #self: string;
@@ -102,7 +102,7 @@ export class Follower implements Engine, Dialler {
     return this.#forwarded.size;
   }
 
-  /** Tells nothing: the leader knows of the others, a follower does not. */
+  /** Does nothing: only the leader knows of the other servers. */
   describe(): void {}
 
   get(link: Link, request: Get): void {
@@ -165,7 +165,7 @@ export class Follower implements Engine, Dialler {
       case "SNAPSHOT":
         this.#ledger.append(message);
         this.#merge(message);
-        // A slow disk confirms late, so chunks do not pile up here.
+        // Confirmed only once it is on the disk: chunks must not pile up before a slow disk.
         this.#ledger.whenDurable(() => link.send(new SnapshotOk().encode()));
         return undefined;
       case "SNAPSHOT_REQUEST":
@@ -201,8 +201,8 @@ export class Follower implements Engine, Dialler {
 
   dialled(link: Link): void {
     if (!this.#connection.dialled(link)) return;
-    // A table that was never complete must not count: an old value could stay over a newer one of
-    // another cluster.
+    // A table that was never complete must not count: an entry in it could hide the entry of another
+    // cluster.
     if (this.#sync.cluster === "") {
       if (this.#store.size > 0) this.#ledger.append(clearTable());
       this.#clear();
@@ -239,17 +239,23 @@ export class Follower implements Engine, Dialler {
     this.#sync.checkInvariants();
     this.#ledger.checkInvariants();
     const connected = this.#connection.link !== undefined;
-    assert(connected || this.#snapshot === undefined, "a snapshot leaves without a connection");
-    assert(connected || !this.#acknowledgementDue, "a lost leader is still to be answered");
-    const { link, joinedLink } = this.#connection;
-    assert(joinedLink !== undefined || this.#forwarded.size === 0, `PUTs wait for ${link?.peer}`);
+    assert(
+      connected || this.#snapshot === undefined,
+      "a snapshot is under way without a connection",
+    );
+    assert(
+      connected || !this.#acknowledgementDue,
+      "an acknowledgement is due without a connection",
+    );
+    const joined = this.#connection.joinedLink !== undefined;
+    assert(joined || this.#forwarded.size === 0, "PUTs are forwarded without a leader");
   }
 
   get #notLeader(): string {
     return `${this.#self} is not the leader, ${this.leader} is`;
   }
 
-  /** What the journal says about a leader's table no longer holds once its server follows. */
+  /** A server that led before must not open alone later: its journal has to say that it follows. */
   #noteFollower(): void {
     if (this.#journalSaysFollower) return;
     this.#journalSaysFollower = true;

@@ -24,17 +24,19 @@ export interface Stamper {
 /**
  * Decides which PUTs are stamped together.
  *
- * A sync of the disk costs the same for one write as for many. So one group follows the other: a PUT
- * waits until the group before it is committed, and then a moment for the clients that were just
- * answered to send their next PUT.
+ * A sync of the disk costs the same for one write as for many. So PUTs are stamped in groups:
+ *
+ * - A PUT waits until the group before it is committed. Then it waits a moment more, in which the
+ *   clients that were just answered send their next PUT.
+ * - A complete group does not wait for that commit. It is stamped at the next acknowledgement.
  */
 export class GroupCommit {
   readonly #pending: PendingPuts;
   readonly #host: Pick<Host, "waitForPuts">;
   readonly #stamper: Stamper;
-  /** Whether a group was stamped in this turn. The PUTs that still come in the turn belong to it. */
+  /** Whether a group was stamped in this turn. Later PUTs of the same turn belong to it. */
   #stampedThisTurn = false;
-  /** A group is complete with this many PUTs: those without an answer at the last commit. */
+  /** A group is complete with this many PUTs: as many as had no answer at the last commit. */
   #expectedPuts = 1;
   /** Ends the wait for further PUTs, `undefined` if there is no wait. */
   #cancelWait: (() => void) | undefined;
@@ -59,13 +61,13 @@ export class GroupCommit {
     return this.#stampedThisTurn = true;
   }
 
-  /** Every PUT up to some timestamp is about to be answered. */
+  /** PUTs are about to be answered. */
   committing(): void {
     this.#expectedPuts = Math.min(this.#pending.length, groupPutsMax);
   }
 
-  /** A commit may have ended the group before. PUTs are waiting. */
-  committed(): void {
+  /** Writes may have been committed, and PUTs wait: stamps a complete group, or waits for more. */
+  stampIfComplete(): void {
     if (this.#pending.waiting >= this.#expectedPuts) this.#stamp();
     else if (this.#stamper.readyForGroup()) this.#waitForPuts();
   }

@@ -18,7 +18,7 @@ export interface JoinContext {
   readonly repeated: boolean;
   /** The JOINs of the followers that have joined. */
   readonly joined: readonly Join[];
-  /** The cluster id, "" before the leader has its table. */
+  /** The cluster id, "" until the leader has its table. */
   readonly cluster: string;
   /** The table is complete up to here. */
   readonly timestamp: number;
@@ -68,7 +68,7 @@ function clusterOf({ cluster, joined, ownCluster }: JoinContext): string | undef
   return joined.find((join) => highestOf(join) > 0)?.cluster ?? ownCluster;
 }
 
-/** The newest write that a follower holds: above `timestamp` if a catch-up was not finished. */
+/** The newest write that a follower holds. It is above `timestamp` if a catch-up was not finished. */
 function highestOf({ timestamp, highest = timestamp }: Join): number {
   return highest;
 }

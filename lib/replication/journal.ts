@@ -7,8 +7,14 @@
  * @module
  */
 
-import { type Heartbeat, type Join, type JoinOk, type Replication, Snapshot } from "../mensagem.ts";
-import type { Sync } from "../mensagem.ts";
+import {
+  type Heartbeat,
+  type Join,
+  type JoinOk,
+  type Replication,
+  Snapshot,
+  type Sync,
+} from "../mensagem.ts";
 
 /**
  * A message that a journal may hold.

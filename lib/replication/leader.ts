@@ -37,8 +37,8 @@ import { decideBy, type Tuning } from "./tuning.ts";
 /**
  * The one server that gives timestamps.
  *
- * Four of its fields are given and eight are parts with a file of their own. Its own state is four
- * numbers: how far writes are stamped, applied and committed.
+ * Most of the work is in its parts, each in a file of its own. The leader itself keeps four numbers:
+ * how far writes are stamped, applied and committed.
  */
 export class Leader implements Engine {
   readonly #self: string;
@@ -62,7 +62,7 @@ export class Leader implements Engine {
   #stampedAtTick = 0;
   /** Writes up to here are in the table, and on the disk. Invariant: never above #stamped. */
   #timestamp = 0;
-  /** Writes up to here are committed, or may be. Invariant: never above #timestamp. */
+  /** Writes up to here count as committed. Invariant: never above #timestamp. */
   #committed = 0;
 
   /** A leader that begins to recover, with what its journal held. */
@@ -225,7 +225,7 @@ export class Leader implements Engine {
     this.#pending.checkInvariants(committed, stamped);
     if (this.#recovery.cluster !== "") this.#outbox.checkInvariants(timestamp);
     const mayWait = !this.#writable || this.#group !== undefined;
-    assert(mayWait || this.#pending.waiting === 0, "PUTs wait, and nothing holds them back");
+    assert(mayWait || this.#pending.waiting === 0, "PUTs wait although they could be stamped");
   }
 
   /** Whether enough servers are in sync to take PUTs (G2, G3). */
@@ -241,8 +241,8 @@ export class Leader implements Engine {
   }
 
   /**
-   * enunciado 5.c: the PUT gets its timestamp, is applied here, and leaves for the other servers with
-   * the next flush. A journal comes first: nothing may be seen that this server could forget.
+   * enunciado 5.c: the PUT gets its timestamp, is applied here, and leaves with the next flush. With a
+   * journal it is on the disk first: a client must not see a write that this server could forget.
    */
   #stamp(pending: PendingPut, put: Put): void {
     const written = put.stamped(++this.#stamped);
@@ -285,7 +285,7 @@ export class Leader implements Engine {
   /** enunciado 5.e: a write is committed once every in-sync server has acknowledged it. */
   #commit(): void {
     if (!this.#writable) return;
-    const timestamp = this.#members.acknowledged(this.#timestamp);
+    const timestamp = this.#members.acknowledgedByAll(this.#timestamp);
     if (timestamp > this.#committed) {
       this.#group?.committing();
       this.#committed = timestamp;
@@ -293,7 +293,7 @@ export class Leader implements Engine {
     }
     if (this.#pending.waiting === 0) return;
     if (this.#group === undefined) this.#stampWaiting();
-    else this.#group.committed();
+    else this.#group.stampIfComplete();
   }
 
   #join(link: Link, join: Join): void {
@@ -331,12 +331,12 @@ export class Leader implements Engine {
     this.#committed = timestamp;
     this.#host.listener?.table();
     this.#outbox.begin(timestamp);
-    // The disk has the timestamp before it is told or used (G5): the next process would draw
-    // another one.
+    // The timestamp is on the disk before it is sent or used (G5). Otherwise the next process would
+    // draw another one.
     this.#ledger.append(new JoinOk());
     this.#ledger.append(new Sync(cluster, table, timestamp));
     this.#ledger.whenDurable(() => {
-      this.#recovery.originIsDurable();
+      this.#recovery.markOriginDurable();
       for (const member of this.#members) {
         if (member === source) this.#catchUp(member, member.joined.timestamp);
         else this.#bringIn(member);
@@ -348,22 +348,22 @@ export class Leader implements Engine {
   #openIfCaughtUp(): void {
     if (!this.#recovery.openIfCaughtUp(this.#members.serversInSync)) return;
     this.#report(`open, cluster ${this.cluster}, timestamp ${this.#timestamp}`);
-    this.#commit(); // PUTs may be waiting, with no follower that will acknowledge
+    this.#commit(); // PUTs may be waiting, and no acknowledgement may come
   }
 
   /** Brings a follower up to date from what it held when it joined. */
   #bringIn(member: Member): void {
     const forked = this.#recovery.isForked(member.joined);
     const { timestamp } = member.joined;
-    // Paced while PUTs go on. A second snapshot, of the entries written meanwhile, is not: it could
-    // grow as fast as it leaves.
+    // Paced while PUTs go on. A second snapshot, of the entries written meanwhile, is never paced: it
+    // could grow as fast as it leaves.
     this.#catchUp(member, forked ? undefined : timestamp, this.#writable);
   }
 
   /** Brings a follower that has everything up to `from`, or nothing, into the live stream. */
   #catchUp(member: Member, from: number | undefined, paced = false): void {
     const timestamp = this.#timestamp;
-    this.#outbox.send(); // the log must have what has not left yet
+    this.#outbox.send(); // the writes that have not left yet must be in the log
     if (from === undefined || !this.#outbox.reaches(from)) {
       member.sendSnapshot(this.#store, from, timestamp, this.#tuning, paced);
     } else member.goLive(this.cluster, from, timestamp, this.#outbox.after(from));
@@ -371,7 +371,7 @@ export class Leader implements Engine {
 
   #snapshotConfirmed(member: Member): void {
     if (!member.owesSnapshotOk) {
-      return this.#drop(member, "it confirmed a snapshot chunk that it was not sent");
+      return this.#drop(member, "it confirmed a snapshot chunk that was not sent");
     }
     const startedAt = member.snapshotConfirmed();
     if (startedAt !== undefined) this.#catchUp(member, startedAt);

@@ -74,7 +74,7 @@ export class LeaderConnection {
     this.#host.report(`joined the leader ${this.#leader}`);
   }
 
-  /** Dials, or sends a heartbeat, if it is time to. */
+  /** Dials, or sends a heartbeat, if one of them is due. */
   tick(dialler: Dialler): void {
     if (this.#link !== undefined) {
       if (this.#clock.takeHeartbeat()) this.#link.send(heartbeat);
@@ -101,14 +101,14 @@ export class LeaderConnection {
   /** The dial has failed. Dials again after a pause. */
   dialFailed(reason: string): void {
     if (this.#state !== "dialling") return;
-    // Said once for an outage, not once for each try.
+    // Reported once for an outage, not for each try.
     if (this.#redialMs === this.#tuning.redialFirstMs) {
       this.#host.report(`cannot reach the leader ${this.#leader}, trying again: ${reason}`);
     }
     this.#redialLater();
   }
 
-  /** Gives the connection up. Dials again after a pause. */
+  /** Gives up the connection. Dials again after a pause. */
   lose(reason: string): void {
     this.#link?.close();
     this.#link = undefined;
@@ -123,7 +123,10 @@ export class LeaderConnection {
    */
   checkInvariants(): void {
     const connected = this.#state === "joining" || this.#state === "joined";
-    assert(connected === (this.#link !== undefined), `a link, or none, while ${this.#state}`);
+    assert(
+      connected === (this.#link !== undefined),
+      `the link does not fit the state "${this.#state}"`,
+    );
     const { redialFirstMs, redialLongestMs } = this.#tuning;
     const inBounds = this.#redialMs >= redialFirstMs && this.#redialMs <= redialLongestMs;
     assert(inBounds, `the pause before the next dial is ${this.#redialMs} ms`);

@@ -15,7 +15,7 @@ import type { Journal, JournalMessage } from "./journal.ts";
  */
 export class Ledger {
   readonly #journal: Journal | undefined;
-  /** Invariant: the counts rise or stay equal, and each is above #durable. */
+  /** Invariant: the counts never fall, and each is above #durable. */
   readonly #waiting = new Fifo<{ readonly count: number; readonly run: () => void }>();
   #appended = 0;
   /** Invariant: never above #appended. */

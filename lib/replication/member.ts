@@ -52,7 +52,7 @@ export class Member {
     return this.joined.server;
   }
 
-  /** Every write up to here is acknowledged on this connection; -1 before the first word. */
+  /** Every write up to here is acknowledged on this connection; -1 before the first acknowledgement. */
   get acked(): number {
     return this.#acked;
   }
@@ -97,7 +97,7 @@ export class Member {
     return now - this.#heardAt;
   }
 
-  /** Time has passed. `busy` is whether the leader takes PUTs meanwhile. */
+  /** Time has passed. `busy` is whether the leader has stamped PUTs since the last tick. */
   tick(now: number, busy: boolean): void {
     this.#held?.tick(now);
     this.#snapshot?.sender.tick(busy);
@@ -128,7 +128,7 @@ export class Member {
     this.#snapshot = { sender, timestamp };
   }
 
-  /** Whether the follower may confirm a chunk now. */
+  /** Whether the follower was sent a chunk that it has not confirmed. */
   get owesSnapshotOk(): boolean {
     return this.#snapshot !== undefined && this.#snapshot.sender.unconfirmed > 0;
   }
@@ -178,6 +178,9 @@ export class Member {
     assert(!this.live || this.#snapshot === undefined, `${server} is live and gets a snapshot`);
     assert(!this.#inSync || this.ready, `${server} is in sync and not ready`);
     assert(!this.#inSync || this.#acked >= committed, `${server} lacks committed writes`);
-    assert(this.#stream === (this.#held ?? this.link), `${server} has a fault beside its stream`);
+    assert(
+      this.#stream === (this.#held ?? this.link),
+      `the stream of ${server} does not fit its fault`,
+    );
   }
 }

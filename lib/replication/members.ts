@@ -1,5 +1,5 @@
 /**
- * The followers of a leader, and what all of them together have acknowledged.
+ * The followers of a leader, and the writes that all of them have acknowledged.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Member } from "./member.ts";
 export class Members implements Iterable<Member> {
   /** Invariant: each member is under its own link, and no two have the same server. */
   readonly #members = new Map<Link, Member>();
-  /** Invariant: the number of members in sync, and the leader itself. */
+  /** Invariant: the number of members in sync, plus one for the leader. */
   #serversInSync = 1;
 
   /** The number of followers that have joined. */
@@ -50,7 +50,7 @@ export class Members implements Iterable<Member> {
     return this.#members.values();
   }
 
-  /** The member with this connection, `undefined` if it belongs to none. */
+  /** The member with this connection, `undefined` if it is not the connection of a member. */
   get(link: Link): Member | undefined {
     return this.#members.get(link);
   }
@@ -70,7 +70,7 @@ export class Members implements Iterable<Member> {
     this.#members.set(member.link, member);
   }
 
-  /** Removes a member. Returns `false` if it is none any more. */
+  /** Removes a member. Returns `false` if it was removed before. */
   remove(member: Member): boolean {
     if (!this.#members.delete(member.link)) return false;
     if (member.inSync) this.#serversInSync--;
@@ -84,11 +84,12 @@ export class Members implements Iterable<Member> {
   }
 
   /**
-   * The timestamp up to which every follower that counts has acknowledged, at most the leader's own.
+   * The timestamp up to which all ready followers have acknowledged, at most the leader's `timestamp`.
    *
-   * A ready follower counts before it is in sync. Otherwise a faster one could keep it out for ever.
+   * A ready follower counts even before it is in sync. Otherwise faster ones could keep it out for
+   * ever.
    */
-  acknowledged(timestamp: number): number {
+  acknowledgedByAll(timestamp: number): number {
     let lowest = timestamp;
     for (const member of this.#members.values()) {
       if (member.ready && member.acked < lowest) lowest = member.acked;
@@ -108,9 +109,9 @@ export class Members implements Iterable<Member> {
       `${servers} in sync, counted as ${this.#serversInSync}`,
     );
     const names = new Set(Array.from(this, ({ server }) => server));
-    assert(names.size === this.size, "a follower has joined twice");
+    assert(names.size === this.size, "two members have the same server");
     for (const [link, member] of this.#members) {
-      assert(member.link === link, `${member.server} is under another link`);
+      assert(member.link === link, `${member.server} is stored under the link of another member`);
       member.checkInvariants(timestamp, committed);
     }
   }

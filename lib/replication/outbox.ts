@@ -20,7 +20,7 @@ export class Outbox {
   #batch = "";
   /** Invariant: the number of frames in #batch. */
   #batchWrites = 0;
-  /** The newest write that was added; at first, the timestamp at which the leader began. */
+  /** The newest write that was added. At first it is the timestamp at which the leader began. */
   #timestamp = 0;
   /** Invariant: ends right before #batch begins. */
   #log: WriteLog;
@@ -74,10 +74,13 @@ export class Outbox {
    * @throws {Error} if an invariant is broken, for a leader at `timestamp`.
    */
   checkInvariants(timestamp: number): void {
-    const { batch, writes } = { batch: this.#batch, writes: this.#batchWrites };
+    const [frames, writes] = [this.#batch.split("\n").length - 1, this.#batchWrites];
     assert(this.#timestamp === timestamp, `the outbox is at ${this.#timestamp}, not ${timestamp}`);
-    assert(writes === batch.split("\n").length - 1, `${writes} writes are not those of the batch`);
+    assert(writes === frames, `the batch has ${frames} frames, and counts ${writes}`);
     const end = timestamp - writes;
-    assert(this.#log.end === end, `the log ends at ${this.#log.end}, and the batch after ${end}`);
+    assert(
+      this.#log.end === end,
+      `the log ends at ${this.#log.end}, and the batch begins after ${end}`,
+    );
   }
 }

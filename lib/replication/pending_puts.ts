@@ -31,20 +31,20 @@ export interface PendingPut {
 /**
  * Two queues: PUTs that wait for their timestamp, and stamped PUTs that wait for their commit.
  *
- * Both are first in, first out, because timestamps, commits and deadlines all rise: no map, no
- * promise and no timer for a request.
+ * Both are first in, first out, because timestamps, commits and deadlines all rise. So a request
+ * needs no map, no promise and no timer.
  */
 export class PendingPuts {
   readonly #host: Pick<Host, "prints">;
-  /** Not stamped: certainly not applied. */
+  /** Not stamped, so certainly not applied. */
   readonly #waiting = new Fifo<PendingPut>();
   /** Invariant: the text of all #waiting, in UTF-16 units. */
   #waitingChars = 0;
-  /** The first ones of #waiting, as many, no longer share memory with the chunk they came in. */
+  /** This many PUTs at the front of #waiting have memory of their own, not that of a chunk. */
   #detached = 0;
   /** Stamped and not committed. Invariant: their timestamps rise. */
   readonly #stamped = new Fifo<PendingPut>();
-  /** The first ones of #stamped, as many, were answered UNKNOWN_OUTCOME at their deadline. */
+  /** This many PUTs at the front of #stamped were answered UNKNOWN_OUTCOME at their deadline. */
   #expired = 0;
 
   /** Empty queues, whose answers are printed by the host. */
@@ -109,7 +109,7 @@ export class PendingPuts {
 
   /**
    * Answers the PUTs whose deadline has come, for the reason given. Stamped ones stay queued: they may
-   * still be committed. The ones that go on waiting may wait long, so they get memory of their own.
+   * still be committed. PUTs that go on waiting may wait long, so they get memory of their own.
    */
   expire(now: number, reason: string): void {
     for (let late = this.#waiting.at(0); late !== undefined; late = this.#waiting.at(0)) {
@@ -139,7 +139,7 @@ export class PendingPuts {
     let text = 0;
     for (let i = 0; i < this.#waiting.length; i++) text += chars(this.#waiting.at(i)!);
     assert(this.#waitingChars === text, `${text} characters wait, not ${this.#waitingChars}`);
-    assert(this.#detached <= this.#waiting.length, "more PUTs are detached than wait");
+    assert(this.#detached <= this.#waiting.length, "more PUTs are detached than are waiting");
     assert(this.#expired <= this.#stamped.length, "more PUTs have expired than are stamped");
     let last = committed;
     for (let i = 0; i < this.#stamped.length; i++) {
@@ -150,7 +150,7 @@ export class PendingPuts {
   }
 }
 
-/** Why a PUT is not committed in time: too few servers have joined, are in sync, or have confirmed. */
+/** Why a PUT is late: too few servers have joined, are in sync, or have acknowledged it. */
 export function whyLate(
   open: boolean,
   { size, serversInSync }: { readonly size: number; readonly serversInSync: number },
@@ -166,7 +166,7 @@ function chars({ put }: PendingPut): number {
   return put!.key.length + put!.value.length;
 }
 
-/** The same request in memory of its own, so that it can be kept without the chunk it came in. */
+/** The same request in memory of its own, so that the chunk that it came in can be freed. */
 function detached(put: Put): Put {
   return put.sharesChunk() ? Mensagem.decode(put.encode().slice(0, -1)) as Put : put;
 }

@@ -1,5 +1,5 @@
 /**
- * The state that the messages of a journal leave a server with.
+ * The state of a server, added up from the messages of its journal.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export class JournalSummary {
   timestamp = 0;
   /** Whether the server led last. Then no other server can have a write that is missing here. */
   led = false;
-  /** The ranges that leaders have skipped. Invariant: they rise. */
+  /** The ranges that leaders have skipped. Invariant: in rising order. */
   gaps: Gap[] = [];
 
   /** An independent copy. */
@@ -65,7 +65,7 @@ export class JournalSummary {
     }
   }
 
-  /** Messages that add up to this summary. `follows` is the JOIN of a follower. */
+  /** Messages that add up to this summary. `follows` is the JOIN to use if this server follows. */
   messages(follows: Join): JournalMessage[] {
     const { cluster, timestamp, led, gaps } = this;
     if (cluster === "") return [];

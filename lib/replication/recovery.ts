@@ -3,13 +3,13 @@
  *
  * ```text
  * waiting ──all followers joined──▶ copying ──the table is here──▶ catching up ──all in sync──▶ open
- *    ▲  └────────none has data, or the own disk has most───────────────▲
+ *    ▲  └──no follower has more data than the own disk─────────────────▲
  *    └────the source has left────────┘
  * ```
  *
- * A leader without memory cannot know whether it is new or restarted. So it waits for all followers,
- * copies the table of the one that is furthest ahead, brings the others up to it, and only then
- * opens. A leader that led before, and has its journal, knows that no other server has more.
+ * A leader without memory cannot know whether it is new or restarted. So it waits for all followers
+ * and copies the table of the one that is furthest ahead. It opens only when the others have caught
+ * up too. A leader that led last, and has its journal, knows that no other server has more.
  *
  * @module
  */
@@ -25,11 +25,12 @@ import type { Gap, RecoveredState } from "./recovered_state.ts";
 import type { Store } from "./store.ts";
 
 /**
- * How far a recovered leader skips ahead on average; from half as far to half as far again.
+ * How far a recovered leader skips ahead, on average. The shortest distance is half of this, the
+ * longest one and a half times this.
  *
- * Half of it must exceed the number of writes that a crashed leader can have stamped without any
- * surviving follower knowing. The distance is random: two leaders that go on from the same
- * timestamp, because one was started with an old disk, must not accept each other's writes.
+ * The shortest one must exceed the number of writes that a crashed leader stamped and no living
+ * follower has. The distance is random because two leaders may go on from the same timestamp, one of
+ * them with an old disk. They must not accept each other's writes.
  */
 export const recoverySkip = 2 ** 32;
 
@@ -64,8 +65,8 @@ export interface RecoveryOptions {
 /**
  * The recovery of a leader.
  *
- * A method that completes the table returns its {@linkcode Origin}, which the leader then begins
- * with.
+ * A method that can complete the table returns the {@linkcode Origin} from which the leader goes on,
+ * `undefined` if the table is not complete yet.
  */
 export class Recovery {
   readonly #options: RecoveryOptions;
@@ -76,11 +77,11 @@ export class Recovery {
   #own: RecoveredState | undefined;
   /** Whether this server led last, so that no other server can have more than its own table. */
   readonly #ledLast: boolean;
-  /** The ranges that this leader and the leaders before it have skipped. */
+  /** The ranges that this leader and earlier ones have skipped. */
   #gaps: readonly Gap[];
   /** Invariant: `undefined` exactly while the phase is "waiting" or "copying". */
   #origin: Origin | undefined;
-  /** Whether the origin is on the disk, if there is a journal. Invariant: not before #origin. */
+  /** Whether the origin is on the disk, or there is no journal. Invariant: only with #origin. */
   #originDurable = false;
 
   /** A recovery that has not begun. */
@@ -153,20 +154,21 @@ export class Recovery {
       return this.#chooseSource();
     }
     const { cluster, timestamp } = source.joined;
-    // Far above anything that the leader before may have given out (G5).
+    // Far above every timestamp that the previous leader may have given (G5).
     return this.#begin({ cluster, table: timestamp, timestamp: this.#skipFrom(timestamp), source });
   }
 
-  /** The origin is on the disk, if there is a journal. */
-  originIsDurable(): void {
+  /** The origin is on the disk now, or there is no journal. */
+  markOriginDurable(): void {
     this.#originDurable = true;
   }
 
   /**
    * Opens if every follower has caught up, and returns whether it just did.
    *
-   * All of them, not just enough: each must hold the new timestamp before it is used, or a second
-   * crash could bring it back. A leader with its own table knows the timestamp without them.
+   * Every follower, not only as many as PUTs need: each must hold the new timestamp before it is
+   * used. Otherwise a leader that crashes again could use it a second time. A leader that led last
+   * has the timestamp on its own disk.
    */
   openIfCaughtUp(serversInSync: number): boolean {
     if (this.#phase !== "catching up" || !this.#originDurable) return false;
@@ -176,8 +178,8 @@ export class Recovery {
   }
 
   /**
-   * Whether a follower needs the whole table in place of its own. An unfinished catch-up from a
-   * leader before this one may have left writes that the recovered table does not have (G6).
+   * Whether a follower needs the whole table in place of its own. An unfinished catch-up from an
+   * earlier leader may have left writes that the recovered table does not have (G6).
    */
   isForked({ timestamp, highest = timestamp }: Join): boolean {
     return highest > timestamp && timestamp < this.#origin!.timestamp;
@@ -191,9 +193,15 @@ export class Recovery {
   checkInvariants(): void {
     const phase = this.#phase;
     const hasTable = phase === "catching up" || phase === "open";
-    assert((phase === "copying") === (this.#source !== undefined), `a source while ${phase}`);
-    assert(hasTable === (this.#origin !== undefined), `an origin, or none, while ${phase}`);
-    assert(!this.#originDurable || hasTable, `the origin is on the disk while ${phase}`);
+    assert(
+      (phase === "copying") === (this.#source !== undefined),
+      `the source does not fit the phase "${phase}"`,
+    );
+    assert(
+      hasTable === (this.#origin !== undefined),
+      `the origin does not fit the phase "${phase}"`,
+    );
+    assert(!this.#originDurable || hasTable, `the origin is durable in the phase "${phase}"`);
     assert(!this.open || this.#originDurable, "open before the origin is on the disk");
     assert(this.#own?.cluster !== "", "the own table has no cluster");
   }
@@ -207,7 +215,7 @@ export class Recovery {
     if (own !== undefined && !(source !== undefined && source.joined.timestamp > own.timestamp)) {
       return this.#beginWithOwn(own);
     }
-    // A table that is complete up to some timestamp can take in one that is complete further.
+    // The source's entries are merged into a complete table. Any other table has to go.
     if (own === undefined || own.highest > own.timestamp) {
       this.#own = undefined;
       store.clear();
@@ -227,7 +235,7 @@ export class Recovery {
   #furthest(): Member | undefined {
     let furthest: Member | undefined;
     for (const member of this.#options.members) {
-      // A cluster id without data counts too: its leader may have given timestamps that got lost.
+      // A cluster id without data counts too: its leader may have given timestamps that were lost.
       if (member.joined.cluster === "") continue;
       if (furthest === undefined || member.joined.timestamp > furthest.joined.timestamp) {
         furthest = member;

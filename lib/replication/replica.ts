@@ -1,5 +1,5 @@
 /**
- * The built-in engine: a server's part in the replication.
+ * The embedded engine: a server's part in the replication.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { Follower } from "./follower.ts";
 import { Leader } from "./leader.ts";
 import type { RecoveredState } from "./recovered_state.ts";
 
-/** What a built-in engine is started with. */
+/** What an embedded engine is started with. */
 export interface ReplicaOptions extends EngineOptions {
   /** "ip:port" of the leader. */
   readonly leader: string;

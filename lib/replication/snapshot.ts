@@ -19,8 +19,8 @@ export const snapshotChunksInFlight = 2;
  *   receiver keeps the newest value, so the order does not matter.
  * - At most {@linkcode snapshotChunksInFlight} chunks are unconfirmed, and a chunk visits a limited
  *   number of keys: a large table costs neither much memory nor a long turn.
- * - A paced snapshot sends a limited number of entries in a tick while the sender is busy, so that
- *   the receiver has time for other work.
+ * - While the sender is busy, a paced snapshot sends a limited number of entries in a tick. So the
+ *   receiver has time for other work.
  */
 export class SnapshotSender {
   readonly #link: Link;
@@ -31,10 +31,10 @@ export class SnapshotSender {
   #left: number;
   /** Invariant: from 0 to snapshotChunksInFlight. */
   #unconfirmed = 0;
-  /** Entries that may leave before the next tick. A chunk that has begun is finished all the same. */
+  /** Entries that may leave before the next tick. A chunk may exceed it: it is never cut short. */
   #allowed: number;
   readonly #paced: boolean;
-  /** Goes out with the first chunk. */
+  /** `true` until the first chunk has gone out, if the entries replace what the receiver holds. */
   #replace: true | undefined;
 
   /**
@@ -60,7 +60,7 @@ export class SnapshotSender {
     this.#sendMore();
   }
 
-  /** Time has passed. `busy` is whether the sender takes PUTs meanwhile. */
+  /** Time has passed. `busy` is whether the sender has stamped PUTs since the last tick. */
   tick(busy: boolean): void {
     if (!this.#paced) return;
     this.#allowed = busy ? this.#tuning.snapshotEntriesPerTick : Infinity;

@@ -15,9 +15,9 @@ export class SyncState {
   #timestamp: number;
   /** The newest write of the table. Invariant: above #timestamp only during a catch-up. */
   #highest: number;
-  /** The first synchronisation is done once every write up to here is applied. */
+  /** The table may be read once every write up to here is applied: the first synchronisation. */
   #readableFrom = Infinity;
-  /** Whether the leader refuses this server: its data may belong to another cluster. */
+  /** Whether the leader has refused this server: its data may belong to another cluster. */
   #excluded = false;
 
   /** The state of a table that was recovered, or of an empty one. */
@@ -27,7 +27,7 @@ export class SyncState {
     this.#highest = highest;
   }
 
-  /** The id of the table's cluster, "" while the table counts for nothing. */
+  /** The id of the table's cluster, "" until a leader says that the table is complete. */
   get cluster(): string {
     return this.#cluster;
   }

@@ -26,8 +26,8 @@ export class TickClock {
   }
 
   /**
-   * Whether this process stood still before the last tick. Then the silence of its peers was its
-   * own: what they sent is not read yet.
+   * Whether this process stood still before the last tick. Then its peers do not count as silent:
+   * what they sent is not read yet.
    */
   get stoodStill(): boolean {
     return this.#stoodStill;

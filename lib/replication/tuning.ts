@@ -30,9 +30,9 @@ export interface Tuning {
   readonly snapshotChunkVisits: number;
   /** Entries of a snapshot that may leave in one tick while PUTs go on. */
   readonly snapshotEntriesPerTick: number;
-  /** PUTs that a leader, or a follower towards its leader, has not answered yet. */
+  /** PUTs without an answer, at a leader or at a follower that forwards them. */
   readonly outstandingPutsMax: number;
-  /** Keys and values of PUTs that wait for servers to come back, in UTF-16 units. */
+  /** Keys and values of the PUTs that wait for their timestamp, in UTF-16 units. */
   readonly waitingCharsMax: number;
   /** The longest key that a client may PUT, in bytes of UTF-8. */
   readonly keyBytesMax: number;
@@ -50,12 +50,12 @@ export const tuningDefault: Tuning = {
   redialFirstMs: 50,
   redialLongestMs: 1_000,
   logBytesMax: 16 * 1024 * 1024,
-  // With an eighth of this PUTs went on at 0.6 of their rate instead of 0.5 during a snapshot, and
-  // a follower with large values never caught up.
+  // With an eighth of this, PUTs kept 0.6 of their rate during a snapshot instead of 0.5. But a
+  // follower with large values never caught up.
   snapshotChunkChars: 256 * 1024,
   snapshotChunkVisits: 8_192,
-  // With a million keys PUTs go on at two thirds of their rate for 6 s. Without this limit they
-  // fall below half of it for 3 s.
+  // With a million keys, PUTs keep two thirds of their rate for 6 s. Without this limit they fall
+  // below half of it for 3 s.
   snapshotEntriesPerTick: 8_192,
   outstandingPutsMax: 65_536,
   waitingCharsMax: 64 * 1024 * 1024,
@@ -69,8 +69,8 @@ export function decideBy(now: number, timeoutMs: number): number {
 }
 
 /**
- * The time at which a follower answers a PUT that it takes now if the leader has not: later than the
- * leader decides.
+ * The time by which a follower answers a PUT that it takes now. It is later than the leader decides,
+ * so that the leader's answer arrives first.
  */
 export function answerBy(now: number, timeoutMs: number): number {
   return now + timeoutMs * 0.97;

@@ -44,7 +44,7 @@ export class WriteLog {
   /** The memory of the next batch, of which #used bytes are taken. */
   #chunk: Chunk = { bytes: new Uint8Array(0), batches: 0 };
   #used = 0;
-  /** The number of bytes that #fits has encoded. */
+  /** The number of bytes that the last #tryEncode has written. */
   #written = 0;
   /** Memory without any batch, to be reused. */
   readonly #spare: Chunk[] = [];
@@ -97,17 +97,17 @@ export class WriteLog {
       const bytes = encoder.encode(frames);
       return { first, last, chunk: { bytes, batches: 1 }, start: 0, end: bytes.length };
     }
-    if (!this.#fits(frames)) {
+    if (!this.#tryEncode(frames)) {
       this.#chunk = this.#spare.pop() ?? { bytes: new Uint8Array(chunkBytes), batches: 0 };
       this.#used = 0;
-      this.#fits(frames); // a UTF-16 unit is at most three bytes of UTF-8
+      this.#tryEncode(frames); // a UTF-16 unit is at most three bytes of UTF-8
     }
     this.#chunk.batches++;
     return { first, last, chunk: this.#chunk, start: this.#used, end: this.#used += this.#written };
   }
 
   /** Encodes a text into the rest of the chunk. Returns `false` if it does not fit. */
-  #fits(frames: string): boolean {
+  #tryEncode(frames: string): boolean {
     const { read, written } = encoder.encodeInto(frames, this.#chunk.bytes.subarray(this.#used));
     this.#written = written;
     return read === frames.length;

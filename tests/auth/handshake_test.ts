@@ -20,7 +20,10 @@ import {
   Proof,
   ProofOk,
 } from "../../lib/mensagem.ts";
-import { anyPort, eventually, FakeServer, Wire } from "../support/helpers.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { anyPort } from "../support/ports.ts";
+import { eventually } from "../support/waiting.ts";
+import { Wire } from "../support/wire_client.ts";
 
 const pure = { permissions: "none" } as const;
 

@@ -11,7 +11,11 @@ import { Secret } from "../../lib/auth/secret.ts";
 import { UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import type { Address } from "../../lib/wire/address.ts";
-import { anyPort, eventually, FakeServer, type Message, TestServer } from "../support/helpers.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { anyPort } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually } from "../support/waiting.ts";
+import type { Message } from "../support/wire_client.ts";
 
 const challenge = { type: "CHALLENGE", nonce: "0".repeat(32), proof: "0".repeat(64) };
 const proofOk = { type: "PROOF_OK" };

@@ -4,16 +4,13 @@ import type { Address } from "../../lib/wire/address.ts";
 import { keyBytesMax, requestTimeoutMs } from "../../lib/limits.ts";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { menu as runMenu } from "../../lib/cli/menu.ts";
-import {
-  deadAddress,
-  FakeServer,
-  FakeTerminal,
-  linesOf,
-  type Message,
-  TestServer,
-  Wire,
-  within,
-} from "../support/helpers.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
+import { linesOf } from "../support/lines.ts";
+import { deadAddress } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { within } from "../support/waiting.ts";
+import { type Message, Wire } from "../support/wire_client.ts";
 
 const menu = "Escolha a função (1 - INIT, 2 - PUT, 3 - GET): ";
 

@@ -9,16 +9,14 @@ import { commandTexts } from "../../lib/cli/texts.ts";
 import type { StatusResult } from "../../lib/client/kv_client.ts";
 import { valueBytesMax } from "../../lib/limits.ts";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
-import {
-  Cluster,
-  deadAddress,
-  FakeServer,
-  FakeTerminal,
-  linesOf,
-  type Message,
-  TestServer,
-  within,
-} from "../support/helpers.ts";
+import { Cluster } from "../support/cluster.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
+import { linesOf } from "../support/lines.ts";
+import { deadAddress } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { within } from "../support/waiting.ts";
+import type { Message } from "../support/wire_client.ts";
 
 /** Runs the client with these arguments. */
 async function run(args: string[], input = "", terminal = new FakeTerminal(input)) {

@@ -2,16 +2,11 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { main } from "../../server.ts";
 import { FakeEtcd } from "../support/fake_etcd.ts";
-import {
-  anyPort,
-  deadAddress,
-  eventually,
-  FakeTerminal,
-  freePorts,
-  linesOf,
-  Wire,
-  within,
-} from "../support/helpers.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
+import { linesOf } from "../support/lines.ts";
+import { anyPort, deadAddress, freePorts } from "../support/ports.ts";
+import { eventually, within } from "../support/waiting.ts";
+import { Wire } from "../support/wire_client.ts";
 
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 const get = { type: "GET", id: 2, key: "cor", timestamp: 0 };

@@ -5,7 +5,10 @@ import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.t
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { abandonedMax, silentServerMs } from "../../lib/client/server_connection.ts";
 import { rightAnswer } from "../support/fake_answers.ts";
-import { deadAddress, eventually, FakeServer, TestServer } from "../support/helpers.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { deadAddress } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually } from "../support/waiting.ts";
 
 for (const timeoutMs of [0, -1, NaN, Infinity, 2 ** 31]) {
   Deno.test(`${timeoutMs} is not accepted as timeoutMs`, async () => {

@@ -9,13 +9,11 @@ import {
 } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { rightAnswer } from "../support/fake_answers.ts";
-import {
-  deadAddress,
-  eventually,
-  FakeServer,
-  type Message,
-  TestServer,
-} from "../support/helpers.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { deadAddress } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually } from "../support/waiting.ts";
+import type { Message } from "../support/wire_client.ts";
 
 type ErrorClass = new (server: string, reason: string) => Error;
 

@@ -13,13 +13,11 @@ import { StaleError, UnavailableError, UnknownOutcomeError } from "../../lib/cli
 import { KvClient, type KvClientOptions } from "../../lib/client/kv_client.ts";
 import { attemptMs } from "../../lib/client/retry.ts";
 import { errorReply, getOk, rightAnswer, tryOther } from "../support/fake_answers.ts";
-import {
-  deadAddress,
-  eventually,
-  FakeServer,
-  type Message,
-  TestServer,
-} from "../support/helpers.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { deadAddress } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually } from "../support/waiting.ts";
+import type { Message } from "../support/wire_client.ts";
 
 /** Draws the first server that is left: a test lists the servers in the order to ask. */
 const inOrder: KvClientOptions = { random: () => 0 };

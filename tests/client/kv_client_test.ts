@@ -19,15 +19,12 @@ import { KvClient } from "../../lib/client/kv_client.ts";
 import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import { MensagemError } from "../../lib/mensagem.ts";
 import { rightAnswer } from "../support/fake_answers.ts";
-import {
-  Cluster,
-  deadAddress,
-  eventually,
-  FakeServer,
-  type Message,
-  TestServer,
-  within,
-} from "../support/helpers.ts";
+import { Cluster } from "../support/cluster.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { deadAddress } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually, within } from "../support/waiting.ts";
+import type { Message } from "../support/wire_client.ts";
 
 // Requests
 

@@ -5,7 +5,10 @@ import { within as deadlinesWithin } from "../../lib/client/deadlines.ts";
 import { UnavailableError } from "../../lib/client/errors.ts";
 import { ServerConnection } from "../../lib/client/server_connection.ts";
 import { type Events, Get, Status } from "../../lib/mensagem.ts";
-import { deadAddress, eventually, FakeServer, type Message, within } from "../support/helpers.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { deadAddress } from "../support/ports.ts";
+import { eventually, within } from "../support/waiting.ts";
+import type { Message } from "../support/wire_client.ts";
 
 const counts = { puts: 0, putOks: 0, gets: 0, refused: 0, replications: 0 };
 

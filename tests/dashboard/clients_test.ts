@@ -4,7 +4,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Clients, dashboardClients } from "../../dashboard/server/clients.ts";
 import type { Item } from "../../dashboard/server/item.ts";
 import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
-import { FakeServer } from "../support/helpers.ts";
+import { FakeServer } from "../support/fake_server.ts";
 
 Deno.test("an answer that does not fit the request is refused", async () => {
   await using server = FakeServer.answering(({ type, id }) =>

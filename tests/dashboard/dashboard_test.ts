@@ -12,14 +12,9 @@ import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { KvServer } from "../../lib/server/kv_server.ts";
 import { dashboardServersMax } from "../../dashboard/main.ts";
 import { observerSilenceMs } from "../../dashboard/server/observer.ts";
-import {
-  anyPort,
-  deadAddress,
-  eventually,
-  FakeTerminal,
-  freePorts,
-  within,
-} from "../support/helpers.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
+import { anyPort, deadAddress, freePorts } from "../support/ports.ts";
+import { eventually, within } from "../support/waiting.ts";
 
 /** Starts a server in this process: a leader, or a follower if `leader` is given. */
 function startServer(listen: Address, leader?: Address, secret?: Secret): KvServer {

@@ -6,7 +6,7 @@ import { clockSkewMsMax, Feed, itemsWaitingMax } from "../../dashboard/server/fe
 import type { Item } from "../../dashboard/server/item.ts";
 import type { State } from "../../dashboard/server/state.ts";
 import { apply, decode, encode } from "../../dashboard/page/state.js";
-import { within } from "../support/helpers.ts";
+import { within } from "../support/waiting.ts";
 
 const [leader, follower] = ["127.0.0.1:10097", "127.0.0.1:10098"] as const;
 const now = 1_000_000;

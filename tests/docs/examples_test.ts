@@ -10,7 +10,7 @@ import libraryText from "../../lib/client/kv_client.ts" with { type: "text" };
 import readmeText from "../../README.md" with { type: "text" };
 import libraryPageText from "../../docs/library.md" with { type: "text" };
 import operationsText from "../../docs/operations.md" with { type: "text" };
-import { Cluster } from "../support/helpers.ts";
+import { Cluster } from "../support/cluster.ts";
 
 const AsyncFunction = (async () => {}).constructor as new (
   ...parameters: string[]

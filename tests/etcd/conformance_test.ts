@@ -3,7 +3,10 @@
 import { EtcdEngine } from "../../lib/etcd/engine.ts";
 import { conformance } from "../support/engine_conformance.ts";
 import { FakeEtcd } from "../support/fake_etcd.ts";
-import { anyPort, Cluster, eventually, TestServer } from "../support/helpers.ts";
+import { Cluster } from "../support/cluster.ts";
+import { anyPort } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually } from "../support/waiting.ts";
 
 conformance({
   name: "embedded",

@@ -7,14 +7,10 @@ import { Metrics } from "../../lib/metrics/metrics.ts";
 import { prometheusText } from "../../lib/metrics/prometheus.ts";
 import type { Tuning } from "../../lib/replication/tuning.ts";
 import { etcdError, FakeEtcd, type Interfere } from "../support/fake_etcd.ts";
-import {
-  anyPort,
-  deadAddress,
-  eventually,
-  type Message,
-  TestServer,
-  Wire,
-} from "../support/helpers.ts";
+import { anyPort, deadAddress } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually } from "../support/waiting.ts";
+import { type Message, Wire } from "../support/wire_client.ts";
 
 /** Short limits, each of them different. */
 const quick: Partial<Tuning> = { silenceMs: 200, putTimeoutMs: 400 };

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Semaphore } from "../../lib/etcd/semaphore.ts";
-import { within } from "../support/helpers.ts";
+import { within } from "../support/waiting.ts";
 
 Deno.test("permits are granted up to the limit, then first come, first served", async () => {
   const semaphore = new Semaphore(2, 10);

@@ -7,7 +7,7 @@ import type { JournalMessage } from "../../lib/replication/journal.ts";
 import { headerLine, recordOf } from "../../lib/journal/record.ts";
 import { Get, Heartbeat, JoinOk, Replication, Snapshot, Sync } from "../../lib/mensagem.ts";
 import { FakeFolder } from "../support/fake_folder.ts";
-import { eventually, within } from "../support/helpers.ts";
+import { eventually, within } from "../support/waiting.ts";
 
 const pure = { permissions: "none" } as const;
 const silent = () => {};

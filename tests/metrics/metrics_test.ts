@@ -9,7 +9,10 @@ import type { ServerPrints } from "../../lib/replication/environment.ts";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { main } from "../../server.ts";
 import { seeded } from "../support/random.ts";
-import { anyPort, eventually, FakeTerminal, freePorts, Wire, within } from "../support/helpers.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
+import { anyPort, freePorts } from "../support/ports.ts";
+import { eventually, within } from "../support/waiting.ts";
+import { Wire } from "../support/wire_client.ts";
 
 const pure = { permissions: "none" } as const;
 const clientName = "10.0.9.1:5001";

@@ -9,7 +9,9 @@ import {
 import { halfFrameMs, stalledWriteMs } from "../../lib/net/stall_detector.ts";
 import type { FrameError } from "../../lib/mensagem.ts";
 import { finishMs, frameBytesMax } from "../../lib/limits.ts";
-import { anyPort, eventually, Wire, within } from "../support/helpers.ts";
+import { anyPort } from "../support/ports.ts";
+import { eventually, within } from "../support/waiting.ts";
+import { Wire } from "../support/wire_client.ts";
 
 /** The two ends of one TCP connection. */
 async function pair(): Promise<{ near: Deno.TcpConn; wire: Wire }> {

@@ -1,6 +1,6 @@
 import { assertRejects } from "@std/assert";
 import { dial } from "../../lib/net/dial.ts";
-import { anyPort, deadAddress } from "../support/helpers.ts";
+import { anyPort, deadAddress } from "../support/ports.ts";
 
 Deno.test("dial throws if no server listens, and if its signal is aborted", async () => {
   const signal = new AbortController().signal;

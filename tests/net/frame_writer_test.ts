@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { FrameWriter, writeBytesMax } from "../../lib/net/frame_writer.ts";
-import { eventually, within } from "../support/helpers.ts";
+import { eventually, within } from "../support/waiting.ts";
 
 const pure = { permissions: "none" } as const;
 

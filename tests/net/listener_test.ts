@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Connection } from "../../lib/net/connection.ts";
 import { Listener } from "../../lib/net/listener.ts";
-import { anyPort, eventually, Wire, within } from "../support/helpers.ts";
+import { anyPort } from "../support/ports.ts";
+import { eventually, within } from "../support/waiting.ts";
+import { Wire } from "../support/wire_client.ts";
 
 type Listen = (options: { hostname: string; port: number }) => Deno.TcpListener;
 

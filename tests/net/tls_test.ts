@@ -23,18 +23,13 @@ import { frameBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { TlsAcceptor } from "../../lib/net/tls.ts";
 import { main as serverMain } from "../../server.ts";
-import {
-  anyPort,
-  eventually,
-  FakeTerminal,
-  linesOf,
-  type Message,
-  patienceMs,
-  TestServer,
-  Wire,
-  within,
-} from "../support/helpers.ts";
 import { FakeEtcd } from "../support/fake_etcd.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
+import { linesOf } from "../support/lines.ts";
+import { anyPort } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually, waitMsMax as patienceMs, within } from "../support/waiting.ts";
+import { type Message, Wire } from "../support/wire_client.ts";
 import {
   ca,
   elsewhere,

@@ -38,10 +38,10 @@ Deno.test(
       cluster.settle();
     };
     for (const key of ["a", "b", "c"]) put(key, "old");
-    cluster.hold(1); // the first follower is cut off, and leaves; the others go on
+    cluster.hold(1); // the first follower is cut off and dropped; the others go on
     cluster.pass(3_000);
     for (const key of ["d", "e"]) put(key, "1");
-    cluster.hold(2); // the second one hears nothing more, and still counts
+    cluster.hold(2); // the second one is cut off too, and still in sync
     put("a", "new"); // the leader has applied it, and no follower has acknowledged it
     assertEquals(cluster.table(0), ["a=new@6", "b=old@2", "c=old@3", "d=1@4", "e=1@5"]);
     cluster.release(1);
@@ -59,7 +59,7 @@ Deno.test(
     assertEquals(cluster.table(2), cluster.table(0));
     assert(
       cluster.table(0).includes("a=old@1"),
-      "what was recovered is what the furthest one held",
+      "the recovered table is that of the furthest follower",
     );
   },
 );
@@ -94,7 +94,7 @@ Deno.test("with --min-in-sync=1 a PUT does not wait for a follower that catches 
 });
 
 Deno.test(
-  "a server with timestamps that were lost with a leader does not get in (G3, G6)",
+  "a server with writes that the recovered table lacks may not join (G3, G6)",
   pure,
   () => {
     const stage = new Stage(leader);
@@ -120,7 +120,7 @@ Deno.test("a write of the leader that cannot be read is not skipped (G2, G6)", p
     `{"type":"REPLICATION","key":"a","value":"${tooLong}","timestamp":1}`,
     Replication.of("b", "2", 2).encode().trim(),
   );
-  assert(!lead.heard().includes("REPLICATION_OK @2"), "it would confirm 1 without having it");
+  assert(!lead.heard().includes("REPLICATION_OK @2"), "it must not acknowledge 1, which it lacks");
 });
 
 Deno.test(
@@ -147,7 +147,7 @@ Deno.test("a follower that its leader refuses stops answering GETs (G5)", pure, 
   assertEquals(someone.heard(), ["TRY_OTHER_SERVER_OR_LATER #1 a @1"]);
 });
 
-Deno.test("a JOIN with a timestamp near the end of the numbers is refused", pure, () => {
+Deno.test("a JOIN with a timestamp near the largest safe integer is refused", pure, () => {
   const stage = new Stage(leader);
   assertEquals(stage.join(follower1, Number.MAX_SAFE_INTEGER).heard(), ["ERROR FORBIDDEN"]);
   assertEquals(stage.join(follower2, 5).heard(), ["JOIN_OK"]);

@@ -9,7 +9,7 @@ import {
 } from "../support/core_fixture.ts";
 import { type Random, seeded } from "../support/random.ts";
 
-/** So small that a follower which missed a write needs a snapshot, with one chunk for each key. */
+/** A log so small that a follower that missed a write needs a snapshot, with a chunk for each key. */
 const snapshots = { logBytesMax: 60, snapshotChunkVisits: 1 };
 
 /** The only answer to a request. */
@@ -32,6 +32,7 @@ function assertSameTables(cluster: Cluster): void {
   const tables = cluster.servers.map((_, index) => cluster.table(index));
   for (const table of tables) assertEquals(table, tables[0]);
 }
+
 Deno.test("the server whose address is the leader's leads, any other one dials", pure, () => {
   const lead = new Stage(leader);
   lead.pass(1_000);
@@ -41,28 +42,36 @@ Deno.test("the server whose address is the leader's leads, any other one dials",
   assertEquals(follower.dials.length, 1);
 });
 
-Deno.test("any server takes a PUT, and then every server answers with it", pure, () => {
-  const cluster = Cluster.open();
-  const clients = [0, 1, 2].map((index) => cluster.client(index));
-  for (const [index, to] of clients.entries()) {
-    const timestamp = put(cluster, to, "a", `${index}`);
-    assertEquals(timestamp, index + 1);
-    for (const from of clients) {
-      const id = from.get("a", timestamp);
-      cluster.settle();
-      assertEquals(answer(from, id), `GET_OK #${id} a=${index} @${timestamp}`);
+Deno.test(
+  "any server takes a PUT, and then every server answers a GET with its value",
+  pure,
+  () => {
+    const cluster = Cluster.open();
+    const clients = [0, 1, 2].map((index) => cluster.client(index));
+    for (const [index, to] of clients.entries()) {
+      const timestamp = put(cluster, to, "a", `${index}`);
+      assertEquals(timestamp, index + 1);
+      for (const from of clients) {
+        const id = from.get("a", timestamp);
+        cluster.settle();
+        assertEquals(answer(from, id), `GET_OK #${id} a=${index} @${timestamp}`);
+      }
     }
-  }
-});
+  },
+);
 
-Deno.test("a client that has seen more than a late follower holds is sent elsewhere", pure, () => {
+Deno.test("a late follower answers TRY_OTHER to a client that has seen more", pure, () => {
   const cluster = Cluster.open();
   const near = cluster.client(0);
   const late = cluster.client(2);
   cluster.hold(2);
   const id = near.put("a", "1");
   cluster.settle();
-  assertEquals(answer(near, id), undefined, "the late one is in sync, so it is waited for");
+  assertEquals(
+    answer(near, id),
+    undefined,
+    "the late follower is in sync, so the PUT waits for it",
+  );
   cluster.pass(3_000);
   assertEquals(answer(near, id), `PUT_OK #${id} a @1`);
   const before = late.get("a", 1);
@@ -130,7 +139,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a leader that lost its memory recovers every acknowledged write, and goes on far above",
+  "a leader that lost its memory recovers every committed write, and goes on far above",
   pure,
   () => {
     const cluster = Cluster.open();
@@ -153,7 +162,7 @@ Deno.test("no timestamp is used twice, however often the leader loses its memory
   let highest = 0;
   for (let life = 0; life < 4; life++) {
     const writer = cluster.client(0);
-    highest = Math.max(highest, put(cluster, writer, "a", `acknowledged ${life}`));
+    highest = Math.max(highest, put(cluster, writer, "a", `committed ${life}`));
     // These are stamped and read, but no follower ever hears of them.
     cluster.hold(1);
     cluster.hold(2);
@@ -173,11 +182,11 @@ Deno.test("no timestamp is used twice, however often the leader loses its memory
     cluster.pass(3_000);
     cluster.start(0);
     cluster.pass(2_000);
-    assertEquals(cluster.table(0), [`a=acknowledged ${life}@${highest}`]);
+    assertEquals(cluster.table(0), [`a=committed ${life}@${highest}`]);
   }
 });
 
-Deno.test("a cluster that wrote nothing skips ahead all the same", pure, () => {
+Deno.test("a leader skips ahead even if the cluster has no committed write", pure, () => {
   const cluster = Cluster.open();
   const writer = cluster.client(0);
   cluster.hold(1);
@@ -276,8 +285,8 @@ interface Schedule {
 }
 
 /**
- * Requests of random clients among crashes, cuts and hangs; in the end all is healed and every process is up.
- * A process dies only if `mayCrash` allows it.
+ * Requests of random clients among crashes, cuts and hangs. In the end every process is up and
+ * connected. A process dies only if `mayCrash` allows it.
  */
 function runSchedule(random: Random, mayCrash: (cluster: Cluster) => boolean): Schedule {
   const tuning = {
@@ -317,7 +326,7 @@ function runSchedule(random: Random, mayCrash: (cluster: Cluster) => boolean): S
 }
 
 Deno.test(
-  "every request has exactly one answer, whatever happens meanwhile",
+  "every request has exactly one answer, in 150 random schedules",
   pure,
   seeded((random) => {
     let answered = 0;
@@ -337,14 +346,14 @@ Deno.test(
   }),
 );
 
-/** The leader alone may not have noticed yet that a follower has lost its memory. */
+/** Whether all are in sync. The leader may not know yet that a follower has lost its memory. */
 function allInSync({ servers }: Cluster): boolean {
   return servers[0]?.engine.inSync.length === 3 &&
     servers.every((server) => server?.engine.readable);
 }
 
 Deno.test(
-  "an acknowledged write stays, a refused one is nowhere, and in the end all tables are the same",
+  "a committed write stays, a refused one is in no table, and all tables end the same",
   pure,
   seeded((random) => {
     for (let round = 0; round < 150; round++) {

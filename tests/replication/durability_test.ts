@@ -1,4 +1,4 @@
-/** The protocol core with a disk: what waits for it, and what a server does with what it finds. */
+/** Leader and follower with a journal: what waits for the disk, and what a restart makes of it. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { groupCharsMax, groupPutsMax } from "../../lib/replication/group_commit.ts";
@@ -103,7 +103,7 @@ function commit({ disk, f1, f2 }: ReturnType<typeof openLeader>, timestamp: numb
 }
 
 Deno.test(
-  "PUTs that come while others are on their way go together, after the first confirmation",
+  "PUTs that come while a group is under way are stamped together at the first acknowledgement",
   pure,
   () => {
     const { stage, disk, f1, f2 } = openLeader();
@@ -156,7 +156,7 @@ Deno.test("a full group does not wait for more PUTs, and their order stays", pur
   }
   const keys = Array.from({ length: groupPutsMax }, (_, i) => `k${i}=`);
   assertEquals(disk.waiting.map((line) => line.split(" ")[1]), keys);
-  // As many again need not even wait for the last confirmation.
+  // The next full group does not wait for the last acknowledgement.
   for (let i = 0; i < groupPutsMax; i++) second.say(new Put(10 + i, `l${i}`, ""));
   disk.sync();
   assertEquals(disk.waiting, []);
@@ -165,7 +165,7 @@ Deno.test("a full group does not wait for more PUTs, and their order stays", pur
   assertEquals(stage.waitsForPuts, false);
 });
 
-Deno.test("a PUT that came before the only server was open is not forgotten", pure, () => {
+Deno.test("a PUT that came before the only server was open is answered", pure, () => {
   const disk = new FakeJournal();
   const stage = new Stage(leader, { clusterSize: 1, minInSync: 1 }, {
     journal: disk,
@@ -179,7 +179,7 @@ Deno.test("a PUT that came before the only server was open is not forgotten", pu
   assertEquals(link.heard(), ["PUT_OK #1 a @1"]);
 });
 
-Deno.test("PUTs of much text do not wait, and go in their order", pure, () => {
+Deno.test("PUTs with much text do not wait, and keep their order", pure, () => {
   const { stage, disk } = openLeader();
   const link = stage.connect(client);
   link.say(new Put(1, "a", "1"));
@@ -194,7 +194,7 @@ Deno.test("PUTs of much text do not wait, and go in their order", pure, () => {
 });
 
 Deno.test(
-  "a PUT that waits for the group before it, and for too long, was certainly not applied",
+  "a PUT that waits too long for the group before it was certainly not applied",
   pure,
   () => {
     const { stage, disk, f1, f2 } = openLeader();
@@ -214,7 +214,12 @@ Deno.test("large PUTs do not pile up behind a group", pure, () => {
   const link = stage.connect(client);
   const value = "x".repeat(1024 * 1024);
   for (let n = 1; n <= 4; n++) link.say(new Put(n, `k${n}`, value));
-  assertEquals(disk.waiting.length, 3); // the second waits, and the others pass it by
+  // k2 waits, but leaves with k3. Then k4 waits.
+  assertEquals(disk.waiting.map((line) => line.split("=")[0]), [
+    "REPLICATION k1",
+    "REPLICATION k2",
+    "REPLICATION k3",
+  ]);
 });
 
 Deno.test("a follower that joins while the disk is at work misses nothing", pure, () => {
@@ -347,7 +352,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a table that was never complete counts for nothing, and is forgotten on the disk too",
+  "a table that was never complete is cleared, on the disk too",
   pure,
   () => {
     const half = [new Join(follower1, "", 0), new Snapshot([["old", "1", 9]], false)];
@@ -406,7 +411,7 @@ Deno.test("two leaders that go on from the same disk do not give the same timest
   }
 });
 
-Deno.test("data of another cluster is neither taken nor wiped", pure, () => {
+Deno.test("data of another cluster is refused, and the leader keeps its own", pure, () => {
   const [stage, disk] = withDisk(
     leader,
     ...leads(),
@@ -428,7 +433,7 @@ const followed = [
 ];
 
 Deno.test(
-  "a server that followed and now leads waits for the others, and keeps the most",
+  "a server that followed and now leads waits for the others, and takes the table furthest ahead",
   pure,
   () => {
     const [ahead, disk] = withDisk(leader, ...followed);
@@ -457,7 +462,7 @@ Deno.test(
   },
 );
 
-Deno.test("a leader that follows for once does not open alone afterwards", pure, () => {
+Deno.test("a leader that has followed since does not open alone", pure, () => {
   const disk = new FakeJournal();
   disk.kept.push(...[...leads(), new Sync("c", 7, 7)].map((message) => message.encode()));
   const { recovered, journal } = disk.reopen();

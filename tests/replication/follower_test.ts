@@ -46,7 +46,7 @@ function reconnect(stage: Stage, lead: FakeLink): FakeLink {
 
 // Joining and applying
 
-Deno.test("a follower dials the leader at once and introduces itself", pure, () => {
+Deno.test("a follower dials the leader at once and sends JOIN", pure, () => {
   const stage = new Stage(follower1);
   stage.jump(0);
   assertEquals(stage.dials, [0]);
@@ -108,7 +108,7 @@ Deno.test("a follower without memory answers GETs once it holds the latest write
 });
 
 Deno.test(
-  "a REPLICATION is applied, printed and confirmed; one confirmation for a chunk",
+  "REPLICATIONs are applied and printed; one acknowledgement covers those that came together",
   pure,
   () => {
     const { stage, lead } = openFollower();
@@ -123,7 +123,7 @@ Deno.test(
     ]);
     assertEquals(stage.table, ["a=3@3", "b=2@2"]);
     lead.say(new Heartbeat());
-    assertEquals(lead.heard(), [], "nothing new, nothing to confirm");
+    assertEquals(lead.heard(), [], "nothing new, nothing to acknowledge");
   },
 );
 
@@ -134,7 +134,7 @@ Deno.test("a follower applies no write over a newer one", pure, () => {
   lead.say(Replication.of("a", "old", 6));
   assertEquals(lead.heard(), ["SNAPSHOT_OK", "REPLICATION_OK @5", "REPLICATION_OK @6"]);
   lead.say(Replication.of("a", "older", 4));
-  assertEquals(lead.heard(), ["REPLICATION_OK @6"], "what is confirmed never falls");
+  assertEquals(lead.heard(), ["REPLICATION_OK @6"], "the acknowledged timestamp never falls");
   assertEquals(stage.table, ["a=new@7"]);
 });
 
@@ -173,10 +173,14 @@ Deno.test(
   },
 );
 
-Deno.test("a follower that is synchronised without data says so when it is back", pure, () => {
-  const { stage, lead } = openFollower();
-  assertEquals(reconnect(stage, lead).heard(), [`JOIN ${follower1} "c1" @0`]);
-});
+Deno.test(
+  "a follower that was synchronised without data joins again with its cluster id",
+  pure,
+  () => {
+    const { stage, lead } = openFollower();
+    assertEquals(reconnect(stage, lead).heard(), [`JOIN ${follower1} "c1" @0`]);
+  },
+);
 
 Deno.test("a follower takes a recovered leader's new timestamp, and keeps it", pure, () => {
   const { stage, lead } = openFollower();
@@ -193,20 +197,24 @@ Deno.test("half of a first snapshot is forgotten when its connection ends", pure
   lead.say(new JoinOk(), new Snapshot([["a", "x", 900], ["b", "x", 901]], false));
   const again = reconnect(stage, lead);
   assertEquals(again.heard(), [`JOIN ${follower1} "" @0`]);
-  // This leader is another cluster's: nothing of the first one may stand over what it has.
+  // This leader is of another cluster: no entry of the first one may hide its entries.
   again.say(new JoinOk(), new Snapshot([["a", "1", 1]], true), new Sync("c2", 1, 1));
   assertEquals(stage.table, ["a=1@1"]);
 });
 
-Deno.test("a confirmation that was due to a lost leader does not go to the next one", pure, () => {
-  const { stage, lead } = openFollower();
-  lead.sayInTurn(Replication.of("a", "1", 1));
-  lead.end();
-  stage.pass(1_000);
-  const again = stage.dialled();
-  stage.engine.flush();
-  assertEquals(again.heard(), [`JOIN ${follower1} "c1" @1`]);
-});
+Deno.test(
+  "an acknowledgement that was due to a lost leader does not go to the next one",
+  pure,
+  () => {
+    const { stage, lead } = openFollower();
+    lead.sayInTurn(Replication.of("a", "1", 1));
+    lead.end();
+    stage.pass(1_000);
+    const again = stage.dialled();
+    stage.engine.flush();
+    assertEquals(again.heard(), [`JOIN ${follower1} "c1" @1`]);
+  },
+);
 
 Deno.test("a follower sends its table to a recovering leader, two chunks at a time", pure, () => {
   const { lead } = openFollower({ snapshotChunkVisits: 1 });
@@ -243,7 +251,7 @@ Deno.test("a table that was half sent is not sent on over the next connection", 
 // Forwarding
 
 Deno.test(
-  "a PUT is passed on with the client's address, and its answer comes back under its id",
+  "a PUT is forwarded with the client's address, and its answer comes back under its id",
   pure,
   () => {
     const { stage, lead, client: someone } = openFollower();
@@ -267,7 +275,7 @@ Deno.test("the leader's error comes back to the client whose PUT it is", pure, (
   assert(lead.open);
 });
 
-Deno.test("an answer to nothing is ignored, and so is a second answer", pure, () => {
+Deno.test("an answer to no request is ignored, and so is a second answer", pure, () => {
   const { lead, client: someone } = openFollower();
   someone.say(new Put(7, "a", "1"));
   lead.say(new PutOk(1, "a", 4), new PutOk(1, "a", 4), new PutOk(99, "a", 4));
@@ -315,7 +323,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a PUT that a living leader leaves unanswered has an unknown outcome in the end",
+  "a PUT that a living leader does not answer in time has an unknown outcome",
   pure,
   () => {
     const { stage, lead, client: someone } = openFollower({ putTimeoutMs: 5_000 });
@@ -331,7 +339,7 @@ Deno.test(
   },
 );
 
-Deno.test("more PUTs under way than there may be are refused", pure, () => {
+Deno.test("PUTs beyond outstandingPutsMax are refused", pure, () => {
   const { lead, client: someone } = openFollower({ outstandingPutsMax: 2 });
   someone.say(new Put(1, "a", "1"), new Put(2, "a", "2"), new Put(3, "a", "3"));
   assertEquals(someone.heard(), ["ERROR #3 OVERLOADED"]);
@@ -379,19 +387,19 @@ Deno.test("a connection that was given up may not write any more", pure, () => {
   const { stage, lead } = openFollower();
   const again = reconnect(stage, lead);
   again.say(new JoinOk(), new Sync("c1", 0, 0));
-  lead.open = true; // as if something of it had been left over
+  lead.open = true; // as if frames of it had not been read yet
   lead.say(Replication.of("a", "x", 99));
   assertEquals(lead.heard(), ["ERROR FORBIDDEN"]);
   assertEquals(stage.table, []);
   lead.end();
   again.say(Replication.of("a", "1", 1));
-  assertEquals(stage.table, ["a=1@1"], "its end is not the end of the new one");
+  assertEquals(stage.table, ["a=1@1"], "the end of the old connection does not end the new one");
 });
 
 // Losing and finding the leader
 
 Deno.test(
-  "a refusal by the leader is the end of the connection, and the follower tries again",
+  "a follower that its leader refuses closes the connection and dials again",
   pure,
   () => {
     const stage = new Stage(follower1);
@@ -406,7 +414,7 @@ Deno.test(
 );
 
 Deno.test(
-  "pauses between dials double up to the longest and start again after a success",
+  "pauses between dials double up to the longest and start again after a JOIN_OK",
   pure,
   () => {
     const stage = new Stage(follower1, { redialFirstMs: 100, redialLongestMs: 800 });
@@ -433,7 +441,7 @@ Deno.test(
   },
 );
 
-Deno.test("a connection without a JOIN_OK is no success", pure, () => {
+Deno.test("a connection without a JOIN_OK does not reset the pauses between dials", pure, () => {
   const stage = new Stage(follower1, { redialFirstMs: 100, redialLongestMs: 800 });
   stage.random = 1;
   stage.jump(0);
@@ -503,7 +511,7 @@ Deno.test(
   },
 );
 
-Deno.test("a follower that stood still does not blame the leader for the silence", pure, () => {
+Deno.test("a follower that stood still does not drop its leader for the silence", pure, () => {
   const { stage, lead } = openFollower({ silenceMs: 2_000 });
   stage.jump(60_000);
   assert(lead.open);

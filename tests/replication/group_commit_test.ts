@@ -6,15 +6,15 @@ import { PendingPuts } from "../../lib/replication/pending_puts.ts";
 const pure = { permissions: "none" } as const;
 const none = (): void => {};
 
-/** A leader of which only the grouping of PUTs is real. */
-class Desk {
+/** A real group commit at a fake leader. */
+class Harness {
   readonly pending = new PendingPuts({
     prints: { put: none, forwarding: none, replication: none, putOk: none, get: none },
   });
   readonly group: GroupCommit;
   /** Whether PUTs are taken and every stamped write is committed. */
   ready = true;
-  /** The ids of the PUTs that were stamped, one list for each time. */
+  /** The ids of the PUTs that had waited, one list for each group. */
   readonly stamped: number[][] = [];
   /** The wait for further PUTs, `undefined` if there is none. */
   wait: (() => void) | undefined;
@@ -63,54 +63,54 @@ class Desk {
     this.group.committing();
     this.pending.commit(this.#timestamp);
     this.ready = true;
-    if (this.pending.waiting > 0) this.group.committed();
+    if (this.pending.waiting > 0) this.group.stampIfComplete();
   }
 }
 
-Deno.test("the first PUT begins a group at once, and its turn belongs to it", pure, () => {
-  const desk = new Desk();
-  assertEquals(desk.put([1, 2, 3]), [1, 2, 3]);
+Deno.test("the first PUT is stamped at once, and so are the PUTs of the same turn", pure, () => {
+  const harness = new Harness();
+  assertEquals(harness.put([1, 2, 3]), [1, 2, 3]);
 });
 
-Deno.test("PUTs that come before the commit wait for it, then go together", pure, () => {
-  const desk = new Desk();
-  desk.put([1]);
-  assertEquals(desk.put([2, 3]), []);
-  desk.stamped.length = 0;
-  desk.commit();
-  desk.wait?.(); // three were unanswered at the commit, and only two of them wait
-  assertEquals(desk.stamped, [[2, 3]]);
+Deno.test("PUTs that come before the commit wait for it, and are stamped together", pure, () => {
+  const harness = new Harness();
+  harness.put([1]);
+  assertEquals(harness.put([2, 3]), []);
+  harness.stamped.length = 0;
+  harness.commit();
+  harness.wait?.(); // three were unanswered at the commit, and only two of them wait
+  assertEquals(harness.stamped, [[2, 3]]);
 });
 
-Deno.test("a group waits until as many PUTs are there as were answered", pure, () => {
-  const desk = new Desk();
-  desk.put([1, 2, 3]);
-  desk.commit();
-  desk.stamped.length = 0;
-  assertEquals([desk.put([4]), desk.put([5]), desk.stamped], [[], [], []]);
-  assertEquals(desk.wait === undefined, false);
-  assertEquals(desk.put([6]), [6]);
-  assertEquals([desk.stamped, desk.wait], [[[4, 5]], undefined]);
+Deno.test("a group waits for as many PUTs as were answered", pure, () => {
+  const harness = new Harness();
+  harness.put([1, 2, 3]);
+  harness.commit();
+  harness.stamped.length = 0;
+  assertEquals([harness.put([4]), harness.put([5]), harness.stamped], [[], [], []]);
+  assertEquals(harness.wait === undefined, false);
+  assertEquals(harness.put([6]), [6]);
+  assertEquals([harness.stamped, harness.wait], [[[4, 5]], undefined]);
 });
 
 Deno.test("the end of the wait stamps only if the group before is committed", pure, () => {
-  const desk = new Desk();
-  desk.put([1, 2]);
-  desk.commit();
-  desk.put([3]);
-  desk.ready = false;
-  desk.stamped.length = 0;
-  desk.wait!();
-  assertEquals(desk.stamped, []);
+  const harness = new Harness();
+  harness.put([1, 2]);
+  harness.commit();
+  harness.put([3]);
+  harness.ready = false;
+  harness.stamped.length = 0;
+  harness.wait!();
+  assertEquals(harness.stamped, []);
 });
 
-Deno.test("a full group, or one with much text, waits for nothing", pure, () => {
-  const desk = new Desk();
-  desk.put(Array.from({ length: groupPutsMax * 2 }, (_, id) => id));
-  desk.commit();
-  for (let id = 1; id < groupPutsMax; id++) assertEquals(desk.put([id]), []);
-  assertEquals(desk.put([groupPutsMax]), [groupPutsMax]);
+Deno.test("a full group, or one with much text, is stamped at once", pure, () => {
+  const harness = new Harness();
+  harness.put(Array.from({ length: groupPutsMax * 2 }, (_, id) => id));
+  harness.commit();
+  for (let id = 1; id < groupPutsMax; id++) assertEquals(harness.put([id]), []);
+  assertEquals(harness.put([groupPutsMax]), [groupPutsMax]);
 
-  assertEquals(desk.put([101], "x".repeat(groupCharsMax)), []);
-  assertEquals(desk.put([102]), [102]);
+  assertEquals(harness.put([101], "x".repeat(groupCharsMax)), []);
+  assertEquals(harness.put([102]), [102]);
 });

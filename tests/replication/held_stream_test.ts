@@ -25,11 +25,11 @@ import {
   Stage,
 } from "../support/core_fixture.ts";
 
-/** An open leader that takes FAULT. Nothing that happened before is left to look at. */
+/** An open leader that takes FAULT. Its events so far are cleared. */
 function faultyLeader(): OpenLeader {
   const open = openLeader();
   open.stage.faults = true;
-  open.stage.watched.length = 0;
+  open.stage.events.length = 0;
   return open;
 }
 
@@ -114,7 +114,7 @@ Deno.test(
   },
 );
 
-Deno.test("both followers may have faults of their own", pure, () => {
+Deno.test("each follower may have a fault of its own", pure, () => {
   const { f1, f2, client } = faultyLeader();
   fault(client, follower1, "pause");
   fault(client, follower2, "pause");
@@ -124,14 +124,14 @@ Deno.test("both followers may have faults of their own", pure, () => {
   assertEquals([f1.heard(), f2.heard()], [[], ["REPLICATION a=1 @1"]]);
 });
 
-Deno.test("a follower that leaves takes its fault with it", pure, () => {
+Deno.test("a fault ends when its follower leaves", pure, () => {
   const { stage, f1, f2, client } = faultyLeader();
   fault(client, follower1, "pause");
   client.say(new Put(1, "a", "1"));
   f2.say(ack(1));
   f1.end();
   assertEquals(client.heard(), ["PUT_OK #1 a @1"]);
-  assertEquals(stage.watched.filter((line) => /pause|resume/.test(line)), [
+  assertEquals(stage.events.filter((line) => /pause|resume/.test(line)), [
     `pause ${follower1}`,
     `resume ${follower1}`,
   ]);
@@ -157,7 +157,7 @@ Deno.test("writes from the log are held too when a follower catches up under a f
   assertEquals(again.heard(), ["REPLICATION a=1 @4"]);
 });
 
-Deno.test("a delay may let through any amount of text in time", pure, () => {
+Deno.test("a delay does not end while the text held at one time is below the limit", pure, () => {
   const { stage, f1, f2, client } = faultyLeader();
   fault(client, follower1, "delay", 100);
   const value = "x".repeat(heldCharsMax / 10);
@@ -167,24 +167,30 @@ Deno.test("a delay may let through any amount of text in time", pure, () => {
   }
   stage.pass(100, f1, f2);
   assertEquals(f1.heard().length, 20);
-  assertEquals(stage.watched.filter((line) => line.startsWith("resume")), []);
+  assertEquals(stage.events.filter((line) => line.startsWith("resume")), []);
 });
 
-Deno.test("a fault that holds too much text ends by itself, and says so", pure, () => {
-  const { stage, f1, client } = faultyLeader();
-  fault(client, follower1, "pause");
-  const value = "x".repeat(1024 * 1024);
-  const fits = Math.floor(heldCharsMax / (value.length + 100));
-  for (let id = 1; id <= fits; id++) client.say(new Put(id, "a", value));
-  assertEquals(f1.heard(), []);
-  client.say(new Put(100, "a", value));
-  assertEquals(f1.heard().length, fits + 1);
-  assertEquals(stage.watched.filter((line) => line.startsWith("resume")), [`resume ${follower1}`]);
-  const report = stage.reports.at(-1)!;
-  assert(report.includes(follower1) && report.includes("too much is held"), report);
-  client.say(new Put(101, "a", "1"));
-  assertEquals(f1.heard(), [`REPLICATION a=1 @${fits + 2}`]);
-});
+Deno.test(
+  "a fault that holds too much text ends by itself, and the leader reports it",
+  pure,
+  () => {
+    const { stage, f1, client } = faultyLeader();
+    fault(client, follower1, "pause");
+    const value = "x".repeat(1024 * 1024);
+    const fits = Math.floor(heldCharsMax / (value.length + 100));
+    for (let id = 1; id <= fits; id++) client.say(new Put(id, "a", value));
+    assertEquals(f1.heard(), []);
+    client.say(new Put(100, "a", value));
+    assertEquals(f1.heard().length, fits + 1);
+    assertEquals(stage.events.filter((line) => line.startsWith("resume")), [
+      `resume ${follower1}`,
+    ]);
+    const report = stage.reports.at(-1)!;
+    assert(report.includes(follower1) && report.includes("too much is held"), report);
+    client.say(new Put(101, "a", "1"));
+    assertEquals(f1.heard(), [`REPLICATION a=1 @${fits + 2}`]);
+  },
+);
 
 Deno.test("FAULT without --allow-faults, or to a follower, is forbidden", pure, () => {
   const { f1, client } = openLeader();
@@ -197,7 +203,7 @@ Deno.test("FAULT without --allow-faults, or to a follower, is forbidden", pure, 
   assertEquals(fault(follower.connect("10.0.9.1:1"), follower2, "pause"), ["ERROR #9 FORBIDDEN"]);
 });
 
-Deno.test("FAULT is for clients that have proved the password", pure, async () => {
+Deno.test("only a client that has proved the password may send FAULT", pure, async () => {
   const { stage, f1, client } = faultyLeader();
   stage.secrets = { client: await Secret.from("password") };
   const stranger = stage.connect("10.0.9.2:5002");
@@ -231,7 +237,7 @@ Deno.test("the listener is told of a write and of each acknowledgement", pure, (
   f1.say(ack(1));
   f1.say(ack(1));
   f2.say(ack(1));
-  assertEquals(stage.watched, [
+  assertEquals(stage.events, [
     "written a=1 @1 after 0 ms",
     `${follower1} has @1`,
     `${follower2} has @1`,
@@ -247,7 +253,7 @@ Deno.test("the listener is told how long a PUT waited before it was written", pu
   const f2 = stage.join(follower2);
   f1.say(ack(0));
   f2.say(ack(0));
-  assertEquals(stage.watched.filter((line) => line.startsWith("written")), [
+  assertEquals(stage.events.filter((line) => line.startsWith("written")), [
     "written a=1 @1 after 300 ms",
   ]);
 });
@@ -258,7 +264,7 @@ Deno.test(
   () => {
     const { stage, f1 } = openLeader();
     f1.end();
-    assertEquals(stage.watched.filter((line) => line.startsWith("joined")), [
+    assertEquals(stage.events.filter((line) => line.startsWith("joined")), [
       `joined [${follower1}], in sync []`,
       `joined [${follower1},${follower2}], in sync []`,
       `joined [${follower1},${follower2}], in sync []`,
@@ -273,9 +279,9 @@ Deno.test("the listener of a recovering leader is told of the new table", pure, 
   const stage = new Stage(leader);
   const f1 = stage.join(follower1, 7);
   stage.join(follower2);
-  assertEquals(stage.watched.filter((line) => line === "table"), []);
+  assertEquals(stage.events.filter((line) => line === "table"), []);
   f1.say(new Snapshot([["a", "1", 7]], true));
-  assertEquals(stage.watched.filter((line) => line === "table"), ["table"]);
+  assertEquals(stage.events.filter((line) => line === "table"), ["table"]);
 });
 
 Deno.test("the listener of a follower is told when its table was brought up to date", pure, () => {
@@ -283,12 +289,12 @@ Deno.test("the listener of a follower is told when its table was brought up to d
   stage.pass(50);
   const link = stage.dialled();
   link.say(new JoinOk(), new Snapshot([["a", "1", 7]], true));
-  assertEquals(stage.watched, []);
+  assertEquals(stage.events, []);
   link.say(new Sync("c", 7, 7), Replication.of("b", "2", 8));
-  assertEquals(stage.watched, ["table"]);
+  assertEquals(stage.events, ["table"]);
 });
 
-Deno.test("a new listener is told the members and the faults", pure, () => {
+Deno.test("a new listener is told of the members and the faults", pure, () => {
   const { stage, client } = faultyLeader();
   fault(client, follower1, "pause");
   fault(client, follower2, "delay", 250);

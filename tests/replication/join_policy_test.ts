@@ -30,13 +30,13 @@ function refuses(reason: string, join: Join, of: JoinContext): void {
   assertStringIncludes(whyJoinRefused(join, of) ?? "accepted", reason);
 }
 
-Deno.test("a new server may join, and one with data that the leader knows", pure, () => {
+Deno.test("a new server may join, and so may one with data that the leader knows", pure, () => {
   accepts(new Join(server, "", 0), context);
   for (const timestamp of [1, 5, 900, 1_000]) accepts(new Join(server, "c", timestamp), context);
-  accepts(new Join(server, "c", 4, 700), context); // it can be replaced as a whole
+  accepts(new Join(server, "c", 4, 700), context); // its whole table can be replaced
 });
 
-Deno.test("a server is refused for its address or for want of room", pure, () => {
+Deno.test("a server is refused for its address, or if the cluster is full", pure, () => {
   const join = new Join(server, "c", 1_000);
   refuses("joined already", join, { ...context, repeated: true });
   refuses("is the leader itself", new Join(self, "c", 1_000), context);

@@ -36,7 +36,7 @@ function chunk(last: boolean, ...entries: SnapshotEntry[]): Snapshot {
   return new Snapshot(entries, last);
 }
 
-/** A connection of the follower that had left, with the timestamp it left at. */
+/** A follower that had left joins again, with the timestamp that it had reached. */
 function back(stage: Stage, server: string, timestamp: number): FakeLink {
   return stage.join(server, timestamp, "new1");
 }
@@ -44,7 +44,7 @@ function back(stage: Stage, server: string, timestamp: number): FakeLink {
 // Opening
 
 Deno.test(
-  "a new leader opens once all followers have joined and confirmed, not before",
+  "a new leader opens once all followers have joined and acknowledged, not before",
   pure,
   () => {
     const stage = new Stage(leader);
@@ -140,7 +140,7 @@ Deno.test(
 // Writing
 
 Deno.test(
-  "PUT_OK goes out when all in-sync followers have confirmed, not after the first",
+  "PUT_OK goes out when all in-sync followers have acknowledged, not after the first",
   pure,
   () => {
     const { stage, f1, f2, client: someone } = openLeader();
@@ -153,7 +153,7 @@ Deno.test(
   },
 );
 
-Deno.test("one confirmation stands for all writes before it", pure, () => {
+Deno.test("one acknowledgement covers all writes before it", pure, () => {
   const { f1, f2, client: someone } = openLeader();
   for (const id of [1, 2, 3, 4]) someone.say(new Put(id, "a", `${id}`));
   f1.say(ack(4));
@@ -188,7 +188,7 @@ Deno.test(
   },
 );
 
-Deno.test("a client cannot pass for another one", pure, () => {
+Deno.test("the leader prints a client's real address, whatever its PUT says", pure, () => {
   const { stage, f1, f2, client: someone } = openLeader();
   someone.say(new Put(1, "a", "1", "10.9.9.9:9"));
   f1.say(ack(1));
@@ -219,7 +219,7 @@ Deno.test("a client that is gone does not stop the PUTs of others", pure, () => 
   assertEquals(stage.table, ["a=1@1", "b=2@2"]);
 });
 
-Deno.test("more PUTs than may be outstanding are refused and change nothing", pure, () => {
+Deno.test("PUTs beyond outstandingPutsMax are refused and change nothing", pure, () => {
   const { stage, f1, f2, client: someone } = openLeader({ outstandingPutsMax: 2 });
   someone.say(new Put(1, "a", "1"), new Put(2, "b", "2"), new Put(3, "c", "3"));
   assertEquals(someone.heard(), ["ERROR #3 OVERLOADED"]);
@@ -230,16 +230,20 @@ Deno.test("more PUTs than may be outstanding are refused and change nothing", pu
   assertEquals(stage.table, ["a=1@1", "b=2@2", "d=4@3"]);
 });
 
-Deno.test("more text than may wait for followers is refused", pure, () => {
-  const stage = new Stage(leader, { waitingCharsMax: 10 });
-  const someone = stage.connect(client);
-  someone.say(new Put(1, "a", "12345678"), new Put(2, "b", "9"), new Put(3, "c", "x"));
-  assertEquals(someone.heard(), ["ERROR #3 OVERLOADED"]);
-  stage.pass(5_000);
-  assertEquals(someone.heard(), ["ERROR #1 UNAVAILABLE", "ERROR #2 UNAVAILABLE"]);
-  someone.say(new Put(4, "d", "12345678"));
-  assertEquals(someone.heard(), [], "there is room again");
-});
+Deno.test(
+  "PUTs are refused while those that wait have more text than waitingCharsMax",
+  pure,
+  () => {
+    const stage = new Stage(leader, { waitingCharsMax: 10 });
+    const someone = stage.connect(client);
+    someone.say(new Put(1, "a", "12345678"), new Put(2, "b", "9"), new Put(3, "c", "x"));
+    assertEquals(someone.heard(), ["ERROR #3 OVERLOADED"]);
+    stage.pass(5_000);
+    assertEquals(someone.heard(), ["ERROR #1 UNAVAILABLE", "ERROR #2 UNAVAILABLE"]);
+    someone.say(new Put(4, "d", "12345678"));
+    assertEquals(someone.heard(), [], "there is room again");
+  },
+);
 
 // Followers that leave
 
@@ -248,7 +252,7 @@ Deno.test("PUTs go on without a follower whose connection has ended", pure, () =
   someone.say(new Put(1, "a", "1"));
   f1.say(ack(1));
   f2.end();
-  assertEquals(someone.heard(), ["PUT_OK #1 a @1"], "what only it had not confirmed");
+  assertEquals(someone.heard(), ["PUT_OK #1 a @1"], "only f2 had not acknowledged it");
   someone.say(new Put(2, "a", "2"));
   assertEquals(someone.heard(), []);
   f1.say(ack(2));
@@ -294,7 +298,7 @@ Deno.test("an acknowledgement of a follower that was given up does not count", p
   assertEquals(someone.heard(), ["PUT_OK #1 a @1"]);
 });
 
-Deno.test("a leader that stood still blames no follower for the silence", pure, () => {
+Deno.test("a leader that stood still drops no follower for the silence", pure, () => {
   const { stage, f1, f2 } = openLeader({ silenceMs: 2_000 });
   stage.pass(500);
   stage.jump(60_000);
@@ -358,7 +362,7 @@ Deno.test("a PUT that waits is applied when a follower is in sync again", pure, 
 });
 
 Deno.test(
-  "a PUT that is applied but not confirmed in time has an unknown outcome, and one answer",
+  "a PUT that is applied but not committed in time has an unknown outcome, and one answer",
   pure,
   () => {
     const { stage, f1, f2, client: someone } = openLeader();
@@ -382,7 +386,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a follower that is alive but does not confirm makes outcomes unknown, each one once",
+  "a PUT that a living follower does not acknowledge has an unknown outcome, and one answer",
   pure,
   () => {
     const { stage, f1, f2, client: someone } = openLeader();
@@ -409,7 +413,7 @@ Deno.test("all PUTs whose time has run out are answered at once", pure, () => {
   assertEquals(someone.heard().length, 100);
 });
 
-Deno.test("confirmations of fewer servers than min-in-sync acknowledge nothing", pure, () => {
+Deno.test("with fewer servers in sync than min-in-sync no write is committed", pure, () => {
   const { stage, f1, f2, client: someone } = openLeader({ minInSync: 3 });
   someone.say(new Put(1, "a", "1"));
   f1.say(ack(1));
@@ -453,7 +457,7 @@ Deno.test("a follower that comes back gets the writes it missed from the log", p
   assertEquals(again.heard(), ["REPLICATION k6=6 @6"]);
 });
 
-Deno.test("a follower is not waited for until it holds every acknowledged write", pure, () => {
+Deno.test("a follower is not waited for until it holds every committed write", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(2);
   f2.end();
   someone.say(new Put(3, "a", "3"));
@@ -464,38 +468,42 @@ Deno.test("a follower is not waited for until it holds every acknowledged write"
   again.say(ack(2));
   someone.say(new Put(4, "a", "4"));
   f1.say(ack(4));
-  assertEquals(someone.heard(), ["PUT_OK #4 a @4"], "it lacks 3, so the PUT does not wait for it");
+  assertEquals(someone.heard(), ["PUT_OK #4 a @4"], "f2 lacks 3, so the PUT does not wait for it");
   again.say(ack(4));
   someone.say(new Put(5, "a", "5"));
   f1.say(ack(5));
-  assertEquals(someone.heard(), [], "it has everything, so it counts");
+  assertEquals(someone.heard(), [], "f2 has everything, so it counts");
   again.say(ack(5));
   assertEquals(someone.heard(), ["PUT_OK #5 a @5"]);
 });
 
-Deno.test("a follower that lacks an acknowledged write does not make up the minimum", pure, () => {
-  const { stage, f1, f2, client: someone } = openLeaderWith(2);
-  f2.end();
-  someone.say(new Put(3, "a", "3"));
-  f1.say(ack(3));
-  someone.heard();
-  const again = back(stage, follower2, 2);
-  f1.end();
-  someone.say(new Put(4, "a", "4"));
-  again.heard();
-  again.say(ack(2));
-  assertEquals(again.heard(), [], "4 is not applied");
-  again.say(ack(3));
-  assertEquals(again.heard(), ["REPLICATION a=4 @4"]);
-});
+Deno.test(
+  "a follower that lacks a committed write does not count towards min-in-sync",
+  pure,
+  () => {
+    const { stage, f1, f2, client: someone } = openLeaderWith(2);
+    f2.end();
+    someone.say(new Put(3, "a", "3"));
+    f1.say(ack(3));
+    someone.heard();
+    const again = back(stage, follower2, 2);
+    f1.end();
+    someone.say(new Put(4, "a", "4"));
+    again.heard();
+    again.say(ack(2));
+    assertEquals(again.heard(), [], "4 is not applied");
+    again.say(ack(3));
+    assertEquals(again.heard(), ["REPLICATION a=4 @4"]);
+  },
+);
 
-Deno.test("confirmations of an earlier connection do not count for the new one", pure, () => {
+Deno.test("acknowledgements of an earlier connection do not count for the new one", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(1);
   someone.say(new Put(2, "a", "2"));
   f1.say(ack(2));
   f2.end();
   assertEquals(someone.heard(), ["PUT_OK #2 a @2"]);
-  // It is back without memory: what it confirmed in its former life it does not hold.
+  // f2 is back without memory: it no longer holds what its last process acknowledged.
   const fresh = stage.join(follower2);
   f1.end();
   someone.say(new Put(3, "a", "3"));
@@ -569,7 +577,7 @@ Deno.test("a snapshot has at most two chunks under way that are not confirmed", 
   assertEquals(fresh.heard(), [`SYNC "new1" @5`]);
 });
 
-Deno.test("a snapshot leaves in steps of a tick as long as PUTs go on, and no longer", pure, () => {
+Deno.test("a snapshot is paced by ticks while PUTs go on, and not once they stop", pure, () => {
   const tuning = { ...tinyLog, ...tinyChunks, snapshotEntriesPerTick: 2 };
   const { stage, f1, f2, client: someone } = openLeaderWith(9, tuning);
   f2.end();
@@ -586,7 +594,7 @@ Deno.test("a snapshot leaves in steps of a tick as long as PUTs go on, and no lo
   assertEquals(fresh.heard(), ["SNAPSHOT k7=7@7", "SNAPSHOT k8=8@8"]);
 });
 
-Deno.test("a follower that confirms a chunk it was not sent is dropped", pure, () => {
+Deno.test("a follower that confirms a chunk that it was not sent is dropped", pure, () => {
   const tuning = { ...tinyLog, ...tinyChunks, snapshotEntriesPerTick: 2 };
   const { stage, f2 } = openLeaderWith(9, tuning);
   f2.end();
@@ -635,7 +643,7 @@ Deno.test(
   },
 );
 
-Deno.test("a follower in the middle of a snapshot counts for nothing", pure, () => {
+Deno.test("a follower in the middle of a snapshot does not count towards min-in-sync", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(3, { ...tinyLog, ...tinyChunks });
   f2.end();
   const fresh = stage.join(follower2);
@@ -649,7 +657,7 @@ Deno.test("a follower in the middle of a snapshot counts for nothing", pure, () 
 // A leader without memory
 
 Deno.test(
-  "a recovering leader copies the table of the follower that is furthest, not the first",
+  "a recovering leader copies the table of the follower that is furthest ahead",
   pure,
   () => {
     const stage = new Stage(leader, tinyChunks);
@@ -689,7 +697,7 @@ Deno.test("a recovering leader waits for all followers before it chooses one", p
   assertEquals(f1.heard(), ["JOIN_OK"]);
 });
 
-Deno.test("a leader skips ahead also if the cluster that it finds has no data", pure, () => {
+Deno.test("a recovering leader skips ahead even if the cluster has no data", pure, () => {
   const stage = new Stage(leader);
   const f1 = stage.join(follower1, 0, "old");
   const f2 = stage.join(follower2);
@@ -702,7 +710,7 @@ Deno.test("a leader skips ahead also if the cluster that it finds has no data", 
 });
 
 Deno.test(
-  "the leader starts the copy again if its source leaves, and keeps nothing of it",
+  "if the source leaves, the leader drops what it copied and copies again",
   pure,
   () => {
     const stage = new Stage(leader);
@@ -713,7 +721,7 @@ Deno.test(
     stage.pass(5_000, f1);
     assertEquals(f1.heard(), ["JOIN_OK"], "it waits for the other to come back");
 
-    // It lost its memory: what was copied of it must not stand over what the first one has.
+    // f2 has lost its memory: entries copied from it must not hide those of f1.
     const fresh = stage.join(follower2);
     assertEquals(f1.heard(), ["SNAPSHOT_REQUEST"]);
     f1.say(chunk(true, ["a", "1", 5]));
@@ -792,7 +800,7 @@ Deno.test(
 
 // Servers that may not join
 
-Deno.test("the leader refuses a server that must not join, and says why by closing", pure, () => {
+Deno.test("a server that must not join gets FORBIDDEN, and its connection is closed", pure, () => {
   const own = openLeaderWith(2);
   const cases: [string, Join][] = [
     ["the leader's own address", new Join(leader, "", 0)],
@@ -875,7 +883,7 @@ Deno.test("a connection that joins twice is closed, and its follower leaves with
   f1.say(ack(1));
   assertEquals(someone.heard(), ["PUT_OK #1 a @1"]);
   f1.say(new Join(follower2, "new1", 0));
-  assert(!f1.open, "nor may it join a second time under another name");
+  assert(!f1.open, "a second JOIN under another name is refused too");
 });
 
 Deno.test("a new leader refuses data that belongs to no cluster", pure, () => {

@@ -5,7 +5,7 @@ import { Ledger } from "../../lib/replication/ledger.ts";
 const pure = { permissions: "none" } as const;
 
 Deno.test(
-  "without a journal an action runs at once, with one when the disk has what came before it",
+  "an action waits for the messages before it to be on the disk, and runs at once without a journal",
   pure,
   () => {
     const ran: string[] = [];

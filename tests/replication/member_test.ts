@@ -43,7 +43,7 @@ Deno.test("a member's snapshot ends with the timestamp at which it began", pure,
   assertEquals(member.owesSnapshotOk, false);
 });
 
-Deno.test("a fault holds what is replicated, not heartbeats, and its end sends it", pure, () => {
+Deno.test("a fault holds REPLICATIONs, not heartbeats, and its end sends them", pure, () => {
   const { member, sent } = joined();
   member.hold(Infinity, 0, () => {});
   member.replicate("1\n");
@@ -56,15 +56,19 @@ Deno.test("members: every ready follower counts, whether in sync or not", pure, 
   const members = new Members();
   const [a, b] = [joined("10.0.0.2:2").member, joined("10.0.0.3:3").member];
   for (const member of [a, b]) members.add(member);
-  assertEquals(members.acknowledged(9), 9);
+  assertEquals(members.acknowledgedByAll(9), 9);
   a.goLive("c", 0, 4, []);
   b.goLive("c", 0, 4, []);
   a.acknowledge(4);
-  assertEquals(members.acknowledged(9), 4);
+  assertEquals(members.acknowledgedByAll(9), 4);
   b.acknowledge(6);
   members.putInSync(b);
-  assertEquals([members.acknowledged(9), members.serversInSync], [4, 2]);
-  assertEquals([members.remove(a), members.remove(a), members.acknowledged(9)], [true, false, 6]);
+  assertEquals([members.acknowledgedByAll(9), members.serversInSync], [4, 2]);
+  assertEquals([members.remove(a), members.remove(a), members.acknowledgedByAll(9)], [
+    true,
+    false,
+    6,
+  ]);
   members.checkInvariants(9, 6);
 });
 

@@ -23,7 +23,7 @@ function member(live: boolean): { member: Member; sent: string[] } {
 const frame = (timestamp: number, value = "v"): string =>
   Replication.of("k", value, timestamp).encode();
 
-Deno.test("the writes of a turn leave in one text, to live members alone", pure, () => {
+Deno.test("the writes of a turn leave in one text, only to live members", pure, () => {
   const [live, late] = [member(true), member(false)];
   const outbox = new Outbox([live.member, late.member], 1_000);
   for (const timestamp of [1, 2]) outbox.add(Replication.of("k", "v", timestamp));

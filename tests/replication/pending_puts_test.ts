@@ -7,7 +7,7 @@ import { type Random, seeded } from "../support/random.ts";
 const pure = { permissions: "none" } as const;
 
 /** Pending PUTs, and everything that they answered and printed, in order. */
-class Desk {
+class Harness {
   readonly events: string[] = [];
   readonly puts = new PendingPuts({ prints: this.#prints() });
 
@@ -57,70 +57,70 @@ Deno.test(
   "commit prints and answers all PUTs up to its timestamp, in order, and no other",
   pure,
   () => {
-    const desk = new Desk();
-    for (const id of [1, 2, 3]) desk.puts.stamped(desk.pending(id, 100, id * 10));
-    desk.puts.commit(9);
-    assertEquals(desk.look(), []);
-    desk.puts.commit(20);
-    assertEquals(desk.look(), [...ok(1, 10), ...ok(2, 20)]);
-    desk.puts.commit(20);
-    assertEquals(desk.look(), []);
-    desk.puts.commit(99);
-    assertEquals(desk.look(), ok(3, 30));
-    assertStrictEquals(desk.puts.length, 0);
+    const harness = new Harness();
+    for (const id of [1, 2, 3]) harness.puts.stamped(harness.pending(id, 100, id * 10));
+    harness.puts.commit(9);
+    assertEquals(harness.look(), []);
+    harness.puts.commit(20);
+    assertEquals(harness.look(), [...ok(1, 10), ...ok(2, 20)]);
+    harness.puts.commit(20);
+    assertEquals(harness.look(), []);
+    harness.puts.commit(99);
+    assertEquals(harness.look(), ok(3, 30));
+    assertStrictEquals(harness.puts.length, 0);
   },
 );
 
 Deno.test("a PUT that waits is not answered by a commit", pure, () => {
-  const desk = new Desk();
-  desk.puts.wait(desk.pending(1, 100));
-  desk.puts.commit(99);
-  assertEquals(desk.look(), []);
-  assertStrictEquals(desk.puts.length, 1);
+  const harness = new Harness();
+  harness.puts.wait(harness.pending(1, 100));
+  harness.puts.commit(99);
+  assertEquals(harness.look(), []);
+  assertStrictEquals(harness.puts.length, 1);
 });
 
-Deno.test("PUTs that wait come back in their order, and their text is counted", pure, () => {
-  const desk = new Desk();
-  const first = desk.pending(1, 100, 0, "€€");
-  const second = desk.pending(2, 100, 0, "k");
-  desk.puts.wait(first);
-  desk.puts.wait(second);
-  assertStrictEquals(desk.puts.waitingChars, "€€value of 1kvalue of 2".length);
-  assertStrictEquals(desk.puts.nextWaiting(), first);
-  assertStrictEquals(desk.puts.waitingChars, "kvalue of 2".length);
-  assertStrictEquals(desk.puts.nextWaiting(), second);
-  assertStrictEquals(desk.puts.waitingChars, 0);
-  assertStrictEquals(desk.puts.nextWaiting(), undefined);
+Deno.test("waiting PUTs are taken in their order, and their text is counted", pure, () => {
+  const harness = new Harness();
+  const first = harness.pending(1, 100, 0, "€€");
+  const second = harness.pending(2, 100, 0, "k");
+  harness.puts.wait(first);
+  harness.puts.wait(second);
+  assertStrictEquals(harness.puts.waitingChars, "€€value of 1kvalue of 2".length);
+  assertStrictEquals(harness.puts.nextWaiting(), first);
+  assertStrictEquals(harness.puts.waitingChars, "kvalue of 2".length);
+  assertStrictEquals(harness.puts.nextWaiting(), second);
+  assertStrictEquals(harness.puts.waitingChars, 0);
+  assertStrictEquals(harness.puts.nextWaiting(), undefined);
 });
 
 Deno.test(
   "a PUT that waited until its deadline is answered UNAVAILABLE, once",
   pure,
   () => {
-    const desk = new Desk();
-    for (const id of [1, 2, 3]) desk.puts.wait(desk.pending(id, id * 10));
-    desk.puts.expire(9, "why");
-    assertEquals(desk.look(), []);
-    desk.puts.expire(20, "why");
-    assertEquals(desk.look(), [notApplied(1), notApplied(2)]);
-    desk.puts.expire(20, "why");
-    assertEquals(desk.look(), []);
-    assertStrictEquals(desk.puts.waitingChars, "kvalue of 3".length);
-    assertStrictEquals(desk.puts.nextWaiting()?.id, 3);
+    const harness = new Harness();
+    for (const id of [1, 2, 3]) harness.puts.wait(harness.pending(id, id * 10));
+    harness.puts.expire(9, "why");
+    assertEquals(harness.look(), []);
+    harness.puts.expire(20, "why");
+    assertEquals(harness.look(), [notApplied(1), notApplied(2)]);
+    harness.puts.expire(20, "why");
+    assertEquals(harness.look(), []);
+    assertStrictEquals(harness.puts.waitingChars, "kvalue of 3".length);
+    assertStrictEquals(harness.puts.nextWaiting()?.id, 3);
   },
 );
 
 Deno.test("a PUT that goes on waiting gets memory of its own, and keeps its place", pure, () => {
-  const desk = new Desk();
+  const harness = new Harness();
   const put = Mensagem.decode(new Put(1, "k", "v").encode().slice(0, -1)) as Put;
-  const waiting = [1, 2, 3].map((id) => ({ ...desk.pending(id, 9), put }));
-  for (const pending of waiting.slice(0, 2)) desk.puts.wait(pending);
-  desk.puts.expire(0, "why");
-  assertStrictEquals(desk.puts.nextWaiting(), waiting[0]);
-  desk.puts.wait(waiting[2]!);
+  const waiting = [1, 2, 3].map((id) => ({ ...harness.pending(id, 9), put }));
+  for (const pending of waiting.slice(0, 2)) harness.puts.wait(pending);
+  harness.puts.expire(0, "why");
+  assertStrictEquals(harness.puts.nextWaiting(), waiting[0]);
+  harness.puts.wait(waiting[2]!);
   const own = () => waiting.map((pending) => pending.put !== put);
   assertEquals(own(), [true, true, false]);
-  desk.puts.expire(0, "why");
+  harness.puts.expire(0, "why");
   assertEquals(own(), [true, true, true]);
   assertEquals(waiting.map((pending) => pending.put.encode()), Array(3).fill(put.encode()));
 });
@@ -129,31 +129,31 @@ Deno.test(
   "a stamped PUT is answered UNKNOWN_OUTCOME at its deadline, and never PUT_OK",
   pure,
   () => {
-    const desk = new Desk();
-    for (const id of [1, 2, 3]) desk.puts.stamped(desk.pending(id, id * 10, id));
-    desk.puts.expire(9, "why");
-    assertEquals(desk.look(), []);
-    desk.puts.expire(10, "why");
-    assertEquals(desk.look(), [unknown(1)]);
-    desk.puts.expire(25, "why");
-    assertEquals(desk.look(), [unknown(2)]);
-    desk.puts.commit(3);
-    assertEquals(desk.look(), ok(3, 3));
+    const harness = new Harness();
+    for (const id of [1, 2, 3]) harness.puts.stamped(harness.pending(id, id * 10, id));
+    harness.puts.expire(9, "why");
+    assertEquals(harness.look(), []);
+    harness.puts.expire(10, "why");
+    assertEquals(harness.look(), [unknown(1)]);
+    harness.puts.expire(25, "why");
+    assertEquals(harness.look(), [unknown(2)]);
+    harness.puts.commit(3);
+    assertEquals(harness.look(), ok(3, 3));
   },
 );
 
 Deno.test("a PUT that expired keeps its place until it is committed", pure, () => {
-  const desk = new Desk();
-  desk.puts.stamped(desk.pending(1, 10, 1));
-  desk.puts.expire(10, "why");
-  assertStrictEquals(desk.puts.length, 1);
-  desk.puts.commit(1);
-  assertStrictEquals(desk.puts.length, 0);
-  desk.look();
-  // Nothing of it is left that could swallow a later answer.
-  desk.puts.stamped(desk.pending(2, 20, 2));
-  desk.puts.commit(2);
-  assertEquals(desk.look(), ok(2, 2));
+  const harness = new Harness();
+  harness.puts.stamped(harness.pending(1, 10, 1));
+  harness.puts.expire(10, "why");
+  assertStrictEquals(harness.puts.length, 1);
+  harness.puts.commit(1);
+  assertStrictEquals(harness.puts.length, 0);
+  harness.look();
+  // The expired PUT must not take away the answer of a later one.
+  harness.puts.stamped(harness.pending(2, 20, 2));
+  harness.puts.commit(2);
+  assertEquals(harness.look(), ok(2, 2));
 });
 
 Deno.test(
@@ -167,11 +167,11 @@ Deno.test(
 /** The dumb second version: a list of all PUTs with their states, searched from end to end. */
 interface Listed {
   readonly pending: PendingPut;
-  state: "waiting" | "applied" | "expired" | "done";
+  state: "waiting" | "stamped" | "expired" | "done";
 }
 
 function compare(random: Random, operations: number): void {
-  const desk = new Desk();
+  const harness = new Harness();
   const list: Listed[] = [];
   const answers = new Map<number, number>();
   let now = 0;
@@ -180,31 +180,31 @@ function compare(random: Random, operations: number): void {
     const expected: string[] = [];
     const dice = random.next();
     if (dice < 0.45) {
-      // New PUTs wait as long as others do.
+      // A new PUT waits if another one does.
       const waits = list.some(({ state }) => state === "waiting") || random.chance(0.3);
-      const pending = desk.pending(n, now + 20, waits ? 0 : ++timestamp);
-      if (waits) desk.puts.wait(pending);
-      else desk.puts.stamped(pending);
-      list.push({ pending, state: waits ? "waiting" : "applied" });
+      const pending = harness.pending(n, now + 20, waits ? 0 : ++timestamp);
+      if (waits) harness.puts.wait(pending);
+      else harness.puts.stamped(pending);
+      list.push({ pending, state: waits ? "waiting" : "stamped" });
     } else if (dice < 0.6) {
       const next = list.find(({ state }) => state === "waiting");
-      assertStrictEquals(desk.puts.nextWaiting(), next?.pending);
+      assertStrictEquals(harness.puts.nextWaiting(), next?.pending);
       if (next !== undefined) {
         next.pending.timestamp = ++timestamp;
-        next.state = "applied";
-        desk.puts.stamped(next.pending);
+        next.state = "stamped";
+        harness.puts.stamped(next.pending);
       }
     } else if (dice < 0.8) {
       const upTo = random.between(0, timestamp);
       for (const listed of list) {
         const { state, pending } = listed;
-        if (state !== "applied" && state !== "expired" || pending.timestamp > upTo) {
+        if (state !== "stamped" && state !== "expired" || pending.timestamp > upTo) {
           continue;
         }
-        if (state === "applied") expected.push(...ok(pending.id, pending.timestamp));
+        if (state === "stamped") expected.push(...ok(pending.id, pending.timestamp));
         listed.state = "done";
       }
-      desk.puts.commit(upTo);
+      harness.puts.commit(upTo);
     } else {
       now += random.below(8);
       const late = list.filter(({ pending }) => pending.deadline <= now);
@@ -212,23 +212,23 @@ function compare(random: Random, operations: number): void {
         expected.push(notApplied(listed.pending.id));
         listed.state = "done";
       }
-      for (const listed of late.filter(({ state }) => state === "applied")) {
+      for (const listed of late.filter(({ state }) => state === "stamped")) {
         expected.push(unknown(listed.pending.id));
         listed.state = "expired";
       }
-      desk.puts.expire(now, "why");
+      harness.puts.expire(now, "why");
     }
-    const happened = desk.look();
+    const happened = harness.look();
     assertEquals(happened, expected);
     for (const event of happened.filter((event) => event.startsWith("to "))) {
       const { id } = Mensagem.decode(event.slice(event.indexOf("{"))) as PutOk | ErrorReply;
       answers.set(id!, (answers.get(id!) ?? 0) + 1);
     }
     const open = list.filter(({ state }) => state !== "done");
-    assertStrictEquals(desk.puts.length, open.length);
+    assertStrictEquals(harness.puts.length, open.length);
   }
-  desk.puts.commit(timestamp);
-  desk.puts.expire(Infinity, "why");
-  assertStrictEquals(desk.puts.length, 0);
+  harness.puts.commit(timestamp);
+  harness.puts.expire(Infinity, "why");
+  assertStrictEquals(harness.puts.length, 0);
   assertEquals([...answers.values()].filter((count) => count !== 1), []);
 }

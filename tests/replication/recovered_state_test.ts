@@ -27,7 +27,7 @@ Deno.test("a recovered state is what the messages of a journal add up to", () =>
 });
 
 Deno.test(
-  "the messages of a summary add up to the same summary, also before the messages it came from",
+  "the messages of a summary add up to it, even if messages that it already has come again",
   pure,
   () => {
     const random = new Random(givenSeed(Deno.args) ?? 1);

@@ -7,8 +7,8 @@ import { RecoveredState } from "../../lib/replication/recovered_state.ts";
 import { Recovery, recoverySkip } from "../../lib/replication/recovery.ts";
 import { brief, pure } from "../support/core_fixture.ts";
 
-/** A leader of a cluster of three of which only the recovery is real. */
-class Desk {
+/** A real recovery at a fake leader, in a cluster of three. */
+class Harness {
   readonly members = new Members();
   readonly recovery: Recovery;
   /** The frames that followers were sent, as "server: line". */
@@ -40,27 +40,27 @@ class Desk {
 }
 
 Deno.test("new followers make a new cluster, which opens once all are in sync", pure, () => {
-  const desk = new Desk();
-  const { recovery } = desk;
+  const harness = new Harness();
+  const { recovery } = harness;
   assertEquals(recovery.begin(), undefined);
-  desk.join("10.0.0.2:2", "", 0);
+  harness.join("10.0.0.2:2", "", 0);
   assertEquals(recovery.joined(), undefined);
-  desk.join("10.0.0.3:3", "", 0);
+  harness.join("10.0.0.3:3", "", 0);
   const origin = { cluster: "new", table: 0, timestamp: 0, source: undefined };
   assertEquals(recovery.joined(), origin);
   assertEquals([recovery.openIfCaughtUp(3), recovery.open], [false, false]);
-  recovery.originIsDurable();
+  recovery.markOriginDurable();
   assertEquals([recovery.openIfCaughtUp(2), recovery.openIfCaughtUp(3)], [false, true]);
   recovery.checkInvariants();
 });
 
 Deno.test("the table of the furthest follower is copied, and timestamps skip ahead", pure, () => {
-  const desk = new Desk();
-  const { recovery } = desk;
-  desk.join("10.0.0.2:2", "c", 5);
-  const source = desk.join("10.0.0.3:3", "c", 8);
+  const harness = new Harness();
+  const { recovery } = harness;
+  harness.join("10.0.0.2:2", "c", 5);
+  const source = harness.join("10.0.0.3:3", "c", 8);
   assertEquals(recovery.joined(), undefined);
-  assertEquals(desk.sent.splice(0), ["10.0.0.3:3: SNAPSHOT_REQUEST"]);
+  assertEquals(harness.sent.splice(0), ["10.0.0.3:3: SNAPSHOT_REQUEST"]);
   assertEquals([recovery.copiesFrom(source), recovery.cluster], [true, ""]);
   const origin = recovery.copy(source, new Snapshot([["a", "1", 8]], true));
   assertEquals(origin, { cluster: "c", table: 8, timestamp: 8 + recoverySkip, source });
@@ -69,19 +69,19 @@ Deno.test("the table of the furthest follower is copied, and timestamps skip ahe
 });
 
 Deno.test("a copy begins again once its source has left", pure, () => {
-  const desk = new Desk();
-  const { recovery, members } = desk;
-  const first = desk.join("10.0.0.2:2", "c", 8);
-  desk.join("10.0.0.3:3", "c", 5);
+  const harness = new Harness();
+  const { recovery, members } = harness;
+  const first = harness.join("10.0.0.2:2", "c", 8);
+  harness.join("10.0.0.3:3", "c", 5);
   recovery.joined();
   members.remove(first);
   recovery.left(first);
   recovery.checkInvariants();
   assertEquals(recovery.copiesFrom(first), false);
-  desk.join("10.0.0.2:2", "", 0);
-  desk.sent.length = 0;
+  harness.join("10.0.0.2:2", "", 0);
+  harness.sent.length = 0;
   recovery.joined();
-  assertEquals(desk.sent, ["10.0.0.3:3: SNAPSHOT_REQUEST"]);
+  assertEquals(harness.sent, ["10.0.0.3:3: SNAPSHOT_REQUEST"]);
 });
 
 Deno.test(
@@ -90,10 +90,10 @@ Deno.test(
   () => {
     const recovered = new RecoveredState();
     for (const message of [new JoinOk(), new Sync("c", 7, 7)]) recovered.add(message);
-    const { recovery } = new Desk(recovered);
+    const { recovery } = new Harness(recovered);
     const origin = { cluster: "c", table: 7, timestamp: 7 + recoverySkip, source: undefined };
     assertEquals(recovery.begin(), origin);
-    recovery.originIsDurable();
+    recovery.markOriginDurable();
     assertEquals(recovery.openIfCaughtUp(1), true);
   },
 );
@@ -101,7 +101,7 @@ Deno.test(
 Deno.test("a follower with writes of an unfinished catch-up needs the whole table", pure, () => {
   const recovered = new RecoveredState();
   for (const message of [new JoinOk(), new Sync("c", 7, 7)]) recovered.add(message);
-  const { recovery } = new Desk(recovered);
+  const { recovery } = new Harness(recovered);
   recovery.begin();
   assertEquals(recovery.isForked(new Join("10.0.0.2:2", "c", 6)), false);
   assertEquals(recovery.isForked(new Join("10.0.0.2:2", "c", 6, 9)), true);

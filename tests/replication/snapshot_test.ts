@@ -11,7 +11,7 @@ import { type Random, seeded } from "../support/random.ts";
 const { snapshotChunkChars, snapshotChunkVisits } = tuningDefault;
 const pure = { permissions: "none" } as const;
 
-/** Takes the frames of a snapshot; none of them is confirmed before it is taken. */
+/** Receives the frames of a snapshot. The test confirms a chunk after it has taken it. */
 class Receiver implements Link {
   readonly peer = "127.0.0.1:1";
   betweenServers = true;
@@ -69,7 +69,7 @@ Deno.test("only entries newer than the base are sent", pure, () => {
 });
 
 Deno.test(
-  "of a large table every entry is sent once, and only the last chunk is the last",
+  "every entry of a large table is sent once, and only the last chunk says that it is the last",
   pure,
   () => {
     const store = storeOf(50, "x".repeat(snapshotChunkChars / 4));
@@ -95,7 +95,7 @@ Deno.test("no chunk visits more keys than the limit, even if it sends none", pur
   assertEquals(chunks.map(({ last }) => last), [false, false, true]);
 });
 
-Deno.test("a limited number of chunks is under way until one is confirmed", pure, () => {
+Deno.test("only a limited number of chunks is under way", pure, () => {
   const receiver = new Receiver();
   const sender = new SnapshotSender(receiver, storeOf(5, "x".repeat(snapshotChunkChars)), 0);
   assertStrictEquals(receiver.frames.length, snapshotChunksInFlight);
@@ -109,7 +109,7 @@ Deno.test("a limited number of chunks is under way until one is confirmed", pure
   assertStrictEquals(receiver.frames.length, 5);
 });
 
-Deno.test("an entry goes with the value that it has when its turn comes", pure, () => {
+Deno.test("an entry is sent with the value that it has when its turn comes", pure, () => {
   const store = storeOf(4, "x".repeat(snapshotChunkChars));
   let timestamp = 10;
   const between = () => {
@@ -122,25 +122,29 @@ Deno.test("an entry goes with the value that it has when its turn comes", pure, 
   assertEquals(sent, ["k4", "at 11", 11]);
 });
 
-Deno.test("keys that are written while it goes on are not part of it, and it ends", pure, () => {
-  const store = storeOf(5, "x".repeat(snapshotChunkChars));
-  let n = 100;
-  const between = () => {
-    store.put(`new ${n}`, "v", n);
-    n++;
-  };
-  const chunks = receiveAll(store, 0, { between });
-  assertEquals(
-    chunks.flatMap(({ entries }) => entries.map(([key]) => key)),
-    ["k1", "k2", "k3", "k4", "k5"],
-  );
-});
+Deno.test(
+  "keys that are first written during a snapshot are not part of it, so it ends",
+  pure,
+  () => {
+    const store = storeOf(5, "x".repeat(snapshotChunkChars));
+    let n = 100;
+    const between = () => {
+      store.put(`new ${n}`, "v", n);
+      n++;
+    };
+    const chunks = receiveAll(store, 0, { between });
+    assertEquals(
+      chunks.flatMap(({ entries }) => entries.map(([key]) => key)),
+      ["k1", "k2", "k3", "k4", "k5"],
+    );
+  },
+);
 
 for (const char of ["\0", "€", "😀"]) {
   Deno.test(`the largest chunk fits into a frame, all of it ${JSON.stringify(char)}`, pure, () => {
     const bytes = new TextEncoder().encode(char).length;
     const store = new Store();
-    // One short of full, and then the largest entry there is.
+    // One character short of full, and then the largest entry.
     const room = snapshotChunkChars - "k".length - 24 - 1;
     store.put("k", "a".repeat(room % char.length) + char.repeat(room / char.length), 2 ** 53 - 2);
     const largestKey = char.repeat(keyBytesMax / bytes);
@@ -154,14 +158,14 @@ for (const char of ["\0", "€", "😀"]) {
 }
 
 Deno.test(
-  "a snapshot and the writes made meanwhile give the same table, in 1,000 random histories",
+  "a snapshot and the writes made meanwhile add up to the same table, in 1,000 random histories",
   pure,
   seeded((random) => {
     for (let round = 0; round < 1_000; round++) copyWhileWriting(random);
   }),
 );
 
-/** Snapshot and live writes go their own ways: what is newer stays, so their order does not matter. */
+/** The snapshot may arrive before or after the live writes: the newest value of a key stays. */
 function copyWhileWriting(random: Random): void {
   const tuning = {
     ...tuningDefault,

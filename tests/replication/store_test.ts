@@ -81,7 +81,7 @@ Deno.test("a value that is empty text is not an absent key", pure, () => {
   assertEquals(read(store, "k", 0), { fresh: true, value: "", timestamp: 1 });
 });
 
-Deno.test("an older write never replaces a newer one, and says so", pure, () => {
+Deno.test("an older write does not replace a newer one, and put returns false", pure, () => {
   const store = new Store();
   assertStrictEquals(store.put("k", "new", 7), true);
   assertStrictEquals(store.put("k", "old", 6), false);
@@ -120,7 +120,7 @@ Deno.test("a key with a meaning in JavaScript is absent until it is written", pu
   }
 });
 
-Deno.test("odd keys are ordinary keys, each of its own", pure, () => {
+Deno.test("odd keys are ordinary keys, and each is different", pure, () => {
   const store = new Store();
   oddKeys.forEach((key, index) => store.put(key, `value ${index}`, index + 1));
   assertStrictEquals(store.size, oddKeys.length);
@@ -139,7 +139,7 @@ Deno.test("a walk over the table meets each key once, with the value of that mom
     met.push(`${key} ${value}`);
     if (key !== "k2") continue;
     store.put("k1", "after", 11); // behind the walk
-    store.put("k4", "after", 14); // before it
+    store.put("k4", "after", 14); // ahead of the walk
   }
   assertEquals(met, ["k1 before", "k2 before", "k3 before", "k4 after"]);
 });

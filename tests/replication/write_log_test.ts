@@ -22,7 +22,7 @@ Deno.test("the log gives the writes after a timestamp, oldest first", pure, () =
   assertEquals([...log.after(99)], []);
 });
 
-Deno.test("of writes that left together it gives only those after the timestamp", pure, () => {
+Deno.test("the log cuts a batch that has older writes too", pure, () => {
   const log = new WriteLog(0, 100);
   log.append(1, 3, "w1\nw2\nw3\n");
   log.append(4, 5, "w4\nw5\n");
@@ -33,7 +33,7 @@ Deno.test("of writes that left together it gives only those after the timestamp"
   assertEquals([...log.after(5)], []);
 });
 
-Deno.test("the log forgets the oldest writes first, and no more than it must", pure, () => {
+Deno.test("the log drops the oldest writes first, and no more than it must", pure, () => {
   const log = new WriteLog(0, 6);
   for (const timestamp of [1, 2, 3]) log.append(timestamp, timestamp, "x\n");
   assertStrictEquals(log.reaches(0), true); // exactly full
@@ -43,16 +43,20 @@ Deno.test("the log forgets the oldest writes first, and no more than it must", p
   assertEquals([...log.after(1)], ["x\n", "x\n", "\n"]);
 });
 
-Deno.test("writes larger than the whole log leave an empty log that says so", pure, () => {
-  const log = new WriteLog(0, 6);
-  log.append(1, 1, "\n");
-  log.append(2, 3, "xxx\nxxx\n");
-  assertStrictEquals(log.reaches(2), false);
-  assertStrictEquals(log.reaches(3), true);
-  assertEquals([...log.after(3)], []);
-  log.append(4, 4, "y\n");
-  assertEquals([...log.after(3)], ["y\n"]);
-});
+Deno.test(
+  "writes larger than the whole log leave it empty, and it does not reach them",
+  pure,
+  () => {
+    const log = new WriteLog(0, 6);
+    log.append(1, 1, "\n");
+    log.append(2, 3, "xxx\nxxx\n");
+    assertStrictEquals(log.reaches(2), false);
+    assertStrictEquals(log.reaches(3), true);
+    assertEquals([...log.after(3)], []);
+    log.append(4, 4, "y\n");
+    assertEquals([...log.after(3)], ["y\n"]);
+  },
+);
 
 Deno.test(
   "the log has every write after a timestamp that it reaches; over 20,000 random appends",
@@ -63,14 +67,14 @@ Deno.test(
 );
 
 Deno.test(
-  "the same with texts that fill the log's memory many times over, and some that are larger",
+  "the same with texts that fill the log's memory many times, and texts larger than that",
   pure,
   seeded((random) => {
     compare(random, 200, 2_000_000, 60_000, 20);
   }),
 );
 
-/** The dumb second version keeps everything, and cuts it to size, batch by batch, when it is asked. */
+/** The dumb second version keeps everything, and drops the oldest batches only when it is asked. */
 function compare(
   random: Random,
   appends: number,

@@ -11,7 +11,10 @@ import type { Address } from "../../lib/wire/address.ts";
 import { StaleError, UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient, type PutResult } from "../../lib/client/kv_client.ts";
 import { recoverySkip } from "../../lib/replication/recovery.ts";
-import { Cluster, eventually, type Message, type TestServer, Wire } from "../support/helpers.ts";
+import { Cluster } from "../support/cluster.ts";
+import type { TestServer } from "../support/test_server.ts";
+import { eventually } from "../support/waiting.ts";
+import { type Message, Wire } from "../support/wire_client.ts";
 
 /** A client of one server. */
 function clientOf({ address }: TestServer): KvClient {

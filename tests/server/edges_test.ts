@@ -2,17 +2,13 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { KvClient } from "../../lib/client/kv_client.ts";
-import {
-  anyPort,
-  Cluster,
-  eventually,
-  FakeServer,
-  openWithTwo,
-  TestServer,
-  Wire,
-  within,
-} from "../support/helpers.ts";
-
+import { Cluster } from "../support/cluster.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { anyPort } from "../support/ports.ts";
+import { openWithTwo } from "../support/scripted_follower.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually, within } from "../support/waiting.ts";
+import { Wire } from "../support/wire_client.ts";
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 
 Deno.test("an ERROR from a client does not keep its connection open", async () => {

@@ -4,14 +4,11 @@ import { frameBytesMax, lingerMs, valueBytesMax } from "../../lib/limits.ts";
 import { refusedMax } from "../../lib/server/admission.ts";
 import { tuningDefault } from "../../lib/replication/tuning.ts";
 import { seeded } from "../support/random.ts";
-import {
-  anyPort,
-  Cluster,
-  eventually,
-  type Message,
-  TestServer,
-  Wire,
-} from "../support/helpers.ts";
+import { Cluster } from "../support/cluster.ts";
+import { anyPort } from "../support/ports.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually } from "../support/waiting.ts";
+import { type Message, Wire } from "../support/wire_client.ts";
 
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 const get = { type: "GET", id: 2, key: "cor", timestamp: 0 };

@@ -10,19 +10,13 @@ import { Secret } from "../../lib/auth/secret.ts";
 import { requestTimeoutMs } from "../../lib/limits.ts";
 import { shutdownMs } from "../../lib/server/kv_server.ts";
 import { tuningDefault } from "../../lib/replication/tuning.ts";
-import {
-  anyPort,
-  Cluster,
-  deadAddress,
-  eventually,
-  FakeServer,
-  joinAsFollower,
-  openWithTwo,
-  patienceMs,
-  TestServer,
-  Wire,
-  within,
-} from "../support/helpers.ts";
+import { Cluster } from "../support/cluster.ts";
+import { FakeServer } from "../support/fake_server.ts";
+import { anyPort, deadAddress } from "../support/ports.ts";
+import { joinAsFollower, openWithTwo } from "../support/scripted_follower.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually, waitMsMax as patienceMs, within } from "../support/waiting.ts";
+import { Wire } from "../support/wire_client.ts";
 
 const put = { type: "PUT", id: 7, key: "cor", value: "azul" };
 const putOk = { type: "PUT_OK", id: 7, key: "cor", timestamp: 1 };

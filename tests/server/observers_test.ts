@@ -16,16 +16,12 @@ import { eventTextCharsMax } from "../../lib/limits.ts";
 import { type Events, Mensagem, Observe } from "../../lib/mensagem.ts";
 import type { ServerPrints } from "../../lib/replication/environment.ts";
 import { Store } from "../../lib/replication/store.ts";
-import {
-  anyPort,
-  Cluster,
-  eventually,
-  type Message,
-  openWithTwo,
-  patienceMs,
-  TestServer,
-  Wire,
-} from "../support/helpers.ts";
+import { Cluster } from "../support/cluster.ts";
+import { anyPort } from "../support/ports.ts";
+import { openWithTwo } from "../support/scripted_follower.ts";
+import { TestServer } from "../support/test_server.ts";
+import { eventually, waitMsMax as patienceMs } from "../support/waiting.ts";
+import { type Message, Wire } from "../support/wire_client.ts";
 
 const pure = { permissions: "none" } as const;
 const self = "10.0.0.1:10097";

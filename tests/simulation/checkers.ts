@@ -7,15 +7,15 @@
 
 import type { Store } from "../../lib/replication/store.ts";
 
-/** An event that a client sees, or an observer of a server. */
+/** Something that a client or a server was seen to do. */
 export type Observation =
   /** A client sends a request. `value` is that of a PUT. */
   | { kind: "asked"; op: number; client: string; key: string; value: string | undefined }
   /** A client got PUT_OK. */
   | { kind: "put"; op: number; client: string; key: string; timestamp: number }
   /**
-   * A client got GET_OK. `startFloor` is the highest timestamp that was acknowledged for the key
-   * when the process that answered began.
+   * A client got GET_OK. `startFloor` is the highest timestamp that was committed for the key when
+   * the process that answered began.
    */
   | {
     kind: "got";
@@ -27,8 +27,8 @@ export type Observation =
     startFloor: number;
   }
   /**
-   * A server's table holds something new. `life` is the number of its process; `counts` is false
-   * before it was first told that its table is complete: until then it may throw everything away.
+   * A server's table has a new entry. `life` is the number of its process. `counts` is whether it was
+   * told that its table is complete: before that it may still clear the table.
    */
   | {
     kind: "held";
@@ -39,28 +39,25 @@ export type Observation =
     value: string;
     timestamp: number;
   }
-  /** The timestamps of the living servers that the leader counts as in sync. */
+  /** The tables of the living servers that the leader counts as in sync. */
   | { kind: "inspected"; inSync: readonly Table[] }
   /**
-   * The leader sends a PUT_OK. `copies` are the timestamps that the servers hold for the key which
-   * the leader counts as in sync, and which are alive.
+   * The leader has committed a write and sends PUT_OK. `inSync` is the number of servers that it
+   * counts as in sync. `copies` has the timestamps of the key at the living ones of them.
    */
-  | { kind: "acknowledged"; key: string; timestamp: number; inSync: number; copies: number[] }
+  | { kind: "committed"; key: string; timestamp: number; inSync: number; copies: number[] }
   /**
-   * A request reached a server, and the server answered it. Times in milliseconds of the server's
-   * own life.
+   * A server answered a request that had reached it. Times do not count while its process stands
+   * still.
    */
   | { kind: "answered"; op: number; afterMs: number }
-  /**
-   * A request that reached a server which is alive, over a connection that is open, has no answer
-   * yet.
-   */
+  /** A request has no answer yet. Its server is alive and its connection open. */
   | { kind: "unanswered"; op: number; forMs: number }
-  /** While one server is cut off for long, a client's PUT to another had all the time it needs. */
+  /** A PUT to one server has had enough time, while another server is cut off. */
   | { kind: "managed"; succeeded: boolean }
   /**
-   * The end: all is healed and quiet. What each server holds, whether it answers, what the last
-   * requests got.
+   * The end: no fault is left, and nothing is under way. `lastPuts` and `lastGets` are the numbers of
+   * clients whose last PUT or GET succeeded.
    */
   | { kind: "ended"; tables: Table[]; lastPuts: number; lastGets: number; clients: number };
 
@@ -85,16 +82,16 @@ export interface Limits {
 export function makeCheckers(limits: Limits): Record<string, Checker> {
   return {
     "reads never go back (G4)": monotonicReads(),
-    "in-sync servers hold what is acknowledged (G2)": heldByAll(limits.minInSync),
+    "in-sync servers hold every committed write (G2)": heldByAll(limits.minInSync),
     "servers never go back (G1)": monotonicServers(),
-    "a restarted server shows nothing from before its start": freshStarts(),
+    "a restarted server shows no value older than its start": freshStarts(),
     "one value for each key and timestamp (G5)": oneValue(),
     "timestamps rise over all keys (G1)": risingTimestamps(),
     "no invented values": noInventions(),
-    "acknowledged writes survive (G3)": survival(),
+    "committed writes survive (G3)": survival(),
     "all servers end with the same table (G6)": convergence(),
-    "every request is answered in time, once (G7)": answers(limits.answerMs),
-    "something gets done": progress(),
+    "every request is answered in time, and once (G7)": answers(limits.answerMs),
+    "PUTs and GETs succeed again once faults end": progress(),
   };
 }
 
@@ -115,26 +112,26 @@ function monotonicReads(): Checker {
 }
 
 function heldByAll(minInSync: number): Checker {
-  const acknowledged = new Map<string, number>();
+  const committed = new Map<string, number>();
   return (o) => {
     if (o.kind === "inspected") {
       for (const { server, store } of o.inSync) {
-        for (const [key, timestamp] of acknowledged) {
+        for (const [key, timestamp] of committed) {
           const held = store.get(key)?.timestamp ?? 0;
           if (held >= timestamp) continue;
-          return `${key} at ${timestamp} is acknowledged, and ${server}, in sync, holds ${held}`;
+          return `${key} at ${timestamp} is committed, and ${server}, in sync, holds ${held}`;
         }
       }
     }
-    if (o.kind !== "acknowledged") return undefined;
-    acknowledged.set(o.key, o.timestamp);
+    if (o.kind !== "committed") return undefined;
+    committed.set(o.key, o.timestamp);
     if (o.inSync < minInSync) {
-      return `${o.key} at ${o.timestamp} was acknowledged with ${o.inSync} servers in sync`;
+      return `${o.key} at ${o.timestamp} was committed with ${o.inSync} servers in sync`;
     }
     const late = o.copies.find((timestamp) => timestamp < o.timestamp);
     return late === undefined
       ? undefined
-      : `${o.key} at ${o.timestamp} was acknowledged while a server in sync held ${late}`;
+      : `${o.key} at ${o.timestamp} was committed while a server in sync held ${late}`;
   };
 }
 
@@ -155,7 +152,7 @@ function monotonicServers(): Checker {
 function freshStarts(): Checker {
   return (o) =>
     o.kind === "got" && o.timestamp < o.startFloor
-      ? `${o.client} read ${o.key} at ${o.timestamp} from a server that started after ${o.startFloor}`
+      ? `${o.client} read ${o.key} at ${o.timestamp} from a server that started after ${o.startFloor} was committed`
       : undefined;
 }
 
@@ -176,7 +173,7 @@ function oneValue(): Checker {
   };
 }
 
-/** A timestamp belongs to one key, and acknowledgements come in the order of the timestamps. */
+/** A timestamp belongs to one key, and writes are committed in the order of their timestamps. */
 function risingTimestamps(): Checker {
   const keys = new Map<number, string>();
   let highest = 0;
@@ -186,8 +183,8 @@ function risingTimestamps(): Checker {
       if (key === undefined) keys.set(o.timestamp, o.key);
       else if (key !== o.key) return `timestamp ${o.timestamp} belongs to ${key} and to ${o.key}`;
     }
-    if (o.kind !== "acknowledged") return undefined;
-    if (o.timestamp <= highest) return `${o.timestamp} was acknowledged after ${highest}`;
+    if (o.kind !== "committed") return undefined;
+    if (o.timestamp <= highest) return `${o.timestamp} was committed after ${highest}`;
     highest = o.timestamp;
     return undefined;
   };
@@ -206,17 +203,17 @@ function noInventions(): Checker {
 }
 
 function survival(): Checker {
-  const acknowledged = new Map<string, number>();
+  const committed = new Map<string, number>();
   return (o) => {
     if (o.kind === "put") {
-      acknowledged.set(o.key, Math.max(o.timestamp, acknowledged.get(o.key) ?? 0));
+      committed.set(o.key, Math.max(o.timestamp, committed.get(o.key) ?? 0));
     }
     if (o.kind !== "ended") return undefined;
-    for (const [key, timestamp] of acknowledged) {
+    for (const [key, timestamp] of committed) {
       for (const { server, store } of o.tables) {
         const held = store.get(key)?.timestamp ?? 0;
         if (held < timestamp) {
-          return `${key} at ${timestamp} was acknowledged, and ${server} ends with ${held}`;
+          return `${key} at ${timestamp} was committed, and ${server} ends with ${held}`;
         }
       }
     }
@@ -254,13 +251,10 @@ function answers(answerMs: number): Checker {
   };
 }
 
-/**
- * Writing goes on without a server that is cut off, and once all is healed every client writes and
- * reads.
- */
+/** A PUT succeeds without a server that is cut off. At the end every client's PUT and GET succeed. */
 function progress(): Checker {
   return (o) => {
-    if (o.kind === "managed" && !o.succeeded) return "a PUT failed for one server that was cut off";
+    if (o.kind === "managed" && !o.succeeded) return "a PUT failed while one server was cut off";
     if (o.kind !== "ended") return undefined;
     if (o.lastPuts < o.clients) return `${o.lastPuts} of ${o.clients} last PUTs succeeded`;
     if (o.lastGets < o.clients) return `${o.lastGets} of ${o.clients} last GETs succeeded`;

@@ -8,13 +8,13 @@ import { Mensagem } from "../../lib/mensagem.ts";
 import type { Random } from "../support/random.ts";
 import type { Clock } from "./network.ts";
 
-/** A server's disk. Its processes come and go. */
+/** The disk of a server, which outlives its processes. */
 export class Disk {
   readonly #clock: Clock;
   readonly #random: Random;
   /** Frames that a process finds when it starts. */
   readonly #frames: string[] = [];
-  /** Whether it is never slow any more. */
+  /** Whether every sync is quick from now on. */
   calm = false;
 
   constructor(clock: Clock, random: Random) {
@@ -36,7 +36,7 @@ export class Disk {
     this.#frames.length = 0;
   }
 
-  /** A process begins to write. `durable` is told how many of its messages are on the disk. */
+  /** Begins the journal of a process. `durable` is told how many of its messages are on the disk. */
   open(durable: (count: number) => void): DiskJournal {
     return new DiskJournal(this, this.#frames, this.#clock, this.#random, durable);
   }
@@ -49,7 +49,7 @@ export class DiskJournal implements Journal {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #durable: (count: number) => void;
-  /** Not on the disk yet, oldest first. */
+  /** Frames that are not on the disk yet, oldest first. */
   #waiting: string[] = [];
   #count = 0;
   #syncing = false;
@@ -77,7 +77,7 @@ export class DiskJournal implements Journal {
     this.#clock.atEndOfTurn(() => this.#sync());
   }
 
-  /** The process dies. */
+  /** The process dies. Any first part of what waits may still reach the disk. */
   end(): void {
     this.#ended = true;
     this.#frames.push(...this.#waiting.slice(0, this.#random.between(0, this.#waiting.length)));
@@ -86,7 +86,7 @@ export class DiskJournal implements Journal {
   #sync(): void {
     if (this.#ended) return;
     const { length } = this.#waiting;
-    // A disk is quick, and now and then very slow.
+    // A sync is quick, and now and then very slow.
     const ms = this.#random.next() * (this.#random.chance(0.05) && !this.#disk.calm ? 150 : 2);
     this.#clock.after(ms, () => {
       if (this.#ended) return;

@@ -1,5 +1,5 @@
 /**
- * Runs many seeds on demand, or one of them again with everything that happens in it.
+ * The command that simulates many seeds, or one seed with a trace of its events.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Breaks the code on purpose, once in each way that is listed, and shows that the simulation
+ * Breaks the code on purpose, in one of the listed ways at a time, and checks that the simulation
  * notices.
  *
  * @module
@@ -9,7 +9,7 @@ import { processTerminal } from "../../lib/cli/terminal.ts";
 import type { simulate } from "./world.ts";
 import type { makeDurablePlan, makePlan } from "./plan.ts";
 
-/** One way to break the code. `find` must occur exactly once in the file, whose path begins in `lib`. */
+/** One way to break the code. `file` is a path in `lib`, and has the text `find` exactly once. */
 interface Mutant {
   readonly name: string;
   readonly file: string;
@@ -27,7 +27,7 @@ const seedsMax = 2_000;
 
 const mutants: readonly Mutant[] = [
   {
-    name: "NULL for an absent key, whatever the client has seen",
+    name: "NULL for a key that the client has seen",
     file: "replication/store.ts",
     find: "return seen > 0 ? { fresh: false",
     replace: "return seen < 0 ? { fresh: false",
@@ -52,13 +52,13 @@ const mutants: readonly Mutant[] = [
     replace: "",
   },
   {
-    name: "older over newer on a follower",
+    name: "an older write replaces a newer one",
     file: "replication/store.ts",
     find: "if (write.timestamp < newest.timestamp) return false;",
     replace: "",
   },
   {
-    name: "a snapshot in steps stops after the first",
+    name: "a paced snapshot stops after its first tick",
     file: "replication/member.ts",
     find: "this.#snapshot?.sender.tick(busy);",
     replace: "void busy;",
@@ -76,19 +76,19 @@ const mutants: readonly Mutant[] = [
     replace: "timestamp",
   },
   {
-    name: "what an unfinished catch-up left in a table is kept when a leader recovers",
+    name: "a recovered leader keeps what an unfinished catch-up left at a follower",
     file: "replication/leader.ts",
     find: "forked ? undefined : timestamp",
     replace: "timestamp",
   },
   {
-    name: "answering before the first synchronisation",
+    name: "a follower answers GETs before its first synchronisation",
     file: "replication/sync_state.ts",
     find: "return this.#timestamp >= this.#readableFrom && !this.#excluded;",
     replace: "return true;",
   },
   {
-    name: "answering while the log is still on its way",
+    name: "a follower answers GETs while the log is still under way",
     file: "replication/sync_state.ts",
     find: "this.#readableFrom = latest;",
     replace: "this.#readableFrom = 0;",
@@ -100,25 +100,25 @@ const mutants: readonly Mutant[] = [
     replace: "if (members.size < 1) return undefined;",
   },
   {
-    name: "a follower counts as in sync as soon as it is live",
+    name: "a follower counts as in sync without every committed write",
     file: "replication/leader.ts",
     find: "timestamp >= this.#committed",
     replace: "true",
   },
   {
-    name: "a follower leaves, and PUTs go on with the servers that are left",
+    name: "PUTs go on with fewer servers in sync than min-in-sync",
     file: "replication/leader.ts",
     find: "this.#members.serversInSync >= this.#tuning.minInSync",
     replace: "true",
   },
   {
-    name: "a silent follower is waited for without end",
+    name: "a silent follower is never dropped",
     file: "replication/leader.ts",
     find: "else if (member.silentMs(now) > silenceMs) {",
     replace: "else if (member.silentMs(now) > silenceMs * 1e9) {",
   },
   {
-    name: "a silent leader is waited for without end",
+    name: "a silent leader is never given up",
     file: "replication/leader_connection.ts",
     find: "this.#clock.now - this.#heardAt > silenceMs;",
     replace: "this.#clock.now - this.#heardAt > silenceMs * 1e9;",
@@ -131,25 +131,25 @@ const mutants: readonly Mutant[] = [
     also: { find: "if (deadline > now) break;", replace: "break;" },
   },
   {
-    name: "waiting PUTs are forgotten",
+    name: "PUTs that have to wait are dropped",
     file: "replication/pending_puts.ts",
     find: "this.#waiting.push(pending);",
     replace: "",
   },
   {
-    name: "a late PUT is answered twice",
+    name: "a PUT that was answered at its deadline is answered again",
     file: "replication/pending_puts.ts",
     find: "if (this.#expired > 0) {",
     replace: "if (this.#expired > 1e9) {",
   },
   {
-    name: "a PUT that waits is said to be applied when its time runs out, and applied later",
+    name: "a PUT that was answered as not applied at its deadline is applied later",
     file: "replication/pending_puts.ts",
     find: "this.nextWaiting();\n      late.link",
-    replace: "late.link",
+    replace: "this.wait({ ...this.nextWaiting()!, deadline: Infinity });\n      late.link",
   },
   {
-    name: "the log forgets a write too early",
+    name: "the log claims to have writes that it has dropped",
     file: "replication/write_log.ts",
     find: "this.#start = last;",
     replace: "",
@@ -161,13 +161,13 @@ const mutants: readonly Mutant[] = [
     replace: "this.#catchUp(member, this.#timestamp)",
   },
   {
-    name: "a follower confirms what it joined with and not what it was told",
+    name: "a follower acknowledges the timestamp that it joined with, not the one of SYNC",
     file: "replication/sync_state.ts",
     find: "if (timestamp > this.#timestamp) this.#timestamp = timestamp;",
     replace: "",
   },
   {
-    name: "a follower confirms writes before they come",
+    name: "a follower acknowledges a write before it comes",
     file: "replication/follower.ts",
     find: "new ReplicationOk(timestamp)",
     replace: "new ReplicationOk(timestamp + 1)",
@@ -179,7 +179,7 @@ const mutants: readonly Mutant[] = [
     replace: "this.#length = 0;",
   },
   {
-    name: "a follower confirms what its disk does not have yet",
+    name: "a follower acknowledges what its disk does not have yet",
     file: "replication/follower.ts",
     durable: true,
     find: "this.#ledger.whenDurable(() => link?.send(new ReplicationOk(timestamp).encode()));",
@@ -235,7 +235,7 @@ const mutants: readonly Mutant[] = [
     replace: "return this.highest;",
   },
   {
-    name: "what is to be replaced is still there after a restart",
+    name: "entries that a snapshot replaced are back after a restart",
     file: "replication/recovered_state.ts",
     durable: true,
     seeds: 12_000,
@@ -244,7 +244,7 @@ const mutants: readonly Mutant[] = [
   },
 ];
 
-/** Each mutant is a copy of the code in a folder of its own, loaded beside the others. */
+/** Each mutant is a copy of the code in a folder of its own. */
 const root = new URL("../../", import.meta.url);
 const scratch = await Deno.makeTempDir();
 const { out } = processTerminal();

@@ -2,8 +2,8 @@
  * A network and a clock that only exist in memory: connections carry bytes, late, in pieces, or not
  * at all.
  *
- * As with TCP, within one direction of one connection bytes arrive in order
- * and once, up to the point where the connection breaks. Nothing holds across connections.
+ * Within one direction of one connection bytes arrive once and in order, as with TCP, until the
+ * connection breaks. Two connections have no order between them.
  */
 
 import type { FrameError } from "../../lib/mensagem.ts";
@@ -17,7 +17,7 @@ interface Event {
   readonly run: () => void;
 }
 
-/** Simulated time: the event that is due next happens next. */
+/** Simulated time. It jumps from one event to the next. */
 export class Clock {
   /** Simulated milliseconds since the start. */
   now = 0;
@@ -85,9 +85,9 @@ function before(a: Event, b: Event): boolean {
 export interface Host {
   /** Its IP address. */
   readonly ip: string;
-  /** Until when the process stands still, or reads late. */
+  /** The process stands still until this time. */
   readonly stopUntil: number;
-  /** The time between arrival and reading. */
+  /** What arrives is read this much later. */
   readonly readDelayMs: number;
 }
 
@@ -100,7 +100,7 @@ export interface Process {
 }
 
 const encoder = new TextEncoder();
-/** Whole frames travel as text, which becomes bytes where it is read; a part of a frame is bytes. */
+/** Whole frames travel as text, which becomes bytes when it is read. A part of a frame is bytes. */
 type Chunk = string | Uint8Array;
 
 function bytesOf(chunk: Chunk): Uint8Array {
@@ -115,11 +115,9 @@ export class Endpoint implements HandledConnection {
   readonly host: Host;
   /** The other end. */
   other!: Endpoint;
-  /**
-   * False once this end is closed or its process is gone: nothing goes out, nothing is taken in.
-   */
+  /** Whether this end sends and receives. `false` once it is closed or its process is dead. */
   open = true;
-  /** Is told each frame that this end sends. */
+  /** Called with each frame that this end sends. */
   onSend: ((frame: string) => void) | undefined;
   readonly #network: Network;
   readonly #process: Process;
@@ -166,7 +164,7 @@ export class Endpoint implements HandledConnection {
     this.#network.clock.after(0, () => this.#process.ended(this));
   }
 
-  /** The process dies: what is under way in either direction may be lost, from any byte on. */
+  /** The process dies: what it sent may be lost from any byte on, and what was sent to it is lost. */
   break(): void {
     this.open = false;
     this.other.cut();
@@ -222,7 +220,7 @@ export class Endpoint implements HandledConnection {
     if (this.open && this.#inbox.length > 0) this.#pumpAt(this.#inbox[0]!.at);
   }
 
-  /** As much at a time as the reader has room for, as with a socket. */
+  /** Reads as much at a time as the reader has room for, as from a socket. */
   #read(chunk: Chunk): void {
     for (let start = 0; start < chunk.length && this.open;) {
       const { space } = this.#reader;
@@ -258,13 +256,13 @@ export class Endpoint implements HandledConnection {
   }
 }
 
-/** All connections, and what is broken between the hosts. */
+/** All connections, and the ways between hosts that are blocked. */
 export class Network {
   readonly clock: Clock;
   readonly random: Random;
   /** Connections that were made, newest last. */
   readonly connections: Endpoint[] = [];
-  /** Until when nothing gets from one host to another: by "from>to". */
+  /** The time until which nothing gets from one host to another, by "from>to". */
   readonly #blocked = new Map<string, number>();
   #nextPort = 40_000;
 
@@ -279,7 +277,7 @@ export class Network {
     this.#blocked.set(way, Math.max(until, this.#blocked.get(way) ?? 0));
   }
 
-  /** Until when nothing gets through; 0 if the way is free. */
+  /** The time until which nothing gets from one host to another; 0 if the way is free. */
   blockedUntil(from: Host, to: Host): number {
     return this.#blocked.size === 0 ? 0 : this.#blocked.get(`${from.ip}>${to.ip}`) ?? 0;
   }

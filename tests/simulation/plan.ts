@@ -29,7 +29,7 @@ export type Action =
     }
     /** A process stands still, as with SIGSTOP. */
     | { readonly kind: "pause"; readonly server: number; readonly pauseMs: number }
-    /** Nothing gets through from one host to another, perhaps nor back. */
+    /** Nothing gets from one host to another, and perhaps nothing gets back. */
     | {
       readonly kind: "partition";
       readonly from: number;
@@ -45,21 +45,21 @@ export type Action =
       readonly forMs: number;
     }
     /**
-     * A connection is reset, perhaps in the middle of a frame; `nth` chooses among those that are
-     * open.
+     * A connection is reset, perhaps in the middle of a frame. `nth` chooses one of the open
+     * connections.
      */
     | { readonly kind: "reset"; readonly nth: number }
   );
 
-/** How a follower is cut off: it stands still, or nothing gets to it, or from it, or either. */
+/** How a follower is cut off: it stands still, or nothing gets to it, from it, or both. */
 export type CutOff = "stopped" | "deaf" | "mute" | "both";
 
 /** A whole run. */
 export interface Plan {
   readonly seed: number;
-  /** Text of the leader's log: small ones make followers need snapshots. */
+  /** The size of the leader's log. With a small one followers need snapshots. */
   readonly logBytesMax: number;
-  /** Which servers have a disk. Left out, none has. */
+  /** Which servers have a disk; `undefined` if none has. */
   readonly durable?: readonly boolean[];
   /** A follower that is cut off for long, near the end, while clients write. */
   readonly cutOff: { readonly follower: number; readonly how: CutOff } | undefined;
@@ -77,11 +77,11 @@ export function makePlan(seed: number): Plan {
   const random = new Random(seed);
   const actions: Action[] = [];
   const keys = ["a", "b", "chave-é-😀", "d", "e", "f"].slice(0, random.pick([1, 2, 6]));
-  // Some runs begin while the cluster is still gathering.
+  // In some runs requests come before the leader is open.
   const firstMs = random.chance(0.2) ? 0 : 100;
   addRequests(actions, random, keys, firstMs, planMs, random.between(8, 16));
   if (random.chance(0.3)) {
-    // Many writes of few keys while a follower comes back and is sent the whole table.
+    // Many writes of few keys while a follower restarts and is sent the whole table.
     const at = random.between(300, planMs - 300);
     const server = random.between(1, servers.length - 1);
     actions.push({ kind: "crash", at, server, downMs: 1 });
@@ -103,7 +103,7 @@ export function makePlan(seed: number): Plan {
   };
 }
 
-/** The same with disks, more crashes, all servers dying at once, and disks that are lost. */
+/** The plan of a seed with disks, more crashes, crashes of all servers at once, and lost disks. */
 export function makeDurablePlan(seed: number): Plan {
   const plan = makePlan(seed);
   const random = new Random(seed ^ 0x2545f491);
@@ -145,10 +145,10 @@ export function makeDurablePlan(seed: number): Plan {
   return { ...plan, durable, actions };
 }
 
-/** Whether the disks alone keep every acknowledged write, whichever servers crash. */
+/** Whether the disks alone keep every committed write, whichever servers crash. */
 export function survivesAll({ durable }: Plan): boolean {
   const [leader, first, second] = durable ?? [];
-  // Of two servers that must hold a write one is a follower.
+  // A committed write is at the leader and at one follower at least.
   return leader === true || (first === true && second === true);
 }
 
@@ -173,13 +173,13 @@ function addRequests(
 }
 
 /**
- * A follower that was away is sent what it missed, among it writes that nobody else has, and the
- * leader dies in the middle.
+ * The leader dies while a follower that was away catches up. Some of the writes that this follower
+ * has got by then are at no other follower.
  */
 function addUnfinishedCatchUp(actions: Action[], random: Random, keys: readonly string[]): void {
   const at = random.between(100, planMs - 800);
   const away = random.between(1, 2);
-  const back = at + 520; // longer than silence is borne
+  const back = at + 520; // longer than silenceMs
   actions.push({ kind: "pause", at, server: away, pauseMs: back - at });
   addRequests(actions, random, keys, back - 90, back - 20, 12);
   actions.push({ kind: "pause", at: back - 5, server: 3 - away, pauseMs: 300 });
@@ -187,7 +187,7 @@ function addUnfinishedCatchUp(actions: Action[], random: Random, keys: readonly 
   actions.push({ kind: "crash", at: back + random.between(15, 80), server: 0, downMs: 50 });
 }
 
-/** A follower comes back without memory, and is asked for what it held while it is being told. */
+/** A follower restarts without memory, and clients read from it while it catches up. */
 function addReadsDuringCatchUp(actions: Action[], random: Random, keys: readonly string[]): void {
   const at = random.between(planMs / 2, planMs - 200);
   const server = random.between(1, servers.length - 1);

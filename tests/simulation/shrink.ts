@@ -4,8 +4,8 @@ import type { Plan } from "./plan.ts";
 import { simulate } from "./world.ts";
 
 /**
- * Leaves out actions, many at a time and then one by one, as long as some rule still breaks.
- * Returns the numbers of the actions that are needed.
+ * Leaves out actions, many at a time and then one by one, as long as a rule still breaks. Returns
+ * the numbers of the actions that are needed.
  */
 export function shrink(plan: Plan): number[] {
   let needed = plan.actions.map((_, i) => i);
@@ -19,7 +19,7 @@ export function shrink(plan: Plan): number[] {
   return needed;
 }
 
-/** The plan with just the actions of these numbers. */
+/** The plan with only the actions of these numbers. */
 export function only(plan: Plan, numbers: readonly number[]): Plan {
   return { ...plan, actions: plan.actions.filter((_, i) => numbers.includes(i)) };
 }

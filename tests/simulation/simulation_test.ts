@@ -19,7 +19,7 @@ for (
         assertEquals(
           outcome.violation,
           undefined,
-          `seed ${seed}; for the whole story: deno task simulate --from=${seed} --seeds=1${flag}`,
+          `seed ${seed}; for all of its events: deno task simulate --from=${seed} --seeds=1${flag}`,
         );
       }
       assertEquals(done > seeds * 10, true, `only ${done} requests succeeded in ${seeds} runs`);

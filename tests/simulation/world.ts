@@ -1,4 +1,4 @@
-/** A real leader with two followers, their simulated hosts, and simulated clients that follow a plan. */
+/** A real leader and two real followers on simulated hosts, with clients that follow a plan. */
 
 import { Channel } from "@std/async/channel";
 import type { FrameError } from "../../lib/mensagem.ts";
@@ -25,7 +25,7 @@ import {
 } from "./plan.ts";
 import { Random } from "../support/random.ts";
 
-/** A fifth of the real times, in the same proportions; the tables are tiny, so are the chunks. */
+/** About a fifth of the default times. The tables are tiny, and so are the chunks. */
 const tuning: Tuning = {
   ...tuningDefault,
   heartbeatMs: 180,
@@ -40,10 +40,11 @@ const tuning: Tuning = {
 const tickMs = 50;
 const dialTimeoutMs = 400;
 const clientTimeoutMs = 1_500;
-/** After the plan and its longest fault: time to join, recover and catch up. */
+/** When all faults end: after the plan and its longest fault. */
 const healedMs = planMs + faultMsMax;
+/** When a follower is cut off: after time to join, recover and catch up. */
 const cutOffMs = healedMs + 900;
-/** After this time of a cut-off the others must have noticed. */
+/** The other servers must have noticed a cut-off after this time. */
 const noticedMs = tuning.silenceMs + 3 * tickMs + 300;
 const inspectEveryMs = 100;
 
@@ -73,18 +74,15 @@ class World {
   readonly #checkers: [string, Checker][];
   readonly #trace: string[] = [];
   #violation: string | undefined;
-  /** For each key the highest timestamp that the leader has acknowledged. */
-  readonly acknowledged = new Map<string, number>();
+  /** For each key the highest timestamp that the leader has committed. */
+  readonly committed = new Map<string, number>();
   #nextOp = 1;
   #nextLife = 1;
-  /** When all is healed and no server is cut off any more. */
+  /** When all faults and the cut-off have ended. */
   #calmMs = 0;
-  /**
-   * Servers, by their lives, that hold every acknowledged write: one of them must always be left
-   * (G3).
-   */
+  /** The processes that hold every committed write. One of them must always be left (G3). */
   #copies: Life[] = [];
-  /** Every acknowledged write is on disks that are never lost. */
+  /** Whether every committed write is on a disk that is not lost. */
   #disksCount: boolean;
   #done = 0;
   readonly #succeeded = new Set<number>();
@@ -131,7 +129,7 @@ class World {
       const wrong = checker[1](seen);
       if (wrong !== undefined) this.violate(`${checker[0]}: ${wrong}`);
     }
-    if (seen.kind === "acknowledged") this.acknowledged.set(seen.key, seen.timestamp);
+    if (seen.kind === "committed") this.committed.set(seen.key, seen.timestamp);
     if (seen.kind !== "put" && seen.kind !== "got") return;
     this.#done++;
     this.#succeeded.add(seen.op);
@@ -140,7 +138,7 @@ class World {
     (seen.kind === "put" ? this.#lastPuts : this.#lastGets).add(client);
   }
 
-  /** A rule is broken. The first one counts. */
+  /** A rule is broken. Only the first one is reported. */
   violate(violation: string): void {
     if (this.#violation !== undefined) return;
     this.#violation = violation;
@@ -160,8 +158,8 @@ class World {
   }
 
   /**
-   * The lives of the servers that the leader counts as in sync. One that has just died is not among
-   * them.
+   * The lives of the servers that the leader counts as in sync, without those that have died or
+   * restarted since.
    */
   inSyncLives(): Life[] {
     const inSync = this.servers[0]!.life?.engine.inSync ?? [];
@@ -215,7 +213,7 @@ class World {
     const inSync = this.inSyncLives();
     if (inSync.length > 0) this.#copies = inSync;
     const left = this.#copies.filter((life) => life !== server.life && life.alive);
-    // After a disk was lost the others' memory counts again.
+    // Once a disk is lost, the memory of the other servers counts again.
     this.#disksCount &&= !wiped;
     if (this.#copies.length > 0 && left.length === 0 && !this.#disksCount) {
       return this.trace("   not done: the last copy would be lost");
@@ -235,7 +233,7 @@ class World {
     }
   }
 
-  /** Cuts one follower off for longer than silence is borne: the others must go on. */
+  /** Cuts off one follower for longer than silenceMs: PUTs must go on without it. */
   #cutOff({ follower, how }: NonNullable<Plan["cutOff"]>): void {
     const cut = this.servers[follower]!;
     const leader = this.servers[0]!;
@@ -277,12 +275,12 @@ class World {
   }
 }
 
-/** A server's host. Its process comes and goes. */
+/** The host of a server, with at most one process at a time. */
 class Server implements Host {
   readonly ip: string;
   readonly address: string;
   stopUntil = 0;
-  /** For how long in all it stood still. */
+  /** How long it has stood still in all. */
   stoodMs = 0;
   readDelayMs = 0;
   life: Life | undefined;
@@ -320,13 +318,13 @@ class Life implements Process {
   readonly engine: Leader | Follower;
   readonly #context: ServerContext;
   readonly #journal: DiskJournal | undefined;
-  /** The acknowledged timestamp of each key when this life began. */
+  /** The committed timestamp of each key when this life began. */
   readonly startFloors: ReadonlyMap<string, number>;
   readonly #world: World;
   readonly #server: Server;
   #number: number;
   readonly #handlers = new Map<Endpoint, ConnectionHandler>();
-  /** A leader has said that this process is complete up to some timestamp. */
+  /** Whether a leader has said that this table is complete up to some timestamp. */
   #synced = false;
   /** For each key the timestamp that this process was last seen to hold. */
   readonly #held = new Map<string, number>();
@@ -337,7 +335,7 @@ class Life implements Process {
     this.#world = world;
     this.#server = server;
     this.#number = world.nextLife();
-    this.startFloors = new Map(world.acknowledged);
+    this.startFloors = new Map(world.committed);
     const recovered = server.disk?.load();
     this.#journal = server.disk?.open((count) => this.#whenRunning(() => this.#durable(count)));
     this.engine = startReplica({
@@ -371,7 +369,7 @@ class Life implements Process {
     this.#tick();
   }
 
-  /** Takes a connection to this process, or of it. */
+  /** Takes this process's end of a connection. */
   accept(link: Endpoint, fromClient: boolean): void {
     this.#handlers.set(link, new ConnectionHandler(link, this.#context));
     if (fromClient) link.onSend = (frame) => this.#answered(frame);
@@ -387,7 +385,7 @@ class Life implements Process {
         this.#world.trace(`${link.peer} → ${this.#server.address}  ${line}`);
       }
       if (link.onSend !== undefined) this.#owed.set(readId(line), { link, at: this.#ownNow });
-      if (line.endsWith(`"replace":true}`)) this.#beginAnew();
+      if (line.endsWith(`"replace":true}`)) this.#startOver();
       handler.receive(line);
       if (line.startsWith(`{"type":"SYNC"`)) this.#synced = true;
       if (line.startsWith(`{"type":"REPLICATION"`)) this.#lookAtTable();
@@ -410,10 +408,7 @@ class Life implements Process {
     for (const link of this.#handlers.keys()) link.break();
   }
 
-  /**
-   * Requests without an answer whose connections are still there, and for how long they have been
-   * here.
-   */
+  /** The requests without an answer on open connections, and how long each has waited. */
   *owed(): Iterable<[op: number, forMs: number]> {
     for (const [op, { link, at }] of this.#owed) {
       if (link.open && link.other.open) yield [op, this.#ownNow - at];
@@ -426,8 +421,8 @@ class Life implements Process {
     return { server: this.#server.address, readable, store: table };
   }
 
-  /** A leader has this process throw away what it holds: that is as good as a restart. */
-  #beginAnew(): void {
+  /** The leader replaces the whole table. For the rules that is a restart. */
+  #startOver(): void {
     this.#number = this.#world.nextLife();
     this.#synced = false;
     this.#held.clear();
@@ -449,7 +444,7 @@ class Life implements Process {
     }
   }
 
-  /** Reports what is new in the table. */
+  /** Tells the checkers what is new in the table. */
   #lookAtTable(): void {
     const seen = { kind: "held", life: this.#number, server: this.#server.address } as const;
     const counts = this.#synced || this.engine.readable;
@@ -535,7 +530,7 @@ class Life implements Process {
         const lives = world.inSyncLives();
         const copies = lives.map(({ engine }) => engine.table.get(key)?.timestamp ?? 0);
         const inSync = this.engine.inSync.length;
-        world.observe({ kind: "acknowledged", key, timestamp, inSync, copies });
+        world.observe({ kind: "committed", key, timestamp, inSync, copies });
       },
     };
   }
@@ -560,7 +555,8 @@ class Client implements Process, Host {
   }
 
   /**
-   * Returns the number of the request: the last one if it is sent twice, 0 if it is not sent.
+   * Sends a request. Returns its number: that of the second one if it is sent twice, 0 if it is not
+   * sent.
    */
   ask(kind: "put" | "get", key: string, server: Server, twice: boolean): number {
     const link = this.#linkTo(server);
@@ -624,7 +620,7 @@ class Client implements Process, Host {
   }
 }
 
-/** The id of a request or an answer; 0 if it has none. */
+/** The id of a request or an answer; 0 if the frame has none. */
 function readId(frame: string): number {
   return Number(/"id":(\d+)/.exec(frame)?.[1] ?? 0);
 }

@@ -44,7 +44,7 @@ export class Cluster implements AsyncDisposable {
     return this.servers.map((server) => server.address);
   }
 
-  /** Stops servers. Resolves when the leader has noticed, if it is still there. Clears its reports first. */
+  /** Clears the leader's reports and stops servers. Resolves when the leader, if it is up, has noticed. */
   async kill(...indices: number[]): Promise<void> {
     this.leader.reports.length = 0;
     await Promise.all(indices.map((index) => this.servers[index]!.close()));
@@ -53,8 +53,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Starts a stopped server again, with an empty table, on the port that it had. Does not wait until it is ready.
-   * Clears the leader's reports first.
+   * Clears the leader's reports and starts a stopped server again, with an empty table, on its old
+   * port. Does not wait until it is ready.
    */
   async restart(index: number): Promise<TestServer> {
     this.leader.reports.length = 0;

@@ -30,10 +30,10 @@ import {
 } from "../../lib/server/connection_handler.ts";
 import type { Random } from "./random.ts";
 
-/** Options of a test that needs nothing of the world. */
+/** Options of a test that needs no permissions. */
 export const pure = { permissions: "none" } as const;
 
-/** The servers of all tests here. */
+/** The leader. */
 export const leader = "10.0.0.1:10097";
 /** The first follower. */
 export const follower1 = "10.0.0.2:10098";
@@ -44,13 +44,13 @@ export const client = "10.0.9.1:5001";
 
 const tickMs = 50;
 
-/** `a=1`, long values by their length alone. */
+/** `a=1`. Of a long value it shows only the length. */
 function pair(key: string, value: string | null): string {
   if (value === null) return `${key}=NULL`;
   return `${key}=${value.length > 20 ? `<${value.length}>` : value}`;
 }
 
-/** A frame as one short line. Of an `ERROR` it shows the id and the code, not the words. */
+/** A frame as one short line. Of an `ERROR` it shows the id and the code, not the message. */
 export function brief(frame: string): string {
   const message = Mensagem.decode(frame);
   const id = "id" in message && message.id !== undefined ? ` #${message.id}` : "";
@@ -115,7 +115,7 @@ function handOver(handler: ConnectionHandler, lines: readonly string[]): void {
   handler.end();
 }
 
-/** Prints as short lines. A GET shows what the client had seen, what the server has, and what it answers. */
+/** Prints as short lines. That of a GET has both timestamps and the answer. */
 function recordPrints(take: (line: string) => void): ServerPrints {
   return {
     put: (from, key, value) => take(`${from} PUT ${pair(key, value)}`),
@@ -158,7 +158,7 @@ export class FakeJournal implements Journal {
     this.#waiting.push(frame);
   }
 
-  /** A server uses it from here on. */
+  /** Sets the server that is told of each sync. */
   usedBy(engine: Leader | Follower): void {
     this.#engine = engine;
   }
@@ -168,7 +168,7 @@ export class FakeJournal implements Journal {
     return this.#waiting.map(brief);
   }
 
-  /** The first `count` messages that wait are on the disk now, and the server is told. */
+  /** Syncs the first `count` messages that wait, and tells the server. */
   sync(count: number = this.#waiting.length): void {
     this.#count += count;
     this.kept.push(...this.#waiting.splice(0, count));
@@ -176,7 +176,7 @@ export class FakeJournal implements Journal {
     this.#engine!.checkInvariants();
   }
 
-  /** The process has died: what a new one finds. */
+  /** What a new process finds after this one has died. */
   reopen(): { journal: FakeJournal; recovered: RecoveredState } {
     const journal = new FakeJournal();
     journal.kept.push(...this.kept);
@@ -195,7 +195,7 @@ export class Stage {
   /** The lines that it printed. */
   prints: string[] = [];
   /** The events that it told its listener. */
-  readonly watched: string[] = [];
+  readonly events: string[] = [];
   /** Whether it takes FAULT. */
   faults = false;
   /** The secrets that its next connections have to prove. */
@@ -204,9 +204,9 @@ export class Stage {
   readonly reports: string[] = [];
   /** The times at which it asked for a dial. */
   readonly dials: number[] = [];
-  /** The random number of its host. */
+  /** What its host's `random()` returns. */
   random: number;
-  /** Milliseconds. */
+  /** The time in milliseconds. */
   now = 0;
   #clusters = 0;
   #waiting: (() => void) | undefined;
@@ -223,7 +223,7 @@ export class Stage {
     const host: Host = {
       journal: disk?.journal,
       prints: recordPrints((line) => this.prints.push(line)),
-      listener: recordEvents((line) => this.watched.push(line)),
+      listener: recordEvents((line) => this.events.push(line)),
       report: (line) => this.reports.push(line),
       dial: (dialler) => {
         this.#dialler = dialler;
@@ -252,7 +252,7 @@ export class Stage {
     return this.#waiting !== undefined;
   }
 
-  /** That moment is over. */
+  /** Ends that moment. */
   endWait(): void {
     const run = this.#waiting!;
     this.#waiting = undefined;
@@ -286,7 +286,7 @@ export class Stage {
     this.engine.checkInvariants();
   }
 
-  /** Time passes in small steps. Those of `alive` send heartbeats meanwhile. */
+  /** Time passes in small steps. The peers in `alive` send heartbeats meanwhile. */
   pass(ms: number, ...alive: FakeLink[]): void {
     for (const end = this.now + ms; this.now < end;) {
       for (const link of alive) link.sayLine(`{"type":"HEARTBEAT"}`);
@@ -325,7 +325,7 @@ export class FakeLink implements HandledConnection {
   readonly peer: string;
   betweenServers = false;
   readonly unsentChars = 0;
-  /** False once it was closed from either side. */
+  /** Whether it is open. `false` once either end has closed it. */
   open = true;
   /** Heartbeats that the server sent. */
   heartbeats = 0;
@@ -367,7 +367,7 @@ export class FakeLink implements HandledConnection {
     this.#stage.engine.checkInvariants();
   }
 
-  /** The peer sends a message, and the turn is not over. */
+  /** The peer sends a message in a turn that has not ended. */
   sayInTurn(message: Mensagem): void {
     this.#handler.receive(message.encode());
   }
@@ -384,7 +384,7 @@ export class FakeLink implements HandledConnection {
     return this.heardFrames().map(brief);
   }
 
-  /** The same, as it was on the wire. */
+  /** The same frames as they were on the wire. */
   heardFrames(): string[] {
     const sent = this.#sent;
     this.#sent = [];
@@ -397,7 +397,7 @@ export function framesIn(text: string): string[] {
   return text.match(/[^\n]*\n/g) ?? [];
 }
 
-/** "Everything up to here is applied." */
+/** The acknowledgement of every write up to `timestamp`. */
 export function ack(timestamp: number): ReplicationOk {
   return new ReplicationOk(timestamp);
 }
@@ -422,7 +422,7 @@ export function openLeader(tuning: Partial<Tuning> = {}): OpenLeader {
   return { stage, f1, f2, client: stage.connect(client) };
 }
 
-/** An open leader at timestamp `count`: that many acknowledged writes, `k1=1@1` and on. */
+/** An open leader with `count` committed writes: `k1=1@1`, `k2=2@2` and so on. */
 export function openLeaderWith(count: number, tuning: Partial<Tuning> = {}): OpenLeader {
   const open = openLeader(tuning);
   for (let n = 1; n <= count; n++) open.client.say(new Put(n, `k${n}`, `${n}`));
@@ -432,7 +432,7 @@ export function openLeaderWith(count: number, tuning: Partial<Tuning> = {}): Ope
   return open;
 }
 
-/** A process that has ends of connections in a {@linkcode Cluster}. */
+/** A process with ends of connections in a {@linkcode Cluster}. */
 interface Party {
   receive(end: End, lines: readonly string[]): void;
   closed(end: End): void;
@@ -448,9 +448,9 @@ class End implements HandledConnection {
   other!: End;
   /** Frames on their way to this end, in order. */
   inbox: string[] = [];
-  /** Closed here: nothing is sent and nothing is taken any more. */
+  /** Whether this end is closed: it neither sends nor receives. */
   closed = false;
-  /** The party knows that it is over. */
+  /** Whether the party was told that the connection has ended. */
   told = false;
 
   constructor(party: Party, peer: string) {
@@ -528,9 +528,9 @@ class Server implements Party {
 
 /** A client of one server in a {@linkcode Cluster}. */
 export class FakeClient implements Party {
-  /** Answers by request id; each request should have one. */
+  /** The answers to each request, by its id. There should be one. */
   readonly answers = new Map<number, string[]>();
-  /** True once the connection has ended: what was not answered never will be. */
+  /** Whether the connection has ended. Then open requests get no answer. */
   gone = false;
   /** PUTs that were certainly not applied. */
   readonly refused: Put[] = [];
@@ -538,7 +538,7 @@ export class FakeClient implements Party {
   #end!: End;
   #nextId = 1;
 
-  /** Is given its connection. */
+  /** Takes its end of the connection. */
   connected(end: End): void {
     this.#end = end;
   }
@@ -581,13 +581,13 @@ export class FakeClient implements Party {
 export class Cluster {
   /** The processes, `undefined` for one that is down. */
   readonly servers: (Server | undefined)[];
-  /** Milliseconds. */
+  /** The time in milliseconds. */
   now = 0;
   readonly #addresses: string[];
   readonly #tuning: Tuning;
   readonly #random: () => number;
   #ends: End[] = [];
-  /** Followers that are cut off from the leader: frames wait, dials hang. */
+  /** Followers that are cut off from the leader: frames and dials wait. */
   readonly #held = new Set<number>();
   #nextPort = 5001;
 
@@ -613,7 +613,7 @@ export class Cluster {
     this.servers[index] = new Server(self, this.#tuning, this.now, this.#random);
   }
 
-  /** A server dies. Of what it had sent, the first `kept` frames of each connection still arrive. */
+  /** A server dies. The first `kept` frames that it had sent on each connection still arrive. */
   crash(index: number, kept = Infinity): void {
     const server = this.servers[index];
     for (const end of this.#ends) {
@@ -625,11 +625,11 @@ export class Cluster {
     this.#held.delete(index);
   }
 
-  /** The connection of a follower breaks. Of what was under way, the first `kept` frames still arrive. */
+  /** The connection of a follower breaks. The first `kept` frames under way still arrive. */
   cut(index: number, kept = 0): void {
     for (const end of this.#peering(index)) {
       end.inbox.splice(kept);
-      // Neither end has closed it: both find it ended once they have read what is left.
+      // Neither end has closed it: each finds it ended after the frames that are left.
       const dead = new End(end.party, "");
       dead.closed = dead.told = true;
       end.other = dead;
@@ -668,7 +668,7 @@ export class Cluster {
     return true;
   }
 
-  /** One tick of the servers, all or the one given. */
+  /** One tick of all servers, or of one. */
   tick(ms: number, only?: number): void {
     this.now += ms;
     for (const [index, server] of this.servers.entries()) {
@@ -690,7 +690,7 @@ export class Cluster {
     return tableOf(this.servers[index]!.engine);
   }
 
-  /** Everything that is on its way from the leader to a follower. */
+  /** The frames on their way from the leader to a follower, as short lines. */
   underWay(index: number): string[] {
     const server = this.servers[index];
     return this.#peering(index).filter((end) => end.party === server)

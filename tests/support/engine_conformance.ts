@@ -1,6 +1,6 @@
 /**
- * The conformance suite for engines, over TCP and on the consoles. It runs on the embedded engine, on a
- * fake etcd, and on three real members of etcd.
+ * The conformance suite for engines, over TCP and on the consoles. It runs on the embedded engine,
+ * on a fake etcd, and on three real members of etcd.
  *
  * @module
  */
@@ -10,11 +10,13 @@ import { formatAddress } from "../../lib/wire/address.ts";
 import { ClusterResetError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
-import { eventually, type Message, type TestServer, Wire } from "./helpers.ts";
+import type { TestServer } from "./test_server.ts";
+import { eventually } from "./waiting.ts";
+import { type Message, Wire } from "./wire_client.ts";
 
 /** Three servers on an engine. Their data is separate from other clusters and empty at first. */
 export interface EngineCluster extends AsyncDisposable {
-  /** Any of them may be the leader. */
+  /** The servers. Any of them may be the leader. */
   readonly servers: readonly TestServer[];
 }
 
@@ -136,7 +138,7 @@ export function conformance(engine: Engine): void {
     await prints(leader, engine.leaderShows(write));
   });
 
-  test("a GET: a value at least as new as the client's timestamp, else TRY_OTHER, and a line for each", async (cluster) => {
+  test("a GET: a value at least as new as the client's timestamp, otherwise TRY_OTHER; each prints a line", async (cluster) => {
     const { leader, others } = await rolesOf(cluster);
     await put(leader, "other", "first");
     const timestamp = await put(leader, "cor", "azul");

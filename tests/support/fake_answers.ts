@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Message } from "./helpers.ts";
+import type { Message } from "./wire_client.ts";
 
 /** GET_OK with timestamp 5 and the value "azul" by default. */
 export function getOk(

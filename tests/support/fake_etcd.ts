@@ -1,5 +1,5 @@
 /**
- * A fake etcd that answers the requests of the engine, unless a test interferes.
+ * A fake etcd that answers the requests of the engine, unless a test answers in its place.
  *
  * Its members share one memory, so all of them are always up to date.
  *
@@ -152,7 +152,7 @@ export class FakeMember implements AsyncDisposable {
   readonly requests: EtcdRequest[] = [];
   /** Called for each request before the member answers it. */
   interfere: Interfere = () => undefined;
-  /** Whether events are held back. `tell` sends them once this is false. */
+  /** Whether events are held back. Once it is `false`, `tell` sends them. */
   holdsWatches = false;
   readonly #etcd: FakeEtcd;
   readonly #index: number;

@@ -1,5 +1,5 @@
 /**
- * A directory in memory, which knows which bytes and names would survive a power failure.
+ * A directory in memory that can show what a crash or a power failure would leave of it.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export interface FakeFolderOptions {
   readonly syncing?: () => Promise<void>;
 }
 
-/** What a file allocates at a time, if it allocates at all. */
+/** The number of zeros that a file allocates at a time, if it allocates at all. */
 const zeroBytes = 64;
 
 /** A directory in memory. */
@@ -68,8 +68,8 @@ export class FakeFolder implements Folder {
   }
 
   /**
-   * The directory after a crash. After `"process"` everything written is there. After `"machine"` only
-   * synced bytes are, and the first `share` of the others.
+   * The directory after a crash. If the process crashes, all written bytes are left. If the machine
+   * does, the synced bytes are, and the first `share` of the others.
    */
   afterCrash(of: "process" | "machine", share = 0): FakeFolder {
     const names = of === "process" ? this.#files : this.#names;

@@ -1,5 +1,5 @@
 /**
- * A server that does what a test says.
+ * A server whose answers a test scripts.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export class FakeServer implements AsyncDisposable {
     this.#tasks.push(this.#accept());
   }
 
-  /** A server that sends what `answer` returns for each request; for `undefined` it closes the connection. */
+  /** A server that sends what `answer` returns for a request. It closes the connection for `undefined`. */
   static answering(
     answer: (request: Message, index: number) => Message | string | undefined,
   ): FakeServer {

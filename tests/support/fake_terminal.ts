@@ -17,7 +17,7 @@ export class FakeTerminal implements Screen {
   #err = "";
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 
-  /** A pipe that holds all of `input`; without `input`, a keyboard for {@linkcode FakeTerminal.type}. */
+  /** A pipe with all of `input`, or a keyboard for {@linkcode FakeTerminal.type} if there is none. */
   constructor(input?: string, interactive = input === undefined) {
     const bytes = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {

@@ -35,7 +35,7 @@ export class Random {
     return first + this.below(last - first + 1);
   }
 
-  /** True with this probability. */
+  /** `true` with this probability. */
   chance(probability: number): boolean {
     return this.next() < probability;
   }
@@ -73,7 +73,7 @@ export function seeded(run: (random: Random) => void | Promise<void>): () => Pro
   };
 }
 
-/** The number in `--seed=N`; `undefined` if there is no such argument. */
+/** The number in the argument `--seed=N`, `undefined` if there is no such argument. */
 export function givenSeed(args: readonly string[]): number | undefined {
   const flag = args.find((arg) => /^--seed=\d+$/.test(arg));
   return flag === undefined ? undefined : Number(flag.slice("--seed=".length)) >>> 0;

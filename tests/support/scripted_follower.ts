@@ -1,5 +1,5 @@
 /**
- * Followers that a test plays itself, message by message.
+ * Followers whose messages the test sends itself.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Address } from "../../lib/wire/address.ts";
 import type { TestServer } from "./test_server.ts";
 import { Wire } from "./wire_client.ts";
 
-/** Joins a leader as a follower. It is in sync once the test confirms the SYNC that follows. */
+/** Joins a leader as a follower. It is in sync once the test has acknowledged the SYNC that comes. */
 export async function joinAsFollower(leader: Address): Promise<Wire> {
   const wire = await Wire.connect(leader);
   await wire.send({ type: "JOIN", server: wire.local, cluster: "", timestamp: 0 });

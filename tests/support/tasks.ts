@@ -8,7 +8,7 @@ import { Process, type ProcessOptions } from "../../bench/process.ts";
 
 const config = new URL("../../deno.json", import.meta.url);
 
-/** What a task sets, and the arguments of Deno in it. */
+/** The environment variables that a task sets, and its arguments for Deno. */
 export interface TaskCommand {
   readonly env: Readonly<Record<string, string>>;
   readonly args: readonly string[];
@@ -32,10 +32,10 @@ export async function commandOf(task: string): Promise<TaskCommand> {
   return (await taskCommands())[task]!;
 }
 
-/** A process with a keyboard, of which all output is kept. */
+/** A process with a keyboard that keeps all of its output. */
 const console: ProcessOptions = { keyboard: true, out: "keep" };
 
-/** Starts `deno task NAME FLAGS`. SIGKILL would leave its child running; {@linkcode Process.stop} does not. */
+/** Starts `deno task NAME FLAGS`. End it with {@linkcode Process.stop}: SIGKILL leaves its child running. */
 export function startTask(task: string, ...flags: string[]): Process {
   return Process.deno(["task", task, ...flags], console);
 }

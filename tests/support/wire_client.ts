@@ -19,7 +19,7 @@ export class EndOfWire extends Error {
   override readonly name = "EndOfWire";
 }
 
-/** One end of a TCP connection. It reads and writes lines and bytes, and checks nothing. */
+/** One end of a TCP connection. It reads and writes lines and bytes without any check. */
 export class Wire implements Disposable {
   /** "ip:port" of this end. */
   readonly local: string;
@@ -32,8 +32,8 @@ export class Wire implements Disposable {
   /**
    * Takes over an open connection.
    *
-   * With `answersStatus` it answers each STATUS itself, as a server without a cluster, and does not return it as a
-   * line. The library sends a STATUS on each new connection.
+   * With `answersStatus` it answers each STATUS itself, as a server without a cluster, and skips that
+   * line. The client library sends a STATUS on each new connection.
    */
   constructor(conn: Deno.Conn, { answersStatus = false } = {}) {
     this.#conn = conn;
@@ -117,7 +117,7 @@ export class Wire implements Disposable {
     return linesOf(text).map((line) => JSON.parse(line));
   }
 
-  /** Reads and discards until the other end closes the connection, without a time limit; then closes it too. */
+  /** Reads and discards until the other end closes the connection, then closes it. Has no time limit. */
   async drain(): Promise<void> {
     const buffer = new Uint8Array(64 * 1024);
     try {

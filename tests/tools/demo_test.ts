@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main } from "../../tools/demo.ts";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
-import { FakeTerminal, linesOf, within } from "../support/helpers.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
+import { linesOf } from "../support/lines.ts";
+import { within } from "../support/waiting.ts";
 
 async function run(args: string[], terminal = new FakeTerminal("")) {
   const code = await within("it ends", exitCode(terminal, () => main(args, terminal)));

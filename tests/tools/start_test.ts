@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { main } from "../../tools/start.ts";
-import { anyPort, FakeTerminal, freePorts, linesOf, Wire, within } from "../support/helpers.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
+import { linesOf } from "../support/lines.ts";
+import { anyPort, freePorts } from "../support/ports.ts";
+import { within } from "../support/waiting.ts";
+import { Wire } from "../support/wire_client.ts";
 
 const menu = "Escolha a função (1 - INIT, 2 - PUT, 3 - GET): ";
 
