@@ -5,7 +5,7 @@
  */
 
 import { formatAddress } from "../wire/address.ts";
-import type { FrameError } from "../mensagem.ts";
+import type { FrameError } from "../wire/errors.ts";
 import { FrameReader } from "../wire/line_reader.ts";
 import { frameBytesMax, inFlightMax, lingerMs } from "../limits.ts";
 import { FrameWriter } from "./frame_writer.ts";
