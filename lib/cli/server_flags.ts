@@ -57,7 +57,7 @@ export const tuningFlags = {
   },
   silenceMs: {
     name: "silence-timeout",
-    help: "seconds of silence after which a server counts as gone",
+    help: "seconds without a heartbeat after which a server counts as gone",
     preset: tuningDefault.silenceMs,
     min: 1,
     max: 3_600,

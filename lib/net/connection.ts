@@ -20,8 +20,8 @@ export const unsentCharsMax = 64 * 1024 * 1024;
 
 /** Takes what a connection receives. */
 export interface Receiver {
-  /** Called before lines are handed out. If it returns a promise, the lines wait for it. */
-  begin(): void | Promise<void>;
+  /** Called before lines are handed out. */
+  begin(): void;
   /**
    * Takes a line. If it returns a promise, the next line waits for it, and `end` and `begin` are
    * called in between.
@@ -68,6 +68,9 @@ export const connectionLimitsDefault: ConnectionLimits = {
  *   the end it is cut off, and so is a peer that leaves a frame half sent.
  * - {@linkcode Connection.run} ends exactly once. After that the socket is closed and nothing is
  *   pending.
+ *
+ * Seven of its fields are given or public, three are parts with a file of their own. The others are
+ * the state of one connection: what is due, and whether lines wait.
  */
 export class Connection {
   /** "ip:port" of the peer. */
@@ -234,13 +237,7 @@ export class Connection {
   /** Hands out the lines from `first` on. Returns a promise only if a line has to wait. */
   #handOut(lines: readonly string[], first: number, receiver: Receiver): void | Promise<void> {
     if (first === lines.length || !this.open) return;
-    const turn = receiver.begin();
-    return turn === undefined
-      ? this.#handOutTurn(lines, first, receiver)
-      : turn.then(() => this.#handOutTurn(lines, first, receiver));
-  }
-
-  #handOutTurn(lines: readonly string[], first: number, receiver: Receiver): void | Promise<void> {
+    receiver.begin();
     let next = first;
     let pending: void | Promise<void>;
     try {

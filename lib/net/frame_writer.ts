@@ -26,6 +26,8 @@ const noBytes = new Uint8Array(0);
  * queue ─▶ #unsent ─▶ #taken ─▶ #buffer ─▶ socket
  *          text       text      bytes
  * ```
+ *
+ * Its fields are these three stages, where each stands, and how the loop ends.
  */
 export class FrameWriter {
   readonly #socket: Pick<Socket, "write" | "closeWrite">;
