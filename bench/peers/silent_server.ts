@@ -7,11 +7,12 @@
  */
 
 import { KvServer } from "../../lib/server/kv_server.ts";
+import { silentPrints } from "../silent_prints.ts";
 
 const [listen, leader] = Deno.args.map((port) => ({ hostname: "127.0.0.1", port: Number(port) }));
 KvServer.start({
   listen: listen!,
   leader: leader!,
-  prints: { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} },
+  prints: silentPrints,
   report() {},
 });

@@ -24,6 +24,7 @@ import { FakeServer } from "../support/fake_server.ts";
 import { anyPort } from "../support/ports.ts";
 import { eventually } from "../support/waiting.ts";
 import { Wire } from "../support/wire_client.ts";
+import { silentPrints } from "../../bench/silent_prints.ts";
 
 const pure = { permissions: "none" } as const;
 
@@ -36,13 +37,7 @@ async function serve(
   const options: KvServerOptions = {
     listen: anyPort,
     ...(leader === undefined ? {} : { leader: leader.address }),
-    prints: {
-      put() {},
-      forwarding() {},
-      replication() {},
-      putOk() {},
-      get() {},
-    },
+    prints: silentPrints,
     report: (line) => reports.push(line),
     tuning: { clusterSize: 2 },
     secrets: {

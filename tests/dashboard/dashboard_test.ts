@@ -9,22 +9,19 @@ import type { State } from "../../dashboard/server/state.ts";
 import { cellOf } from "../../dashboard/page/selectors.js";
 import { apply, decode } from "../../dashboard/page/state.js";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
-import { KvServer } from "../../lib/server/kv_server.ts";
+import type { KvServer } from "../../lib/server/kv_server.ts";
 import { dashboardServersMax } from "../../dashboard/main.ts";
 import { observerSilenceMs } from "../../dashboard/server/observer.ts";
 import { FakeTerminal } from "../support/fake_terminal.ts";
 import { anyPort, deadAddress, freePorts } from "../support/ports.ts";
 import { eventually, within } from "../support/waiting.ts";
+import { startSilentServer } from "../support/silent_server.ts";
 
 /** Starts a server in this process: a leader, or a follower if `leader` is given. */
 function startServer(listen: Address, leader?: Address, secret?: Secret): KvServer {
-  return KvServer.start({
+  return startSilentServer({
     listen,
     ...(leader === undefined ? {} : { leader }),
-    prints: { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} },
-    report: () => {},
-    tuning: { redialFirstMs: 10, redialLongestMs: 100 },
-    allowFaults: true,
     ...(secret === undefined ? {} : { secrets: { server: secret, client: secret } }),
   });
 }
@@ -202,9 +199,8 @@ Deno.test("servers with a password are observed only with the right password", a
 
 Deno.test("after all servers have lost their data, the clients forget their timestamps", async () => {
   const listen = { hostname: "127.0.0.1", port: freePorts(1)[0]! };
-  const alone = { tuning: { clusterSize: 1, minInSync: 1 }, report: () => {} };
-  const prints = { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} };
-  const before = KvServer.start({ listen, prints, ...alone });
+  const alone = { listen, tuning: { clusterSize: 1, minInSync: 1 } };
+  const before = startSilentServer(alone);
   await using dashboard = new Dashboard({ listen: anyPort, servers: [listen] });
   await using browser = new Browser(dashboard.address);
   await browser.sees("the server", allUp);
@@ -213,7 +209,7 @@ Deno.test("after all servers have lost their data, the clients forget their time
   await within("the server stops", before.close());
   await using _after = await eventually("the port is free", () => {
     try {
-      return KvServer.start({ listen, prints, ...alone });
+      return startSilentServer(alone);
     } catch {
       return undefined;
     }

@@ -11,6 +11,7 @@ import { anyPort, deadAddress } from "../support/ports.ts";
 import { TestServer } from "../support/test_server.ts";
 import { eventually } from "../support/waiting.ts";
 import { type Message, Wire } from "../support/wire_client.ts";
+import { silentPrints } from "../../bench/silent_prints.ts";
 
 /** Short limits, each of them different. */
 const quick: Partial<Tuning> = { silenceMs: 200, putTimeoutMs: 400 };
@@ -596,8 +597,7 @@ Deno.test("an alarm of etcd is reported once, and its end too", async () => {
 });
 
 Deno.test("metrics count the PUTs of a server on etcd and measure their latency", async () => {
-  const prints = { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} };
-  const metrics = new Metrics(prints);
+  const metrics = new Metrics(silentPrints);
   await using stage = await Stage.start({ more: { watch: metrics } });
   const { timestamp } = await stage.put("cor", "azul");
   // TestServer has its own prints, so the test passes the PUT_OK on.

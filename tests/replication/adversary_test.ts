@@ -15,7 +15,7 @@ import { recoverySkip } from "../../lib/replication/recovery.ts";
 import {
   ack,
   client,
-  Cluster,
+  CoreCluster,
   follower1,
   follower2,
   leader,
@@ -31,7 +31,7 @@ Deno.test(
   "writes that only an unfinished catch-up has seen do not outlive the leader (G6)",
   pure,
   () => {
-    const cluster = Cluster.open(snapshots);
+    const cluster = CoreCluster.open(snapshots);
     const writer = cluster.client(0);
     const put = (key: string, value: string) => {
       writer.put(key, value);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import {
-  Cluster,
+  CoreCluster,
   type FakeClient,
   follower1,
   leader,
@@ -20,7 +20,7 @@ function answer(of: FakeClient, id: number): string | undefined {
 }
 
 /** A PUT that is delivered and answered at once. Returns its timestamp. */
-function put(cluster: Cluster, to: FakeClient, key: string, value: string): number {
+function put(cluster: CoreCluster, to: FakeClient, key: string, value: string): number {
   const id = to.put(key, value);
   cluster.settle();
   const reply = answer(to, id) ?? "nothing";
@@ -28,7 +28,7 @@ function put(cluster: Cluster, to: FakeClient, key: string, value: string): numb
   return Number(reply.split("@")[1]);
 }
 
-function assertSameTables(cluster: Cluster): void {
+function assertSameTables(cluster: CoreCluster): void {
   const tables = cluster.servers.map((_, index) => cluster.table(index));
   for (const table of tables) assertEquals(table, tables[0]);
 }
@@ -46,7 +46,7 @@ Deno.test(
   "any server takes a PUT, and then every server answers a GET with its value",
   pure,
   () => {
-    const cluster = Cluster.open();
+    const cluster = CoreCluster.open();
     const clients = [0, 1, 2].map((index) => cluster.client(index));
     for (const [index, to] of clients.entries()) {
       const timestamp = put(cluster, to, "a", `${index}`);
@@ -61,7 +61,7 @@ Deno.test(
 );
 
 Deno.test("a late follower answers TRY_OTHER to a client that has seen more", pure, () => {
-  const cluster = Cluster.open();
+  const cluster = CoreCluster.open();
   const near = cluster.client(0);
   const late = cluster.client(2);
   cluster.hold(2);
@@ -87,7 +87,7 @@ Deno.test("a late follower answers TRY_OTHER to a client that has seen more", pu
 
 Deno.test("the servers may start in any order", pure, () => {
   for (const order of [[0, 1, 2], [2, 1, 0], [1, 0, 2]]) {
-    const cluster = new Cluster();
+    const cluster = new CoreCluster();
     for (const index of order) cluster.crash(index);
     for (const index of order) {
       cluster.start(index);
@@ -100,7 +100,7 @@ Deno.test("the servers may start in any order", pure, () => {
 
 Deno.test("a follower that was killed gets everything back while writing goes on", pure, () => {
   for (const tuning of [{}, snapshots]) {
-    const cluster = Cluster.open(tuning);
+    const cluster = CoreCluster.open(tuning);
     const writer = cluster.client(0);
     for (let n = 1; n <= 6; n++) put(cluster, writer, `k${n}`, "before");
     cluster.crash(1);
@@ -126,7 +126,7 @@ Deno.test(
   pure,
   () => {
     for (const [tuning, expected] of [[{}, 3], [snapshots, 0]] as const) {
-      const cluster = Cluster.open(tuning);
+      const cluster = CoreCluster.open(tuning);
       cluster.crash(1);
       cluster.settle();
       for (const key of ["a", "b", "c"]) put(cluster, cluster.client(0), key, "1");
@@ -142,7 +142,7 @@ Deno.test(
   "a leader that lost its memory recovers every committed write, and goes on far above",
   pure,
   () => {
-    const cluster = Cluster.open();
+    const cluster = CoreCluster.open();
     const last = put(cluster, cluster.client(1), "a", "1") &&
       put(cluster, cluster.client(2), "b", "2");
     cluster.crash(0);
@@ -157,7 +157,7 @@ Deno.test(
 );
 
 Deno.test("no timestamp is used twice, however often the leader loses its memory", pure, () => {
-  const cluster = Cluster.open();
+  const cluster = CoreCluster.open();
   const seen = new Set<string>();
   let highest = 0;
   for (let life = 0; life < 4; life++) {
@@ -187,7 +187,7 @@ Deno.test("no timestamp is used twice, however often the leader loses its memory
 });
 
 Deno.test("a leader skips ahead even if the cluster has no committed write", pure, () => {
-  const cluster = Cluster.open();
+  const cluster = CoreCluster.open();
   const writer = cluster.client(0);
   cluster.hold(1);
   cluster.hold(2);
@@ -207,7 +207,7 @@ Deno.test("a leader skips ahead even if the cluster has no committed write", pur
 Deno.test("a leader that dies at any moment of its recovery can recover again", pure, () => {
   // The second life of the leader ends after `moment` messages. Then comes the third, with writes.
   for (let moment = 0; moment < 40; moment++) {
-    const cluster = Cluster.open(snapshots);
+    const cluster = CoreCluster.open(snapshots);
     for (const key of ["a", "b", "c"]) put(cluster, cluster.client(1), key, "1");
     cluster.crash(2);
     cluster.settle();
@@ -237,7 +237,7 @@ Deno.test(
     for (const first of [0, 1, 2]) {
       for (const second of [0, 1, 2]) {
         for (const tuning of [{}, snapshots]) {
-          const cluster = Cluster.open(tuning);
+          const cluster = CoreCluster.open(tuning);
           for (const key of ["a", "b", "c"]) put(cluster, cluster.client(2), key, "1");
           cluster.crash(first);
           if (second !== first) cluster.crash(second);
@@ -260,7 +260,7 @@ Deno.test(
   pure,
   () => {
     for (let moment = 0; moment < 12; moment++) {
-      const cluster = Cluster.open();
+      const cluster = CoreCluster.open();
       const writer = cluster.client(1);
       const id = writer.put("a", "1");
       for (let n = 0; n < moment; n++) cluster.deliver((ends) => ends[0]!, 1);
@@ -280,7 +280,7 @@ Deno.test(
 // Random schedules
 
 interface Schedule {
-  readonly cluster: Cluster;
+  readonly cluster: CoreCluster;
   readonly clients: readonly FakeClient[];
 }
 
@@ -288,7 +288,7 @@ interface Schedule {
  * Requests of random clients among crashes, cuts and hangs. In the end every process is up and
  * connected. A process dies only if `mayCrash` allows it.
  */
-function runSchedule(random: Random, mayCrash: (cluster: Cluster) => boolean): Schedule {
+function runSchedule(random: Random, mayCrash: (cluster: CoreCluster) => boolean): Schedule {
   const tuning = {
     minInSync: random.between(1, 3),
     outstandingPutsMax: random.pick([3, 65_536]),
@@ -297,7 +297,7 @@ function runSchedule(random: Random, mayCrash: (cluster: Cluster) => boolean): S
     heartbeatMs: 100,
     ...(random.chance(0.5) ? snapshots : {}),
   };
-  const cluster = new Cluster(tuning, () => random.next());
+  const cluster = new CoreCluster(tuning, () => random.next());
   if (random.chance(0.8)) cluster.pass(200);
   const clients: FakeClient[] = [];
   const keys = ["a", "b", "c"];
@@ -347,7 +347,7 @@ Deno.test(
 );
 
 /** Whether all are in sync. The leader may not know yet that a follower has lost its memory. */
-function allInSync({ servers }: Cluster): boolean {
+function allInSync({ servers }: CoreCluster): boolean {
   return servers[0]?.engine.inSync.length === 3 &&
     servers.every((server) => server?.engine.readable);
 }

@@ -1,6 +1,6 @@
 /**
  * The protocol core in a fake world without sockets and timers: one server among scripted peers
- * ({@linkcode Stage}), or whole clusters whose messages the test delivers ({@linkcode Cluster}).
+ * ({@linkcode Stage}), or whole clusters whose messages the test delivers ({@linkcode CoreCluster}).
  *
  * Tests compare messages, prints and answers as short lines such as `REPLICATION a=1 @7`.
  *
@@ -432,13 +432,13 @@ export function openLeaderWith(count: number, tuning: Partial<Tuning> = {}): Ope
   return open;
 }
 
-/** A process with ends of connections in a {@linkcode Cluster}. */
+/** A process with ends of connections in a {@linkcode CoreCluster}. */
 interface Party {
   receive(end: End, lines: readonly string[]): void;
   closed(end: End): void;
 }
 
-/** One end of a connection in a {@linkcode Cluster}. */
+/** One end of a connection in a {@linkcode CoreCluster}. */
 class End implements HandledConnection {
   readonly peer: string;
   betweenServers = false;
@@ -485,7 +485,7 @@ class End implements HandledConnection {
   }
 }
 
-/** A process of a server in a {@linkcode Cluster}. */
+/** A process of a server in a {@linkcode CoreCluster}. */
 class Server implements Party {
   readonly engine: Leader | Follower;
   readonly prints: string[] = [];
@@ -526,7 +526,7 @@ class Server implements Party {
   }
 }
 
-/** A client of one server in a {@linkcode Cluster}. */
+/** A client of one server in a {@linkcode CoreCluster}. */
 export class FakeClient implements Party {
   /** The answers to each request, by its id. There should be one. */
   readonly answers = new Map<number, string[]>();
@@ -578,7 +578,7 @@ export class FakeClient implements Party {
 }
 
 /** Real leader and followers, and a network that delivers only when told to. */
-export class Cluster {
+export class CoreCluster {
   /** The processes, `undefined` for one that is down. */
   readonly servers: (Server | undefined)[];
   /** The time in milliseconds. */
@@ -601,8 +601,8 @@ export class Cluster {
   }
 
   /** A cluster that has opened. */
-  static open(tuning: Partial<Tuning> = {}): Cluster {
-    const cluster = new Cluster(tuning);
+  static open(tuning: Partial<Tuning> = {}): CoreCluster {
+    const cluster = new CoreCluster(tuning);
     cluster.pass(200);
     return cluster;
   }
@@ -636,12 +636,12 @@ export class Cluster {
     }
   }
 
-  /** Nothing gets through between the leader and a follower until {@linkcode Cluster.release}. */
+  /** Nothing gets through between the leader and a follower until {@linkcode CoreCluster.release}. */
   hold(index: number): void {
     this.#held.add(index);
   }
 
-  /** Ends a {@linkcode Cluster.hold}. */
+  /** Ends a {@linkcode CoreCluster.hold}. */
   release(index: number): void {
     this.#held.delete(index);
   }

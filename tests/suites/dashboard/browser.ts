@@ -8,8 +8,9 @@ import { assertEquals } from "@std/assert";
 import { type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
 import { Dashboard } from "../../../dashboard/server/dashboard.ts";
 import { formatAddress } from "../../../lib/wire/address.ts";
-import { KvServer } from "../../../lib/server/kv_server.ts";
+import type { KvServer } from "../../../lib/server/kv_server.ts";
 import { anyPort } from "../../support/ports.ts";
+import { startSilentServer } from "../../support/silent_server.ts";
 
 const executablePath = "/usr/bin/chromium";
 
@@ -139,11 +140,8 @@ export class Scene implements AsyncDisposable {
 }
 
 function startServer(port: number, leader?: KvServer): KvServer {
-  return KvServer.start({
+  return startSilentServer({
     listen: { ...anyPort, port },
     ...(leader === undefined ? {} : { leader: leader.address }),
-    prints: { put() {}, forwarding() {}, replication() {}, putOk() {}, get() {} },
-    report: () => {},
-    allowFaults: true,
   });
 }

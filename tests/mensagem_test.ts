@@ -5,7 +5,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
+import { frameBytesMax, keyBytesMax, valueBytesMax } from "../lib/limits.ts";
 import {
   type AnyMensagem,
   Challenge,
@@ -41,8 +41,8 @@ import {
   StatusOk,
   Sync,
   TryOther,
-} from "../../lib/mensagem.ts";
-import { type Random, seeded } from "../support/random.ts";
+} from "../lib/mensagem.ts";
+import { type Random, seeded } from "./support/random.ts";
 
 const pure = { permissions: "none" } as const;
 
