@@ -126,7 +126,7 @@ async function play(terminal: Terminal, texts: DemoTexts): Promise<void> {
   check("verde 2", await b.get(held));
 }
 
-/** Starts a server on a free port, which its lines begin with. Without `leader` it leads. */
+/** Starts a server on a free port. Its lines begin with the port. Without `leader` it leads. */
 function start(terminal: Terminal, putTimeoutMs: number, leader?: KvServer): KvServer {
   let mark = ""; // not known before the server listens
   const server = KvServer.start({

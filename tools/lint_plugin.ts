@@ -50,8 +50,7 @@ const special: Readonly<Record<string, RegExp>> = {
   "lib/cli/session_file.ts": /^(mkdir|open|readTextFile|rename|stat|writeTextFile)$/,
   "lib/cli/tls_flags.ts": /^readTextFileSync$/,
 };
-const networkGlobals =
-  /^(globalThis|WebSocket|WebSocketStream|EventSource|BroadcastChannel|Worker)$/;
+const networkGlobals = /^(WebSocket|WebSocketStream|EventSource|BroadcastChannel|Worker)$/;
 
 const root = `${import.meta.dirname!.replaceAll("\\", "/").replace(/\/tools$/, "")}/`;
 
@@ -87,14 +86,15 @@ function whyNotImport(path: string, part: string, specifier: string): string | u
 /** Why a file may not use a global, with the member that follows it; `undefined` if it may. */
 function whyNotUse(path: string, part: string, name: string, member?: string): string | undefined {
   const full = member === undefined ? name : `${name}.${member}`;
-  // Math and AbortSignal are pure but for one member, unless they are taken apart.
+  // Only one member of each is impure. The bare object is refused: taken apart it would hide that.
   const partly = (name === "Math" || name === "AbortSignal") && member !== undefined;
   const isImpure = impure.has(full) || (impure.has(name) && !partly);
   if (pure.has(part) && isImpure && !(part === "auth" && name === "crypto")) {
     return `${part} is pure: it may not use ${full}`;
   }
   if (!path.startsWith("lib/")) return undefined;
-  if (networkGlobals.test(name)) return `lib may not use ${name}: it hides what is used`;
+  if (name === "globalThis") return "lib may not use globalThis: it hides what is used";
+  if (networkGlobals.test(name)) return `lib may not use ${name}: only lib/net opens sockets`;
   if (name === "fetch" && part !== "etcd") return "only lib/etcd uses fetch";
   if (name !== "Deno") return undefined;
   if (member === undefined) return "lib may not use Deno as a value: it hides what is used";

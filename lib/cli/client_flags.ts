@@ -62,7 +62,7 @@ Flags of commands and menu:
 Exit codes: 0 done; 1 get: no such key; 2 wrong usage, or a session of another cluster;
   3 get: all servers are behind the session; 4 not done, trying again is safe; 5 put: it may or may
   not be written; 6 done, but the output or the session could not be written.
-  status: 0 if all servers answer, else 4
+  status: 0 if all servers answer and belong to one cluster, else 4
 
 Examples:
   deno task client put cor azul

@@ -42,7 +42,7 @@ export const tuningFlags = {
   },
   minInSync: {
     name: "min-in-sync",
-    help: "servers that must hold a write before it is acknowledged",
+    help: "servers that must be in sync before the leader takes PUTs",
     preset: tuningDefault.minInSync,
     min: 1,
     max: 99,
@@ -120,7 +120,7 @@ export const limitFlags = {
   },
   inFlightMax: {
     name: "max-in-flight",
-    help: "unanswered requests of a connection; above that, it is not read",
+    help: "unanswered requests of a connection; at that number it is not read",
     preset: serverLimitsDefault.inFlightMax,
     min: 1,
     max: 1_000_000,
@@ -134,7 +134,7 @@ export const limitFlags = {
   },
   heldBytesMax: {
     name: "max-buffered",
-    help: "MiB buffered for clients; above that, the largest are cut off",
+    help: "MiB buffered for clients; above that, the connections with most are cut off",
     preset: serverLimitsDefault.heldBytesMax,
     min: 16,
     max: 65_536,

@@ -76,7 +76,7 @@ export interface KvClientOptions {
    */
   readonly tls?: Tls;
   /**
-   * A source of random numbers from 0 to 1, 1 excluded: it draws servers and pauses. `Math.random`
+   * A source of random numbers from 0 to 1, 1 excluded. The client uses it to choose servers and the length of pauses. `Math.random`
    * by default.
    */
   readonly random?: () => number;
@@ -292,8 +292,7 @@ export class KvClient implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Closes the client. Requests without an answer fail: a PUT that was sent with
-   * {@linkcode UnknownOutcomeError}, everything else with {@linkcode UnavailableError}. Resolves
+   * Closes the client. Requests without an answer fail: with {@linkcode UnknownOutcomeError} if a PUT was sent, everything else with {@linkcode UnavailableError}. Resolves
    * when all connections are closed. A client that is not closed keeps the process alive.
    */
   async close(): Promise<void> {

@@ -84,7 +84,7 @@ export class ServerConnection implements Receiver {
   readonly #opened = Promise.withResolvers<void>();
   #connection: Connection | undefined;
   /**
-   * "connecting": only the handshake may be sent. "checking": STATUS too. "open": all requests.
+   * "connecting": only the handshake may be sent. "checking": STATUS and OBSERVE. "open": all requests.
    * "failed": nothing. The state only moves forward.
    */
   #state: "connecting" | "checking" | "open" | "failed" = "connecting";
@@ -212,7 +212,7 @@ export class ServerConnection implements Receiver {
     connection.send(this.#handshake.hello.encode());
   }
 
-  /** Asks which cluster the server belongs to. Until the answer only STATUS is sent. */
+  /** Asks which cluster the server belongs to. Until the answer only STATUS and OBSERVE are sent. */
   #check(connection: Connection): void {
     this.#state = "checking";
     const { belongs, onEvents } = this.#options;

@@ -100,7 +100,7 @@ export class EtcdClient implements Disposable {
     return statusOf(await this.#ask("maintenance/status", "{}", withinMs));
   }
 
-  /** The URL at which another member takes requests; `undefined` if it has none. */
+  /** The URL at which a member takes requests; `undefined` if it has none. */
   async clientUrl(member: string, withinMs: number): Promise<string | undefined> {
     return clientUrlOf(await this.#ask("cluster/member/list", "{}", withinMs), member);
   }

@@ -48,7 +48,7 @@ export class EchoFilter {
     else same.add(put);
   }
 
-  /** Notes that a PUT has ended. `revision` is left out if the outcome is unknown. */
+  /** Notes that a PUT has ended. `revision` is left out if the PUT failed. */
   end(put: UnansweredPut, revision?: number): void {
     const same = this.#unanswered.get(put.key);
     if (same?.delete(put) !== true) return;

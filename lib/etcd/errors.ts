@@ -88,7 +88,7 @@ export function explain({ kind, message }: EtcdError): string {
   return message === "" ? explanation : `${explanation}: ${message}`;
 }
 
-/** The error in an answer with an HTTP status other than 200. */
+/** The error in a failed answer, or in a line of a watch. */
 export function errorOf(status: number, body: string): EtcdError {
   const message = messageOf(body);
   if (message !== undefined) return errorFrom(message);

@@ -17,13 +17,13 @@ const pollMsDefault = 500;
 /** A watch that is silent for this long is opened again: its connection may be dead. */
 const watchIdleMsDefault = 60_000;
 
-/** Takes what the owner of a member is told. */
+/** What a member reports to its owner. */
 export interface MemberListener {
-  /** A write, in the order of revisions, exactly once. */
+  /** A write, in the order of revisions, at most once. */
   written(event: WatchEvent): void;
   /** The watch has missed writes, and the keys were counted again. */
   table(): void;
-  /** `leads`, `leader` or `whyNot` has changed. */
+  /** `leads` or `whyNot` may have changed. */
   changed(): void;
   /** Tells the operator. */
   report(line: string): void;

@@ -26,7 +26,7 @@ export class WatchCursor {
     return this.#next;
   }
 
-  /** The newest revision up to which everything was shown. */
+  /** The newest revision that was shown, even in part, or skipped. */
   get revision(): number {
     return Math.max(0, this.#next - 1, this.#shownRevision);
   }

@@ -69,8 +69,8 @@ export const connectionLimitsDefault: ConnectionLimits = {
  * - {@linkcode Connection.run} ends exactly once. After that the socket is closed and nothing is
  *   pending.
  *
- * Seven of its fields are given or public, three are parts with a file of their own. The others are
- * the state of one connection: what is due, and whether lines wait.
+ * Reading, writing and stall detection have files of their own. The other fields are the state of one
+ * connection: what is due, and whether lines wait.
  */
 export class Connection {
   /** "ip:port" of the peer. */
@@ -95,8 +95,8 @@ export class Connection {
   /** Lines handed out minus answers sent. On a client's connection: the answers still due. */
   #due = 0;
   /** Chunks with whole lines that were read. */
-  #chunks = 0;
-  /** Whether lines of the last chunk are still being handed out. Nothing is read meanwhile. */
+  #reads = 0;
+  /** Whether lines of the last read are still being handed out. Nothing is read meanwhile. */
   #handingOut = false;
   /** Set while lines wait, because too much is unsent or too many answers are due. */
   #room: PromiseWithResolvers<void> | undefined;
@@ -118,7 +118,7 @@ export class Connection {
     if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
   }
 
-  /** Whether the peer has shown a certificate that the CA signed; `undefined` if it cannot. */
+  /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
   get certified(): boolean | undefined {
     return this.#socket.certified;
   }
@@ -190,7 +190,7 @@ export class Connection {
         const lines = this.#reader.push(count);
         const { failure } = this.#reader;
         if (lines.length === 0 && failure === undefined) continue;
-        this.#chunks++;
+        this.#reads++;
         const rest = this.#handOut(lines, 0, receiver);
         if (rest !== undefined) {
           this.#handingOut = true;
@@ -220,7 +220,7 @@ export class Connection {
       writing: this.#writer.writing,
       writes: this.#writer.writes,
       frameDue: this.#reader.partialBytes > 0 && !this.#handingOut,
-      chunks: this.#chunks,
+      reads: this.#reads,
       finishing: this.#state === "finishing",
     });
     if (verdict === "stalled") this.abort();

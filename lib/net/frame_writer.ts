@@ -27,7 +27,7 @@ const noBytes = new Uint8Array(0);
  *          text       text      bytes
  * ```
  *
- * Its fields are these three stages, where each stands, and how the loop ends.
+ * Its other fields hold the position in each stage and the state of the write loop.
  */
 export class FrameWriter {
   readonly #socket: Pick<Socket, "write" | "closeWrite">;

@@ -14,7 +14,7 @@ export interface Socket
   readonly certified?: boolean;
 }
 
-/** Whether an error only says that the peer, or this end, has closed the connection. */
+/** Whether an error only says that the connection was closed or lost. */
 export function isDisconnection(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.ConnectionAborted ||

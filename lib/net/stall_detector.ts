@@ -33,8 +33,8 @@ export interface Progress {
   readonly writes: number;
   /** Whether this end reads, and the peer still has to send the rest of a frame. */
   readonly frameDue: boolean;
-  /** How many chunks with whole frames were read. */
-  readonly chunks: number;
+  /** How many reads have completed a frame. */
+  readonly reads: number;
   /** Whether the connection takes no more requests and waits for answers. */
   readonly finishing: boolean;
 }
@@ -60,9 +60,9 @@ export class StallDetector {
    * "unanswered": the answers still due took too long. `undefined` if all is well.
    */
   look(now: number, progress: Progress): "stalled" | "unanswered" | undefined {
-    const { writing, writes, frameDue, chunks, finishing } = progress;
+    const { writing, writes, frameDue, reads, finishing } = progress;
     const writeMs = this.#write.lastedMs(now, writing, writes);
-    const frameMs = this.#frame.lastedMs(now, frameDue, chunks);
+    const frameMs = this.#frame.lastedMs(now, frameDue, reads);
     const answersMs = this.#answers.lastedMs(now, finishing, 0);
     const { stalledWriteMs, halfFrameMs, finishMs } = this.#limits;
     if (writeMs > stalledWriteMs || frameMs > halfFrameMs) return "stalled";

@@ -39,7 +39,8 @@ const handshakeRecord = 22;
  * - While enough decrypted bytes wait to be read, nothing is read from the network.
  * - It fails once. After that nothing is pending and the TCP connection is closed.
  *
- * It has many fields because it joins two interfaces: promises on the left, streams on the right.
+ * It has many fields because it joins the promises of connections and TCP to the streams of
+ * node:tls.
  */
 export class TlsSocket implements Socket {
   /** The address of the peer. */

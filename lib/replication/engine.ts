@@ -54,7 +54,7 @@ export interface Engine {
   readonly readable: boolean;
   /** The id of the data's cluster, "" before it is known. */
   readonly cluster: string;
-  /** The highest timestamp that this server has applied. */
+  /** Every write up to this timestamp is applied. */
   readonly timestamp: number;
   /** The servers in sync, if this server leads and is open. Otherwise empty. */
   readonly inSync: readonly string[];

@@ -65,7 +65,7 @@ export interface ReplicationListener {
   table(): void;
 }
 
-/** The caller of {@linkcode Host.dial}, which is told how the dial ended. */
+/** The receiver of the result of {@linkcode Host.dial}. */
 export interface Dialler {
   /** The connection is made, and the leader has proved itself if it has to. */
   dialled(link: Link): void;
@@ -85,9 +85,8 @@ export interface Host {
   report(line: string): void;
   /** Begins to connect to the leader. The result is a later call of the dialler's methods. */
   dial(dialler: Dialler): void;
-  /**
-   * Calls back a moment later, after the PUTs that arrived meanwhile were received. The moment is
-   * short compared with a write to a disk. Returns a function that cancels the call.
+  /** Calls back a moment later, after the PUTs that arrived meanwhile were received. The moment is
+   * about as long as a sync of a fast disk. Returns a function that cancels the call.
    */
   waitForPuts(run: () => void): () => void;
   /** A random number from 0 up to, not including, 1. */

@@ -219,7 +219,7 @@ export class Follower implements Engine, Dialler {
     this.#clock.tick(now);
     if (this.#clock.stoodStill) this.#connection.heard();
     if (this.#connection.silent) {
-      this.#disconnect(`it was silent for ${this.#tuning.silenceMs} ms`);
+      this.#disconnect(`it was silent for over ${this.#tuning.silenceMs} ms`);
     } else this.#connection.tick(this);
     this.#forwarded.expire(now);
   }

@@ -15,7 +15,10 @@ interface ForwardedPut {
   readonly deadline: number;
 }
 
-/** The forwarded PUTs without an answer. Each is answered once, by the leader or at its deadline. */
+/**
+ * The forwarded PUTs without an answer. Each is answered once: by the leader, at its deadline, or when
+ * the connection to the leader is lost.
+ */
 export class ForwardedPuts {
   /** By the id used towards the leader. Invariant: ids and deadlines rise. */
   readonly #forwarded = new Map<number, ForwardedPut>();
@@ -33,7 +36,7 @@ export class ForwardedPuts {
     return leaderId;
   }
 
-  /** Answers the PUT with this id towards the leader, unless it is answered already. */
+  /** Answers the client's PUT that was forwarded under this id, unless it is answered already. */
   answer(leaderId: number, reply: (id: number) => PutOk | ErrorReply): void {
     const forwarded = this.#forwarded.get(leaderId);
     if (forwarded === undefined) return;

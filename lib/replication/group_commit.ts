@@ -34,7 +34,7 @@ export class GroupCommit {
   readonly #pending: PendingPuts;
   readonly #host: Pick<Host, "waitForPuts">;
   readonly #stamper: Stamper;
-  /** Whether a group was stamped in this turn. Later PUTs of the same turn belong to it. */
+  /** Whether a PUT of this turn was stamped when it came. Later PUTs of the turn are too. */
   #stampedThisTurn = false;
   /** A group is complete with this many PUTs: as many as had no answer at the last commit. */
   #expectedPuts = 1;
@@ -48,7 +48,10 @@ export class GroupCommit {
     this.#stamper = stamper;
   }
 
-  /** Whether a PUT that comes now is stamped now. Otherwise it has to wait for its group. */
+  /**
+   * Whether the leader must stamp a PUT that comes now. If so, the waiting PUTs are stamped first. If
+   * not, the PUT has to wait for its group.
+   */
   admits(): boolean {
     if (this.#stampedThisTurn) return true;
     const idle = this.#stamper.readyForGroup();

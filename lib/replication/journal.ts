@@ -2,7 +2,8 @@
  * The journal as the protocol core sees it: the messages that must outlive the process, in the
  * order in which they took effect.
  *
- * `lib/journal` writes them to files. `recovered_state.ts` adds up what they leave a server with.
+ * `lib/journal` writes them to files. `recovered_state.ts` computes a server's state
+ * from them.
  *
  * @module
  */

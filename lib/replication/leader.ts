@@ -37,8 +37,8 @@ import { decideBy, type Tuning } from "./tuning.ts";
 /**
  * The one server that gives timestamps.
  *
- * Most of the work is in its parts, each in a file of its own. The leader itself keeps four numbers:
- * how far writes are stamped, applied and committed.
+ * Most of the work is in its parts, each in a file of its own. The leader itself keeps four
+ * numbers: how far writes are stamped (now and at the last tick), applied and committed.
  */
 export class Leader implements Engine {
   readonly #self: string;
@@ -52,7 +52,7 @@ export class Leader implements Engine {
   readonly #faults: Faults;
   readonly #recovery: Recovery;
   readonly #pending: PendingPuts;
-  /** `undefined` without a journal: then a PUT waits only while too few servers are in sync. */
+  /** `undefined` without a journal: then a PUT waits only until the leader takes PUTs. */
   readonly #group: GroupCommit | undefined;
   readonly #outbox: Outbox;
 
@@ -60,7 +60,7 @@ export class Leader implements Engine {
   #stamped = 0;
   /** The highest timestamp given before the last tick. */
   #stampedAtTick = 0;
-  /** Writes up to here are in the table, and on the disk. Invariant: never above #stamped. */
+  /** Every write up to here is applied, after the journal has it. Invariant: never above #stamped. */
   #timestamp = 0;
   /** Writes up to here count as committed. Invariant: never above #timestamp. */
   #committed = 0;
@@ -193,7 +193,7 @@ export class Leader implements Engine {
       member.tick(now, busy);
       if (this.#clock.stoodStill) member.heard(now);
       else if (member.silentMs(now) > silenceMs) {
-        this.#drop(member, `it was silent for ${silenceMs} ms`);
+        this.#drop(member, `it was silent for over ${silenceMs} ms`);
       }
     }
     if (this.#clock.takeHeartbeat()) {
@@ -228,7 +228,7 @@ export class Leader implements Engine {
     assert(mayWait || this.#pending.waiting === 0, "PUTs wait although they could be stamped");
   }
 
-  /** Whether enough servers are in sync to take PUTs (G2, G3). */
+  /** Whether the leader is open and enough servers are in sync to take PUTs (G2, G3). */
   get #writable(): boolean {
     return this.#recovery.open && this.#members.serversInSync >= this.#tuning.minInSync;
   }
@@ -270,7 +270,7 @@ export class Leader implements Engine {
 
   #acknowledged(member: Member, timestamp: number): void {
     if (timestamp < member.acked || timestamp > this.#timestamp) {
-      return this.#drop(member, `it acknowledged timestamp ${timestamp}, which it was never sent`);
+      return this.#drop(member, `it acknowledged timestamp ${timestamp} out of order`);
     }
     if (timestamp > member.acked) this.#host.listener?.acknowledged(member.server, timestamp);
     member.acknowledge(timestamp);
@@ -360,7 +360,7 @@ export class Leader implements Engine {
     this.#catchUp(member, forked ? undefined : timestamp, this.#writable);
   }
 
-  /** Brings a follower that has everything up to `from`, or nothing, into the live stream. */
+  /** Goes on with the catch-up of a follower from the writes up to `from`, or from an empty table. */
   #catchUp(member: Member, from: number | undefined, paced = false): void {
     const timestamp = this.#timestamp;
     this.#outbox.send(); // the writes that have not left yet must be in the log

@@ -67,7 +67,7 @@ export class Member {
     return this.#acked >= this.#liveFrom;
   }
 
-  /** Whether a write is committed only when this follower has it. */
+  /** Whether the follower is in sync: it counts for `minInSync` and holds every committed write. */
   get inSync(): boolean {
     return this.#inSync;
   }
@@ -134,8 +134,8 @@ export class Member {
   }
 
   /**
-   * The follower confirms a chunk. Returns the timestamp at which the snapshot began once all of it
-   * is confirmed, otherwise `undefined`.
+   * The follower confirms a chunk. Once every chunk is confirmed, returns the timestamp at which the
+   * snapshot began. Before that, `undefined`.
    */
   snapshotConfirmed(): number | undefined {
     const { sender, timestamp } = this.#snapshot!;

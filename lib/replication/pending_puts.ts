@@ -40,7 +40,7 @@ export class PendingPuts {
   readonly #waiting = new Fifo<PendingPut>();
   /** Invariant: the text of all #waiting, in UTF-16 units. */
   #waitingChars = 0;
-  /** This many PUTs at the front of #waiting have memory of their own, not that of a chunk. */
+  /** This many PUTs at the front of #waiting no longer share memory with the text that was read. */
   #detached = 0;
   /** Stamped and not committed. Invariant: their timestamps rise. */
   readonly #stamped = new Fifo<PendingPut>();
@@ -156,9 +156,9 @@ export function whyLate(
   { size, serversInSync }: { readonly size: number; readonly serversInSync: number },
   { clusterSize, minInSync }: Pick<Tuning, "clusterSize" | "minInSync">,
 ): string {
-  if (!open) return `the leader waits for all ${clusterSize} servers, ${1 + size} are there`;
+  if (!open) return `the leader waits for all ${clusterSize} servers, ${1 + size} have joined`;
   return serversInSync >= minInSync
-    ? "not every server in sync has acknowledged it in time"
+    ? "not every server in sync has acknowledged the writes in time"
     : `${serversInSync} of ${clusterSize} servers are in sync, and ${minInSync} must be`;
 }
 
@@ -166,7 +166,7 @@ function chars({ put }: PendingPut): number {
   return put!.key.length + put!.value.length;
 }
 
-/** The same request in memory of its own, so that the chunk that it came in can be freed. */
+/** The same request in memory of its own, so that the text that was read can be freed. */
 function detached(put: Put): Put {
   return put.sharesChunk() ? Mensagem.decode(put.encode().slice(0, -1)) as Put : put;
 }

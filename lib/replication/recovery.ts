@@ -3,11 +3,11 @@
  *
  * ```text
  * waiting ──all followers joined──▶ copying ──the table is here──▶ catching up ──all in sync──▶ open
- *    ▲  └──no follower has more data than the own disk─────────────────▲
+ *    ▲  └──no follower has more data than its disk─────────────────▲
  *    └────the source has left────────┘
  * ```
  *
- * A leader without memory cannot know whether it is new or restarted. So it waits for all followers
+ * A leader without data cannot know whether it is new or restarted. So it waits for all followers
  * and copies the table of the one that is furthest ahead. It opens only when the others have caught
  * up too. A leader that led last, and has its journal, knows that no other server has more.
  *
@@ -38,7 +38,7 @@ export const recoverySkip = 2 ** 32;
 export interface Origin {
   /** The id of the cluster. */
   readonly cluster: string;
-  /** The newest write of the table. */
+  /** The table is complete up to this timestamp. */
   readonly table: number;
   /** The timestamp after which this leader's own begin. */
   readonly timestamp: number;
@@ -118,7 +118,7 @@ export class Recovery {
     return this.#own !== undefined && this.#own.highest > 0 ? this.#own.cluster : undefined;
   }
 
-  /** Begins with the own table if no other server can have more. Otherwise waits for followers. */
+  /** Begins with its own table if no other server can have more. Otherwise waits for followers. */
   begin(): Origin | undefined {
     return this.#ledLast ? this.#beginWithOwn(this.#own!) : this.#chooseSource();
   }
@@ -163,8 +163,8 @@ export class Recovery {
     this.#originDurable = true;
   }
 
-  /**
-   * Opens if every follower has caught up, and returns whether it just did.
+  /** Opens once every follower is in sync, or at once if this server led last. Returns whether it just
+   * opened.
    *
    * Every follower, not only as many as PUTs need: each must hold the new timestamp before it is
    * used. Otherwise a leader that crashes again could use it a second time. A leader that led last
@@ -203,7 +203,7 @@ export class Recovery {
     );
     assert(!this.#originDurable || hasTable, `the origin is durable in the phase "${phase}"`);
     assert(!this.open || this.#originDurable, "open before the origin is on the disk");
-    assert(this.#own?.cluster !== "", "the own table has no cluster");
+    assert(this.#own?.cluster !== "", "the leader's own table has no cluster id");
   }
 
   /** Decides what to begin with once all followers have joined. */
@@ -215,7 +215,7 @@ export class Recovery {
     if (own !== undefined && !(source !== undefined && source.joined.timestamp > own.timestamp)) {
       return this.#beginWithOwn(own);
     }
-    // The source's entries are merged into a complete table. Any other table has to go.
+    // The source's entries may be merged only into a complete table. Any other is cleared first.
     if (own === undefined || own.highest > own.timestamp) {
       this.#own = undefined;
       store.clear();

@@ -93,8 +93,8 @@ export class SnapshotSender {
     const chunk: SnapshotEntry[] = [];
     let chars = 0;
     let visits = 0;
-    // The largest chunk is almost full and then takes the largest entry. With every character
-    // escaped to six it has 7.6 MiB, and a frame at most 8.
+    // An almost full chunk may still take the largest entry. If JSON escapes every character to six,
+    // that is 7.6 MiB, and a frame may have 8 MiB.
     while (this.#left > 0 && visits < snapshotChunkVisits && chars < snapshotChunkChars) {
       const [key, entry] = this.#entries.next().value as [string, Entry];
       this.#left--;

@@ -56,7 +56,7 @@ export class Store {
   keep(key: string, write: Write): boolean {
     const newest = this.#table.get(key);
     if (newest === undefined) {
-      // The key may be a slice of a whole chunk, which would stay in memory with it.
+      // The key may be a slice of the text that was read, which would stay in memory with it.
       this.#table.set(JSON.parse(JSON.stringify(key)), write.copy());
       this.#chars += write.chars;
       return true;

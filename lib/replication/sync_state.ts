@@ -70,7 +70,7 @@ export class SyncState {
     if (timestamp > this.#highest) this.#highest = timestamp;
   }
 
-  /** The table was cleared: the same state as after a start without memory. */
+  /** The table was cleared: the same state as after a start without data. */
   clear(): void {
     this.#cluster = "";
     this.#timestamp = 0;

@@ -7,7 +7,7 @@
 import { Fifo } from "../fifo.ts";
 
 /** A piece of memory, and the number of batches in it. */
-interface Chunk {
+interface Block {
   readonly bytes: Uint8Array<ArrayBuffer>;
   batches: number;
 }
@@ -16,13 +16,13 @@ interface Chunk {
 interface Batch {
   readonly first: number;
   readonly last: number;
-  readonly chunk: Chunk;
+  readonly block: Block;
   readonly start: number;
   readonly end: number;
 }
 
 /** Batches share memory of this size. A text longer than a quarter of it gets memory of its own. */
-const chunkBytes = 256 * 1024;
+const blockBytes = 256 * 1024;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -42,12 +42,12 @@ export class WriteLog {
   /** Invariant: every write after this timestamp is in #batches. */
   #start: number;
   /** The memory of the next batch, of which #used bytes are taken. */
-  #chunk: Chunk = { bytes: new Uint8Array(0), batches: 0 };
+  #block: Block = { bytes: new Uint8Array(0), batches: 0 };
   #used = 0;
   /** The number of bytes that the last #tryEncode has written. */
   #written = 0;
   /** Memory without any batch, to be reused. */
-  readonly #spare: Chunk[] = [];
+  readonly #spare: Block[] = [];
 
   /** An empty log that begins after the timestamp `start` and holds at most `bytesMax` of frames. */
   constructor(start: number, bytesMax: number) {
@@ -86,40 +86,40 @@ export class WriteLog {
       else high = middle;
     }
     for (; low < this.#batches.length; low++) {
-      const { first, chunk, start, end } = this.#batches.at(low)!;
-      const frames = decoder.decode(chunk.bytes.subarray(start, end));
+      const { first, block, start, end } = this.#batches.at(low)!;
+      const frames = decoder.decode(block.bytes.subarray(start, end));
       yield first > timestamp ? frames : withoutFrames(frames, timestamp - first + 1);
     }
   }
 
   #encode(first: number, last: number, frames: string): Batch {
-    if (frames.length > chunkBytes / 4) {
+    if (frames.length > blockBytes / 4) {
       const bytes = encoder.encode(frames);
-      return { first, last, chunk: { bytes, batches: 1 }, start: 0, end: bytes.length };
+      return { first, last, block: { bytes, batches: 1 }, start: 0, end: bytes.length };
     }
     if (!this.#tryEncode(frames)) {
-      this.#chunk = this.#spare.pop() ?? { bytes: new Uint8Array(chunkBytes), batches: 0 };
+      this.#block = this.#spare.pop() ?? { bytes: new Uint8Array(blockBytes), batches: 0 };
       this.#used = 0;
       this.#tryEncode(frames); // a UTF-16 unit is at most three bytes of UTF-8
     }
-    this.#chunk.batches++;
-    return { first, last, chunk: this.#chunk, start: this.#used, end: this.#used += this.#written };
+    this.#block.batches++;
+    return { first, last, block: this.#block, start: this.#used, end: this.#used += this.#written };
   }
 
-  /** Encodes a text into the rest of the chunk. Returns `false` if it does not fit. */
+  /** Encodes a text into the rest of the block. Returns `false` if it does not fit. */
   #tryEncode(frames: string): boolean {
-    const { read, written } = encoder.encodeInto(frames, this.#chunk.bytes.subarray(this.#used));
+    const { read, written } = encoder.encodeInto(frames, this.#block.bytes.subarray(this.#used));
     this.#written = written;
     return read === frames.length;
   }
 
   #forgetOldest(): void {
-    const { last, chunk, start, end } = this.#batches.shift()!;
+    const { last, block, start, end } = this.#batches.shift()!;
     this.#bytes -= end - start;
     this.#start = last;
-    chunk.batches--;
-    const reusable = chunk.batches === 0 && chunk !== this.#chunk;
-    if (reusable && chunk.bytes.length === chunkBytes) this.#spare.push(chunk);
+    block.batches--;
+    const reusable = block.batches === 0 && block !== this.#block;
+    if (reusable && block.bytes.length === blockBytes) this.#spare.push(block);
   }
 }
 

@@ -43,7 +43,7 @@ export type ProcessStatus = Pick<
 
 /** What a handler needs of its connection. */
 export interface HandledConnection extends Link, ObserverLink {
-  /** Whether the peer has shown a certificate that the CA signed; `undefined` if it cannot. */
+  /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
   readonly certified?: boolean | undefined;
 }
 
@@ -106,7 +106,7 @@ export class ConnectionHandler {
   readonly #server: ServerContext;
   /** Whether the operator's limits are stricter than those that decoding checks. */
   readonly #stricter: boolean;
-  /** Whether the peer's requests are answered. */
+  /** Whether the peer may send requests: it has proved the password, or there is none. */
   #mayAsk: boolean;
   /** Whether the peer has proved that it is a server of the cluster. */
   #mayJoin: boolean;

@@ -112,7 +112,7 @@ export class EventRecorder implements EventSink {
     this.#prints.putOk(client, key, timestamp);
     this.#counts.putOks++;
     const cameAt = this.#cameAt(timestamp);
-    if (cameAt === undefined) this.#missed++; // its PUT came before the first observer
+    if (cameAt === undefined) this.#missed++; // the PUT came before the first observer, or long ago
     else if (this.#hasRoom()) {
       const ms = Math.round((performance.now() - cameAt) * 1_000) / 1_000;
       this.#events.push({ kind: "put_ok", at: Date.now(), client, key: cut(key), timestamp, ms });
@@ -174,7 +174,7 @@ export class EventRecorder implements EventSink {
     this.#events.push({ kind, at: Date.now(), key: cut(key), value: cut(value), timestamp });
   }
 
-  /** When the PUT of a write came; `undefined` if there was no observer at that time. */
+  /** When the PUT of a write came; `undefined` if that was not recorded, or dropped. */
   #cameAt(timestamp: number): number | undefined {
     for (let first = this.#putTimes.at(0); first !== undefined; first = this.#putTimes.at(0)) {
       if (first.timestamp > timestamp) return undefined;

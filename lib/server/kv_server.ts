@@ -207,10 +207,10 @@ export class KvServer implements AsyncDisposable {
       random: Math.random,
       newClusterId: () => crypto.randomUUID(),
     };
-    const started = { self, host, tuning: { ...tuningDefault, ...tuning }, now: startedAt };
+    const engineOptions = { self, host, tuning: { ...tuningDefault, ...tuning }, now: startedAt };
     const { recovered } = journal ?? {};
-    this.#engine = options.engine?.(started) ??
-      startReplica({ ...started, leader: leaderName, recovered });
+    this.#engine = options.engine?.(engineOptions) ??
+      startReplica({ ...engineOptions, leader: leaderName, recovered });
     this.#observers = new Observers(self, this.#engine, { prints, watch }, (sink) => {
       host.prints = sink ?? prints;
       host.listener = sink ?? watch;
@@ -219,7 +219,7 @@ export class KvServer implements AsyncDisposable {
       self,
       engine: this.#engine,
       observers: this.#observers,
-      tuning: started.tuning,
+      tuning: engineOptions.tuning,
       mutex: new Channel<true>({ capacity: 1 }),
       secrets,
       leads: joins && leaderName === self,
@@ -346,7 +346,7 @@ export class KvServer implements AsyncDisposable {
   }
 
   /**
-   * Flushes the engine once for all chunks of this turn. Their microtasks are queued already, so this
+   * Flushes the engine once for all reads of this turn. Their microtasks are queued already, so this
    * one runs after them.
    */
   #flush(): void {

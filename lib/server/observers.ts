@@ -57,7 +57,7 @@ interface Observer {
  * The observers of one server.
  *
  * - Without observers nothing is recorded, and the server's events do not pass through here.
- * - Observers are sent EVENTS once per tick.
+ * - Observers are sent EVENTS at most once per tick.
  * - An observer that reads slowly loses events and is told how many. The server does not wait for it.
  */
 export class Observers {

@@ -17,7 +17,7 @@ export const errorCodes = [
 /** The code of an `ERROR`. What each means for the sender is in `docs/wire.md`. */
 export type ErrorCode = typeof errorCodes[number];
 
-/** A JSON object that is not a valid message. The sender gets an `ERROR`, the connection goes on. */
+/** A message, or a caller's key or value, that is not valid. The sender gets an `ERROR`, the connection goes on. */
 export class MensagemError extends Error {
   /** The code of the `ERROR`. */
   readonly code: ErrorCode;

@@ -78,7 +78,7 @@ const kinds = [
   "fault",
 ] as const;
 
-/** Counts since the server's start. Nothing is counted while the server has no observer. */
+/** Counts of what happened while the server had an observer. They are never reset. */
 export interface Counts {
   /** PUTs received by the leader. */
   readonly puts: number;

@@ -204,7 +204,7 @@ Deno.test("--put-timeout and --min-in-sync reach the server", async () => {
   using wire = await Wire.connect(localhost(port!));
   assertEquals(
     (await wire.ask(put)).message,
-    "not applied: the leader waits for all 2 servers, 1 are there",
+    "not applied: the leader waits for all 2 servers, 1 have joined",
   );
 });
 

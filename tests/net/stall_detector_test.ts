@@ -3,7 +3,7 @@ import { type Progress, StallDetector } from "../../lib/net/stall_detector.ts";
 
 const pure = { permissions: "none" } as const;
 const limits = { stalledWriteMs: 10, halfFrameMs: 30, finishMs: 20 };
-const idle: Progress = { writing: false, writes: 0, frameDue: false, chunks: 0, finishing: false };
+const idle: Progress = { writing: false, writes: 0, frameDue: false, reads: 0, finishing: false };
 
 /** The verdicts of looks at these times. */
 function verdicts(...looks: [now: number, progress: Partial<Progress>][]) {
@@ -34,7 +34,7 @@ Deno.test("progress and the end of a stall restart the time", pure, () => {
   );
   assertEquals(verdicts([0, write], [9, {}], [19, write], [20, write]).at(-1), "stalled");
   const half = { frameDue: true };
-  assertEquals(verdicts([0, half], [30, { ...half, chunks: 1 }]).at(-1), undefined);
+  assertEquals(verdicts([0, half], [30, { ...half, reads: 1 }]).at(-1), undefined);
   assertEquals(verdicts([0, half], [29, {}], [59, half]).at(-1), undefined);
 });
 

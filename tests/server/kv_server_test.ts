@@ -245,7 +245,7 @@ Deno.test("a follower that hangs leaves after the silence limit, and the PUT is 
   assertEquals(follower.holds("cor"), { value: "azul", timestamp: 1 });
   assertEquals(
     await leader.reported("left"),
-    `${hanging.local} left: it was silent for 400 ms (2 of 3 in sync)`,
+    `${hanging.local} left: it was silent for over 400 ms (2 of 3 in sync)`,
   );
 });
 
@@ -262,7 +262,7 @@ Deno.test("a PUT that no follower acknowledges is answered once, with UNKNOWN_OU
     type: "ERROR",
     id: 7,
     code: "UNKNOWN_OUTCOME",
-    message: "may be applied later: not every server in sync has acknowledged it in time",
+    message: "may be applied later: not every server in sync has acknowledged the writes in time",
   });
   for (const follower of [one, other]) {
     await follower.send({ type: "REPLICATION_OK", timestamp: 1 });
@@ -286,7 +286,7 @@ Deno.test("until all servers have joined, the leader takes no PUT and answers no
     type: "ERROR",
     id: 7,
     code: "UNAVAILABLE",
-    message: "not applied: the leader waits for all 3 servers, 2 are there",
+    message: "not applied: the leader waits for all 3 servers, 2 have joined",
   });
   assertEquals(leader.holds("cor"), undefined);
 });
