@@ -120,7 +120,7 @@ export const limitFlags = {
   },
   inFlightMax: {
     name: "max-in-flight",
-    help: "unanswered requests of a connection; at that number it is not read",
+    help: "unanswered requests at which a connection is not read",
     preset: serverLimitsDefault.inFlightMax,
     min: 1,
     max: 1_000_000,
