@@ -134,7 +134,7 @@ export const limitFlags = {
   },
   heldBytesMax: {
     name: "max-buffered",
-    help: "MiB buffered for clients; above that, the connections with most are cut off",
+    help: "MiB buffered for clients; above that, those with most are cut",
     preset: serverLimitsDefault.heldBytesMax,
     min: 16,
     max: 65_536,
