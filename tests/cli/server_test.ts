@@ -122,6 +122,21 @@ Deno.test("with all flags nothing is asked, and the keyboard is not read", async
   assertEquals(linesOf(role.terminal.screen).length, 2);
 });
 
+for (
+  const [question, args] of [
+    ["Segredo dos servidores: ", ["--secret-stdin"]],
+    ["Senha dos clientes: ", ["--secret-stdin", "--password-stdin"]],
+    ["IP [127.0.0.1]: ", []],
+  ] as const
+) {
+  Deno.test(`a server that asks "${question}" ends with code 0 when it is stopped`, async () => {
+    const role = new ServerRole([...args], new FakeTerminal());
+    if (args.length > 1) role.terminal.type("s3cret\n");
+    await eventually("the question", () => role.terminal.screen.endsWith(question) || undefined);
+    assertEquals(await role.stop(), 0);
+  });
+}
+
 Deno.test("--quiet: nothing on standard error, and the lines of the assignment on standard output", async () => {
   const [port] = freePorts(1);
   const flags = [`--port=${port}`, `--leader-port=${port}`, "--cluster-size=1", "--quiet"];
