@@ -48,3 +48,6 @@ export const requestTimeoutMs = 4_800;
 
 /** How long connecting to a server may take. */
 export const dialTimeoutMs = 2_000;
+
+/** The longest prefix of the keys in etcd, in bytes of UTF-8. */
+export const etcdPrefixBytesMax = 256;

@@ -18,11 +18,12 @@
  * @module
  */
 
-import { FrameError } from "./wire/errors.ts";
+import { FrameError, MensagemError } from "./wire/errors.ts";
 import { decodeFast } from "./wire/fast_decode.ts";
 import { type AnyMensagem, Mensagem as Message } from "./wire/messages.ts";
 import { fromFields } from "./wire/parse.ts";
-import { type Fields, quote } from "./wire/validate.ts";
+import { checkTokens, frameTokensMax } from "./wire/tokens.ts";
+import { type Fields, knownId, quote } from "./wire/validate.ts";
 
 export { Write } from "./wire/encoded_write.ts";
 export { type ErrorCode, errorCodes, FrameError, MensagemError } from "./wire/errors.ts";
@@ -39,22 +40,36 @@ export { checkKey, checkValue } from "./wire/validate.ts";
 /** A message of any type (enunciado 4, Observações: "a classe Mensagem"). */
 export type Mensagem<Type extends string = string> = Message<Type>;
 
+/** What the decoder needs to know about the sender of a line. */
+export interface DecodingPeer {
+  /** Types that it may not send now. Of such a message no field is read but the id. */
+  readonly unexpected?: ReadonlySet<string> | undefined;
+  /** Tokens in a line of it at most; by default as many as a server may send. */
+  readonly tokensMax?: number | undefined;
+  /** Called before a line is parsed that is not spelled as `encode` spells it: that takes longer. */
+  spend?(chars: number): void;
+}
+
 /** The base class of all messages, with the decoder. */
-export const Mensagem: typeof Message & { decode(line: string): AnyMensagem } = Object.assign(
-  Message,
-  { decode },
-);
+export const Mensagem: typeof Message & {
+  decode(line: string, peer?: DecodingPeer): AnyMensagem;
+} = Object.assign(Message, { decode });
 
 /**
  * Decodes one line, without its LF. A CR at its end is allowed.
  *
- * @throws {FrameError} if the line is not a JSON object: the connection must end.
+ * What it costs is bounded by the length of the line and its tokens, whatever the line contains.
+ *
+ * @throws {FrameError} if the line is not a JSON object, or has too many tokens: the connection must
+ * end.
  * @throws {MensagemError} if the type or a field is wrong: the sender gets an `ERROR`, and the
  * connection goes on.
  */
-function decode(line: string): AnyMensagem {
+function decode(line: string, peer?: DecodingPeer): AnyMensagem {
   const fast = decodeFast(line);
   if (fast !== undefined) return fast;
+  peer?.spend?.(line.length);
+  checkTokens(line, peer?.tokensMax ?? frameTokensMax);
   let parsed: unknown;
   try {
     parsed = JSON.parse(line);
@@ -64,5 +79,10 @@ function decode(line: string): AnyMensagem {
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw new FrameError("BAD_MESSAGE", `the line is not a JSON object: ${quote(line)}`);
   }
-  return fromFields(parsed as Fields);
+  const fields = parsed as Fields;
+  if (typeof fields.type === "string" && peer?.unexpected?.has(fields.type)) {
+    const message = `${fields.type} is not for this server, or not from this connection`;
+    throw new MensagemError("FORBIDDEN", message, knownId(fields));
+  }
+  return fromFields(fields);
 }

@@ -42,6 +42,10 @@ import {
   Sync,
   TryOther,
 } from "../lib/mensagem.ts";
+import { eventsPerFrameMax } from "../lib/wire/events.ts";
+import { errorMessageCharsMax, snapshotEntriesMax } from "../lib/wire/parse.ts";
+import { frameTokensMax } from "../lib/wire/tokens.ts";
+import { serversMax } from "../lib/wire/validate.ts";
 import { type Random, seeded } from "./support/random.ts";
 
 const pure = { permissions: "none" } as const;
@@ -95,6 +99,7 @@ const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: string])[
     [new Join("127.0.0.1:10098", "", 0), `{"type":"JOIN","server":"127.0.0.1:10098","cluster":"","timestamp":0}`],
     [new Join("[::1]:10098", "a-B_9", 12), `{"type":"JOIN","server":"[::1]:10098","cluster":"a-B_9","timestamp":12}`],
     [new Join("127.0.0.1:1", "c", 3, 9), `{"type":"JOIN","server":"127.0.0.1:1","cluster":"c","timestamp":3,"highest":9}`],
+    [new Join("127.0.0.1:1", "c", 3, undefined, 7, 2), `{"type":"JOIN","server":"127.0.0.1:1","cluster":"c","timestamp":3,"instance":7,"attempt":2}`],
   ],
   JOIN_OK: [[new JoinOk(), `{"type":"JOIN_OK"}`]],
   SYNC: [[new Sync("a-B_9", 12, 15), `{"type":"SYNC","cluster":"a-B_9","timestamp":12,"latest":15}`]],
@@ -116,6 +121,12 @@ const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: string])[
       keys: 1, connections: 2, uptimeMs: 3, memoryBytes: 4, faults: true,
     }),
     `{"type":"STATUS_OK","id":7,"server":"127.0.0.1:1","leader":"127.0.0.1:2","cluster":"c","timestamp":12,"inSync":["127.0.0.1:2"],"followers":[{"server":"127.0.0.1:3","timestamp":11,"inSync":true}],"keys":1,"connections":2,"uptimeMs":3,"memoryBytes":4,"faults":true}`,
+  ], [
+    new StatusOk(7, {
+      server: "127.0.0.1:1", leader: "127.0.0.1:1", cluster: "", timestamp: 0, inSync: [], followers: [],
+      keys: 1, connections: 2, uptimeMs: 3, memoryBytes: 4, faults: false, version: "1.2.3-rc.1+a",
+    }),
+    `{"type":"STATUS_OK","id":7,"server":"127.0.0.1:1","leader":"127.0.0.1:1","cluster":"","timestamp":0,"inSync":[],"followers":[],"keys":1,"connections":2,"uptimeMs":3,"memoryBytes":4,"faults":false,"version":"1.2.3-rc.1+a"}`,
   ]],
   OBSERVE: [[new Observe(7), `{"type":"OBSERVE","id":7}`]],
   EVENTS: [
@@ -160,7 +171,12 @@ const draw: { readonly [T in Type]: (random: Random) => Of<T> } = {
   TRY_OTHER_SERVER_OR_LATER: (r) => new TryOther(integer(r), key(r), integer(r)),
   REPLICATION: (r) => Replication.of(key(r), value(r), integer(r)),
   REPLICATION_OK: (r) => new ReplicationOk(integer(r)),
-  JOIN: (r) => new Join(address(r), cluster(r), integer(r), r.chance(0.5) ? integer(r) : undefined),
+  JOIN: (r) => {
+    const [highest, instance, attempt] = [0, 1, 2].map(() =>
+      r.chance(0.5) ? integer(r) : undefined
+    );
+    return new Join(server(r), cluster(r), integer(r), highest, instance, attempt);
+  },
   HELLO: (r) => new Hello(r.pick(["server", "client"]), hex(r, 32)),
   CHALLENGE: (r) => new Challenge(hex(r, 32), hex(r, 64)),
   PROOF: (r) => new Proof(hex(r, 64)),
@@ -168,13 +184,13 @@ const draw: { readonly [T in Type]: (random: Random) => Of<T> } = {
   STATUS: (r) => new Status(integer(r)),
   STATUS_OK: (r) =>
     new StatusOk(integer(r), {
-      server: address(r),
-      leader: address(r),
+      server: server(r),
+      leader: server(r),
       cluster: cluster(r),
       timestamp: integer(r),
-      inSync: addresses(r),
+      inSync: servers(r),
       followers: Array.from({ length: r.below(3) }, () => ({
-        server: address(r),
+        server: server(r),
         timestamp: integer(r),
         inSync: r.chance(0.5),
       })),
@@ -183,19 +199,20 @@ const draw: { readonly [T in Type]: (random: Random) => Of<T> } = {
       uptimeMs: integer(r),
       memoryBytes: integer(r),
       faults: r.chance(0.5),
+      ...(r.chance(0.5) ? {} : { version: "0.1.0" }),
     }),
   OBSERVE: (r) => new Observe(integer(r)),
   EVENTS: (r) =>
     new Events(
       integer(r),
-      address(r),
+      server(r),
       integer(r),
       integer(r),
       { ...counts, gets: integer(r) },
       Array.from({ length: r.below(4) }, () => r.pick(events)[0]),
     ),
   FAULT: (r) =>
-    new Fault(integer(r), address(r), r.pick(faultActions), r.chance(0.5) ? integer(r) : undefined),
+    new Fault(integer(r), server(r), r.pick(faultActions), r.chance(0.5) ? integer(r) : undefined),
   FAULT_OK: (r) => new FaultOk(integer(r)),
   JOIN_OK: () => new JoinOk(),
   SYNC: (r) => new Sync(cluster(r), integer(r), integer(r)),
@@ -217,15 +234,24 @@ const hex = (r: Random, digits: number) =>
 const integer = (r: Random) => r.pick([0, 1, r.below(1_000), 2 ** 32 + 1, 2 ** 53 - 1]);
 const key = (r: Random) => r.text(r.between(1, 6));
 const value = (r: Random) => r.text(r.below(12));
+const longestServer = `${"a23456789.".repeat(25)}abc:10097`;
 const address = (r: Random) => r.pick(["127.0.0.1:1", "255.255.255.255:65535", "[::1]:10097"]);
-const addresses = (r: Random) => Array.from({ length: r.below(4) }, () => address(r));
+const server = (r: Random) => r.chance(0.3) ? r.pick(["kv-0:1", longestServer]) : address(r);
+const servers = (r: Random) => Array.from({ length: r.below(4) }, () => server(r));
 const cluster = (r: Random) => r.pick(["", "x", "0b4f-A_z", "y".repeat(64)]);
 
+Deno.test("a server's name is decoded in its canonical spelling", () => {
+  const joined = Mensagem.decode(
+    `{"type":"JOIN","server":"KV-0.kv.:10097","cluster":"","timestamp":0}`,
+  );
+  assertEquals(joined, new Join("kv-0.kv:10097", "", 0));
+});
+
 Deno.test(
-  "25,000 random messages are decoded from the one line that encode gives",
+  "10,000 random messages are decoded from the one line that encode gives",
   pure,
   seeded((random) => {
-    for (let n = 0; n < 1_000; n++) {
+    for (let n = 0; n < 400; n++) {
       for (const make of Object.values(draw)) {
         const message = make(random);
         const frame = message.encode();
@@ -285,14 +311,16 @@ const wrong: Readonly<Record<string, readonly string[]>> = {
   latest: ["-1", "0.5", "9007199254740992", `"1"`, "null", "[]"],
   key: [`""`, "1", "null", "true", "[]", `["k"]`, "{}", `"\\ud800"`, `"a\\udc00"`, `"\\ude00\\ud83d"`],
   value: ["1", "true", "[]", `["v"]`, "{}", `"\\ud800"`, `"a\\udc00"`, `"\\ude00\\ud83d"`],
-  client: ["1", "null", `""`, `"x"`, `"127.0.0.1"`, `"127.0.0.1:"`, `"127.0.0.1:0"`, `"127.0.0.1:65536"`,
+  client: ["1", "null", `""`, `"x"`, `"kv-0:1"`, `"127.0.0.1"`, `"127.0.0.1:"`, `"127.0.0.1:0"`, `"127.0.0.1:65536"`,
     `"::1:80"`, `"127.0.0.1:80\\n"`, `"[::\\n1]:80"`, `"[::1]/\\nforged line[]:80"`, `["127.0.0.1:80"]`],
-  server: ["1", "null", `""`, `"x"`, `"127.0.0.1"`, `"127.0.0.1:0"`, `"127.0.0.1:99999"`, `"[::\\t1]:80"`, "{}"],
+  server: ["1", "null", `""`, `"x"`, `"a..b:1"`, `"a\\n:1"`, `"kv-0"`, `"1.2.3:1"`, `"a${longestServer}"`, `"127.0.0.1"`, `"127.0.0.1:0"`, `"127.0.0.1:99999"`, `"[::\\t1]:80"`, "{}"],
   cluster: ["1", "null", `"a b"`, `"a\\n"`, `"é"`, `"a.b"`, `"${"x".repeat(65)}"`, "[]"],
   entries: ["1", "null", "{}", `"x"`, "[1]", "[null]", "[[]]", `[["k","v"]]`, `[["k","v",1,1]]`, `[["","v",1]]`,
     `[[1,"v",1]]`, `[["k",1,1]]`, `[["k",null,1]]`, `[["k","v","1"]]`, `[["k","v",-1]]`, `[["k","\\ud800",1]]`,
     `[["k","v",1],["k","v"]]`, `[{"0":"k","1":"v","2":1,"length":3}]`],
   highest: ["-1", "0.5", "9007199254740992", `"1"`, "null", "[]"],
+  instance: ["-1", "0.5", "9007199254740992", `"1"`, "null", "[]"],
+  attempt: ["-1", "0.5", "9007199254740992", `"1"`, "null", "[]"],
   replace: ["1", "0", "null", `"true"`, "[]"],
   role: ["1", "null", `"leader"`, `""`, `"Server"`, "[]"],
   nonce: ["1", "null", `""`, `"${"0".repeat(31)}"`, `"${"0".repeat(33)}"`, `"${"G".repeat(32)}"`, `"${"A".repeat(32)}"`],
@@ -307,6 +335,7 @@ const wrong: Readonly<Record<string, readonly string[]>> = {
   uptimeMs: ["-1", "0.5", `"1"`, "null"],
   memoryBytes: ["-1", "0.5", `"1"`, "null"],
   faults: ["1", "0", "null", `"true"`],
+  version: ["1", "null", `""`, `"a b"`, `"${"1".repeat(65)}"`, "[]"],
   followers: ["1", "null", "{}", "[1]", "[null]", "[[]]", "[{}]", `[{"server":"x","timestamp":1,"inSync":true}]`,
     `[{"server":"127.0.0.1:1","timestamp":-1,"inSync":true}]`, `[{"server":"127.0.0.1:1","timestamp":1}]`,
     `[{"server":"127.0.0.1:1","timestamp":1,"inSync":true},7]`],
@@ -320,9 +349,12 @@ const wrong: Readonly<Record<string, readonly string[]>> = {
   delayMs: ["-1", "0.5", `"1"`, "null", "[]"],
 };
 const optional: readonly string[] = [
+  "STATUS_OK.version",
   "PUT.client",
   "ERROR.id",
   "JOIN.highest",
+  "JOIN.instance",
+  "JOIN.attempt",
   "SNAPSHOT.replace",
   "FAULT.delayMs",
 ];
@@ -428,16 +460,173 @@ Deno.test("an error quotes only the start of what was received", pure, () => {
   }
 });
 
+/** Lines of tokens: `count` times what costs JSON.parse the most. */
+const dense: Record<string, (count: number) => string> = {
+  "nested lists": (count) => `{"type":"X","x":${"[".repeat(count)}${"]".repeat(count)}}`,
+  "lists that do not end": (count) => "[".repeat(count),
+  "objects that do not end": (count) => `{"a":`.repeat(count),
+  "empty lists": (count) => `{"type":"X","x":[${"[],".repeat(count)}[]]}`,
+  "numbers": (count) => `{"type":"X","x":[${"0,".repeat(count)}0]}`,
+  "differing names": (count) => `{${Array.from({ length: count }, (_, n) => `"${n}":0`).join()}}`,
+  "one name": (count) => `{${`"type":"STATUS",`.repeat(count)}"id":1}`,
+  "strings": (count) => `{"type":"X","x":[${`"",`.repeat(count)}""]}`,
+  "strings with an escaped quote": (count) => `{"type":"X","x":[${`"\\"",`.repeat(count)}""]}`,
+  "quotes": (count) => '"'.repeat(2 * count),
+  "addresses": (count) => `{"type":"STATUS_OK","inSync":[${`"[::1]:1",`.repeat(count)}""]}`,
+};
+
+Deno.test("a line of more tokens than a message needs is refused before it is parsed", pure, () => {
+  const parse = JSON.parse;
+  JSON.parse = () => {
+    throw new Error("it was parsed");
+  };
+  try {
+    for (const [what, make] of Object.entries(dense)) {
+      const error = assertThrows(() => Mensagem.decode(make(frameTokensMax + 1)), FrameError);
+      assertStrictEquals(error.code, "TOO_LARGE", what);
+    }
+  } finally {
+    JSON.parse = parse;
+  }
+});
+
+Deno.test("unknown fields within the bound are ignored, however deep they are", pure, () => {
+  const deep = "[".repeat(50_000) + "]".repeat(50_000);
+  assertEquals(Mensagem.decode(`{"type":"HEARTBEAT","extra":${deep}}`), new Heartbeat());
+  assertBad(`{"type":"GET","id":3,"key":${deep},"timestamp":0}`, 3);
+  assertThrows(() => Mensagem.decode("[".repeat(100_000)), FrameError, "not JSON");
+});
+
+Deno.test("exactly as many tokens as allowed are parsed, and one more is refused", pure, () => {
+  // Beside the list: two braces, two brackets, two colons, one comma and three strings.
+  const withCommas = (count: number) => `{"type":"STATUS_OK","x":[${" ,".repeat(count)}0]}`;
+  const commas = frameTokensMax - 10;
+  assertThrows(() => Mensagem.decode(withCommas(commas)), FrameError, "not JSON");
+  assertThrows(() => Mensagem.decode(withCommas(commas + 1)), FrameError, "more than");
+});
+
+Deno.test("characters in strings are no tokens, whatever is escaped", pure, () => {
+  const texts = [`[{":,`, '"', "\\", '\\"', '[\\\\"]', '"\\'];
+  for (const text of texts) {
+    const value = text.repeat(Math.floor(900_000 / text.length));
+    const line = JSON.stringify({ type: "PUT", id: 1, key: text, value });
+    assertEquals(Mensagem.decode(line), new Put(1, text, value));
+  }
+});
+
+Deno.test("of several fields with one name the last one counts, the type included", pure, () => {
+  const status = new Status(7);
+  const filler = " ".repeat(frameTokensMax);
+  for (
+    const line of [
+      `{"type":"X","type":"STATUS","id":7}`,
+      `{"type":"PUT",${filler}"id":7,"\\u0074ype":"STATUS"}`,
+      `{"x":"${filler}","id":1,"id":7,"type":"STATUS"}`,
+    ]
+  ) {
+    assertEquals(Mensagem.decode(line), status);
+    const error = assertThrows(
+      () => Mensagem.decode(line, { unexpected: new Set(["STATUS"]) }),
+      MensagemError,
+    );
+    assertEquals([error.code, error.id], ["FORBIDDEN", 7]);
+    assertEquals(Mensagem.decode(line, { unexpected: new Set(["PUT", "X"]) }), status);
+  }
+});
+
+Deno.test("of a type that may not come no field is read, but its id", pure, () => {
+  const peer = { unexpected: new Set(["SNAPSHOT", "STATUS_OK"]) };
+  for (const [fields, id] of [[`"id":5,"entries":7`, 5], [`"entries":[]`, undefined]] as const) {
+    const line = `{"type":"SNAPSHOT",${fields}}`;
+    const error = assertThrows(() => Mensagem.decode(line, peer), MensagemError, "SNAPSHOT");
+    assertEquals([error.code, error.id], ["FORBIDDEN", id]);
+  }
+  assertThrows(() => Mensagem.decode(`{"type":"X"}`, peer), MensagemError, "unknown");
+});
+
 Deno.test(
-  "JSON nested a million levels deep is accepted or refused like any other JSON",
+  "a line that is parsed is counted with its length, one that encode spells is not",
   pure,
   () => {
-    const deep = "[".repeat(1_000_000) + "]".repeat(1_000_000);
-    assertEquals(Mensagem.decode(`{"type":"HEARTBEAT","extra":${deep}}`), new Heartbeat());
-    assertBad(`{"type":"GET","id":3,"key":${deep},"timestamp":0}`, 3);
-    assertThrows(() => Mensagem.decode("[".repeat(1_000_000)), FrameError);
+    let spent = 0;
+    const peer = { spend: (chars: number) => spent += chars };
+    for (const message of [new Get(1, "k", 0), new Put(1, "k", "v")]) {
+      Mensagem.decode(message.encode().slice(0, -1), peer);
+    }
+    assertStrictEquals(spent, 0);
+    for (const line of ["{}", "x", `{"type":"GET","id":1,"key":"é","timestamp":0}`]) {
+      try {
+        Mensagem.decode(line, peer);
+      } catch { // counted all the same
+      }
+      assertStrictEquals(spent, line.length, line);
+      spent = 0;
+    }
   },
 );
+
+Deno.test("a list has at most as many elements as a message needs", pure, () => {
+  const addresses = (count: number) => Array.from({ length: count }, () => "127.0.0.1:1");
+  const follower = { server: "127.0.0.1:1", timestamp: 0, inSync: true };
+  const event = { kind: "forwarding", at: 1, key: "k", value: "" };
+  const members = { kind: "members", at: 1, joined: [], inSync: [], open: true };
+  const fields = {
+    ...{ id: 1, server: "127.0.0.1:1", leader: "127.0.0.1:1", cluster: "", timestamp: 0 },
+    ...{ inSync: [], followers: [], keys: 0, connections: 0, uptimeMs: 0, memoryBytes: 0 },
+    ...{ faults: false, at: 1, missed: 0, last: true },
+    counts: { puts: 0, putOks: 0, gets: 0, refused: 0, replications: 0 },
+  };
+  const repeat = (element: unknown, count: number) => Array.from({ length: count }, () => element);
+  for (
+    const [type, max, listOf] of [
+      ["STATUS_OK", serversMax, (count) => ({ inSync: addresses(count) })],
+      ["STATUS_OK", serversMax, (count) => ({ followers: repeat(follower, count) })],
+      ["EVENTS", serversMax, (count) => ({ events: [{ ...members, joined: addresses(count) }] })],
+      ["EVENTS", serversMax, (count) => ({ events: [{ ...members, inSync: addresses(count) }] })],
+      ["EVENTS", eventsPerFrameMax, (count) => ({ events: repeat(event, count) })],
+      ["SNAPSHOT", snapshotEntriesMax, (count) => ({ entries: repeat(["k", "", 1], count) })],
+    ] as [string, number, (count: number) => object][]
+  ) {
+    const line = (count: number) => JSON.stringify({ ...fields, type, ...listOf(count) });
+    assertStrictEquals(Mensagem.decode(line(max)).type, type);
+    const error = assertThrows(
+      () => Mensagem.decode(line(max + 1)),
+      MensagemError,
+      `more than ${max}`,
+    );
+    assertEquals([error.code, error.id], ["TOO_LARGE", 1]);
+  }
+});
+
+Deno.test("the text of an ERROR is bounded", pure, () => {
+  const line = (length: number) =>
+    JSON.stringify({ type: "ERROR", code: "FORBIDDEN", message: "x".repeat(length) });
+  assertStrictEquals(Mensagem.decode(line(errorMessageCharsMax)).type, "ERROR");
+  const error = assertThrows(() => Mensagem.decode(line(errorMessageCharsMax + 1)), MensagemError);
+  assertStrictEquals(error.code, "TOO_LARGE");
+});
+
+Deno.test("a raw control character anywhere in a line ends the connection", pure, () => {
+  const put = (key: string, value: string, client: string) =>
+    `{"type":"PUT","id":1,"key":"${key}","value":"${value}","client":"${client}"}`;
+  assertEquals(
+    Mensagem.decode(put("k", "v", "127.0.0.1:1")),
+    new Put(1, "k", "v", "127.0.0.1:1"),
+  );
+  for (const raw of ["\0", "\t", "\r", "\u001f"]) {
+    for (
+      const line of [
+        put(raw, "v", "127.0.0.1:1"),
+        put("k", raw, "127.0.0.1:1"),
+        put("k", "v", `127.0.0.1:1${raw}`),
+        `{"type":"GET","id":1,"key":"${raw}","timestamp":0}`,
+        `{"type":"REPLICATION","key":"k","value":"${raw}","timestamp":1}`,
+        `{"type":"PUT_OK","id":1,"key":"${raw}","timestamp":1}`,
+      ]
+    ) assertThrows(() => Mensagem.decode(line), FrameError, "not JSON");
+  }
+  assertBad(put("k", "v", "127.0.0.1:1\\u0000"), 1);
+});
 
 // Limits, in bytes of UTF-8
 

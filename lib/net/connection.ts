@@ -4,19 +4,34 @@
  * @module
  */
 
-import { formatAddress } from "../wire/address.ts";
+import { type Address, formatAddress, unmapped } from "../wire/address.ts";
 import type { FrameError } from "../wire/errors.ts";
-import { FrameReader } from "../wire/line_reader.ts";
+import { bufferBytesKept, FrameReader } from "../wire/line_reader.ts";
 import { frameBytesMax, inFlightMax, lingerMs } from "../limits.ts";
 import { FrameWriter } from "./frame_writer.ts";
-import { isDisconnection, type Socket } from "./socket.ts";
+import { isDisconnection, type Socket, tuneTcp } from "./socket.ts";
 import { StallDetector, type StallLimits, stallLimitsDefault } from "./stall_detector.ts";
+import { budgetFor, type TurnBudget } from "./turn_budget.ts";
 
 /** Unsent answers to a client above which its requests are not read, in UTF-16 units. */
 export const unsentPauseChars = 1024 * 1024;
 
 /** Unsent text above which any connection is cut off, in UTF-16 units. */
 export const unsentCharsMax = 64 * 1024 * 1024;
+
+/**
+ * The longest frame of a peer before its proof of a secret or password, in bytes. The messages of the
+ * handshake have less than 200.
+ */
+export const unprovenFrameBytesMax = 4 * 1024;
+
+/** The size up to which the buffer of a connection between servers grows for many short frames. */
+const serverBufferBytesKept = 64 * 1024;
+
+/** A frame longer than this takes time to read. */
+const longFrameBytes = 64 * 1024;
+/** Reading a long frame takes as long as parsing the most expensive text of this part of its length. */
+const readingShare = 1 / 8;
 
 /** Takes what a connection receives. */
 export interface Receiver {
@@ -81,6 +96,8 @@ export class Connection {
   readonly local: string;
   /** Whether both ends are servers. Then reading never pauses, because two pauses could deadlock. */
   betweenServers = false;
+  /** Whether the peer must prove a secret or password first. Until then its frames are short. */
+  unproven = false;
 
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
@@ -96,8 +113,12 @@ export class Connection {
   #due = 0;
   /** Chunks with whole lines that were read. */
   #reads = 0;
-  /** Whether lines of the last read are still being handed out. Nothing is read meanwhile. */
-  #handingOut = false;
+  /** The size of the lines that wait after the last read, in bytes. Nothing is read meanwhile. */
+  #waitingBytes = 0;
+  /** Counts the costly lines of the last read. */
+  #budget: TurnBudget = budgetFor(0);
+  /** How many writes had finished at the last sweep. */
+  #writesSwept = 0;
   /** Set while lines wait, because too much is unsent or too many answers are due. */
   #room: PromiseWithResolvers<void> | undefined;
   /** Runs in state "closing". */
@@ -110,12 +131,11 @@ export class Connection {
     this.#reader = new FrameReader(limits.frameBytesMax);
     this.#writer = new FrameWriter(socket, () => this.#written(), () => this.abort());
     this.#stalls = new StallDetector(limits);
-    const remote = socket.remoteAddr as Deno.NetAddr;
+    const remote = addressOf(socket.remoteAddr as Deno.NetAddr);
     this.ip = remote.hostname;
     this.peer = formatAddress(remote);
-    this.local = formatAddress(socket.localAddr as Deno.NetAddr);
-    // The writer gathers the frames of a turn already, so the kernel need not wait for more.
-    if ("setNoDelay" in socket) (socket as Deno.TcpConn).setNoDelay(true);
+    this.local = formatAddress(addressOf(socket.localAddr as Deno.NetAddr));
+    if ("setNoDelay" in socket) tuneTcp(socket as Deno.TcpConn);
   }
 
   /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
@@ -128,9 +148,9 @@ export class Connection {
     return this.#state === "open";
   }
 
-  /** An upper bound of the memory that half a frame and unsent text take, in bytes. */
+  /** An upper bound of the memory that the buffers, waiting lines and unsent text take, in bytes. */
   get heldBytes(): number {
-    return this.#reader.partialBytes + this.#writer.heldBytes;
+    return this.#reader.heldBytes + 2 * this.#waitingBytes + this.#writer.heldBytes;
   }
 
   /** Queued text that is not being written yet, in UTF-16 units. */
@@ -152,6 +172,11 @@ export class Connection {
   push(frame: string): void {
     this.#due++;
     this.send(frame);
+  }
+
+  /** Notes that a line was costly. Clients that send many such lines wait for each other's turn. */
+  spend(chars: number): void {
+    if (!this.betweenServers) this.#budget.spend(chars);
   }
 
   /** Takes no more lines, and ends the connection once the answers still due are sent. */
@@ -179,24 +204,24 @@ export class Connection {
   async run(receiver: Receiver): Promise<void> {
     try {
       while (true) {
-        if (this.betweenServers) this.#reader.bytesMax = frameBytesMax;
+        this.#boundReader();
         const count = await this.#socket.read(this.#reader.space);
         if (count === null) break;
+        const bytes = this.#reader.partialBytes + count;
+        this.#budget = budgetFor(bytes);
+        while (this.#outOfTurn) await this.#waiting(count, this.#budget.nextTurn());
         if (!this.open) {
           // Closing a socket with unread bytes resets it, and the peer would lose the last frames.
           this.#reader.clear();
           continue;
         }
         const lines = this.#reader.push(count);
+        if (bytes > longFrameBytes && lines.length > 0) this.spend(bytes * readingShare);
         const { failure } = this.#reader;
         if (lines.length === 0 && failure === undefined) continue;
         this.#reads++;
         const rest = this.#handOut(lines, 0, receiver);
-        if (rest !== undefined) {
-          this.#handingOut = true;
-          await rest;
-          this.#handingOut = false;
-        }
+        if (rest !== undefined) await this.#waiting(bytes, rest);
         if (failure !== undefined && this.open) {
           this.#due++;
           receiver.fail(failure);
@@ -214,17 +239,47 @@ export class Connection {
     if (this.#writer.error !== undefined) throw this.#writer.error;
   }
 
-  /** Ends the connection if it has stalled. To be called about once a second. */
-  sweep(now: number): void {
+  /**
+   * Ends the connection if it has stalled. Returns any other verdict, for the owner to say it to the
+   * peer and to close. To be called about once a second.
+   */
+  sweep(now: number): "unproven" | "idle" | undefined {
+    const { writing, writes } = this.#writer;
+    const frameDue = this.#reader.partialBytes > 0 && this.#waitingBytes === 0;
     const verdict = this.#stalls.look(now, {
-      writing: this.#writer.writing,
-      writes: this.#writer.writes,
-      frameDue: this.#reader.partialBytes > 0 && !this.#handingOut,
+      writing,
+      writes,
+      frameDue,
       reads: this.#reads,
       finishing: this.#state === "finishing",
+      unproven: this.unproven && this.open,
+      quiet: this.open && !this.betweenServers && !writing && this.#due <= 0 &&
+        this.#reader.partialBytes === 0 && this.#waitingBytes === 0,
     });
+    if (writes === this.#writesSwept) this.#writer.release();
+    this.#writesSwept = writes;
     if (verdict === "stalled") this.abort();
     else if (verdict === "unanswered") this.#end();
+    else return verdict;
+    return undefined;
+  }
+
+  /** Sets the limits of the reader, which depend on the peer. */
+  #boundReader(): void {
+    const { betweenServers, unproven } = this;
+    this.#reader.bytesMax = unproven
+      ? unprovenFrameBytesMax
+      : betweenServers
+      ? frameBytesMax
+      : this.#limits.frameBytesMax;
+    this.#reader.bytesKept = betweenServers ? serverBufferBytesKept : bufferBytesKept;
+  }
+
+  /** Waits while this many bytes have been read and not been handed out. */
+  async #waiting(bytes: number, until: Promise<void>): Promise<void> {
+    this.#waitingBytes = bytes;
+    await until;
+    this.#waitingBytes = 0;
   }
 
   /** Whether a client has to read, or to be answered, before more of its lines are handed out. */
@@ -232,6 +287,11 @@ export class Connection {
     const { inFlightMax, unsentPauseChars } = this.#limits;
     return (this.#writer.unsentChars > unsentPauseChars || this.#due >= inFlightMax) &&
       !this.betweenServers;
+  }
+
+  /** Whether lines have to wait for the next turn of the event loop. */
+  get #outOfTurn(): boolean {
+    return this.#budget.spent && !this.betweenServers;
   }
 
   /** Hands out the lines from `first` on. Returns a promise only if a line has to wait. */
@@ -244,11 +304,15 @@ export class Connection {
       do {
         this.#due++;
         pending = receiver.receive(lines[next++]!);
-      } while (pending === undefined && next < lines.length && this.open && !this.#congested);
+      } while (
+        pending === undefined && next < lines.length && this.open && !this.#congested &&
+        !this.#outOfTurn
+      );
     } finally {
       receiver.end();
     }
-    if (pending === undefined && !this.#congested) return this.#handOut(lines, next, receiver);
+    const mayGoOn = !this.#congested && (next === lines.length || !this.#outOfTurn);
+    if (pending === undefined && mayGoOn) return this.#handOut(lines, next, receiver);
     return this.#handOutLater(pending, lines, next, receiver);
   }
 
@@ -263,6 +327,7 @@ export class Connection {
       this.#room ??= Promise.withResolvers();
       await this.#room.promise;
     }
+    while (this.#outOfTurn && next < lines.length) await this.#budget.nextTurn();
     await this.#handOut(lines, next, receiver);
   }
 
@@ -284,4 +349,8 @@ export class Connection {
     this.#lingerTimer = setTimeout(() => this.abort(), this.#limits.lingerMs);
     this.#writer.end();
   }
+}
+
+function addressOf({ hostname, port }: Deno.NetAddr): Address {
+  return { hostname: unmapped(hostname), port };
 }

@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { Address } from "../wire/address.ts";
+import { type Address, formatAddress } from "../wire/address.ts";
 import { Connection, type ConnectionLimits, connectionLimitsDefault } from "./connection.ts";
+import { tuneTcp } from "./socket.ts";
 
 /** Certificates and key of one end of a TLS connection, all in PEM. */
 export interface Tls {
@@ -20,26 +21,102 @@ export interface Tls {
   readonly key?: string;
 }
 
+/** Why a dial failed, if it would fail again and is no outage. */
+export type DialMistake =
+  /** The runtime does not allow this program to connect to the address. */
+  | "permission"
+  /** No connection can be made to such an address. */
+  | "address"
+  /** The two ends do not agree on TLS, or on the certificates. */
+  | "tls";
+
+/** A dial that fails until the caller or the operator has changed something. */
+export class DialError extends Error {
+  /** What is wrong. */
+  readonly kind: DialMistake;
+
+  /** An error with this message. */
+  constructor(kind: DialMistake, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "DialError";
+    this.kind = kind;
+  }
+}
+
 /**
  * Connects to a server. Encrypts if `tls` is given.
  *
- * @throws {Error} if the server cannot be reached, if its certificate does not fit the address or the
- * CA, or if the signal is aborted first.
+ * @throws {DialError} if it would fail again: a missing permission, an address that cannot be dialled,
+ * a server without TLS, a certificate that does not fit the address or the CA.
+ * @throws {Error} if the server cannot be reached, or if the signal is aborted first.
  */
 export async function dial(
-  { hostname, port }: Address,
+  address: Address,
   signal: AbortSignal,
   tls?: Tls,
   limits: ConnectionLimits = connectionLimitsDefault,
 ): Promise<Connection> {
-  const conn = tls === undefined
-    ? await Deno.connect({ hostname, port, signal })
-    : await dialTls({ hostname, port }, signal, tls);
+  const { hostname, port } = address;
+  let conn: Deno.TcpConn | Deno.TlsConn;
+  try {
+    conn = tls === undefined
+      ? await Deno.connect({ hostname, port, signal })
+      : await dialTls(address, signal, tls);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw dialError(address, error);
+  }
   if (signal.aborted) {
     conn.close(); // connected in the same turn in which the signal was aborted
     signal.throwIfAborted();
   }
-  return new Connection(conn, limits);
+  try {
+    return new Connection(conn, limits);
+  } catch (error) {
+    conn.close(); // reset in the same turn in which it was made
+    throw error;
+  }
+}
+
+/** The error as a {@linkcode DialError}, if it is certain that the dial would fail again. */
+function dialError(address: Address, error: unknown): unknown {
+  const name = formatAddress(address);
+  if (error instanceof Deno.errors.NotCapable) {
+    const reason = `no permission to connect to ${name}: start the program with --allow-net, ` +
+      `or with ${name} in its list`;
+    return new DialError("permission", reason, { cause: error });
+  }
+  // What the runtime throws for a port, an address or a name that cannot exist.
+  if (error instanceof RangeError || error instanceof TypeError || error instanceof URIError) {
+    const reason = `cannot connect to ${name}: ${error.message}`;
+    return new DialError("address", reason, { cause: error });
+  }
+  return tlsError(error) ?? error;
+}
+
+/** What the runtime says about TLS, and advice. Without an entry the message has its words alone. */
+const tlsAdvice: readonly (readonly [RegExp, string])[] = [
+  [/corrupt message/, "the server does not speak TLS"],
+  [/UnknownIssuer/, "the given CA has not signed the server's certificate"],
+  [/not valid for name/, "the certificate must name the address that is dialled"],
+  [/expired/, "renew the certificate, or correct the clock of this machine"],
+  [/not valid (?:yet|before)|NotValidYet/, "correct the clock of this machine"],
+  [/KeyMismatch/, "the key does not belong to the certificate"],
+];
+
+/**
+ * The error as a {@linkcode DialError}, if TLS has refused the server, the client or the files.
+ * `undefined` if it may be an outage, such as a connection that was lost during the handshake.
+ */
+export function tlsError(error: unknown): DialError | undefined {
+  const { message, constructor } = error as Error;
+  const refused = error instanceof Deno.errors.InvalidData ||
+    (constructor === Error && /certificate|KeyMismatch/.test(message));
+  // An internal error of the server may be over the next time.
+  if (!refused || message.includes("InternalError")) return undefined;
+  const advice = tlsAdvice.find(([pattern]) => pattern.test(message))?.[1];
+  const reason = advice === undefined ? message : `${advice} (${message})`;
+  return new DialError("tls", `the TLS handshake failed: ${reason}`, { cause: error });
 }
 
 /** Connects and completes the TLS handshake, which checks the server's certificate. */
@@ -48,7 +125,7 @@ async function dialTls(address: Address, signal: AbortSignal, tls: Tls): Promise
   const { ca, cert, key } = tls;
   // Deno.startTls takes no certificate, Deno.connectTls no signal.
   const conn = cert === undefined || key === undefined
-    ? await Deno.startTls(await tcpWithoutDelay(address, signal), { hostname, caCerts: [ca] })
+    ? await Deno.startTls(await tcp(address, signal), { hostname, caCerts: [ca] })
     : await unlessAborted(Deno.connectTls({ hostname, port, caCerts: [ca], cert, key }), signal);
   let closed = false;
   const close = () => {
@@ -63,18 +140,21 @@ async function dialTls(address: Address, signal: AbortSignal, tls: Tls): Promise
   } catch (cause) {
     close();
     signal.throwIfAborted();
-    throw new Error(`the TLS handshake failed: ${(cause as Error).message}`, { cause });
+    throw tlsError(cause) ??
+      new Error(`the TLS handshake failed: ${(cause as Error).message}`, { cause });
   } finally {
     signal.removeEventListener("abort", close);
   }
 }
 
-async function tcpWithoutDelay(
-  { hostname, port }: Address,
-  signal: AbortSignal,
-): Promise<Deno.TcpConn> {
+async function tcp({ hostname, port }: Address, signal: AbortSignal): Promise<Deno.TcpConn> {
   const conn = await Deno.connect({ hostname, port, signal });
-  conn.setNoDelay(true);
+  try {
+    tuneTcp(conn);
+  } catch (error) {
+    conn.close();
+    throw error;
+  }
   return conn;
 }
 

@@ -97,6 +97,11 @@ export class FrameWriter {
     return this.#done.promise;
   }
 
+  /** Gives back the buffer if nothing is being written. */
+  release(): void {
+    if (!this.#writing) this.#buffer = noBytes;
+  }
+
   /** Queues a frame, or several in one text. Not to be called after `end` or `drop`. */
   queue(frames: string): void {
     this.#unsent += frames;

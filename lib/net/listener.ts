@@ -4,11 +4,15 @@
  * @module
  */
 
+import { systemMessage } from "../descriptors.ts";
 import type { Address } from "../wire/address.ts";
 import { isDisconnection } from "./socket.ts";
 
 /** Pause after a connection could not be accepted. */
 export const acceptPauseMs = 100;
+
+/** The time between two reports of the same failure. */
+const reportMs = 60_000;
 
 /** A TCP socket that accepts connections. */
 export class Listener {
@@ -29,20 +33,45 @@ export class Listener {
 
   /**
    * Accepts connections until the listener is closed. A failure (no file descriptor left, for
-   * example) is reported, and accepting goes on after a pause.
+   * example) is reported, at most once a minute, and accepting goes on after a pause. If
+   * `onConnection` throws, for example because the peer has reset the connection, the connection is
+   * closed.
+   *
+   * @param onExhausted is called if the process may open no more sockets. If the whole machine has
+   *   no descriptor left, it is not: closing connections of this process would not end that.
    */
   async accept(
     onConnection: (conn: Deno.TcpConn) => void,
     report: (line: string) => void,
+    onExhausted: () => void = () => {},
   ): Promise<void> {
+    let reportedAt = -Infinity;
     while (true) {
+      let conn: Deno.TcpConn;
       try {
-        onConnection(await this.#listener.accept());
+        conn = await this.#listener.accept();
       } catch (error) {
         if (error instanceof Deno.errors.BadResource) return;
         if (isDisconnection(error)) continue;
-        report(`cannot accept a connection: ${(error as Error).message}`);
+        const now = performance.now();
+        if (now - reportedAt >= reportMs) {
+          reportedAt = now;
+          report(`cannot accept a connection: ${reasonOf(error)}`);
+        }
+        if (codeOf(error) === "EMFILE") onExhausted();
         await new Promise((resolve) => setTimeout(resolve, acceptPauseMs));
+        continue;
+      }
+      try {
+        onConnection(conn);
+      } catch (error) {
+        try {
+          conn.close();
+        } catch { // it is closed already
+        }
+        if (!isDisconnection(error)) {
+          report(`cannot serve an accepted connection: ${(error as Error).message}`);
+        }
       }
     }
   }
@@ -51,4 +80,13 @@ export class Listener {
   close(): void {
     this.#listener.close();
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
+}
+
+function reasonOf(error: unknown): string {
+  if (codeOf(error) !== "ENFILE") return systemMessage(error);
+  return `${(error as Error).message}. The whole machine has no file descriptor left (fs.file-max)`;
 }

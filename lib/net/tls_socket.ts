@@ -10,7 +10,7 @@ import { Duplex } from "node:stream";
 import { createServer, type TLSSocket } from "node:tls";
 import { formatAddress } from "../wire/address.ts";
 import type { Tls } from "./dial.ts";
-import type { Socket } from "./socket.ts";
+import { type Socket, tuneTcp } from "./socket.ts";
 
 /** What a socket needs besides certificates. */
 export interface TlsSocketOptions {
@@ -23,7 +23,7 @@ export interface TlsSocketOptions {
 }
 
 const bufferBytesFirst = 1024;
-const bufferBytesMax = 64 * 1024;
+const bufferBytesMax = 16 * 1024;
 /** Bytes of one write. A longer write would hide its progress from the stall detector. */
 const writeBytesMax = 64 * 1024;
 /** The first byte of every TLS connection: a handshake record. */
@@ -79,7 +79,7 @@ export class TlsSocket implements Socket {
     this.#options = options;
     this.remoteAddr = conn.remoteAddr;
     this.localAddr = conn.localAddr;
-    conn.setNoDelay(true);
+    tuneTcp(conn);
     this.#secured.promise.catch(() => {}); // read and write throw the error
     this.#wire = new Duplex({
       read: () => this.#pull(),

@@ -17,6 +17,12 @@ export const errorCodes = [
 /** The code of an `ERROR`. What each means for the sender is in `docs/wire.md`. */
 export type ErrorCode = typeof errorCodes[number];
 
+/** The message of the FORBIDDEN that a server with TLS sends, unencrypted, to a peer without. */
+export const tlsExpected = "this server speaks TLS, and this connection does not";
+
+/** The message for a peer that sends TLS on a connection without. */
+export const tlsUnexpected = "the other end speaks TLS, and this connection does not";
+
 /** A message, or a caller's key or value, that is not valid. The sender gets an `ERROR`, the connection goes on. */
 export class MensagemError extends Error {
   /** The code of the `ERROR`. */

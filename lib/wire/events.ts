@@ -14,8 +14,13 @@ import {
   number,
   object,
   oneOf,
+  server,
+  servers,
   value,
 } from "./validate.ts";
+
+/** Events in one EVENTS. A server sends at most 1,256: those of one tick and 1,000 of its table. */
+export const eventsPerFrameMax = 4_096;
 
 /** The actions of a FAULT: what a client may do to the replication to one follower. */
 export const faultActions = ["pause", "delay", "resume"] as const;
@@ -31,7 +36,7 @@ export type EventOf<Kind extends string, Details> =
   & { readonly kind: Kind; readonly at: number }
   & Readonly<Details>;
 
-/** An event in a server. All addresses are "ip:port". */
+/** An event in a server. A client is "ip:port", a server "host:port". */
 export type ServerEvent =
   /**
    * `table`: an entry of the server's table. Sent to a new observer, and after a snapshot changed the
@@ -114,7 +119,7 @@ export function counts(f: Fields): Counts {
  * @throws {MensagemError} if an event is not valid.
  */
 export function events(f: Fields): ServerEvent[] {
-  return list(f, "events").map((element) => event(object(f, "events", element)));
+  return list(f, "events", eventsPerFrameMax).map((element) => event(object(f, "events", element)));
 }
 
 function event(f: Fields): ServerEvent {
@@ -134,7 +139,7 @@ function event(f: Fields): ServerEvent {
     case "forwarding":
       return { kind, at, key: key(f, f.key), value: value(f, f.value) };
     case "acknowledged":
-      return { kind, at, follower: address(f, "follower"), timestamp: integer(f, "timestamp") };
+      return { kind, at, follower: server(f, "follower"), timestamp: integer(f, "timestamp") };
     case "put_ok": {
       const timestamp = integer(f, "timestamp");
       const client = address(f, "client");
@@ -148,14 +153,13 @@ function event(f: Fields): ServerEvent {
       return { ...get, value: f.value === null ? null : value(f, f.value) };
     }
     case "members": {
-      const servers = (name: string) => list(f, name).map((one) => address(f, name, one));
-      const [joined, inSync] = [servers("joined"), servers("inSync")];
+      const [joined, inSync] = [servers(f, "joined"), servers(f, "inSync")];
       return { kind, at, joined, inSync, open: boolean(f, "open") };
     }
     case "fault": {
       const action = oneOf(f, "action", faultActions);
       const delay = f.delayMs === undefined ? {} : { delayMs: integer(f, "delayMs") };
-      return { kind, at, follower: address(f, "follower"), action, ...delay };
+      return { kind, at, follower: server(f, "follower"), action, ...delay };
     }
   }
 }

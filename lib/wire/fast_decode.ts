@@ -14,7 +14,7 @@ import { address } from "./validate.ts";
 const getLine =
   /^\{"type":"GET","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","timestamp":(0|[1-9]\d{0,14})\}$/;
 const putLine =
-  /^\{"type":"PUT","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)"(?:,"client":"([^"\\]*)")?\}$/;
+  /^\{"type":"PUT","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)"(?:,"client":"([ !#-[\]-~]*)")?\}$/;
 const putOkLine =
   /^\{"type":"PUT_OK","id":(0|[1-9]\d{0,14}),"key":"([ !#-[\]-~]+)","timestamp":(0|[1-9]\d{0,14})\}$/;
 const replicationLine =
@@ -23,6 +23,8 @@ const replicationOkLine = /^\{"type":"REPLICATION_OK","timestamp":(0|[1-9]\d{0,1
 const typeAt = '{"type":"'.length;
 const putIdAt = '{"type":"PUT","id":'.length;
 const writeAt = '{"type":"REPLICATION",'.length;
+/** A longer line needs the general decoder: it is over a limit, or has more than the usual fields. */
+const lineCharsMax = keyBytesMax + valueBytesMax + 256;
 /** The length of the fields of an empty key and an empty value. */
 const emptyFieldsChars = '"key":"","value":""'.length;
 
@@ -35,6 +37,7 @@ const emptyFieldsChars = '"key":"","value":""'.length;
 export function decodeFast(
   line: string,
 ): Get | Put | PutOk | Replication | ReplicationOk | undefined {
+  if (line.length > lineCharsMax) return undefined;
   if (line.startsWith("G", typeAt)) return decodeGet(line);
   if (line.startsWith("PUT_", typeAt)) return decodePutOk(line);
   if (line.startsWith("P", typeAt)) return decodePut(line);

@@ -18,7 +18,7 @@ export class Observe extends Mensagem<"OBSERVE"> {
 /** Server to observer, repeatedly: the events since the last EVENTS. */
 export class Events extends Mensagem<"EVENTS"> {
   /**
-   * `id` is that of the OBSERVE. `server` is the sender's "ip:port". `at` is the time of sending, in
+   * `id` is that of the OBSERVE. `server` is the sender's "host:port". `at` is the time of sending, in
    * milliseconds since the Unix epoch. `missed` is the number of events left out since the last
    * EVENTS, because there were too many or the observer reads slowly. The `counts` include them.
    * `events` begin with the oldest.
@@ -37,7 +37,7 @@ export class Events extends Mensagem<"EVENTS"> {
 
 /** Client to leader: hold or delay the REPLICATIONs to one follower, or stop doing so. */
 export class Fault extends Mensagem<"FAULT"> {
-  /** `follower` is its "ip:port". `delayMs` belongs to "delay" and is ignored otherwise. */
+  /** `follower` is its "host:port". `delayMs` belongs to "delay" and is ignored otherwise. */
   constructor(
     readonly id: number,
     readonly follower: string,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { errorCodes } from "./errors.ts";
+import { errorCodes, MensagemError } from "./errors.ts";
 import { counts, events, faultActions } from "./events.ts";
 import {
   type AnyMensagem,
@@ -45,13 +45,25 @@ import {
   hex,
   integer,
   key,
+  knownId,
   list,
   object,
   oneOf,
+  optionalInteger,
   quote,
+  server,
+  servers,
+  serversMax,
   string,
   value,
+  version,
 } from "./validate.ts";
+
+/** Entries in one SNAPSHOT. A server sends at most 8,192. */
+export const snapshotEntriesMax = 16_384;
+
+/** The longest text of an ERROR, in UTF-16 units. */
+export const errorMessageCharsMax = 8_192;
 
 /**
  * The message with these fields.
@@ -86,10 +98,12 @@ export function fromFields(f: Fields): AnyMensagem {
       return new ReplicationOk(integer(f, "timestamp"));
     case "JOIN":
       return new Join(
-        address(f, "server"),
+        server(f, "server"),
         cluster(f),
         integer(f, "timestamp"),
-        f.highest === undefined ? undefined : integer(f, "highest"),
+        optionalInteger(f, "highest"),
+        optionalInteger(f, "instance"),
+        optionalInteger(f, "attempt"),
       );
     case "JOIN_OK":
       return new JoinOk();
@@ -124,7 +138,7 @@ export function fromFields(f: Fields): AnyMensagem {
     case "EVENTS":
       return new Events(
         integer(f, "id"),
-        address(f, "server"),
+        server(f, "server"),
         integer(f, "at"),
         integer(f, "missed"),
         counts(f),
@@ -133,25 +147,32 @@ export function fromFields(f: Fields): AnyMensagem {
     case "FAULT":
       return new Fault(
         integer(f, "id"),
-        address(f, "follower"),
+        server(f, "follower"),
         oneOf(f, "action", faultActions),
-        f.delayMs === undefined ? undefined : integer(f, "delayMs"),
+        optionalInteger(f, "delayMs"),
       );
     case "FAULT_OK":
       return new FaultOk(integer(f, "id"));
     case "ERROR":
       return new ErrorReply(
         oneOf(f, "code", errorCodes),
-        string(f, "message"),
-        f.id === undefined ? undefined : integer(f, "id"),
+        errorMessage(f),
+        optionalInteger(f, "id"),
       );
     default:
       throw bad(f, `unknown "type" ${quote(f.type)}`);
   }
 }
 
+function errorMessage(f: Fields): string {
+  const text = string(f, "message");
+  if (text.length <= errorMessageCharsMax) return text;
+  const message = `"message" is longer than ${errorMessageCharsMax} UTF-16 units`;
+  throw new MensagemError("TOO_LARGE", message, knownId(f));
+}
+
 function entries(f: Fields): SnapshotEntry[] {
-  return list(f, "entries").map((entry) => {
+  return list(f, "entries", snapshotEntriesMax).map((entry) => {
     if (!Array.isArray(entry) || entry.length !== 3) {
       throw bad(f, `"entries" must hold lists of key, value and timestamp`);
     }
@@ -161,15 +182,15 @@ function entries(f: Fields): SnapshotEntry[] {
 
 function status(f: Fields): ServerStatus {
   return {
-    server: address(f, "server"),
-    leader: address(f, "leader"),
+    server: server(f, "server"),
+    leader: server(f, "leader"),
     cluster: cluster(f),
     timestamp: integer(f, "timestamp"),
-    inSync: list(f, "inSync").map((server) => address(f, "inSync", server)),
-    followers: list(f, "followers").map((element) => {
+    inSync: servers(f, "inSync"),
+    followers: list(f, "followers", serversMax).map((element) => {
       const follower = object(f, "followers", element);
       return {
-        server: address(follower, "server"),
+        server: server(follower, "server"),
         timestamp: integer(follower, "timestamp"),
         inSync: boolean(follower, "inSync"),
       };
@@ -179,5 +200,6 @@ function status(f: Fields): ServerStatus {
     uptimeMs: integer(f, "uptimeMs"),
     memoryBytes: integer(f, "memoryBytes"),
     faults: boolean(f, "faults"),
+    ...(f.version === undefined ? {} : { version: version(f) }),
   };
 }

@@ -51,15 +51,20 @@ export class ReplicationOk extends Mensagem<"REPLICATION_OK"> {
 /** Follower to leader, first on its connection: its address and what it holds. */
 export class Join extends Mensagem<"JOIN"> {
   /**
-   * `server` is the follower's "ip:port". `cluster` is the cluster id of its data, "" before its
+   * `server` is the follower's "host:port". `cluster` is the cluster id of its data, "" before its
    * first synchronisation. The follower holds everything up to `timestamp`, 0 if it is empty. After
    * an unfinished catch-up it also holds some later writes, up to `highest`.
+   *
+   * `instance` is a number that the follower's process draws once, at random. `attempt` counts the
+   * JOINs of that process: the higher one is on the newer connection.
    */
   constructor(
     readonly server: string,
     readonly cluster: string,
     readonly timestamp: number,
     readonly highest?: number,
+    readonly instance?: number,
+    readonly attempt?: number,
   ) {
     super("JOIN");
   }

@@ -16,7 +16,7 @@ export class Status extends Mensagem<"STATUS"> {
 
 /** One follower, as its leader knows it. */
 export interface FollowerStatus {
-  /** "ip:port" of the follower. */
+  /** "host:port" of the follower. */
   readonly server: string;
   /** The timestamp up to which the follower has acknowledged; 0 before its first acknowledgement. */
   readonly timestamp: number;
@@ -26,9 +26,9 @@ export interface FollowerStatus {
 
 /** What a server is and what it holds. */
 export interface ServerStatus {
-  /** "ip:port" of the server. */
+  /** "host:port" of the server. */
   readonly server: string;
-  /** "ip:port" of its leader. */
+  /** "host:port" of its leader. */
   readonly leader: string;
   /** The id of the cluster that its data belongs to, "" before it has any. */
   readonly cluster: string;
@@ -48,6 +48,8 @@ export interface ServerStatus {
   readonly memoryBytes: number;
   /** Whether it accepts FAULT. */
   readonly faults: boolean;
+  /** The version of its program. Left out by servers that are older than this field. */
+  readonly version?: string;
 }
 
 /** Server to client: the server's status. */
@@ -56,10 +58,11 @@ export class StatusOk extends Mensagem<"STATUS_OK"> {
   constructor(readonly id: number, status: ServerStatus) {
     super("STATUS_OK");
     const { server, leader, cluster, timestamp, inSync, followers } = status;
-    const { keys, connections, uptimeMs, memoryBytes, faults } = status;
+    const { keys, connections, uptimeMs, memoryBytes, faults, version } = status;
     // The fields have this order in the JSON.
     Object.assign(this, { server, leader, cluster, timestamp, inSync, followers });
     Object.assign(this, { keys, connections, uptimeMs, memoryBytes, faults });
+    if (version !== undefined) Object.assign(this, { version });
   }
 }
 

@@ -6,9 +6,12 @@
  * @module
  */
 
-import { formatAddress, parseAddress } from "./address.ts";
+import { addressCharsMax, formatAddress, parseAddress, parseIpAddress } from "./address.ts";
 import { MensagemError } from "./errors.ts";
 import { keyBytesMax, valueBytesMax } from "../limits.ts";
+
+/** Servers in one list of a message. A cluster has at most 99 (`--cluster-size`). */
+export const serversMax = 256;
 
 /** An object as JSON.parse returns it. Only fields of the protocol are read from it. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -69,6 +72,11 @@ export function string(f: Fields, name: string, text: unknown = f[name]): string
   return text;
 }
 
+/** A non-negative safe integer; `undefined` if the field is missing. */
+export function optionalInteger(f: Fields, name: string): number | undefined {
+  return f[name] === undefined ? undefined : integer(f, name);
+}
+
 /** A non-negative safe integer. */
 export function integer(f: Fields, name: string): number {
   const n = f[name];
@@ -102,11 +110,19 @@ export function boolean(f: Fields, name: string): boolean {
   return b;
 }
 
-/** An address in its canonical spelling: the field itself, or an element of its list. */
+/** A client's "ip:port" in its canonical spelling. */
 export function address(f: Fields, name: string, element: unknown = f[name]): string {
   const text = string(f, name, element);
-  const parsed = text.length > 64 ? undefined : parseAddress(text);
+  const parsed = text.length > 64 ? undefined : parseIpAddress(text);
   if (parsed === undefined) throw bad(f, `"${name}" must be "ip:port", not ${quote(text)}`);
+  return formatAddress(parsed);
+}
+
+/** A server's "host:port" in its canonical spelling: the field, or an element of its list. */
+export function server(f: Fields, name: string, element: unknown = f[name]): string {
+  const text = string(f, name, element);
+  const parsed = text.length > addressCharsMax ? undefined : parseAddress(text);
+  if (parsed === undefined) throw bad(f, `"${name}" must be "host:port", not ${quote(text)}`);
   return formatAddress(parsed);
 }
 
@@ -119,11 +135,29 @@ export function cluster(f: Fields): string {
   return text;
 }
 
-/** A list with elements of any type. */
-export function list(f: Fields, name: string): unknown[] {
+/** The version of a program. */
+export function version(f: Fields): string {
+  const text = string(f, "version");
+  if (!/^[\w.+-]{1,64}$/.test(text)) {
+    throw bad(f, `"version" must be a version, not ${quote(text)}`);
+  }
+  return text;
+}
+
+/** A list with at most `max` elements of any type. */
+export function list(f: Fields, name: string, max: number): unknown[] {
   const elements = f[name];
   if (!Array.isArray(elements)) throw bad(f, `"${name}" must be a list, not ${quote(elements)}`);
+  if (elements.length > max) {
+    const message = `"${name}" has ${elements.length} elements, more than ${max}`;
+    throw new MensagemError("TOO_LARGE", message, knownId(f));
+  }
   return elements;
+}
+
+/** A list of at most {@linkcode serversMax} servers. */
+export function servers(f: Fields, name: string): string[] {
+  return list(f, name, serversMax).map((element) => server(f, name, element));
 }
 
 /** One of the `known` strings. */
@@ -142,7 +176,8 @@ export function hex(f: Fields, name: string, digits: number): string {
   return text;
 }
 
-function knownId(f: Fields): number | undefined {
+/** The id of a message, for an error; `undefined` if it cannot be read. */
+export function knownId(f: Fields): number | undefined {
   return typeof f.id === "number" && Number.isSafeInteger(f.id) && f.id >= 0 ? f.id : undefined;
 }
 

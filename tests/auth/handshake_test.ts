@@ -8,7 +8,7 @@ import {
   type DiallerStep,
 } from "../../lib/auth/handshake.ts";
 import { type Role, Secret, type Secrets } from "../../lib/auth/secret.ts";
-import { UnavailableError } from "../../lib/client/errors.ts";
+import { ForbiddenError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { KvServer, type KvServerOptions } from "../../lib/server/kv_server.ts";
 import {
@@ -262,7 +262,7 @@ Deno.test("a client with a wrong password, or without one, is refused with the r
   await using leader = await serve({ server: "segredo", client: "senha" });
   for (const options of [{ password: "errada" }, {}]) {
     await using client = new KvClient([leader.server.address], options);
-    await assertRejects(() => client.put("cor", "azul"), UnavailableError, "password");
+    await assertRejects(() => client.put("cor", "azul"), ForbiddenError, "password");
   }
 });
 
@@ -288,7 +288,7 @@ Deno.test("the secret is never on the wire", async () => {
     }
   });
   await using client = new KvClient([impostor.address], { password: "senha" });
-  await assertRejects(() => client.get("cor"), UnavailableError, "password");
+  await assertRejects(() => client.get("cor"), ForbiddenError, "password");
   assertEquals(seen.length, 1);
   assertFalse(seen[0]!.includes("senha"));
 });

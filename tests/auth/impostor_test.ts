@@ -8,7 +8,7 @@ import { Clients } from "../../dashboard/server/clients.ts";
 import type { Item } from "../../dashboard/server/item.ts";
 import { Observer } from "../../dashboard/server/observer.ts";
 import { Secret } from "../../lib/auth/secret.ts";
-import { UnavailableError } from "../../lib/client/errors.ts";
+import { ForbiddenError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { FakeServer } from "../support/fake_server.ts";
@@ -48,12 +48,12 @@ const diallers: Record<string, (impostor: Address) => Promise<string>> = {
   },
   "the library": async (server) => {
     await using client = new KvClient([server], { password: "senha" });
-    return (await assertRejects(() => client.get("cor"), UnavailableError)).message;
+    return (await assertRejects(() => client.get("cor"), ForbiddenError)).message;
   },
   "a client of the dashboard": async (server) => {
     const entry = { password: await Secret.from("senha") };
     await using clients = new Clients([server], entry, () => {});
-    return (await assertRejects(() => clients.get(1, "cor"), UnavailableError)).message;
+    return (await assertRejects(() => clients.get(1, "cor"), ForbiddenError)).message;
   },
   "an observer of the dashboard": async (server) => {
     const items: Item[] = [];

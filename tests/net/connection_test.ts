@@ -1,14 +1,17 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   Connection,
   type ConnectionLimits,
   connectionLimitsDefault,
+  unprovenFrameBytesMax,
   unsentCharsMax,
   unsentPauseChars,
 } from "../../lib/net/connection.ts";
+import { turnCharsMax } from "../../lib/net/turn_budget.ts";
 import { halfFrameMs, stalledWriteMs } from "../../lib/net/stall_detector.ts";
 import type { FrameError } from "../../lib/mensagem.ts";
 import { finishMs, frameBytesMax } from "../../lib/limits.ts";
+import { bufferBytesKept } from "../../lib/wire/line_reader.ts";
 import { anyPort } from "../support/ports.ts";
 import { eventually, within } from "../support/waiting.ts";
 import { Wire } from "../support/wire_client.ts";
@@ -454,4 +457,115 @@ Deno.test("an idle connection is not cut off", async () => {
   running.connection.sweep(0);
   running.connection.sweep(100 * halfFrameMs);
   assert(running.connection.open);
+});
+
+Deno.test("the kernel is told to probe a plain connection, and to send small frames at once", async () => {
+  const calls: string[] = [];
+  await using _running = await Running.start((conn) =>
+    new Proxy(conn, {
+      get(target, name) {
+        if (name === "setNoDelay" || name === "setKeepAlive") {
+          return (on: boolean) => calls.push(`${name} ${on}`);
+        }
+        const member = Reflect.get(target, name, target);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    })
+  );
+  assertEquals(calls.sort(), ["setKeepAlive true", "setNoDelay true"]);
+});
+
+Deno.test("frames are short until the peer has proved what it must", async () => {
+  const line = "x".repeat(unprovenFrameBytesMax);
+  await using running = await Running.start();
+  running.connection.unproven = true;
+  running.onLine = (line) => {
+    if (line === "proof") running.connection.unproven = false;
+  };
+  await running.wire.write(`${line.slice(1)}\nproof\n${line}\n`);
+  assertEquals(await running.received(3), [line.slice(1), "proof", line]);
+  await using strict = await Running.start();
+  strict.connection.unproven = true;
+  strict.onFailure = () => strict.connection.abort();
+  await strict.wire.write(`${line}\n`);
+  await strict.end();
+  assertEquals([strict.lines, strict.failures.map(({ code }) => code)], [[], ["TOO_LARGE"]]);
+  assertLess(strict.connection.heldBytes, 2 * unprovenFrameBytesMax);
+});
+
+Deno.test("what a connection holds is small again after a long frame, and counted before", async () => {
+  await using running = await Running.start();
+  const gate = Promise.withResolvers<void>();
+  running.onLine = () => gate.promise;
+  const before = running.connection.heldBytes;
+  const bytes = 1_000_000;
+  await running.wire.write("x".repeat(bytes));
+  await eventually("it is counted", () => running.connection.heldBytes >= bytes);
+  await running.wire.write("\n");
+  await running.received(1);
+  assert(running.connection.heldBytes >= bytes, "a line that waits is counted");
+  gate.resolve();
+  await eventually("it is given back", () => running.connection.heldBytes === before);
+});
+
+Deno.test("the buffer of a client that sent many short lines is bounded and counted", async () => {
+  await using running = await Running.start();
+  running.onLine = () => running.connection.send("answer\n");
+  await running.wire.write("line\n".repeat(50_000));
+  await running.received(50_000);
+  await eventually("all is written", () => running.connection.unsentChars === 0);
+  const { heldBytes } = running.connection;
+  assert(heldBytes >= 256 && heldBytes <= bufferBytesKept, `${heldBytes} bytes`);
+});
+
+Deno.test("sweep tells of a peer that proves nothing, and of one that is idle", async () => {
+  await using running = await Running.start(undefined, { proofMs: 100, idleMs: 300 });
+  const { connection, wire } = running;
+  connection.unproven = true;
+  assertEquals([0, 100, 101].map((now) => connection.sweep(now)), [
+    undefined,
+    undefined,
+    "unproven",
+  ]);
+  connection.unproven = false;
+  connection.push("hello\n");
+  assertEquals(await wire.line(), "hello");
+  assertEquals([1_000, 1_300, 1_301].map((now) => connection.sweep(now)), [
+    undefined,
+    undefined,
+    "idle",
+  ]);
+  // An answer is due: the peer waits, it is not idle.
+  await wire.write("request\n");
+  await running.received(1);
+  assertEquals([2_000, 9_000].map((now) => connection.sweep(now)), [undefined, undefined]);
+  connection.send("answer\n");
+  assertEquals(await wire.line(), "answer");
+  assertEquals([9_001, 9_301].map((now) => connection.sweep(now)), [undefined, undefined]);
+  // Frames that are pushed to an observer count as well.
+  connection.push("event\n");
+  assertEquals(await wire.line(), "event");
+  assertEquals([9_302, 9_602].map((now) => connection.sweep(now)), [undefined, undefined]);
+  connection.betweenServers = true;
+  assertEquals([20_000, 90_000].map((now) => connection.sweep(now)), [undefined, undefined]);
+  assert(connection.open, "sweep leaves the end to the owner");
+});
+
+Deno.test("a peer that sends costly lines without end leaves turns to the others", async () => {
+  await using greedy = await Running.start();
+  await using modest = await Running.start();
+  let turns = 0;
+  greedy.onLine = () => greedy.connection.spend(turnCharsMax);
+  modest.onLine = () => modest.connection.send(`${turns}\n`);
+  const counter = setInterval(() => turns++, 1);
+  const count = 200;
+  await greedy.wire.write(`${"costly".padEnd(1_000)}\n`.repeat(count));
+  await greedy.received(1);
+  await modest.wire.write("cheap\n");
+  await modest.wire.line();
+  const done = greedy.lines.length;
+  await greedy.received(count);
+  clearInterval(counter);
+  assertLess(done, count / 2, "another peer is answered long before");
+  assertLess(3, turns, "and timers have run");
 });

@@ -39,6 +39,8 @@ Deno.test("a listener on port 0 tells the port that it took, and frees it when c
 Deno.test("accepting goes on after a failure, which is reported, and ends with the listener", async () => {
   const errors: Error[] = [
     new Error("no file descriptor left"),
+    Object.assign(new Error("Too many open files"), { code: "EMFILE" }),
+    Object.assign(new Error("Too many open files in system"), { code: "ENFILE" }),
     new Deno.errors.ConnectionAborted("the peer was faster"),
   ];
   const listener = withListen((options) => {
@@ -53,13 +55,47 @@ Deno.test("accepting goes on after a failure, which is reported, and ends with t
   }, () => new Listener(anyPort));
   const accepted: Connection[] = [];
   const reports: string[] = [];
+  let exhausted = 0;
   const accepting = listener.accept(
     (conn) => accepted.push(new Connection(conn)),
     (line) => reports.push(line),
+    () => exhausted++,
   );
   using _wire = await Wire.connect(listener.address);
   await eventually("a connection", () => accepted.length === 1);
-  assertEquals(reports, ["cannot accept a connection: no file descriptor left"]);
+  assertEquals(reports, ["cannot accept a connection: no file descriptor left"], "once a minute");
+  assertEquals(exhausted, 1, "only if the process, not the whole machine, may open no more");
+  accepted[0]!.abort();
+  listener.close();
+  await within("the end of accepting", accepting);
+});
+
+Deno.test("a connection that cannot be served is closed, and accepting goes on", async () => {
+  const listener = new Listener(anyPort);
+  const errors = [
+    new Deno.errors.ConnectionReset("the peer has reset it"),
+    new Error("no room"),
+    new Deno.errors.NotConnected("the peer has gone"),
+  ];
+  const failed = errors.length;
+  const accepted: Connection[] = [];
+  const reports: string[] = [];
+  const accepting = listener.accept((conn) => {
+    const error = errors.shift();
+    if (error === undefined) {
+      accepted.push(new Connection(conn));
+      return;
+    }
+    if (errors.length === 0) conn.close(); // it may be closed already
+    throw error;
+  }, (line) => reports.push(line));
+  for (let n = 0; n < failed; n++) {
+    using wire = await Wire.connect(listener.address);
+    assertEquals(await wire.rest(), []);
+  }
+  using _wire = await Wire.connect(listener.address);
+  await eventually("a connection", () => accepted.length === 1);
+  assertEquals(reports, ["cannot serve an accepted connection: no room"]);
   accepted[0]!.abort();
   listener.close();
   await within("the end of accepting", accepting);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
-import { FrameReader } from "../../lib/wire/line_reader.ts";
+import { bufferBytesKept, FrameReader } from "../../lib/wire/line_reader.ts";
 import { frameBytesMax } from "../../lib/limits.ts";
 import { Heartbeat, Mensagem } from "../../lib/mensagem.ts";
 import { type Random, seeded } from "../support/random.ts";
@@ -31,6 +31,21 @@ function assertFailure(reader: FrameReader, code: "BAD_MESSAGE" | "TOO_LARGE"): 
   assertStrictEquals(reader.failure?.name, "FrameError");
   assertStrictEquals(reader.failure?.code, code);
 }
+
+Deno.test("a stream that begins as TLS fails at its second byte, wherever it is cut", pure, () => {
+  for (const type of [21, 22]) {
+    for (const chunks of [[[type, 3, 1, 0]], [[type], [3, 1]], [[type, 3], [1]], [[type, 3, LF]]]) {
+      const reader = new FrameReader();
+      assertEquals(feed(reader, ...chunks.map((bytes) => Uint8Array.from(bytes))), []);
+      assertFailure(reader, "BAD_MESSAGE");
+    }
+  }
+  for (const bytes of [[22, LF], [22, 4, LF], [3, 22, LF], [LF, 22, 3, LF]]) {
+    const reader = new FrameReader();
+    assertEquals(feed(reader, Uint8Array.from(bytes)).length, bytes.filter((b) => b === LF).length);
+    assertStrictEquals(reader.failure, undefined);
+  }
+});
 
 const multiByte = "aé€😀\n{}\n\u2028\0\n👩‍👩‍👧\r\n";
 const multiByteLines = ["aé€😀", "{}", "\u2028\0", "👩‍👩‍👧\r"];
@@ -240,3 +255,57 @@ Deno.test(
     }
   }),
 );
+
+/** Feeds as a socket does that has all bytes at once. */
+function feedAll(reader: FrameReader, bytes: Uint8Array): string[][] {
+  const returned: string[][] = [];
+  for (let start = 0; start < bytes.length;) {
+    const { space } = reader;
+    const part = bytes.subarray(start, start + space.length);
+    space.set(part);
+    returned.push(reader.push(part.length));
+    start += part.length;
+  }
+  return returned;
+}
+
+Deno.test("after a long frame the buffer is given back, with or without a rest", pure, () => {
+  for (const rest of ["", "the rest"]) {
+    const reader = new FrameReader();
+    const before = reader.heldBytes;
+    feedAll(reader, bytesOf(`${"x".repeat(3_000_000)}\n${rest}`));
+    assertStrictEquals(reader.heldBytes, before);
+    assertStrictEquals(reader.space.buffer.byteLength, before);
+    assertEquals(feed(reader, bytesOf("\n")), [rest]);
+  }
+});
+
+Deno.test("a buffer that many short frames have filled is bounded and counted", pure, () => {
+  const reader = new FrameReader();
+  feedAll(reader, bytesOf("line\n".repeat(100_000)));
+  assertStrictEquals(reader.heldBytes, bufferBytesKept);
+  assertStrictEquals(reader.space.buffer.byteLength, bufferBytesKept);
+  feed(reader, bytesOf("y".repeat(100_000)));
+  assertStrictEquals(reader.heldBytes, 100_000);
+  reader.clear();
+  assert(reader.heldBytes <= 256);
+});
+
+Deno.test("after a long frame one read brings few lines at once", pure, () => {
+  const reader = new FrameReader();
+  const returned = feedAll(reader, bytesOf(`${"x".repeat(5_000_000)}\n${"{}\n".repeat(200_000)}`));
+  assertStrictEquals(returned.flat().length, 200_001);
+  for (const lines of returned) assert(lines.length <= 64 * 1024 / 3 + 1);
+});
+
+Deno.test("the limit of a frame may be small at first and rise between two reads", pure, () => {
+  const reader = new FrameReader(1_000);
+  const bytes = bytesOf(`${"a".repeat(999)}\n${"b".repeat(5_000)}\n`);
+  assertEquals(feed(reader, bytes.subarray(0, 1_500)), ["a".repeat(999)]);
+  reader.bytesMax = 10_000;
+  assertEquals(feed(reader, bytes.subarray(1_500)), ["b".repeat(5_000)]);
+  const strict = new FrameReader(1_000);
+  feed(strict, bytesOf("a".repeat(1_000)));
+  assertFailure(strict, "TOO_LARGE");
+  assert(strict.heldBytes <= 1_000);
+});

@@ -6,10 +6,12 @@
  * @module
  */
 
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { KvClient } from "../../../lib/client/kv_client.ts";
+import { Process } from "../../../bench/process.ts";
 import { ServerProcess } from "../../../bench/server_process.ts";
 import { type Address, formatAddress } from "../../../lib/wire/address.ts";
+import { freePorts } from "../../support/ports.ts";
 import { eventually } from "../../support/waiting.ts";
 import { type Message, Wire } from "../../support/wire_client.ts";
 
@@ -18,6 +20,8 @@ const batchConnections = 500;
 const measuredRequests = 2_000;
 /** The most memory that an idle connection may cost; 10 to 15 KiB were measured. */
 const idleConnectionBytesMax = 40 * 1024;
+/** The same for one that was busy once; 40 KiB were measured, garbage included. */
+const busyConnectionBytesMax = 64 * 1024;
 
 /** Starts a leader that is the whole cluster. */
 async function serve(...flags: string[]): Promise<ServerProcess> {
@@ -71,6 +75,27 @@ Deno.test(`${idleConnections} idle connections on one server slow down one activ
     assertGreater(rateDuring, rateBefore / 4);
     const answer = await wires[0]!.ask({ type: "GET", id: 2, key: "k", timestamp: 0 });
     assertEquals(answer.type, "GET_OK");
+  } finally {
+    for (const wire of wires) wire.close();
+  }
+});
+
+Deno.test("a connection that has sent one long line costs little when it is idle", async () => {
+  const line = `{"type":"STATUS","id":1,"x":"${"x".repeat(70_000)}"}\n`;
+  const count = 4_000; // so many that garbage, which is bounded, weighs little
+  await using server = await serve();
+  await rate(server.address); // warm
+  const before = await server.residentBytes();
+  const wires = await open(server.address, count);
+  try {
+    for (const wire of wires) {
+      await wire.write(line);
+      await wire.message();
+    }
+    const bytesEach = (await server.residentBytes() - before) / count;
+    // deno-lint-ignore no-console
+    console.log(`${(bytesEach / 1024).toFixed(1)} KiB for a connection that has sent a long line`);
+    assertGreater(busyConnectionBytesMax, bytesEach);
   } finally {
     for (const wire of wires) wire.close();
   }
@@ -228,4 +253,101 @@ Deno.test("--max-frame, --max-key and --max-value: anything larger is TOO_LARGE"
   assertEquals(typesOf([await wire.ask({ ...put, key: "kkk", value: "vvvvv" })]), [["PUT_OK", 1]]);
   await wire.send({ ...get, filler: "x".repeat(65_536) });
   assertEquals(typesOf(await wire.rest()), [["TOO_LARGE", undefined]]);
+});
+
+/** Deno with at most this number of open files and sockets. Its own take some 20 of them. */
+function limitedTo(files: number) {
+  return ["sh", "-c", `ulimit -n ${files}; exec "$0" "$@"`] as const;
+}
+
+/** Opens connections that never send anything. The system may queue some that are not accepted. */
+async function openIdle(address: Address, count: number): Promise<Deno.Conn[]> {
+  const conns: Deno.Conn[] = [];
+  while (conns.length < count) conns.push(await Deno.connect(address));
+  return conns;
+}
+
+/** The status of a GET over HTTP; 0 if there is no answer. */
+async function httpStatus({ hostname, port }: Address, path: string): Promise<number> {
+  try {
+    const signal = AbortSignal.timeout(2_000);
+    const response = await fetch(`http://${hostname}:${port}${path}`, { signal });
+    await response.body?.cancel();
+    return response.status;
+  } catch {
+    return 0;
+  }
+}
+
+Deno.test("idle connections that take all descriptors end nothing: clients and metrics are served", async () => {
+  const [metricsPort] = freePorts(1) as [number];
+  const metrics = { hostname: "127.0.0.1", port: metricsPort };
+  await using server = await ServerProcess.start({
+    flags: ["--cluster-size=1", `--metrics-port=${metricsPort}`],
+    wrapper: limitedTo(256),
+  });
+  const { address } = server;
+  const flood = await openIdle(address, 400);
+  try {
+    await server.reports("cannot accept a connection: Too many open files");
+    await server.reports("this process can open no more files: it takes ");
+    await eventually("metrics", async () => await httpStatus(metrics, "/metrics") === 200);
+    // One IP address has at most three quarters, but the flood comes from the same one.
+    const refusal = await eventually("a refusal that says why", async () => {
+      using over = await Wire.connect(address);
+      return await over.message().catch(() => undefined);
+    });
+    assertEquals(refusal.code, "OVERLOADED");
+    assertStringIncludes(`${refusal.message}`, "its process can open no more files");
+    // The reserve suffices for those that are refused: the limit is lowered once.
+    assertEquals(server.errors.split("this process can open no more files").length, 2);
+  } finally {
+    for (const conn of flood) conn.close();
+  }
+  await using client = new KvClient([address]);
+  await eventually("a PUT", () => client.put("k", "v").catch(() => undefined));
+  assertEquals(await httpStatus(metrics, "/readyz"), 200);
+  assertEquals(server.ended, false, server.errors);
+  const reports = server.errors.split("cannot accept a connection").length - 1;
+  assertEquals(reports, 1, "reported once, not each time");
+});
+
+Deno.test("the port for metrics has limits of its own, and recovers when no connection can be accepted", async () => {
+  for (const files of [256, 60]) {
+    const [metricsPort] = freePorts(1) as [number];
+    const metrics = { hostname: "127.0.0.1", port: metricsPort };
+    await using server = await ServerProcess.start({
+      flags: ["--cluster-size=1", `--metrics-port=${metricsPort}`],
+      wrapper: limitedTo(files),
+    });
+    const flood = await openIdle(metrics, 200);
+    if (files === 256) {
+      await server.reports("this port has 32 connections from 127.0.0.1 already");
+      // A few at a time are told why; the others are closed.
+      await eventually("a refusal", async () => await httpStatus(metrics, "/metrics") === 503);
+      await using client = new KvClient([server.address]);
+      await client.put("k", "v");
+    } else await server.reports("cannot accept a connection: Too many open files");
+    for (const conn of flood) conn.close();
+    await eventually("metrics", async () => await httpStatus(metrics, "/metrics") === 200);
+    await using client = new KvClient([server.address]);
+    await client.put("k", "w");
+    assertEquals(server.ended, false, server.errors);
+  }
+});
+
+Deno.test("idle connections that take all descriptors of the dashboard do not end it", async () => {
+  const [port] = freePorts(1) as [number];
+  const address = { hostname: "127.0.0.1", port };
+  const [program, ...args] = [...limitedTo(100), Deno.execPath()];
+  await using dashboard = new Process(
+    program,
+    [...args, "run", "--no-prompt", "--allow-net", "dashboard/main.ts", `--port=${port}`],
+  );
+  await dashboard.listensOn(port);
+  const flood = await openIdle(address, 200);
+  await dashboard.reports("cannot accept a connection: Too many open files");
+  for (const conn of flood) conn.close();
+  await eventually("the page", async () => await httpStatus(address, "/") === 200);
+  assertEquals(dashboard.ended, false, dashboard.errors);
 });

@@ -96,7 +96,16 @@ function textNear(bytes: number): fc.Arbitrary<string> {
 const addressText = fc.oneof(
   fc.tuple(fc.ipV4(), fc.integer({ min: 1, max: 65_535 })).map(([ip, port]) => `${ip}:${port}`),
   fc.tuple(fc.ipV6(), fc.integer({ min: 1, max: 65_535 })).map(([ip, port]) => `[${ip}]:${port}`),
-  fc.constantFrom("localhost:1", "127.0.0.1:0", "127.0.0.1:65536", "::1:80", "[::1]:80\n", ""),
+  fc.constantFrom(
+    "localhost:1",
+    "KV-0.kv.:1",
+    "a..b:1",
+    "127.0.0.1:0",
+    "127.0.0.1:65536",
+    "::1:80",
+    "[::1]:80\n",
+    "",
+  ),
 );
 const clusterText = fc.oneof(
   fc.constantFrom("", "outro", "y".repeat(64), "y".repeat(65), "a b"),
@@ -136,6 +145,8 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   timestamp: integerJson,
   latest: integerJson,
   highest: integerJson,
+  instance: integerJson,
+  attempt: integerJson,
   client: jsonOf(addressText),
   server: jsonOf(addressText),
   leader: jsonOf(addressText),
@@ -156,6 +167,7 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   uptimeMs: integerJson,
   memoryBytes: integerJson,
   faults: fc.boolean().map(json),
+  version: fc.constantFrom("0.1.0", "1.2.3-rc.1", "", "a b").map(json),
   at: integerJson,
   missed: integerJson,
   counts: fc.record({
@@ -348,12 +360,15 @@ function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 
 const cuts = fc.array(fc.nat(20_000), { maxLength: 5 });
 
+/** The beginning of a TLS connection, which may hold no line end. */
+const tlsRecord = fc.uint8Array({ maxLength: 300 }).map((bytes) => Uint8Array.of(22, 3, ...bytes));
+
 /** Streams for a server or the decoder: most lines are frames, and most frames are invalid. */
 export const inputs: fc.Arbitrary<Input> = fc.tuple(
   fc.oneof({ weight: 12, arbitrary: stream }, {
     weight: 1,
     arbitrary: fc.uint8Array({ maxLength: 3_000 }),
-  }),
+  }, { weight: 1, arbitrary: tlsRecord }),
   cuts,
   fc.nat(9),
 ).map(([bytes, cuts, ending]) => new Input(new Uint8Array(bytes), cuts, ending === 0));

@@ -4,15 +4,22 @@
  * @module
  */
 
-import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLessOrEqual,
+  assertStrictEquals,
+} from "@std/assert";
 import fc from "fast-check";
 import { FrameError, MensagemError } from "../../../lib/mensagem.ts";
 import { FrameReader } from "../../../lib/wire/line_reader.ts";
 import { frameBytesMax } from "../../../lib/limits.ts";
+import { frameTokensMax } from "../../../lib/wire/tokens.ts";
 import { ErrorReply, Mensagem, Replication } from "../../../lib/mensagem.ts";
 import { type Input, inputs, lineInputs, longInputs, texts } from "./arbitraries.ts";
 import type { Proof } from "./check.ts";
-import { type Fields, judge, split, type Verdict } from "./model.ts";
+import { type Fields, judge, split, tokensIn, type Verdict } from "./model.ts";
 
 /** The longest error message about a bad line, escapes included. */
 const messageCharsMax = 600;
@@ -41,7 +48,7 @@ function assertDecodes(line: string, verdict: Verdict): void {
   try {
     message = Mensagem.decode(line);
   } catch (error) {
-    assertRefused(error, verdict);
+    assertRefused(line, error, verdict);
     return;
   }
   assertEquals({ kind: "message", message: fieldsOf(message) }, verdict);
@@ -64,9 +71,13 @@ function fieldsOf(message: Mensagem): Fields {
   return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined));
 }
 
-function assertRefused(error: unknown, verdict: Verdict): void {
+function assertRefused(line: string, error: unknown, verdict: Verdict): void {
   assert(error instanceof MensagemError || error instanceof FrameError, `threw ${error}`);
   assertLessOrEqual(error.message.length, messageCharsMax);
+  if (error instanceof FrameError && error.code === "TOO_LARGE") {
+    assertGreater(tokensIn(line), frameTokensMax);
+    return;
+  }
   if (error instanceof FrameError) {
     assertEquals([verdict.kind, error.code], ["no frame", "BAD_MESSAGE"]);
     return;

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { formatAddress, parseAddress } from "../../../lib/wire/address.ts";
+import { clientTokensMax } from "../../../lib/wire/tokens.ts";
+import { formatAddress, parseAddress, parseIpAddress } from "../../../lib/wire/address.ts";
 import { frameBytesMax, keyBytesMax, valueBytesMax } from "../../../lib/limits.ts";
 
 /** A JSON object. */
@@ -58,10 +59,14 @@ const valueOrNull: Judge = (given) => given === null ? { value: null } : value(g
 
 const boolean: Judge = (value) => value === true || value === false ? { value } : "BAD_MESSAGE";
 
-const address: Judge = (value) => {
-  const parsed = typeof value === "string" && value.length <= 64 ? parseAddress(value) : undefined;
+const addressOf = (parse: typeof parseAddress, charsMax: number): Judge => (value) => {
+  const parsed = typeof value === "string" && value.length <= charsMax ? parse(value) : undefined;
   return parsed === undefined ? "BAD_MESSAGE" : { value: formatAddress(parsed) };
 };
+/** A client: "ip:port". */
+const address = addressOf(parseIpAddress, 64);
+/** A server: "host:port". */
+const server = addressOf(parseAddress, 259);
 
 const textLike = (pattern: RegExp): Judge => (value) =>
   typeof value === "string" && pattern.test(value) ? { value } : "BAD_MESSAGE";
@@ -99,6 +104,7 @@ const entry: Judge = (entry) => {
 const number: Judge = (n) =>
   typeof n === "number" && n >= 0 && n < Infinity ? { value: Math.abs(n) } : "BAD_MESSAGE";
 
+const version = textLike(/^[\w.+-]{1,64}$/);
 const action = textLike(/^(pause|delay|resume)$/);
 
 /** An object with these fields; others are dropped. A name that ends in "?" is optional. */
@@ -116,7 +122,7 @@ const objectOf = (fields: Readonly<Record<string, Judge>>): Judge => (object) =>
   return { value: values };
 };
 
-const follower = objectOf({ server: address, timestamp: integer, inSync: boolean });
+const follower = objectOf({ server, timestamp: integer, inSync: boolean });
 const counts = objectOf({
   puts: integer,
   putOks: integer,
@@ -138,14 +144,14 @@ const eventJudges: Readonly<Record<string, Judge>> = {
   replication: write,
   put: objectOf({ ...when, client: address, key, value }),
   forwarding: objectOf({ ...when, key, value }),
-  acknowledged: objectOf({ ...when, follower: address, timestamp: integer }),
+  acknowledged: objectOf({ ...when, follower: server, timestamp: integer }),
   put_ok: objectOf({ ...when, timestamp: integer, client: address, key, ms: number }),
   get: (event) => {
     const { refused } = event as Fields;
     return refused === undefined || refused === false ? reading(event) : refusal(event);
   },
-  members: objectOf({ ...when, joined: listOf(address), inSync: listOf(address), open: boolean }),
-  fault: objectOf({ ...when, action, "delayMs?": integer, follower: address }),
+  members: objectOf({ ...when, joined: listOf(server), inSync: listOf(server), open: boolean }),
+  fault: objectOf({ ...when, action, "delayMs?": integer, follower: server }),
 };
 
 const event: Judge = (event) => {
@@ -177,10 +183,12 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
   REPLICATION: [theKey, theValue, timestamp],
   REPLICATION_OK: [timestamp],
   JOIN: [
-    { name: "server", judge: address },
+    { name: "server", judge: server },
     { name: "cluster", judge: cluster },
     timestamp,
     { name: "highest", judge: integer, optional: true },
+    { name: "instance", judge: integer, optional: true },
+    { name: "attempt", judge: integer, optional: true },
   ],
   JOIN_OK: [],
   SYNC: [{ name: "cluster", judge: cluster }, timestamp, { name: "latest", judge: integer }],
@@ -199,19 +207,20 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
   STATUS: [id],
   STATUS_OK: [
     id,
-    { name: "server", judge: address },
-    { name: "leader", judge: address },
+    { name: "server", judge: server },
+    { name: "leader", judge: server },
     { name: "cluster", judge: cluster },
     timestamp,
-    { name: "inSync", judge: listOf(address) },
+    { name: "inSync", judge: listOf(server) },
     { name: "followers", judge: listOf(follower) },
     ...["keys", "connections", "uptimeMs", "memoryBytes"].map((name) => ({ name, judge: integer })),
     { name: "faults", judge: boolean },
+    { name: "version", judge: version, optional: true },
   ],
   OBSERVE: [id],
   EVENTS: [
     id,
-    { name: "server", judge: address },
+    { name: "server", judge: server },
     { name: "at", judge: integer },
     { name: "missed", judge: integer },
     { name: "counts", judge: counts },
@@ -219,7 +228,7 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
   ],
   FAULT: [
     id,
-    { name: "follower", judge: address },
+    { name: "follower", judge: server },
     { name: "action", judge: action },
     { name: "delayMs", judge: integer, optional: true },
   ],
@@ -230,6 +239,11 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
     { ...id, optional: true },
   ],
 };
+
+/** Strings, brackets, commas and colons of a line, counted in the dumbest way. */
+export function tokensIn(line: string): number {
+  return line.match(/"(?:[^"\\]|\\.)*"?|[[\]{},:]/gs)?.length ?? 0;
+}
 
 /** The meaning of a line. */
 export function judge(line: string): Verdict {
@@ -273,13 +287,15 @@ export interface Stream {
   readonly restBytes: number;
 }
 
-/** Splits bytes into lines. */
-export function split(bytes: Uint8Array): Stream {
+/** Splits bytes into lines of at most `bytesMax` bytes. */
+export function split(bytes: Uint8Array, bytesMax: number = frameBytesMax): Stream {
   const lines: string[] = [];
+  const isTls = (bytes[0] === 21 || bytes[0] === 22) && bytes[1] === 3;
+  if (isTls) return { lines, failure: "BAD_MESSAGE", restBytes: 0 };
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let start = 0;
   for (let lf = bytes.indexOf(10); lf >= 0; lf = bytes.indexOf(10, start)) {
-    if (lf + 1 - start > frameBytesMax) return { lines, failure: "TOO_LARGE", restBytes: 0 };
+    if (lf + 1 - start > bytesMax) return { lines, failure: "TOO_LARGE", restBytes: 0 };
     try {
       lines.push(decoder.decode(bytes.slice(start, lf)));
     } catch {
@@ -288,8 +304,13 @@ export function split(bytes: Uint8Array): Stream {
     start = lf + 1;
   }
   const restBytes = bytes.length - start;
-  return { lines, failure: restBytes >= frameBytesMax ? "TOO_LARGE" : undefined, restBytes };
+  return { lines, failure: restBytes >= bytesMax ? "TOO_LARGE" : undefined, restBytes };
 }
+
+/** What only servers send. */
+const serversOnly = Object.keys(contract).filter((type) =>
+  /_OK$|^(TRY_|REPLICATION|SYNC|SNAPSHOT|HEARTBEAT|EVENTS)/.test(type) && type !== "PROOF_OK"
+);
 
 /** The facts about a server that decide its answers. */
 export interface Facts {
@@ -318,10 +339,20 @@ export function answersTo(
   let observes = false;
   const refuse = (code: string, id?: number | "any") => due.push({ type: "ERROR", code, id });
   for (const line of stream.lines) {
+    if (tokensIn(line) > clientTokensMax) {
+      refuse("TOO_LARGE");
+      return { due, ends: true, observes };
+    }
     const verdict = judge(line);
     if (verdict.kind === "no frame") {
       refuse("BAD_MESSAGE");
       return { due, ends: true, observes };
+    }
+    const fields: Fields = JSON.parse(line);
+    if (serversOnly.includes(fields.type as string)) {
+      const id = integer(fields.id); // no other field is read
+      refuse("FORBIDDEN", typeof id === "string" ? undefined : id.value as number);
+      continue;
     }
     if (verdict.kind === "wrong") {
       refuse(verdict.code, verdict.id);
@@ -354,7 +385,7 @@ export function answersTo(
         refuse("FORBIDDEN");
         return { due, ends: true, observes };
       case "JOIN":
-        refuse("FORBIDDEN");
+        refuse(codeOfJoin(request, leads && !guarded));
         if (!leads) break;
         return { due, ends: true, observes };
       default:
@@ -363,6 +394,12 @@ export function answersTo(
   }
   if (stream.failure !== undefined) refuse(stream.failure);
   return { due, ends: stream.failure !== undefined, observes };
+}
+
+/** The code that refuses a JOIN. A leader judges the data if it asks for no proof. */
+function codeOfJoin({ timestamp, highest, instance }: Fields, judged: boolean): string {
+  const hasData = Number(timestamp) > 0 || Number(highest ?? 0) > 0;
+  return instance === undefined || (judged && hasData) ? "FORBIDDEN" : "UNAVAILABLE";
 }
 
 /** The difference between an answer and the expected one; `undefined` if there is none. */

@@ -5,6 +5,8 @@
  */
 
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
+import { frameBytesMax } from "../../../lib/limits.ts";
+import { unprovenFrameBytesMax } from "../../../lib/net/connection.ts";
 import type { Address } from "../../../lib/wire/address.ts";
 import { Secret, type Secrets } from "../../../lib/auth/secret.ts";
 import { ServerConsole } from "../../../lib/cli/server_console.ts";
@@ -331,7 +333,7 @@ export class Target implements AsyncDisposable {
 
   /** Sends an input and checks every answer. */
   async #converse(address: Address, input: Input, facts: Facts): Promise<void> {
-    const stream = split(input.bytes);
+    const stream = split(input.bytes, facts.guarded ? unprovenFrameBytesMax : frameBytesMax);
     if (!facts.guarded) {
       for (const write of writesIn(stream.lines)) this.#expected.sent(write);
     }

@@ -1,0 +1,273 @@
+/**
+ * An HTTP server with limits on its connections.
+ *
+ * `Deno.serve` cannot limit connections, and ends when one cannot be accepted. The listener of
+ * `node:http` accepts no more after that. So the connections come from a {@linkcode Listener}, and
+ * `node:http` only speaks HTTP on them.
+ *
+ * @module
+ */
+
+// deno-lint-ignore-file no-external-import -- part of the runtime
+
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { Duplex, Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { type Address, formatAddress } from "../wire/address.ts";
+import { lingerMs } from "../limits.ts";
+import { Listener } from "./listener.ts";
+import { tuneTcp } from "./socket.ts";
+
+/** A request must be complete within this time after its connection was accepted. */
+export const requestMs = 10_000;
+
+/** A peer must read some of its answer within this time. */
+export const unreadMs = 10_000;
+
+/** The most refused connections that stay open for a moment, so that peers can read the reason. */
+const refusedMax = 8;
+
+/** The time between two reports of the same kind. */
+const reportMs = 60_000;
+
+const readBytes = 16 * 1024;
+/** Bytes of one write. A longer write would hide its progress. */
+const writeBytesMax = 64 * 1024;
+
+/** What an HTTP server needs. */
+export interface HttpServerOptions {
+  /** The number of connections. */
+  readonly connectionsMax: number;
+  /** The number of connections from one IP address. */
+  readonly connectionsPerIpMax: number;
+  /** See {@linkcode requestMs}. */
+  readonly requestMs?: number;
+  /** See {@linkcode unreadMs}. */
+  readonly unreadMs?: number;
+  /** Answers a request. */
+  handle(request: Request): Response | Promise<Response>;
+  /** Takes a line for the operator. */
+  report(line: string): void;
+}
+
+/**
+ * An HTTP server.
+ *
+ * - A connection carries one request.
+ * - A connection over the limits is answered with 503 at once.
+ * - If no connection can be accepted, it reports that and tries again.
+ */
+export class HttpServer implements AsyncDisposable {
+  /** The address it listens on, with the port that the system chose if 0 was asked for. */
+  readonly address: Address;
+  readonly #options: HttpServerOptions;
+  readonly #listener: Listener;
+  readonly #http = createServer((request, response) => this.#take(request, response));
+  readonly #accepting: Promise<void>;
+  readonly #connections = new Map<unknown, HttpConnection>();
+  /** Refused connections that are still open. */
+  readonly #refused = new Set<Duplex>();
+  readonly #answers = new Set<Promise<void>>();
+  #refusedAt = -Infinity;
+
+  /**
+   * Listens and serves.
+   *
+   * @throws {Deno.errors.AddrInUse} if the port is taken.
+   * @throws {Deno.errors.AddrNotAvailable} if the address is not one of this machine.
+   */
+  constructor(listen: Address, options: HttpServerOptions) {
+    this.#options = options;
+    this.#listener = new Listener(listen);
+    this.address = this.#listener.address;
+    this.#http.on("clientError", (_, socket) => {
+      socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    });
+    this.#accepting = this.#listener.accept(
+      (conn) => this.#accept(conn),
+      (line) => this.#report(line),
+    );
+  }
+
+  /** Stops accepting, and cuts off all connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await this.#accepting;
+    for (const { stream } of this.#connections.values()) stream.destroy();
+    for (const stream of this.#refused) stream.destroy();
+    await Promise.all(this.#answers);
+  }
+
+  #accept(conn: Deno.TcpConn): void {
+    const refusal = this.#reasonAgainst(conn.remoteAddr.hostname);
+    if (refusal !== undefined) return this.#refuse(conn, refusal);
+    tuneTcp(conn); // an endless answer has no time limit while nothing is sent
+    const { requestMs: untilRequestMs = requestMs, unreadMs: untilReadMs = unreadMs } =
+      this.#options;
+    const connection = new HttpConnection(conn, untilRequestMs, untilReadMs);
+    const { stream } = connection;
+    this.#connections.set(stream, connection);
+    stream.on("close", () => this.#connections.delete(stream));
+    this.#http.emit("connection", stream);
+  }
+
+  #reasonAgainst(ip: string): string | undefined {
+    const { connectionsMax, connectionsPerIpMax } = this.#options;
+    if (this.#connections.size >= connectionsMax) return `${connectionsMax} connections`;
+    let ofIp = 0;
+    for (const connection of this.#connections.values()) if (connection.ip === ip) ofIp++;
+    return ofIp < connectionsPerIpMax ? undefined : `${connectionsPerIpMax} connections from ${ip}`;
+  }
+
+  /** Tells the peer the reason, and closes. */
+  #refuse(conn: Deno.TcpConn, limit: string): void {
+    const body = `this port has ${limit} already, which is its limit: try again later\n`;
+    const answer = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\n" +
+      `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`;
+    if (this.#refused.size < refusedMax) {
+      const { stream } = new HttpConnection(conn, lingerMs, lingerMs);
+      this.#refused.add(stream);
+      stream.on("close", () => this.#refused.delete(stream));
+      stream.resume(); // a close with unread bytes would cut off the answer
+      stream.end(answer);
+    } else conn.close();
+    const now = performance.now();
+    if (now - this.#refusedAt < reportMs) return;
+    this.#refusedAt = now;
+    this.#report(`refused a connection: this port has ${limit} already`);
+  }
+
+  #report(line: string): void {
+    this.#options.report(`HTTP on ${formatAddress(this.address)}: ${line}`);
+  }
+
+  #take(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const connection = this.#connections.get(incoming.socket);
+    if (connection === undefined || connection.hasRequest) return; // a connection has one request
+    connection.hasRequest = true;
+    const answer = this.#answer(connection, incoming, outgoing).catch(() => {}); // the peer has gone
+    this.#answers.add(answer);
+    answer.finally(() => this.#answers.delete(answer));
+  }
+
+  async #answer(
+    connection: HttpConnection,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+  ): Promise<void> {
+    const response = await this.#responseTo(connection, incoming);
+    outgoing.shouldKeepAlive = false;
+    outgoing.statusCode = response.status;
+    outgoing.setHeaders(response.headers);
+    if (response.body === null || !isEndless(response)) {
+      const bytes = await response.bytes();
+      // The answer to a HEAD has the length that the answer to a GET would have.
+      if (response.status !== 204) outgoing.setHeader("content-length", bytes.length);
+      outgoing.end(bytes);
+    } else if (incoming.method === "HEAD") {
+      await response.body.cancel();
+      outgoing.end();
+    } else await pipeline(Readable.fromWeb(response.body as never), outgoing);
+  }
+
+  async #responseTo(connection: HttpConnection, incoming: IncomingMessage): Promise<Response> {
+    let request: Request;
+    try {
+      request = requestOf(incoming);
+    } catch {
+      // A method that no `Request` can have, such as TRACE.
+      return new Response("not implemented\n", { status: 501 });
+    }
+    if (request.body === null) connection.requestIsComplete();
+    else incoming.once("end", () => connection.requestIsComplete());
+    try {
+      return await this.#options.handle(request);
+    } catch (error) {
+      this.#report(`a request failed: ${(error as Error).stack}`);
+      return new Response("internal error\n", { status: 500 });
+    }
+  }
+}
+
+/** Whether an answer is sent as it comes. Any other one is sent whole, with its length. */
+function isEndless({ headers }: Response): boolean {
+  return headers.get("content-type") === "text/event-stream";
+}
+
+/** @throws {TypeError} if `Request` cannot hold it, such as a TRACE. */
+function requestOf(incoming: IncomingMessage): Request {
+  const { method = "GET", url = "/" } = incoming;
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headers)) headers.set(name, `${value}`);
+  const target = url.startsWith("/") ? `http://${headers.get("host")}${url}` : url;
+  const hasBody = method !== "GET" && method !== "HEAD";
+  return new Request(URL.parse(target) ?? "http://invalid.invalid/", {
+    method,
+    headers,
+    body: hasBody ? Readable.toWeb(incoming) as ReadableStream : null,
+  });
+}
+
+/** A connection as the stream that `node:http` needs, with its time limits. */
+class HttpConnection {
+  readonly stream: Duplex;
+  readonly ip: string;
+  /** Whether its request has come. */
+  hasRequest = false;
+  readonly #conn: Deno.TcpConn;
+  readonly #unreadMs: number;
+  readonly #buffer = new Uint8Array(readBytes);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(conn: Deno.TcpConn, requestMs: number, unreadMs: number) {
+    this.#conn = conn;
+    this.ip = conn.remoteAddr.hostname;
+    this.#unreadMs = unreadMs;
+    this.stream = new Duplex({
+      read: () => void this.#read(),
+      write: (bytes: Uint8Array, _, done) => void this.#write(bytes).then(() => done(), done),
+      final: (done) => void this.#end().then(() => done(), done),
+      destroy: (error, done) => {
+        clearTimeout(this.#timer);
+        conn.close();
+        done(error);
+      },
+    });
+    this.stream.on("error", () => {}); // the connection has ended
+    this.#limit(requestMs);
+  }
+
+  /** Ends the time limit of the request. The answer may take as long as its handler needs. */
+  requestIsComplete(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Cuts the connection off after this time, in place of the limit before. */
+  #limit(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.stream.destroy(), ms);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const count = await this.#conn.read(this.#buffer);
+      this.stream.push(count === null ? null : this.#buffer.slice(0, count));
+    } catch (error) {
+      this.stream.destroy(error as Error);
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < bytes.length;) {
+      this.#limit(this.#unreadMs);
+      sent += await this.#conn.write(bytes.subarray(sent, sent + writeBytesMax));
+    }
+    // The next write, or the end, sets a limit of its own.
+    clearTimeout(this.#timer);
+  }
+
+  async #end(): Promise<void> {
+    await this.#conn.closeWrite();
+    this.#limit(lingerMs);
+  }
+}

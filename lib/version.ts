@@ -1,0 +1,8 @@
+/**
+ * The version of this project.
+ *
+ * @module
+ */
+
+/** The version, as in `deno.json`: of the servers, the client and the library. */
+export const version = "0.1.0";
