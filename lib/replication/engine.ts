@@ -25,7 +25,7 @@ import type { Reading, Store } from "./store.ts";
 
 /** What every engine is started with. */
 export interface EngineOptions {
-  /** "ip:port" of this server. */
+  /** "host:port" of this server. */
   readonly self: string;
   /** The world around the engine. */
   readonly host: Host;
@@ -48,7 +48,7 @@ export type StartEngine = (options: EngineOptions) => Engine;
 export interface Engine {
   /** This server's table, for inspection. An engine may know only a part of it. */
   readonly table: Pick<Store, "get" | "entries" | "size">;
-  /** "ip:port" of the leader; this server's own if it leads. */
+  /** "host:port" of the leader; this server's own if it leads. */
   readonly leader: string;
   /** Whether GETs are answered from the table. */
   readonly readable: boolean;

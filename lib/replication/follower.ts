@@ -22,6 +22,7 @@ import { answerGetFrom, type Engine, type EngineOptions, misdirected } from "./e
 import type { Dialler, Host, Link } from "./environment.ts";
 import { ForwardedPuts } from "./forwarded_puts.ts";
 import { assert } from "./invariant.ts";
+import { refusesData } from "./join_policy.ts";
 import { clearTable } from "./journal.ts";
 import { LeaderConnection } from "./leader_connection.ts";
 import { Ledger } from "./ledger.ts";
@@ -42,7 +43,7 @@ export class Follower implements Engine, Dialler {
   readonly #host: Host;
   readonly #tuning: Tuning;
   readonly #store: Store;
-  /** "ip:port" of the leader. */
+  /** "host:port" of the leader. */
   readonly leader: string;
 
   readonly #ledger: Ledger;
@@ -50,6 +51,10 @@ export class Follower implements Engine, Dialler {
   readonly #connection: LeaderConnection;
   readonly #sync: SyncState;
   readonly #forwarded = new ForwardedPuts();
+  /** The number of this process. Its JOIN replaces the connection of an earlier one with the same. */
+  readonly #instance: number;
+  /** JOINs that this process has sent. */
+  #attempts = 0;
 
   /** This server's table on its way to a recovering leader. Invariant: only while connected. */
   #snapshot: SnapshotSender | undefined;
@@ -80,6 +85,7 @@ export class Follower implements Engine, Dialler {
     this.#clock = new TickClock(now, tuning);
     this.#connection = new LeaderConnection(leader, host, tuning, this.#clock);
     this.#sync = new SyncState(recovered);
+    this.#instance = Math.floor(host.random() * 2 ** 52);
   }
 
   get table(): Store {
@@ -152,7 +158,7 @@ export class Follower implements Engine, Dialler {
       case "HEARTBEAT":
         return undefined;
       case "JOIN_OK":
-        this.#sync.setExcluded(false);
+        this.#sync.include();
         this.#connection.joined();
         this.#noteFollower();
         return undefined;
@@ -172,7 +178,7 @@ export class Follower implements Engine, Dialler {
         this.#snapshot = new SnapshotSender(link, this.#store, 0, this.#tuning);
         return undefined;
       case "SNAPSHOT_OK":
-        if (this.#snapshot?.confirmed()) this.#snapshot = undefined;
+        this.#snapshotConfirmed();
         return undefined;
       case "ERROR":
         this.#refused(message);
@@ -208,7 +214,8 @@ export class Follower implements Engine, Dialler {
       this.#clear();
     }
     const { cluster, timestamp, unfinished } = this.#sync;
-    link.send(new Join(this.#self, cluster, timestamp, unfinished).encode());
+    const [instance, attempt] = [this.#instance, ++this.#attempts];
+    link.send(new Join(this.#self, cluster, timestamp, unfinished, instance, attempt).encode());
   }
 
   dialFailed(reason: string): void {
@@ -273,6 +280,13 @@ export class Follower implements Engine, Dialler {
     this.#advanced();
   }
 
+  #snapshotConfirmed(): void {
+    if (this.#snapshot === undefined || this.#snapshot.unconfirmed === 0) {
+      return this.#disconnect("it confirmed a snapshot chunk that was not sent");
+    }
+    if (this.#snapshot.confirmed()) this.#snapshot = undefined;
+  }
+
   #merge({ entries, replace }: Snapshot): void {
     if (replace === true) {
       this.#host.report("what this server held is replaced by the leader's table");
@@ -286,6 +300,7 @@ export class Follower implements Engine, Dialler {
 
   #clear(): void {
     this.#store.clear();
+    this.#snapshot = undefined; // it walks through the table that is gone
     this.#sync.clear();
     this.#reportedReadable = false;
   }
@@ -299,13 +314,22 @@ export class Follower implements Engine, Dialler {
     this.#host.report(`synchronised at timestamp ${timestamp}, cluster ${cluster}`);
   }
 
-  /** An ERROR with an id answers a forwarded PUT; one without refuses this server. */
-  #refused({ id, code, message }: ErrorReply): void {
+  /**
+   * An ERROR with an id answers a forwarded PUT. One without ends the connection. This server goes on
+   * answering GETs, unless the leader refuses its data.
+   */
+  #refused(error: ErrorReply): void {
+    const { id, code, message } = error;
     if (id !== undefined) {
       this.#forwarded.answer(id, (own) => new ErrorReply(code, message, own));
       return;
     }
-    this.#sync.setExcluded(code === "FORBIDDEN");
+    if (this.#connection.joinedLink === undefined && refusesData(error)) {
+      if (this.#sync.readable) {
+        this.#host.report("GETs are refused until the leader takes this server");
+      }
+      this.#sync.exclude();
+    }
     this.#disconnect(`${code}: ${message}`);
   }
 

@@ -4,19 +4,19 @@
  * @module
  */
 
-import type { Join } from "../mensagem.ts";
+import { type ErrorCode, ErrorReply, type Join } from "../mensagem.ts";
 import { timestampMax } from "../limits.ts";
 import type { Gap } from "./recovered_state.ts";
 
 /** What a leader knows when a JOIN comes. */
 export interface JoinContext {
-  /** "ip:port" of the leader. */
+  /** "host:port" of the leader. */
   readonly self: string;
   /** Servers in the cluster, the leader included. */
   readonly clusterSize: number;
   /** Whether the JOIN came on the connection of a follower that has joined. */
   readonly repeated: boolean;
-  /** The JOINs of the followers that have joined. */
+  /** The JOINs of the followers that have joined, without the one that this JOIN replaces. */
   readonly joined: readonly Join[];
   /** The cluster id, "" until the leader has its table. */
   readonly cluster: string;
@@ -28,9 +28,44 @@ export interface JoinContext {
   readonly ownCluster: string | undefined;
 }
 
-/** Why a leader refuses a JOIN, `undefined` if it accepts it. */
-export function whyJoinRefused(join: Join, context: JoinContext): string | undefined {
-  return whyServerRefused(join, context) ?? whyDataRefused(join, context);
+/**
+ * Whether a JOIN comes from the process that joined with `earlier`, on a newer connection. Then that
+ * process has given up the earlier one.
+ */
+export function isRedial({ instance, attempt = 0 }: Join, earlier: Join): boolean {
+  return instance !== undefined && instance === earlier.instance &&
+    attempt >= (earlier.attempt ?? 0);
+}
+
+/**
+ * The refusal of a JOIN, `undefined` if the leader accepts it.
+ *
+ * FORBIDDEN refuses the server's data. The data is judged first: a server with the data of another
+ * cluster must not hear only that its place is taken, and go on answering GETs.
+ */
+export function joinRefusal(join: Join, context: JoinContext): ErrorReply | undefined {
+  const data = whyDataRefused(join, context);
+  if (data !== undefined) return new ErrorReply("FORBIDDEN", data);
+  const server = whyServerRefused(join, context);
+  return server === undefined ? undefined : new ErrorReply(serverRefusalCode(join), server);
+}
+
+/**
+ * The code of a refusal that does not concern the server's data. A server without an instance number is
+ * of an earlier version, which knows only FORBIDDEN.
+ */
+export function serverRefusalCode({ instance }: Join): ErrorCode {
+  return instance === undefined ? "FORBIDDEN" : "UNAVAILABLE";
+}
+
+/**
+ * Whether a leader refuses the data of the server that joins, and not only the server.
+ *
+ * The code alone does not tell: earlier leaders, and servers that do not lead, send FORBIDDEN for other
+ * reasons too. In every version a refusal of data says what the server holds.
+ */
+export function refusesData({ code, message }: ErrorReply): boolean {
+  return code === "FORBIDDEN" && /\bholds (?:data of|timestamp) /.test(message);
 }
 
 function whyServerRefused({ server }: Join, context: JoinContext): string | undefined {
@@ -42,25 +77,33 @@ function whyServerRefused({ server }: Join, context: JoinContext): string | unde
   return `the cluster has its ${clusterSize} servers already, see --cluster-size`;
 }
 
+/** Every reason has the words by which {@linkcode refusesData} knows it. */
 function whyDataRefused(join: Join, context: JoinContext): string | undefined {
   const { server, cluster, timestamp } = join;
   const highest = highestOf(join);
-  if (highest < timestamp) return `timestamp ${timestamp} is above the highest write, ${highest}`;
-  if (highest > timestampMax) return `timestamp ${highest} is above the limit, ${timestampMax}`;
-  if (highest > 0 && cluster === "") return "the data has no cluster id";
+  if (highest < timestamp) {
+    return `${server} holds timestamp ${timestamp}, which is above the highest write, ${highest}`;
+  }
+  if (highest > timestampMax) {
+    return `${server} holds timestamp ${highest}, which is above the limit, ${timestampMax}`;
+  }
+  if (highest > 0 && cluster === "") return `${server} holds data of no cluster`;
   // Data of another cluster is never mixed in, and never deleted silently.
   const own = clusterOf(context) ?? cluster;
   if (highest > 0 && cluster !== own) {
     return `${server} holds data of cluster ${cluster}, and this is cluster ${own}: restart ` +
-      `${server}, with an empty data directory if it has one`;
+      `${server}, with an empty data directory if it has one. ${keepOld}`;
   }
   if (context.cluster === "") return undefined;
   const inGap = context.gaps.some(([from, to]) => timestamp > from && timestamp < to);
   if (!inGap && timestamp <= context.timestamp) return undefined;
   return `${server} holds timestamp ${timestamp}, which this leader does not know. If the leader ` +
     "was started with an old data directory, stop it and start it with an empty one: it then " +
-    `recovers from the others. Otherwise restart ${server} with an empty one`;
+    `recovers from the others. Otherwise restart ${server} with an empty one. ${keepOld}`;
 }
+
+/** Said with each advice to start with an empty directory. */
+const keepOld = "Move the old directory away and keep it: it may hold the only copy of a write";
 
 /** The cluster that all data must belong to, `undefined` if there is no data yet. */
 function clusterOf({ cluster, joined, ownCluster }: JoinContext): string | undefined {

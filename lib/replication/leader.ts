@@ -17,17 +17,19 @@ import {
   type Replication,
   Sync,
 } from "../mensagem.ts";
+import { CatchUp } from "./catch_up.ts";
 import { answerGetFrom, type Engine, type EngineOptions, misdirected } from "./engine.ts";
 import type { Host, Link, ReplicationListener } from "./environment.ts";
 import { Faults } from "./faults.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { assert } from "./invariant.ts";
-import { whyJoinRefused } from "./join_policy.ts";
+import { joinRefusal } from "./join_policy.ts";
 import { Ledger } from "./ledger.ts";
 import { Member } from "./member.ts";
 import { Members } from "./members.ts";
 import { Outbox } from "./outbox.ts";
 import { type PendingPut, PendingPuts, whyLate } from "./pending_puts.ts";
+import { Probation } from "./probation.ts";
 import type { RecoveredState } from "./recovered_state.ts";
 import { type Origin, Recovery } from "./recovery.ts";
 import { Store } from "./store.ts";
@@ -49,12 +51,14 @@ export class Leader implements Engine {
   readonly #ledger: Ledger;
   readonly #clock: TickClock;
   readonly #members = new Members();
+  readonly #probation: Probation;
   readonly #faults: Faults;
   readonly #recovery: Recovery;
   readonly #pending: PendingPuts;
   /** `undefined` without a journal: then a PUT waits only until the leader takes PUTs. */
   readonly #group: GroupCommit | undefined;
   readonly #outbox: Outbox;
+  readonly #catchUp: CatchUp;
 
   /** The highest timestamp given. Invariant: never falls. */
   #stamped = 0;
@@ -80,11 +84,12 @@ export class Leader implements Engine {
         stampWaiting: () => this.#stampWaiting(),
       });
     }
+    this.#probation = new Probation(this.#members, tuning);
     this.#faults = new Faults(this.#members, host, this.#clock);
     this.#outbox = new Outbox(this.#members, tuning.logBytesMax);
-    const { clusterSize } = tuning;
     const [members, store, ledger] = [this.#members, this.#store, this.#ledger];
-    this.#recovery = new Recovery({ members, store, ledger, host, clusterSize, recovered });
+    this.#recovery = new Recovery({ members, store, ledger, host, tuning, recovered });
+    this.#catchUp = new CatchUp({ store, outbox: this.#outbox, recovery: this.#recovery, tuning });
     this.#begin(this.#recovery.begin());
   }
 
@@ -113,8 +118,7 @@ export class Leader implements Engine {
   }
 
   get inSync(): readonly string[] {
-    if (!this.#recovery.open) return [];
-    return [this.#self, ...this.#members.inSync];
+    return this.#recovery.open ? [this.#self, ...this.#members.inSync] : [];
   }
 
   get followers(): FollowerStatus[] {
@@ -127,7 +131,7 @@ export class Leader implements Engine {
   }
 
   get(link: Link, request: Get): void {
-    answerGetFrom(this.#store, this.#recovery.open, this.#host, link, request);
+    answerGetFrom(this.#store, this.readable, this.#host, link, request);
   }
 
   /** enunciado 5.c: a PUT of a client, or of a follower that forwards it with the client's address. */
@@ -144,7 +148,7 @@ export class Leader implements Engine {
     const deadline = decideBy(this.#clock.now, putTimeoutMs);
     const next = { link, id: put.id, put, key: "", timestamp: 0, client, deadline };
     const group = this.#group;
-    if (this.#writable && (group === undefined || group.admits())) this.#stamp(next, put);
+    if (this.#writable && (group?.admits() ?? true)) this.#stamp(next, put);
     else pending.wait(next);
   }
 
@@ -196,9 +200,8 @@ export class Leader implements Engine {
         this.#drop(member, `it was silent for over ${silenceMs} ms`);
       }
     }
-    if (this.#clock.takeHeartbeat()) {
-      for (const member of this.#members) member.sendHeartbeat();
-    }
+    if (this.#recovery.open) this.#judge();
+    if (this.#clock.takeHeartbeat()) this.#members.sendHeartbeats();
     this.#pending.expire(now, whyLate(this.#recovery.open, this.#members, this.#tuning));
     this.#outbox.send();
   }
@@ -217,9 +220,10 @@ export class Leader implements Engine {
     const [stamped, timestamp, committed] = [this.#stamped, this.#timestamp, this.#committed];
     assert(timestamp <= stamped, `applied up to ${timestamp}, stamped up to ${stamped}`);
     assert(committed <= timestamp, `committed up to ${committed}, applied up to ${timestamp}`);
-    const { size } = this.#members;
-    assert(size < this.#tuning.clusterSize, `${size} followers have joined`);
+    const { size: followers } = this.#members;
+    assert(followers < this.#tuning.clusterSize, `${followers} followers have joined`);
     this.#members.checkInvariants(timestamp, committed);
+    this.#probation.checkInvariants();
     this.#ledger.checkInvariants();
     this.#recovery.checkInvariants();
     this.#pending.checkInvariants(committed, stamped);
@@ -274,12 +278,28 @@ export class Leader implements Engine {
     }
     if (timestamp > member.acked) this.#host.listener?.acknowledged(member.server, timestamp);
     member.acknowledge(timestamp);
-    if (!member.inSync && member.ready && timestamp >= this.#committed) {
+    if (!member.inSync) this.#putInSync();
+    this.#commit();
+  }
+
+  /** Puts the followers in sync that have every committed write and are waited for or needed. */
+  #putInSync(): boolean {
+    const before = this.#members.serversInSync;
+    for (const member of this.#probation.due(this.#committed)) {
       this.#members.putInSync(member);
       this.#report(`${member.server} is in sync`);
       this.#openIfCaughtUp();
     }
-    this.#commit();
+    return this.#members.serversInSync > before;
+  }
+
+  /** Time has passed. Begins the probation of followers that stall, and ends that of steady ones. */
+  #judge(): void {
+    const [timestamp, committed] = [this.#timestamp, this.#committed];
+    const [{ elapsedMs }, { sentChars }] = [this.#clock, this.#outbox];
+    const begun = this.#probation.tick({ elapsedMs, timestamp, committed, sentChars });
+    for (const probation of begun) this.#report(probation);
+    if (this.#putInSync() || begun.length > 0) this.#commit();
   }
 
   /** enunciado 5.e: a write is committed once every in-sync server has acknowledged it. */
@@ -297,28 +317,27 @@ export class Leader implements Engine {
   }
 
   #join(link: Link, join: Join): void {
-    const reason = whyJoinRefused(join, {
-      self: this.#self,
-      clusterSize: this.#tuning.clusterSize,
-      repeated: this.#members.has(link),
-      joined: this.#members.joined,
-      cluster: this.#recovery.cluster,
-      timestamp: this.#timestamp,
-      gaps: this.#recovery.gaps,
-      ownCluster: this.#recovery.ownCluster,
-    });
-    if (reason !== undefined) {
-      link.send(new ErrorReply("FORBIDDEN", reason).encode());
+    const repeated = this.#members.has(link);
+    // This process's earlier connection does not count, and ends only if the JOIN is accepted.
+    const earlier = this.#members.findRedialling(join);
+    const joined = this.#members.joined.filter((other) => other !== earlier?.joined);
+    const [self, timestamp, { clusterSize }] = [this.#self, this.#timestamp, this.#tuning];
+    const { cluster, gaps, ownCluster } = this.#recovery;
+    const context = { self, clusterSize, repeated, joined, cluster, timestamp, gaps, ownCluster };
+    const refusal = joinRefusal(join, context);
+    if (refusal !== undefined) {
+      link.send(refusal.encode());
       link.close();
-      this.#host.report(`refused ${join.server}: ${reason}`);
-      return;
+      return this.#host.report(`refused ${join.server}: ${refusal.message}`);
     }
+    if (earlier !== undefined) this.#drop(earlier, "it has dialled again");
     const member = new Member(link, join, this.#clock.now);
     link.betweenServers = true;
     this.#members.add(member);
     link.send(new JoinOk().encode());
-    this.#report(`${join.server} joined with timestamp ${join.timestamp}`);
-    if (this.#recovery.originDurable) this.#bringIn(member);
+    const trial = this.#probation.joined(member);
+    this.#report(`${join.server} joined with timestamp ${join.timestamp}${trial}`);
+    if (this.#recovery.originDurable) this.#catchUp.begin(member, this.#timestamp, this.#writable);
     else this.#begin(this.#recovery.joined());
   }
 
@@ -338,8 +357,8 @@ export class Leader implements Engine {
     this.#ledger.whenDurable(() => {
       this.#recovery.markOriginDurable();
       for (const member of this.#members) {
-        if (member === source) this.#catchUp(member, member.joined.timestamp);
-        else this.#bringIn(member);
+        if (member === source) this.#catchUp.goOn(member, member.joined.timestamp, timestamp);
+        else this.#catchUp.begin(member, timestamp, this.#writable);
       }
       this.#openIfCaughtUp();
     });
@@ -351,38 +370,19 @@ export class Leader implements Engine {
     this.#commit(); // PUTs may be waiting, and no acknowledgement may come
   }
 
-  /** Brings a follower up to date from what it held when it joined. */
-  #bringIn(member: Member): void {
-    const forked = this.#recovery.isForked(member.joined);
-    const { timestamp } = member.joined;
-    // Paced while PUTs go on. A second snapshot, of the entries written meanwhile, is never paced: it
-    // could grow as fast as it leaves.
-    this.#catchUp(member, forked ? undefined : timestamp, this.#writable);
-  }
-
-  /** Goes on with the catch-up of a follower from the writes up to `from`, or from an empty table. */
-  #catchUp(member: Member, from: number | undefined, paced = false): void {
-    const timestamp = this.#timestamp;
-    this.#outbox.send(); // the writes that have not left yet must be in the log
-    if (from === undefined || !this.#outbox.reaches(from)) {
-      member.sendSnapshot(this.#store, from, timestamp, this.#tuning, paced);
-    } else member.goLive(this.cluster, from, timestamp, this.#outbox.after(from));
-  }
-
   #snapshotConfirmed(member: Member): void {
-    if (!member.owesSnapshotOk) {
-      return this.#drop(member, "it confirmed a snapshot chunk that was not sent");
-    }
-    const startedAt = member.snapshotConfirmed();
-    if (startedAt !== undefined) this.#catchUp(member, startedAt);
+    if (member.owesSnapshotOk) this.#catchUp.confirmed(member, this.#timestamp);
+    else this.#drop(member, "it confirmed a snapshot chunk that was not sent");
   }
 
   #drop(member: Member, reason: string): void {
     if (!this.#members.remove(member)) return;
+    this.#probation.left(member, this.#clock.now, this.#recovery.open);
     member.link.close();
     this.#faults.end(member, "it left");
     this.#report(`${member.server} left: ${reason}`);
     this.#recovery.left(member);
+    this.#putInSync();
     this.#commit();
   }
 
@@ -390,8 +390,7 @@ export class Leader implements Engine {
   #report(event: string): void {
     const { serversInSync } = this.#members;
     this.#host.report(`${event} (${serversInSync} of ${this.#tuning.clusterSize} in sync)`);
-    const { listener } = this.#host;
-    if (listener !== undefined) this.#tellMembers(listener);
+    if (this.#host.listener !== undefined) this.#tellMembers(this.#host.listener);
   }
 
   #tellMembers(listener: ReplicationListener): void {

@@ -32,7 +32,7 @@ export class LeaderConnection {
   /** The next pause before a dial. It doubles each time and starts again after a JOIN_OK. */
   #redialMs: number;
 
-  /** A connection that is due to be dialled. `leader` is "ip:port". */
+  /** A connection that is due to be dialled. `leader` is "host:port". */
   constructor(
     leader: string,
     host: Pick<Host, "dial" | "random" | "report">,

@@ -20,6 +20,8 @@ const heartbeat = new Heartbeat().encode();
  * ```text
  * joined ──(snapshot)──▶ live ──has acknowledged what was written before──▶ ready ──▶ in sync
  * ```
+ *
+ * A ready follower on probation gets in sync only later.
  */
 export class Member {
   /** The connection to the follower. */
@@ -30,8 +32,9 @@ export class Member {
   #acked = -1;
   /** Every write after this is sent as it happens; Infinity until the follower is live. */
   #liveFrom = Infinity;
-  /** Invariant: only if ready. An in-sync follower has every committed write. */
+  /** Invariant: only if waited for. An in-sync follower has every committed write. */
   #inSync = false;
+  #onProbation = false;
   #heardAt: number;
   /** The snapshot under way, and the timestamp at which it began. Invariant: not once live. */
   #snapshot: { readonly sender: SnapshotSender; readonly timestamp: number } | undefined;
@@ -47,7 +50,7 @@ export class Member {
     this.#stream = link;
   }
 
-  /** "ip:port" of the follower. No two members share one. */
+  /** "host:port" of the follower. No two members share one. */
   get server(): string {
     return this.joined.server;
   }
@@ -67,6 +70,11 @@ export class Member {
     return this.#acked >= this.#liveFrom;
   }
 
+  /** Whether commits wait for the follower: it is ready and not on probation. */
+  get waitedFor(): boolean {
+    return this.ready && !this.#onProbation;
+  }
+
   /** Whether the follower is in sync: it counts for `minInSync` and holds every committed write. */
   get inSync(): boolean {
     return this.#inSync;
@@ -82,14 +90,30 @@ export class Member {
     this.#acked = timestamp;
   }
 
-  /** Puts a ready follower in sync. */
+  /** Puts a follower that is waited for in sync. */
   putInSync(): void {
     this.#inSync = true;
+  }
+
+  /** No commit waits for the follower from here on, and it is not in sync. */
+  beginProbation(): void {
+    this.#onProbation = true;
+    this.#inSync = false;
+  }
+
+  /** Commits wait for the follower again. */
+  endProbation(): void {
+    this.#onProbation = false;
   }
 
   /** The follower has sent something. */
   heard(now: number): void {
     this.#heardAt = now;
+  }
+
+  /** When the follower last sent something. */
+  get heardAt(): number {
+    return this.#heardAt;
   }
 
   /** How long the follower has been silent. */
@@ -176,7 +200,7 @@ export class Member {
     assert(this.#acked >= -1 && this.#acked <= timestamp, `${server} acknowledged ${this.#acked}`);
     assert(!this.live || this.#liveFrom <= timestamp, `${server} is live from ${this.#liveFrom}`);
     assert(!this.live || this.#snapshot === undefined, `${server} is live and gets a snapshot`);
-    assert(!this.#inSync || this.ready, `${server} is in sync and not ready`);
+    assert(!this.#inSync || this.waitedFor, `${server} is in sync and not waited for`);
     assert(!this.#inSync || this.#acked >= committed, `${server} lacks committed writes`);
     assert(
       this.#stream === (this.#held ?? this.link),

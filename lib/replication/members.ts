@@ -7,6 +7,7 @@
 import type { FollowerStatus, Join } from "../mensagem.ts";
 import type { Link } from "./environment.ts";
 import { assert } from "./invariant.ts";
+import { isRedial } from "./join_policy.ts";
 import type { Member } from "./member.ts";
 
 /** The followers that have joined. */
@@ -26,7 +27,7 @@ export class Members implements Iterable<Member> {
     return this.#serversInSync;
   }
 
-  /** The followers in sync, by their "ip:port". */
+  /** The followers in sync, by their "host:port". */
   get inSync(): string[] {
     return [...this].filter((member) => member.inSync).map((member) => member.server);
   }
@@ -60,9 +61,20 @@ export class Members implements Iterable<Member> {
     return this.#members.has(link);
   }
 
-  /** The member at "ip:port", `undefined` if no such follower has joined. */
+  /** The member at "host:port", `undefined` if no such follower has joined. */
   find(server: string): Member | undefined {
     return [...this].find((member) => member.server === server);
+  }
+
+  /** The member that sends this JOIN again, on a newer connection; `undefined` if there is none. */
+  findRedialling(join: Join): Member | undefined {
+    const earlier = this.find(join.server);
+    return earlier !== undefined && isRedial(join, earlier.joined) ? earlier : undefined;
+  }
+
+  /** Sends a heartbeat to each follower. */
+  sendHeartbeats(): void {
+    for (const member of this.#members.values()) member.sendHeartbeat();
   }
 
   /** Adds a follower that has just joined. */
@@ -77,22 +89,29 @@ export class Members implements Iterable<Member> {
     return true;
   }
 
-  /** Puts a ready member in sync. */
+  /** Puts a member in sync that is waited for. */
   putInSync(member: Member): void {
     member.putInSync();
     this.#serversInSync++;
   }
 
+  /** No commit waits for this member from here on, and it is not in sync. */
+  beginProbation(member: Member): void {
+    if (member.inSync) this.#serversInSync--;
+    member.beginProbation();
+  }
+
   /**
-   * The timestamp up to which all ready followers have acknowledged, at most the leader's `timestamp`.
+   * The timestamp up to which all followers that are waited for have acknowledged, at most the leader's
+   * `timestamp`.
    *
-   * A ready follower counts even before it is in sync. Otherwise faster ones could keep it out for
-   * ever.
+   * A follower that is waited for counts even before it is in sync. Otherwise faster ones could keep it
+   * out for ever.
    */
   acknowledgedByAll(timestamp: number): number {
     let lowest = timestamp;
     for (const member of this.#members.values()) {
-      if (member.ready && member.acked < lowest) lowest = member.acked;
+      if (member.waitedFor && member.acked < lowest) lowest = member.acked;
     }
     return lowest;
   }

@@ -22,6 +22,8 @@ export class Outbox {
   #batchWrites = 0;
   /** The newest write that was added. At first it is the timestamp at which the leader began. */
   #timestamp = 0;
+  /** The size of all batches that have left, in UTF-16 units. */
+  #sentChars = 0;
   /** Invariant: ends right before #batch begins. */
   #log: WriteLog;
 
@@ -53,9 +55,15 @@ export class Outbox {
     this.#log.append(this.#timestamp - this.#batchWrites + 1, this.#timestamp, frames);
     this.#batch = "";
     this.#batchWrites = 0;
+    this.#sentChars += frames.length;
     for (const member of this.#members) {
       if (member.live) member.replicate(frames);
     }
+  }
+
+  /** The size of all writes that have left, in UTF-16 units. */
+  get sentChars(): number {
+    return this.#sentChars;
   }
 
   /** Whether the log has every sent write after `timestamp`. */

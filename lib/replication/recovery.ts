@@ -23,6 +23,7 @@ import type { Member } from "./member.ts";
 import type { Members } from "./members.ts";
 import type { Gap, RecoveredState } from "./recovered_state.ts";
 import type { Store } from "./store.ts";
+import type { Tuning } from "./tuning.ts";
 
 /**
  * How far a recovered leader skips ahead, on average. The shortest distance is half of this, the
@@ -56,8 +57,8 @@ export interface RecoveryOptions {
   readonly ledger: Ledger;
   /** Where random numbers and cluster ids come from, and reports go. */
   readonly host: Pick<Host, "random" | "newClusterId" | "report">;
-  /** Servers in the cluster, the leader included. */
-  readonly clusterSize: number;
+  /** How many servers the cluster has, and how many hold a committed write at least. */
+  readonly tuning: Pick<Tuning, "clusterSize" | "minInSync">;
   /** What the leader's journal held. */
   readonly recovered: RecoveredState | undefined;
 }
@@ -172,7 +173,7 @@ export class Recovery {
    */
   openIfCaughtUp(serversInSync: number): boolean {
     if (this.#phase !== "catching up" || !this.#originDurable) return false;
-    if (!this.#ledLast && serversInSync < this.#options.clusterSize) return false;
+    if (!this.#ledLast && serversInSync < this.#options.tuning.clusterSize) return false;
     this.#phase = "open";
     return true;
   }
@@ -208,13 +209,13 @@ export class Recovery {
 
   /** Decides what to begin with once all followers have joined. */
   #chooseSource(): Origin | undefined {
-    const { members, store, ledger, host, clusterSize } = this.#options;
-    if (members.size < clusterSize - 1) return undefined;
+    const { members, store, ledger, host, tuning } = this.#options;
+    if (members.size < tuning.clusterSize - 1) return undefined;
     const source = this.#furthest();
     const own = this.#own;
-    if (own !== undefined && !(source !== undefined && source.joined.timestamp > own.timestamp)) {
-      return this.#beginWithOwn(own);
-    }
+    const ownIsNewest = own !== undefined && (source?.joined.timestamp ?? 0) <= own.timestamp;
+    this.#warnOfLoss(ownIsNewest ? undefined : source);
+    if (ownIsNewest) return this.#beginWithOwn(own);
     // The source's entries may be merged only into a complete table. Any other is cleared first.
     if (own === undefined || own.highest > own.timestamp) {
       this.#own = undefined;
@@ -229,6 +230,26 @@ export class Recovery {
     host.report(`recovering from ${source.server} at timestamp ${source.joined.timestamp}`);
     source.link.send(new SnapshotRequest().encode());
     return undefined;
+  }
+
+  /**
+   * Warns if every copy of a committed write may be gone: it was on `minInSync` servers at least, and as
+   * many have come back without data. The table that is left cannot tell.
+   */
+  #warnOfLoss(source: Member | undefined): void {
+    const { members, host, tuning: { minInSync, clusterSize } } = this.#options;
+    const empty = [...members].filter(({ joined }) => joined.cluster === "").map((one) =>
+      one.server
+    );
+    if (this.#own === undefined) empty.unshift("this leader");
+    if (empty.length < minInSync || empty.length === clusterSize) return;
+    const { server, joined: { timestamp } } = source ??
+      { server: "this leader", joined: this.#own! };
+    host.report(
+      `warning: ${empty.length} of ${clusterSize} servers came back without data: ` +
+        `${empty.join(" and ")}. Acknowledged writes that only they had are lost. The table of ` +
+        `${server}, up to timestamp ${timestamp}, is taken over: it is complete if that server was in sync`,
+    );
   }
 
   /** The follower to recover from, `undefined` if all are new. */

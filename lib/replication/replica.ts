@@ -11,7 +11,7 @@ import type { RecoveredState } from "./recovered_state.ts";
 
 /** What an embedded engine is started with. */
 export interface ReplicaOptions extends EngineOptions {
-  /** "ip:port" of the leader. */
+  /** "host:port" of the leader. */
   readonly leader: string;
   /** What the host's journal held, `undefined` if there is no journal. */
   readonly recovered?: RecoveredState | undefined;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { KeyMap } from "../key_map.ts";
 import { Write } from "../wire/encoded_write.ts";
 
 /** The value and timestamp of a key. The object may change with the next write: do not keep it. */
@@ -28,7 +29,7 @@ export type Reading =
  */
 export class Store {
   /** The newest write of each key. The objects are the table's own: a newer write is copied in. */
-  readonly #table = new Map<string, Write>();
+  readonly #table = new KeyMap<Write>();
   /** Invariant: the text of all writes in #table. */
   #chars = 0;
 
@@ -56,8 +57,7 @@ export class Store {
   keep(key: string, write: Write): boolean {
     const newest = this.#table.get(key);
     if (newest === undefined) {
-      // The key may be a slice of the text that was read, which would stay in memory with it.
-      this.#table.set(JSON.parse(JSON.stringify(key)), write.copy());
+      this.#table.set(detached(key), write.copy());
       this.#chars += write.chars;
       return true;
     }
@@ -96,4 +96,12 @@ export class Store {
     this.#chars = 0;
     this.#table.clear();
   }
+}
+
+/** V8 copies a slice of fewer characters. A longer one keeps the text that it was cut from. */
+const sliceCharsMin = 13;
+
+/** The same text in memory of its own. */
+function detached(key: string): string {
+  return key.length < sliceCharsMin ? key : JSON.parse(JSON.stringify(key));
 }

@@ -17,7 +17,7 @@ export class SyncState {
   #highest: number;
   /** The table may be read once every write up to here is applied: the first synchronisation. */
   #readableFrom = Infinity;
-  /** Whether the leader has refused this server: its data may belong to another cluster. */
+  /** Whether the leader has refused this server's data: it may belong to another cluster. */
   #excluded = false;
 
   /** The state of a table that was recovered, or of an empty one. */
@@ -47,9 +47,14 @@ export class SyncState {
     return this.#timestamp >= this.#readableFrom && !this.#excluded;
   }
 
-  /** The leader accepts or refuses this server. */
-  setExcluded(excluded: boolean): void {
-    this.#excluded = excluded;
+  /** The leader refuses this server's data: no GET is answered until a leader accepts it. */
+  exclude(): void {
+    this.#excluded = true;
+  }
+
+  /** A leader accepts this server. */
+  include(): void {
+    this.#excluded = false;
   }
 
   /** The leader says that the table is complete up to `timestamp`, and that `latest` is the newest. */

@@ -12,6 +12,7 @@ export class TickClock {
   /** Invariant: never falls. */
   #now: number;
   #stoodStill = false;
+  #elapsedMs = 0;
   #heartbeatAt = 0;
 
   /** A clock at `now`. A heartbeat is due at once. */
@@ -33,9 +34,20 @@ export class TickClock {
     return this.#stoodStill;
   }
 
+  /**
+   * The time since the tick before, as far as it counts against peers. A tick that comes late says
+   * that this process was busy, and what the peers sent meanwhile is not read yet.
+   */
+  get elapsedMs(): number {
+    return this.#elapsedMs;
+  }
+
   /** Time has passed. */
   tick(now: number): void {
-    this.#stoodStill = now - this.#now > this.#tuning.silenceMs / 2;
+    const { silenceMs, heartbeatMs } = this.#tuning;
+    const elapsedMs = now - this.#now;
+    this.#stoodStill = elapsedMs > silenceMs / 2;
+    this.#elapsedMs = this.#stoodStill ? 0 : Math.min(elapsedMs, heartbeatMs / 4);
     this.#now = now;
   }
 

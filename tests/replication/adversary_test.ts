@@ -134,7 +134,7 @@ Deno.test(
   },
 );
 
-Deno.test("a follower that its leader refuses stops answering GETs (G5)", pure, () => {
+Deno.test("a follower whose data its leader refuses stops answering GETs (G5)", pure, () => {
   const stage = new Stage(follower1);
   stage.jump(0);
   const lead = stage.dialled();

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   ErrorReply,
   Get,
@@ -19,6 +19,7 @@ import {
   type FakeLink,
   follower1,
   follower2,
+  leader,
   pure,
   Stage,
 } from "../support/core_fixture.ts";
@@ -226,8 +227,8 @@ Deno.test("a follower sends its table to a recovering leader, two chunks at a ti
   assertEquals(lead.heard(), ["SNAPSHOT k3=3@3"]);
   lead.say(new SnapshotOk());
   assertEquals(lead.heard(), ["SNAPSHOT k4=4@4 last"]);
-  lead.say(new SnapshotOk(), new SnapshotOk(), new SnapshotOk());
-  assertEquals(lead.heard(), []);
+  lead.say(new SnapshotOk(), new SnapshotOk());
+  assertEquals([lead.heard(), lead.open], [[], true]);
 });
 
 Deno.test("a follower with an empty table sends one empty chunk", pure, () => {
@@ -242,10 +243,32 @@ Deno.test("a table that was half sent is not sent on over the next connection", 
   lead.say(new SnapshotRequest());
   const again = reconnect(stage, lead);
   again.heard();
-  again.say(new JoinOk(), new SnapshotOk());
+  again.say(new JoinOk());
   assertEquals(again.heard(), []);
   again.say(new SnapshotRequest());
   assertEquals(again.heard(), ["SNAPSHOT k1=1@1", "SNAPSHOT k2=2@2"]);
+});
+
+Deno.test("a leader that confirms a chunk that it was not sent is given up", pure, () => {
+  for (const sent of [[], [new SnapshotRequest(), new SnapshotOk(), new SnapshotOk()]]) {
+    const { stage, lead } = openFollower();
+    lead.say(...sent, new SnapshotOk());
+    assert(!lead.open);
+    assert(stage.reports.at(-1)!.endsWith("it confirmed a snapshot chunk that was not sent"));
+  }
+});
+
+Deno.test("a table that is replaced while it is sent is not sent on", pure, () => {
+  const { stage, lead } = openFollower({ snapshotChunkVisits: 1 });
+  for (let n = 1; n <= 4; n++) lead.say(Replication.of(`k${n}`, `${n}`, n));
+  lead.say(new SnapshotRequest());
+  lead.heard();
+  lead.say(new Snapshot([["a", "1", 9]], true, true));
+  assertEquals(lead.heard(), ["SNAPSHOT_OK"]);
+  lead.say(new Sync("c1", 9, 9), new SnapshotRequest());
+  assertEquals(lead.heard(), ["SNAPSHOT a=1@9 last", "REPLICATION_OK @9"]);
+  lead.say(new SnapshotOk());
+  assertEquals([lead.heard(), lead.open, stage.table], [[], true, ["a=1@9"]]);
 });
 
 // Forwarding
@@ -410,6 +433,109 @@ Deno.test(
     assert(stage.reports.some((line) => line.includes("the cluster has its 3 servers")));
     stage.pass(1_000);
     assertEquals(stage.dials.length, 2);
+  },
+);
+
+Deno.test("each JOIN of a process has its instance number and one attempt more", pure, () => {
+  const stage = new Stage(follower1, {}, undefined, 0.25);
+  stage.jump(0);
+  const joins: [number, number][] = [];
+  for (let n = 0; n < 3; n++) {
+    const lead = stage.dialled();
+    const { instance, attempt } = JSON.parse(lead.heardFrames()[0]!);
+    joins.push([instance, attempt]);
+    lead.end();
+    stage.pass(1_000);
+  }
+  assertEquals(joins, [[2 ** 50, 1], [2 ** 50, 2], [2 ** 50, 3]]);
+});
+
+Deno.test("a synchronised follower answers GETs after a refusal that passes", pure, () => {
+  for (const code of ["UNAVAILABLE", "OVERLOADED", "BAD_MESSAGE", "TOO_LARGE"] as const) {
+    const { stage, lead, client: someone } = openFollower();
+    lead.say(Replication.of("a", "1", 1));
+    const again = reconnect(stage, lead);
+    again.say(new ErrorReply(code, "later"));
+    someone.say(new Get(1, "a", 0));
+    stage.pass(60_000);
+    someone.say(new Get(2, "a", 1), new Get(3, "a", 2), new Get(4, "b", 0));
+    assertEquals(someone.heard(), [
+      "GET_OK #1 a=1 @1",
+      "GET_OK #2 a=1 @1",
+      "TRY_OTHER_SERVER_OR_LATER #3 a @1",
+      "GET_OK #4 b=NULL @0",
+    ], code);
+    assert(!again.open);
+  }
+});
+
+Deno.test("a FORBIDDEN on a connection that has joined does not stop GETs", pure, () => {
+  const { lead, client: someone } = openFollower();
+  lead.say(Replication.of("a", "1", 1), new ErrorReply("FORBIDDEN", "SNAPSHOT is not for me"));
+  assert(!lead.open);
+  someone.say(new Get(1, "a", 1));
+  assertEquals(someone.heard(), ["GET_OK #1 a=1 @1"]);
+});
+
+Deno.test("a FORBIDDEN that does not refuse the data does not stop GETs", pure, () => {
+  const reasons = [
+    `${leader} is not the leader, ${follower2} is`,
+    "a server joins only with the secret and, with TLS, with a certificate",
+    "the cluster has its 3 servers already, see --cluster-size",
+    `${follower1} has joined already`,
+    "this server speaks TLS, and this connection does not",
+    "no",
+  ];
+  const { stage, lead, client: someone } = openFollower();
+  lead.say(Replication.of("a", "1", 1));
+  let again = lead;
+  for (const [id, reason] of reasons.entries()) {
+    again = reconnect(stage, again);
+    again.say(new ErrorReply("FORBIDDEN", reason));
+    assert(!again.open, reason);
+    someone.say(new Get(id, "a", 1));
+    assertEquals(someone.heard(), [`GET_OK #${id} a=1 @1`], reason);
+    assertStringIncludes(stage.reports.at(-1)!, reason);
+  }
+  assertEquals(stage.reports.filter((line) => line.startsWith("GETs are refused")), []);
+  stage.dialFailed("that server is gone too");
+});
+
+Deno.test("a follower that reaches another follower goes on answering GETs", pure, () => {
+  const { stage, lead, client: someone } = openFollower();
+  lead.say(Replication.of("a", "1", 1));
+  const again = reconnect(stage, lead);
+  const other = new Stage(follower2).connect("10.0.0.2:40001");
+  other.sayLine(again.heardFrames()[0]!.trim());
+  const [answer] = other.heardFrames();
+  assertStringIncludes(answer!, "is not the leader");
+  again.sayLine(answer!.trim());
+  someone.say(new Get(1, "a", 1));
+  assertEquals(someone.heard(), ["GET_OK #1 a=1 @1"]);
+});
+
+Deno.test(
+  "a follower whose data was refused answers no GET until a leader takes it",
+  pure,
+  () => {
+    const { stage, lead, client: someone } = openFollower();
+    lead.say(Replication.of("a", "1", 1));
+    let again = lead;
+    const asked = (id: number) => {
+      someone.say(new Get(id, "a", 0));
+      return someone.heard();
+    };
+    const refusals = ["FORBIDDEN", "UNAVAILABLE", "OVERLOADED"] as const;
+    for (const [id, code] of refusals.entries()) {
+      again = reconnect(stage, again);
+      again.say(new ErrorReply(code, `${follower1} holds timestamp 1, which is not known`));
+      assertEquals(asked(id), [`TRY_OTHER_SERVER_OR_LATER #${id} a @1`], code);
+    }
+    const refused = stage.reports.filter((line) => line.startsWith("GETs are refused"));
+    assertEquals(refused.length, 1);
+    again = reconnect(stage, again);
+    again.say(new JoinOk());
+    assertEquals(asked(9), ["GET_OK #9 a=1 @1"]);
   },
 );
 

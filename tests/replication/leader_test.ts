@@ -389,7 +389,7 @@ Deno.test(
   "a PUT that a living follower does not acknowledge has an unknown outcome, and one answer",
   pure,
   () => {
-    const { stage, f1, f2, client: someone } = openLeader();
+    const { stage, f1, f2, client: someone } = openLeader({ minInSync: 3 });
     someone.say(new Put(1, "a", "1"));
     f1.say(ack(1));
     stage.pass(2_000, f1, f2);
@@ -886,6 +886,104 @@ Deno.test("a connection that joins twice is closed, and its follower leaves with
   assert(!f1.open, "a second JOIN under another name is refused too");
 });
 
+Deno.test("a process that dials again replaces its own connection at once", pure, () => {
+  const { stage, f1, f2: stranger, client: someone } = openLeader();
+  stranger.end();
+  const redial = (attempt: number, timestamp: number) => {
+    const link = stage.connect("10.0.0.3:40001");
+    link.say(new Join(follower2, "new1", timestamp, undefined, 77, attempt));
+    return link;
+  };
+  const first = redial(1, 0);
+  first.say(ack(0));
+  someone.say(new Put(1, "a", "1"));
+  first.say(new Put(9, "b", "2", client));
+  f1.say(ack(2));
+  assertEquals(someone.heard(), [], "the second follower is in sync");
+  first.heard();
+  const second = redial(2, 0);
+  assert(!first.open);
+  assertEquals(second.heard(), [
+    "JOIN_OK",
+    `SYNC "new1" @0 of @2`,
+    "REPLICATION a=1 @1",
+    "REPLICATION b=2 @2",
+  ]);
+  assertEquals(someone.heard(), ["PUT_OK #1 a @1"], "the other two servers hold it");
+  assertEquals(first.heard(), []);
+  first.sayLine(ack(2).encode());
+  first.end();
+  assertEquals(stage.engine.inSync, [leader, follower1], "the old connection counts for nothing");
+  second.say(ack(2));
+  stage.pass(1_100, f1, second); // it has left twice
+  assertEquals(stage.engine.inSync, [leader, follower1, follower2]);
+  // An earlier connection of the process, whose JOIN was under way for longer.
+  const late = redial(1, 0);
+  assertEquals([late.heard(), late.open, second.open], [["ERROR UNAVAILABLE"], false, true]);
+});
+
+Deno.test(
+  "another process at the address of a follower is refused until that one has left",
+  pure,
+  () => {
+    const { stage, f2 } = openLeader();
+    f2.end();
+    const join = (instance: number | undefined) => {
+      const link = stage.connect("10.0.0.3:40001");
+      link.say(new Join(follower2, "", 0, undefined, instance, 1));
+      return link;
+    };
+    const first = join(77);
+    assertEquals(first.heard()[0], "JOIN_OK");
+    assertEquals(join(78).heard(), ["ERROR UNAVAILABLE"]);
+    assertEquals(
+      join(undefined).heard(),
+      ["ERROR FORBIDDEN"],
+      "an older version gets what it knows",
+    );
+    assert(first.open);
+    first.end();
+    assertEquals(join(78).heard()[0], "JOIN_OK");
+  },
+);
+
+Deno.test("a redial does not go round the checks of a JOIN", pure, () => {
+  const { stage, f2 } = openLeaderWith(2);
+  f2.end();
+  const join = (server: string, cluster: string, timestamp: number) => {
+    const link = stage.connect("10.0.0.3:40001");
+    link.say(new Join(server, cluster, timestamp, undefined, 77, 1));
+    return link;
+  };
+  const first = join(follower2, "new1", 2);
+  assertEquals(first.heard()[0], "JOIN_OK");
+  assertEquals(join(follower2, "other", 9).heard(), ["ERROR FORBIDDEN"]);
+  assert(first.open, "a refused JOIN replaces nothing");
+  assert(stage.reports.every((line) => !line.includes("has dialled again")));
+  const again = join(follower2, "new1", 2);
+  assertEquals([again.heard()[0], first.open], ["JOIN_OK", false]);
+  again.say(new Join(follower2, "new1", 2, undefined, 77, 2));
+  assertEquals([again.heard().at(-1), again.open], ["ERROR UNAVAILABLE", false]);
+});
+
+Deno.test("a server is told by the code whether its data is refused", pure, () => {
+  const { stage, f2 } = openLeaderWith(2);
+  const join = (server: string, cluster: string, instance?: number) => {
+    const link = stage.connect("10.0.0.4:40001");
+    link.say(new Join(server, cluster, 2, undefined, instance, 1));
+    assert(!link.open);
+    return link.heard();
+  };
+  const fourth = "10.0.0.4:10100";
+  for (const server of [fourth, follower1, leader]) {
+    assertEquals(join(server, "new1", 7), ["ERROR UNAVAILABLE"], server);
+    assertEquals(join(server, "new1"), ["ERROR FORBIDDEN"], server);
+    assertEquals(join(server, "other", 7), ["ERROR FORBIDDEN"], server);
+  }
+  f2.end();
+  assertEquals(join(fourth, "other", 7), ["ERROR FORBIDDEN"]);
+});
+
 Deno.test("a new leader refuses data that belongs to no cluster", pure, () => {
   assertEquals(new Stage(leader).join(follower1, 5, "").heard(), ["ERROR FORBIDDEN"]);
 });
@@ -894,10 +992,12 @@ Deno.test("a server that has not proved the secret may not join", pure, async ()
   const { stage, f2 } = openLeader();
   f2.end();
   stage.secrets = { server: await Secret.from("secret") };
-  const stranger = stage.connect("10.0.0.3:40001");
-  stranger.say(new Join(follower2, "", 0));
-  assertEquals(stranger.heard(), ["ERROR FORBIDDEN"]);
-  assert(!stranger.open);
+  for (const [instance, code] of [[undefined, "FORBIDDEN"], [7, "UNAVAILABLE"]] as const) {
+    const stranger = stage.connect("10.0.0.3:40001");
+    stranger.say(new Join(follower2, "", 0, undefined, instance, 1));
+    assertEquals(stranger.heard(), [`ERROR ${code}`]);
+    assert(!stranger.open);
+  }
   stage.secrets = {};
   assertEquals(stage.join(follower2).heard()[0], "JOIN_OK");
 });

@@ -80,5 +80,5 @@ Deno.test("a member in sync that lacks a committed write breaks an invariant", p
   assertThrows(() => member.checkInvariants(2, 2), Error, "lacks committed writes");
   const fresh = joined().member;
   fresh.putInSync();
-  assertThrows(() => fresh.checkInvariants(2, 0), Error, "is in sync and not ready");
+  assertThrows(() => fresh.checkInvariants(2, 0), Error, "is in sync and not waited for");
 });

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Join, JoinOk, Snapshot, Sync } from "../../lib/mensagem.ts";
 import { Ledger } from "../../lib/replication/ledger.ts";
 import { Member } from "../../lib/replication/member.ts";
@@ -13,14 +13,20 @@ class Harness {
   readonly recovery: Recovery;
   /** The frames that followers were sent, as "server: line". */
   readonly sent: string[] = [];
+  /** The lines for the operator. */
+  readonly reports: string[] = [];
 
-  constructor(recovered?: RecoveredState) {
+  constructor(recovered?: RecoveredState, tuning = { clusterSize: 3, minInSync: 2 }) {
     this.recovery = new Recovery({
       members: this.members,
       store: recovered?.store ?? new RecoveredState().store,
       ledger: new Ledger(undefined),
-      host: { random: () => 0.5, newClusterId: () => "new", report: () => {} },
-      clusterSize: 3,
+      host: {
+        random: () => 0.5,
+        newClusterId: () => "new",
+        report: (line) => this.reports.push(line),
+      },
+      tuning,
       recovered,
     });
   }
@@ -97,6 +103,50 @@ Deno.test(
     assertEquals(recovery.openIfCaughtUp(1), true);
   },
 );
+
+Deno.test("a recovering leader warns if all copies of a write may be gone", pure, () => {
+  const [f1, f2] = ["10.0.0.2:2", "10.0.0.3:3"];
+  const warnings = (
+    tables: readonly [string, string, number][],
+    recovered?: RecoveredState,
+    tuning = { clusterSize: 3, minInSync: 2 },
+  ) => {
+    const harness = new Harness(recovered, tuning);
+    harness.recovery.begin();
+    for (const [server, cluster, timestamp] of tables) {
+      harness.join(server, cluster, timestamp);
+      harness.recovery.joined();
+    }
+    return harness.reports.filter((line) => line.startsWith("warning"));
+  };
+  const [warning, ...more] = warnings([[f1, "c", 5], [f2, "", 0]]);
+  assertEquals(more, []);
+  assertStringIncludes(warning!, `2 of 3 servers came back without data: this leader and ${f2}.`);
+  assertStringIncludes(warning!, `The table of ${f1}, up to timestamp 5, is taken over`);
+  assertEquals(warnings([[f1, "", 0], [f2, "", 0]]), [], "a new cluster");
+  assertEquals(warnings([[f1, "c", 5], [f2, "c", 5]]), [], "only the leader has lost its memory");
+
+  const disk = (led: boolean) => {
+    const recovered = new RecoveredState();
+    const role = led ? new JoinOk() : new Join("10.0.0.1:1", "", 0);
+    for (const message of [role, new Sync("c", 7, 7)]) recovered.add(message);
+    return recovered;
+  };
+  assertEquals(
+    warnings([[f1, "c", 5], [f2, "", 0]], disk(true)),
+    [],
+    "a leader has what it acknowledged",
+  );
+  assertEquals(warnings([[f1, "c", 9], [f2, "", 0]], disk(false)), [], "one of two copies is left");
+  const [alone] = warnings([[f1, "", 0], [f2, "", 0]], disk(false));
+  assertStringIncludes(alone!, `${f1} and ${f2}. `);
+  assertStringIncludes(alone!, "The table of this leader, up to timestamp 7");
+
+  const five = { clusterSize: 5, minInSync: 3 };
+  const others: [string, string, number][] = [["10.0.0.4:4", "c", 4], ["10.0.0.5:5", "c", 5]];
+  assertEquals(warnings([[f1, "c", 5], [f2, "", 0], ...others], undefined, five), []);
+  assertEquals(warnings([[f1, "", 0], [f2, "", 0], ...others], undefined, five).length, 1);
+});
 
 Deno.test("a follower with writes of an unfinished catch-up needs the whole table", pure, () => {
   const recovered = new RecoveredState();

@@ -53,6 +53,20 @@ export type Observation =
   | { kind: "answered"; op: number; afterMs: number }
   /** A request has no answer yet. Its server is alive and its connection open. */
   | { kind: "unanswered"; op: number; forMs: number }
+  /**
+   * A server answered a GET with TRY_OTHER_SERVER_OR_LATER. `seen` is the client's timestamp, `own` the
+   * server's. `answersGets` is whether its process has answered GETs before, and still has that table.
+   */
+  | {
+    kind: "refused";
+    op: number;
+    server: string;
+    seen: number;
+    own: number;
+    answersGets: boolean;
+  }
+  /** One client's PUTs while a follower flapped, and how many of them were not answered soon. */
+  | { kind: "flapped"; late: number; of: number }
   /** A PUT to one server has had enough time, while another server is cut off. */
   | { kind: "managed"; succeeded: boolean }
   /**
@@ -91,6 +105,8 @@ export function makeCheckers(limits: Limits): Record<string, Checker> {
     "committed writes survive (G3)": survival(),
     "all servers end with the same table (G6)": convergence(),
     "every request is answered in time, and once (G7)": answers(limits.answerMs),
+    "a synchronised server answers GETs, with or without its leader": readsGoOn(),
+    "a flapping follower does not hold up PUTs": putsGoOn(),
     "PUTs and GETs succeed again once faults end": progress(),
   };
 }
@@ -249,6 +265,22 @@ function answers(answerMs: number): Checker {
     answered.add(o.op);
     return o.afterMs > answerMs ? `request ${o.op} was answered after ${o.afterMs} ms` : undefined;
   };
+}
+
+/** A server that has answered GETs refuses none that its table is new enough for. */
+function readsGoOn(): Checker {
+  return (o) =>
+    o.kind === "refused" && o.answersGets && o.own >= o.seen
+      ? `${o.server} refused a GET of ${o.seen}, and holds ${o.own}`
+      : undefined;
+}
+
+/** Most PUTs do not wait for a follower that flaps. */
+function putsGoOn(): Checker {
+  return (o) =>
+    o.kind === "flapped" && o.late * 3 > o.of
+      ? `${o.late} of ${o.of} PUTs were late while a follower flapped`
+      : undefined;
 }
 
 /** A PUT succeeds without a server that is cut off. At the end every client's PUT and GET succeed. */

@@ -28,7 +28,7 @@ const seedMax = 2 ** 32 - 1;
 const progressEveryMs = 200;
 
 /** Returns the exit code: 1 if a rule broke. */
-function main(terminal: Terminal): number {
+async function main(terminal: Terminal): Promise<number> {
   const { values, switches } = parseFlags(Deno.args, ["seeds", "from", "seed", "only"], [
     "durable",
     "help",
@@ -43,26 +43,29 @@ function main(terminal: Terminal): number {
   if (values.seed !== undefined) {
     const plan = make(numberFlag("seed", values.seed, 0, bounds));
     const numbers = values.only?.split(",").filter((text) => text !== "").map(Number);
-    return replay(terminal, numbers === undefined ? plan : only(plan, numbers));
+    return await replay(terminal, numbers === undefined ? plan : only(plan, numbers));
   }
   const first = numberFlag("from", values.from, 1, bounds);
   const count = numberFlag("seeds", values.seeds, 100_000, bounds);
-  return runMany(terminal, (i) => make(first + i), count, again);
+  return await runMany(terminal, (i) => make(first + i), count, again);
 }
 
-function replay(terminal: Terminal, plan: Plan): number {
+async function replay(terminal: Terminal, plan: Plan): Promise<number> {
   const { violation, trace } = simulate(plan, true);
-  for (const line of trace) terminal.out(`${escapeControls(line)}\n`);
+  for (const line of trace) {
+    terminal.out(`${escapeControls(line)}\n`);
+    await terminal.flushed(); // so that nothing is dropped, however long it is
+  }
   terminal.out(`${violation ?? "all rules held"}\n`);
   return violation === undefined ? 0 : 1;
 }
 
-function runMany(
+async function runMany(
   terminal: Terminal,
   planOf: (number: number) => Plan,
   count: number,
   again: string,
-): number {
+): Promise<number> {
   const start = performance.now();
   const watched = Deno.stderr.isTerminal();
   let shownAt = start;
@@ -72,13 +75,14 @@ function runMany(
     const outcome = simulate(plan);
     done += outcome.done;
     if (outcome.violation !== undefined) {
-      explain(terminal, plan, again);
+      await explain(terminal, plan, again);
       return 1;
     }
     const now = performance.now();
     if (!watched || now - shownAt < progressEveryMs) continue;
     shownAt = now;
     terminal.err(`\r${bar(i / count)} ${i} of ${count} seeds, ${rate(i, now - start)} per second `);
+    await terminal.flushed();
   }
   if (watched) terminal.err("\r\x1b[K");
   const ms = performance.now() - start;
@@ -88,7 +92,7 @@ function runMany(
   return 0;
 }
 
-function explain(terminal: Terminal, plan: Plan, again: string): void {
+async function explain(terminal: Terminal, plan: Plan, again: string): Promise<void> {
   const { violation } = simulate(plan);
   terminal.out(`\nseed ${plan.seed} breaks a rule\n  ${violation}\n`);
   const numbers = shrink(plan);
@@ -97,7 +101,10 @@ function explain(terminal: Terminal, plan: Plan, again: string): void {
   for (const action of short.actions) terminal.out(`  ${action.at} ms: ${describe(action)}\n`);
   terminal.out(`what happens:\n`);
   const replayed = simulate(short, true);
-  for (const line of replayed.trace) terminal.out(`  ${escapeControls(line)}\n`);
+  for (const line of replayed.trace) {
+    terminal.out(`  ${escapeControls(line)}\n`);
+    await terminal.flushed();
+  }
   terminal.out(
     `  ${replayed.violation}\nagain: deno task simulate --seed=${plan.seed}${again} --only=${numbers}\n`,
   );
@@ -113,4 +120,4 @@ function rate(count: number, ms: number): string {
 }
 
 const terminal = processTerminal();
-Deno.exit(await exitCode(terminal, () => Promise.resolve(main(terminal))));
+Deno.exit(await exitCode(terminal, () => main(terminal)));

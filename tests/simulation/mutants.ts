@@ -35,9 +35,9 @@ const mutants: readonly Mutant[] = [
   {
     name: "PUT_OK after the first acknowledgement instead of all",
     file: "replication/members.ts",
-    find: "if (member.ready && member.acked < lowest) lowest = member.acked;",
+    find: "if (member.waitedFor && member.acked < lowest) lowest = member.acked;",
     replace:
-      "if (member.ready && (lowest === timestamp || member.acked > lowest)) lowest = member.acked;",
+      "if (member.waitedFor && (lowest === timestamp || member.acked > lowest)) lowest = member.acked;",
   },
   {
     name: "timestamps in seconds",
@@ -77,9 +77,9 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: "a recovered leader keeps what an unfinished catch-up left at a follower",
-    file: "replication/leader.ts",
-    find: "forked ? undefined : timestamp",
-    replace: "timestamp",
+    file: "replication/catch_up.ts",
+    find: "forked ? undefined : joined.timestamp",
+    replace: "joined.timestamp",
   },
   {
     name: "a follower answers GETs before its first synchronisation",
@@ -90,20 +90,21 @@ const mutants: readonly Mutant[] = [
   {
     name: "a follower answers GETs while the log is still under way",
     file: "replication/sync_state.ts",
+    seeds: 8_000,
     find: "this.#readableFrom = latest;",
     replace: "this.#readableFrom = 0;",
   },
   {
     name: "the leader opens without waiting for all followers",
     file: "replication/recovery.ts",
-    find: "if (members.size < clusterSize - 1) return undefined;",
+    find: "if (members.size < tuning.clusterSize - 1) return undefined;",
     replace: "if (members.size < 1) return undefined;",
   },
   {
     name: "a follower counts as in sync without every committed write",
-    file: "replication/leader.ts",
-    find: "timestamp >= this.#committed",
-    replace: "true",
+    file: "replication/probation.ts",
+    find: "member.acked < committed",
+    replace: "false",
   },
   {
     name: "PUTs go on with fewer servers in sync than min-in-sync",
@@ -156,9 +157,9 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: "writes during a snapshot are not sent after it",
-    file: "replication/leader.ts",
-    find: "this.#catchUp(member, startedAt)",
-    replace: "this.#catchUp(member, this.#timestamp)",
+    file: "replication/catch_up.ts",
+    find: "this.goOn(member, startedAt, timestamp)",
+    replace: "this.goOn(member, timestamp, timestamp)",
   },
   {
     name: "a follower acknowledges the timestamp that it joined with, not the one of SYNC",
@@ -171,6 +172,60 @@ const mutants: readonly Mutant[] = [
     file: "replication/follower.ts",
     find: "new ReplicationOk(timestamp)",
     replace: "new ReplicationOk(timestamp + 1)",
+  },
+  {
+    name: "a follower takes every refusal for an exclusion",
+    file: "replication/follower.ts",
+    find: "this.#connection.joinedLink === undefined && refusesData(error)",
+    replace: "true",
+  },
+  {
+    name: "a process that dials again is excluded while its old connection lives",
+    file: "replication/join_policy.ts",
+    find: "instance === earlier.instance",
+    replace: "false",
+    also: {
+      find:
+        "return server === undefined ? undefined : new ErrorReply(serverRefusalCode(join), server);",
+      replace:
+        `return server === undefined ? undefined : new ErrorReply("FORBIDDEN", " holds data of ");`,
+    },
+  },
+  {
+    name: "a process that dials again is a second member",
+    file: "replication/leader.ts",
+    find: `if (earlier !== undefined) this.#drop(earlier, "it has dialled again");`,
+    replace: "",
+  },
+  {
+    name: "commits wait for a follower on probation",
+    file: "replication/members.ts",
+    find: "member.waitedFor && member.acked",
+    replace: "member.ready && member.acked",
+  },
+  {
+    name: "a follower on probation is in sync",
+    file: "replication/probation.ts",
+    find: "if (member.waitedFor) yield member;",
+    replace: "if (true) yield member;",
+  },
+  {
+    name: "probation ends at the first acknowledgement",
+    file: "replication/probation.ts",
+    find: "progress.steadyMs >= standing.probationMs",
+    replace: "true",
+  },
+  {
+    name: "a follower on probation does not count although min-in-sync needs it",
+    file: "replication/probation.ts",
+    find: "this.#members.serversInSync < this.#tuning.minInSync",
+    replace: "false",
+  },
+  {
+    name: "a heartbeat ends a stall",
+    file: "replication/progress.ts",
+    find: "acked > this.#acked || !this.#behind",
+    replace: "acked > this.#acked || !this.#behind || heardAt > this.#heardAt",
   },
   {
     name: "half a multi-byte character is decoded by itself",
@@ -247,7 +302,7 @@ const mutants: readonly Mutant[] = [
 /** Each mutant is a copy of the code in a folder of its own. */
 const root = new URL("../../", import.meta.url);
 const scratch = await Deno.makeTempDir();
-const { out } = processTerminal();
+const { out, flushed } = processTerminal();
 let survivors = 0;
 try {
   const unchanged = {
@@ -270,6 +325,7 @@ try {
   await Deno.remove(scratch, { recursive: true });
 }
 out(`${mutants.length - survivors} passed, ${survivors} failed\n`);
+await flushed();
 Deno.exit(survivors === 0 ? 0 : 1);
 
 /** The first seed that notices the mutant. */

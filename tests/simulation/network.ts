@@ -107,6 +107,9 @@ function bytesOf(chunk: Chunk): Uint8Array {
   return typeof chunk === "string" ? encoder.encode(chunk) : chunk;
 }
 
+/** What was lost in a cut is sent again within this time after it. */
+const resendMsMax = 100;
+
 /** One end of a simulated connection. */
 export class Endpoint implements HandledConnection {
   betweenServers = false;
@@ -202,12 +205,11 @@ export class Endpoint implements HandledConnection {
 
   #pump(): void {
     this.#pumping = false;
-    const { clock } = this.#network;
-    const heldUntil = Math.max(
-      this.host.stopUntil,
-      this.#network.blockedUntil(this.other.host, this.host),
-    );
-    if (heldUntil > clock.now) return this.#pumpAt(heldUntil);
+    const { clock, random } = this.#network;
+    const blockedUntil = this.#network.blockedUntil(this.other.host, this.host);
+    // TCP sends again only after a pause. A new connection may be faster than one that was cut.
+    if (blockedUntil > clock.now) return this.#pumpAt(blockedUntil + random.next() * resendMsMax);
+    if (this.host.stopUntil > clock.now) return this.#pumpAt(this.host.stopUntil);
     while (this.open && this.#inbox.length > 0 && this.#inbox[0]!.at <= clock.now) {
       const { chunk } = this.#inbox.shift()!;
       if (chunk === undefined) {

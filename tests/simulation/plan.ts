@@ -44,6 +44,10 @@ export type Action =
       readonly delayMs: number;
       readonly forMs: number;
     }
+    /** The leader refuses every new connection, because it has too many. */
+    | { readonly kind: "full"; readonly forMs: number }
+    /** The leader's address leads to a server that does not lead, of an earlier version. */
+    | { readonly kind: "stranger"; readonly forMs: number }
     /**
      * A connection is reset, perhaps in the middle of a frame. `nth` chooses one of the open
      * connections.
@@ -51,8 +55,15 @@ export type Action =
     | { readonly kind: "reset"; readonly nth: number }
   );
 
-/** How a follower is cut off: it stands still, or nothing gets to it, from it, or both. */
-export type CutOff = "stopped" | "deaf" | "mute" | "both";
+/**
+ * How a follower is cut off: it stands still, or nothing gets to it, from it, or both; for long, or
+ * for a while, again and again.
+ */
+export interface CutOff {
+  readonly follower: number;
+  readonly how: "stopped" | "deaf" | "mute" | "both";
+  readonly flaps: boolean;
+}
 
 /** A whole run. */
 export interface Plan {
@@ -61,8 +72,8 @@ export interface Plan {
   readonly logBytesMax: number;
   /** Which servers have a disk; `undefined` if none has. */
   readonly durable?: readonly boolean[];
-  /** A follower that is cut off for long, near the end, while clients write. */
-  readonly cutOff: { readonly follower: number; readonly how: CutOff } | undefined;
+  /** A follower that is cut off near the end, while clients write. */
+  readonly cutOff: CutOff | undefined;
   /** Sorted by time. */
   readonly actions: readonly Action[];
 }
@@ -89,6 +100,7 @@ export function makePlan(seed: number): Plan {
     addRequests(actions, random, keys.slice(-2), at + 2, at + 50, 30);
   }
   if (random.chance(0.15)) addUnfinishedCatchUp(actions, random, keys);
+  if (random.chance(0.1)) addLeaderAway(actions, random, keys);
   const readWhileCatchingUp = random.chance(0.2);
   if (readWhileCatchingUp) addReadsDuringCatchUp(actions, random, keys);
   for (let i = random.between(0, 5); i > 0; i--) actions.push(makeFault(random));
@@ -97,7 +109,11 @@ export function makePlan(seed: number): Plan {
     seed,
     logBytesMax: random.pick(readWhileCatchingUp ? [100_000] : [0, 300, 500, 100_000]),
     cutOff: random.chance(0.25)
-      ? { follower: random.between(1, 2), how: random.pick(["stopped", "deaf", "mute", "both"]) }
+      ? {
+        follower: random.between(1, 2),
+        how: random.pick(["stopped", "deaf", "mute", "both"]),
+        flaps: random.chance(0.2),
+      }
       : undefined,
     actions,
   };
@@ -187,6 +203,40 @@ function addUnfinishedCatchUp(actions: Action[], random: Random, keys: readonly 
   actions.push({ kind: "crash", at: back + random.between(15, 80), server: 0, downMs: 50 });
 }
 
+/**
+ * The followers lose the leader, which stands still. Once it is back it may still take their old
+ * connections for alive, or refuse new ones, or another server has its address. Then it dies. Clients
+ * read from the followers.
+ */
+function addLeaderAway(actions: Action[], random: Random, keys: readonly string[]): void {
+  const at = random.between(100, planMs - 500);
+  for (const from of [1, 2]) {
+    actions.push({ kind: "partition", at, from, to: 0, bothWays: true, cutMs: faultMsMax });
+  }
+  actions.push({ kind: "pause", at: at + 50, server: 0, pauseMs: faultMsMax });
+  const refusing = random.next();
+  if (refusing < 0.75) {
+    const kind = refusing < 0.5 ? "full" : "stranger";
+    actions.push({ kind, at: at + faultMsMax, forMs: 100 });
+  }
+  actions.push({
+    kind: "crash",
+    at: at + faultMsMax + random.between(55, 90),
+    server: 0,
+    downMs: 300,
+  });
+  for (let i = 0; i < 16; i++) {
+    actions.push({
+      kind: "get",
+      at: at + random.between(450, 1_150),
+      client: random.between(0, clients.length - 1),
+      server: random.between(1, servers.length - 1),
+      key: random.pick(keys),
+      twice: false,
+    });
+  }
+}
+
 /** A follower restarts without memory, and clients read from it while it catches up. */
 function addReadsDuringCatchUp(actions: Action[], random: Random, keys: readonly string[]): void {
   const at = random.between(planMs / 2, planMs - 200);
@@ -250,6 +300,10 @@ export function describe(action: Action): string {
       } for ${action.cutMs} ms`;
     case "slow":
       return `${name(action.server)} reads ${action.delayMs} ms late for ${action.forMs} ms`;
+    case "full":
+      return `the leader refuses new connections for ${action.forMs} ms`;
+    case "stranger":
+      return `the leader's address leads to another server for ${action.forMs} ms`;
     case "reset":
       return `connection ${action.nth} is reset`;
   }

@@ -2,7 +2,7 @@
 
 import { Channel } from "@std/async/channel";
 import type { FrameError } from "../../lib/mensagem.ts";
-import { Get, Mensagem, Put } from "../../lib/mensagem.ts";
+import { ErrorReply, Get, Mensagem, Put } from "../../lib/mensagem.ts";
 import type { Dialler, ServerPrints } from "../../lib/replication/environment.ts";
 import type { Follower } from "../../lib/replication/follower.ts";
 import type { Leader } from "../../lib/replication/leader.ts";
@@ -16,6 +16,7 @@ import { Clock, type Endpoint, type Host, Network, type Process } from "./networ
 import {
   type Action,
   clients,
+  type CutOff,
   describe,
   faultMsMax,
   type Plan,
@@ -44,6 +45,20 @@ const clientTimeoutMs = 1_500;
 const healedMs = planMs + faultMsMax;
 /** When a follower is cut off: after time to join, recover and catch up. */
 const cutOffMs = healedMs + 900;
+/** A flapping link is cut and healed for these times. */
+const flapCutMs = 350;
+const flapHealedMs = 150;
+const flaps = 5;
+/** The first cuts of a flapping link hold up PUTs. */
+const flapsNoticed = 2;
+const flapPutEveryMs = 50;
+/** A connection breaks this often, for this long. */
+const breakEveryMs = 120;
+const breaksMs = 1_000;
+/** How long a flapping link disturbs the others. */
+const flapMs = flaps * (flapCutMs + flapHealedMs) + breaksMs + 500;
+/** A PUT that waits for no follower that is cut off is answered within this time. */
+const quickMs = 140;
 /** The other servers must have noticed a cut-off after this time. */
 const noticedMs = tuning.silenceMs + 3 * tickMs + 300;
 const inspectEveryMs = 100;
@@ -78,6 +93,10 @@ class World {
   readonly committed = new Map<string, number>();
   #nextOp = 1;
   #nextLife = 1;
+  /** The leader refuses new connections until this time. */
+  fullUntil = 0;
+  /** The leader's address leads to another server until this time. */
+  strangerUntil = 0;
   /** When all faults and the cut-off have ended. */
   #calmMs = 0;
   /** The processes that hold every committed write. One of them must always be left (G3). */
@@ -113,7 +132,9 @@ class World {
     this.clock.after(healedMs, () => this.#heal());
     const { cutOff } = this.#plan;
     if (cutOff !== undefined) this.clock.after(cutOffMs, () => this.#cutOff(cutOff));
-    this.#calmMs = cutOff === undefined ? cutOffMs : cutOffMs + 2 * noticedMs + 1_000;
+    this.#calmMs = cutOff === undefined
+      ? cutOffMs
+      : cutOffMs + (cutOff.flaps ? flapMs : 2 * noticedMs) + 1_000;
     this.clock.after(this.#calmMs, () => this.#lastRequests());
     const endMs = this.#calmMs + 400;
     for (let at = 0; at <= endMs && this.#violation === undefined; at += inspectEveryMs) {
@@ -169,6 +190,14 @@ class World {
       ) as Life[];
   }
 
+  /** How a follower that dials the leader is refused now, `undefined` if it is not. */
+  refusal(): ErrorReply | undefined {
+    const { now } = this.clock;
+    if (this.fullUntil > now) return new ErrorReply("OVERLOADED", "too many connections");
+    if (this.strangerUntil <= now) return undefined;
+    return new ErrorReply("FORBIDDEN", `${servers[0]} is not the leader, 10.0.0.9:1 is`);
+  }
+
   #act(action: Action): void {
     this.trace(`== ${describe(action)}`);
     const { clock, network } = this;
@@ -198,6 +227,12 @@ class World {
         if (action.bothWays) network.block(to, from, clock.now + action.cutMs);
         return;
       }
+      case "full":
+        this.fullUntil = clock.now + action.forMs;
+        return;
+      case "stranger":
+        this.strangerUntil = clock.now + action.forMs;
+        return;
       case "reset": {
         const open = network.connections.filter((one) => one.open && one.other.open);
         const near = open[action.nth % Math.max(1, open.length)];
@@ -234,20 +269,67 @@ class World {
   }
 
   /** Cuts off one follower for longer than silenceMs: PUTs must go on without it. */
-  #cutOff({ follower, how }: NonNullable<Plan["cutOff"]>): void {
-    const cut = this.servers[follower]!;
+  #cutOff(cutOff: CutOff): void {
+    if (cutOff.flaps) return this.#flap(cutOff);
+    this.#cut(cutOff, 2 * noticedMs);
     const leader = this.servers[0]!;
-    this.trace(`== follower ${follower} is cut off: ${how}`);
-    const until = this.clock.now + 2 * noticedMs;
-    if (how === "stopped") cut.stop(until);
-    if (how === "deaf" || how === "both") this.network.block(leader, cut, until);
-    if (how === "mute" || how === "both") this.network.block(cut, leader, until);
     this.clock.after(noticedMs, () => {
       const op = this.clients[0]!.ask("put", "managed", leader, false);
       this.clock.after(noticedMs / 2, () => {
         this.observe({ kind: "managed", succeeded: this.#succeeded.has(op) });
       });
     });
+  }
+
+  #cut({ follower, how }: CutOff, forMs: number): void {
+    const cut = this.servers[follower]!;
+    const leader = this.servers[0]!;
+    this.trace(`== follower ${follower} is cut off: ${how}`);
+    const until = this.clock.now + forMs;
+    if (how === "stopped") cut.stop(until);
+    if (how === "deaf" || how === "both") this.network.block(leader, cut, until);
+    if (how === "mute" || how === "both") this.network.block(cut, leader, until);
+  }
+
+  /**
+   * Cuts off one follower again and again: PUTs must go on without it. Then the other follower dies, and
+   * the connection of the first one breaks again and again: PUTs must go on with it all the same.
+   */
+  #flap(cutOff: CutOff): void {
+    const { clock } = this;
+    const [leader, client] = [this.servers[0]!, this.clients[0]!];
+    const [flapping, other] = [this.servers[cutOff.follower]!, this.servers[3 - cutOff.follower]!];
+    const cycleMs = flapCutMs + flapHealedMs;
+    for (let n = 0; n < flaps; n++) clock.after(n * cycleMs, () => this.#cut(cutOff, flapCutMs));
+    const flapped = { kind: "flapped" as const, of: 0, late: 0 };
+    for (let ms = 0; ms < flaps * cycleMs; ms += flapPutEveryMs) {
+      clock.after(ms, () => {
+        const op = client.ask("put", "managed", leader, false);
+        if (ms < flapsNoticed * cycleMs) return;
+        flapped.of++;
+        clock.after(quickMs, () => flapped.late += this.#succeeded.has(op) ? 0 : 1);
+      });
+    }
+    clock.after(flaps * cycleMs + quickMs, () => {
+      this.observe(flapped);
+      this.#crash(other, breaksMs, false);
+      for (let ms = 0; ms < breaksMs; ms += breakEveryMs) {
+        clock.after(ms, () => this.#break(flapping, leader));
+      }
+      const op = client.ask("put", "managed", leader, false);
+      clock.after(breaksMs, () => {
+        this.observe({ kind: "managed", succeeded: this.#succeeded.has(op) });
+      });
+    });
+  }
+
+  /** Breaks the connections between two servers. */
+  #break(one: Server, two: Server): void {
+    for (const near of this.network.connections) {
+      if (near.host !== one || near.other.host !== two || !near.open || !near.other.open) continue;
+      near.cut();
+      near.other.cut();
+    }
   }
 
   #inspect(): void {
@@ -329,7 +411,12 @@ class Life implements Process {
   /** For each key the timestamp that this process was last seen to hold. */
   readonly #held = new Map<string, number>();
   /** Requests of clients without an answer. */
-  readonly #owed = new Map<number, { readonly link: Endpoint; readonly at: number }>();
+  readonly #owed = new Map<
+    number,
+    { readonly link: Endpoint; readonly at: number; readonly line: string }
+  >();
+  /** Whether this process has become readable, and still has that table. */
+  #answersGets = false;
 
   constructor(world: World, server: Server) {
     this.#world = world;
@@ -384,7 +471,7 @@ class Life implements Process {
       if (this.#world.traced) {
         this.#world.trace(`${link.peer} → ${this.#server.address}  ${line}`);
       }
-      if (link.onSend !== undefined) this.#owed.set(readId(line), { link, at: this.#ownNow });
+      if (link.onSend !== undefined) this.#owed.set(readId(line), { link, at: this.#ownNow, line });
       if (line.endsWith(`"replace":true}`)) this.#startOver();
       handler.receive(line);
       if (line.startsWith(`{"type":"SYNC"`)) this.#synced = true;
@@ -393,6 +480,7 @@ class Life implements Process {
     handler.end();
     if (failure !== undefined && link.open) handler.fail(failure);
     this.#lookAtTable();
+    this.#answersGets ||= this.engine.readable;
     this.#checkInvariants();
   }
 
@@ -424,6 +512,7 @@ class Life implements Process {
   /** The leader replaces the whole table. For the rules that is a restart. */
   #startOver(): void {
     this.#number = this.#world.nextLife();
+    this.#answersGets = false;
     this.#synced = false;
     this.#held.clear();
   }
@@ -461,6 +550,10 @@ class Life implements Process {
     this.#owed.delete(op);
     const afterMs = debt === undefined ? 0 : this.#ownNow - debt.at;
     this.#world.observe({ kind: "answered", op, afterMs });
+    if (debt === undefined || !frame.startsWith(`{"type":"TRY_OTHER`)) return;
+    const [seen, own] = [readTimestamp(debt.line), readTimestamp(frame)];
+    const [server, answersGets] = [this.#server.address, this.#answersGets];
+    this.#world.observe({ kind: "refused", op, server, seen, own, answersGets });
   }
 
   /** The time that counts for this process: it does not pass while it stands still. */
@@ -511,7 +604,11 @@ class Life implements Process {
     if (life === undefined) return fail("connection refused");
     if (!this.alive) return;
     const [near, far] = network.connect(this.#server, this, leader, leader.address, life);
-    life.accept(far, false);
+    const refusal = this.#world.refusal();
+    if (refusal !== undefined) {
+      far.send(refusal.encode());
+      far.close();
+    } else life.accept(far, false);
     this.#whenRunning(() => {
       this.accept(near, false);
       dialler.dialled(near);
@@ -618,6 +715,11 @@ class Client implements Process, Host {
     this.#lives.set(near, life);
     return near;
   }
+}
+
+/** The timestamp of a request or an answer; 0 if the frame has none. */
+function readTimestamp(frame: string): number {
+  return Number(/"timestamp":(\d+)/.exec(frame)?.[1] ?? 0);
 }
 
 /** The id of a request or an answer; 0 if the frame has none. */

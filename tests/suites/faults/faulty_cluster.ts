@@ -208,7 +208,9 @@ export class FaultyCluster implements AsyncDisposable {
 
   /** The time until which all servers were in sync. A follower may leave shortly before the leader reports it. */
   get calmUntilMs(): number {
-    const left = this.leader.reports.find(({ line }) => line.includes(" left: "));
+    const left = this.leader.reports.find(({ line }) =>
+      / left: | has acknowledged nothing/.test(line)
+    );
     return Math.min(this.firstFaultMs, (left?.atMs ?? Infinity) - 1_000);
   }
 

@@ -115,6 +115,13 @@ export class History {
     return times;
   }
 
+  /** When each PUT_OK since then came. */
+  putOkMs(sinceMs: number): number[] {
+    const { entries } = this;
+    return entries.filter(({ kind, atMs }) => kind === "put" && atMs >= sinceMs)
+      .map(({ atMs }) => atMs);
+  }
+
   /** Checks the history by the rules of the simulation, and by more rules for real clients. */
   judge(end: End): { figures: Figures; violations: string[] } {
     const judges: Judge[] = [

@@ -22,6 +22,7 @@ import { tuningDefault } from "../../../lib/replication/tuning.ts";
 import { anyPort } from "../../support/ports.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { eventually, within } from "../../support/waiting.ts";
+import { Wire } from "../../support/wire_client.ts";
 import { FaultyCluster, nameOf } from "./faulty_cluster.ts";
 import { type Figures, History } from "./history.ts";
 import { Load, type LoadOptions } from "./load.ts";
@@ -42,6 +43,18 @@ const noticedMs = silenceMs + 1_500;
 const longDeadMs = 6_000;
 /** How long a catch-up of some MiB may take over a throttled link. */
 const catchUpMs = 15_000;
+/** A link that flaps. It is cut for shorter than the silence limit. */
+const flap = { cuts: 12, cutMs: silenceMs - 100, healedMs: 500, settledMs: 200, bridgedMin: 8 };
+/** Within this time a follower that lost its leader has dialled again. */
+const redialMs = 1_200;
+/** How long a leader that was stopped goes on before it dies. */
+const resumedMs = 30;
+/** A load that leaves the machine time for exact faults. */
+const few: Partial<LoadOptions> = { witnesses: 4, workersPerServer: 1, libraryClients: 1 };
+/** GETs to each follower without a leader. */
+const answersMin = 50;
+/** Time between two of them. */
+const answersEveryMs = 5;
 const mixedRounds = 10;
 /** A number of requests that shows that work goes on. */
 const some = 200;
@@ -268,12 +281,77 @@ for (const direction of ["both", "down", "up"] as const) {
   });
 }
 
+for (const direction of ["both", "down"] as const) {
+  test(
+    `a link is cut and healed again and again, ${direction}: PUTs go on`,
+    async ({ cluster, load, history }) => {
+      const sinceMs = performance.now();
+      const cuts: { readonly fromMs: number; readonly untilMs: number }[] = [];
+      for (let n = 0; n < flap.cuts; n++) {
+        const fromMs = cluster.cut(1, direction);
+        await delay(flap.cutMs);
+        cuts.push({ fromMs, untilMs: cluster.heal(1) });
+        await delay(flap.healedMs);
+      }
+      const times = history.putOkMs(sinceMs);
+      const tenths = new Set(times.map((atMs) => Math.floor(atMs / 100)));
+      const percent = Math.round(tenths.size * 100 * 100 / (performance.now() - sinceMs));
+      // A busy machine may pause anything at any time. So it must be most of the cuts only.
+      const bridged = cuts.filter(({ fromMs, untilMs }) =>
+        times.some((atMs) =>
+          atMs > fromMs + flap.settledMs && atMs < untilMs - flap.settledMs
+        )
+      ).length;
+      console.log(
+        `${percent} % of the tenths of a second had a PUT_OK; PUTs went on in ${bridged} of ${cuts.length} cuts`,
+      );
+      assertGreaterOrEqual(bridged, flap.bridgedMin);
+      await load.puts(some);
+    },
+    few,
+  );
+}
+
+test(
+  "a leader that may have refused its followers dies: they answer all GETs",
+  async ({ cluster, load }) => {
+    const followers = [1, 2] as const;
+    for (const cutForMs of [400, noticedMs]) {
+      for (const follower of followers) cluster.cut(follower, "both");
+      await delay(cutForMs);
+      const stoppedMs = cluster.stop(0);
+      for (const follower of followers) {
+        await cluster.servers[follower].reported("lost the leader", stoppedMs - cutForMs);
+      }
+      await delay(redialMs); // they dial again, and the leader does not answer
+      for (const follower of followers) cluster.heal(follower);
+      cluster.continue(0);
+      await delay(resumedMs);
+      await cluster.kill(0);
+      for (const follower of followers) {
+        using wire = await Wire.connect(cluster.servers[follower].address);
+        for (let id = 1; id <= answersMin; id++) {
+          const { type } = await wire.ask({ type: "GET", id, key: "chave 0", timestamp: 0 });
+          assertEquals(type, "GET_OK");
+          await delay(answersEveryMs);
+        }
+      }
+      const servesMs = await cluster.start(0);
+      await load.resumes("after the leader was back with its followers", servesMs, resumeMs);
+      await cluster.settled();
+    }
+  },
+  few,
+);
+
 test("a link is slow: PUTs wait for the slow follower and continue", async ({ cluster, load, history }) => {
   const delayMs = 150;
   const slowMs = cluster.slowDown(2, delayMs);
   await load.puts(some); // these may have been sent before
   await load.puts(5 * some);
-  const left = cluster.leader.said(`${cluster.servers[2].name} left`);
+  const { name } = cluster.servers[2];
+  const left = cluster.leader.said(`${name} left`) ??
+    cluster.leader.said(`${name} has acknowledged`);
   const fastest = Math.min(...history.putMs(slowMs));
   cluster.note(`the fastest PUT over the slow link took ${fastest} ms`);
   assert(left !== undefined || fastest >= 2 * delayMs, `a PUT_OK came after ${fastest} ms`);

@@ -1,0 +1,63 @@
+/**
+ * How a leader brings a follower that has joined into the live stream.
+ *
+ * @module
+ */
+
+import type { Member } from "./member.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Recovery } from "./recovery.ts";
+import type { Store } from "./store.ts";
+import type { Tuning } from "./tuning.ts";
+
+/** The parts of the leader that a catch-up uses. */
+export interface CatchUpOptions {
+  /** The leader's table. */
+  readonly store: Store;
+  /** The leader's outgoing writes, with the log of recent ones. */
+  readonly outbox: Outbox;
+  /** The leader's recovery, which knows the cluster. */
+  readonly recovery: Recovery;
+  /** The operator's settings. */
+  readonly tuning: Tuning;
+}
+
+/** The catch-up of followers: from the log if it reaches back far enough, otherwise by a snapshot. */
+export class CatchUp {
+  readonly #options: CatchUpOptions;
+
+  /** A catch-up of any number of followers. */
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Brings a follower up to date from what it held when it joined. The leader is at `timestamp`, and
+   * `writable` is whether PUTs go on.
+   */
+  begin(member: Member, timestamp: number, writable: boolean): void {
+    const { joined } = member;
+    const forked = this.#options.recovery.isForked(joined);
+    // Paced while PUTs go on. A second snapshot, of the entries written meanwhile, is never paced: it
+    // could grow as fast as it leaves.
+    this.goOn(member, forked ? undefined : joined.timestamp, timestamp, writable);
+  }
+
+  /**
+   * Goes on with the catch-up of a follower from the writes up to `from`, or from an empty table if
+   * that is `undefined`.
+   */
+  goOn(member: Member, from: number | undefined, timestamp: number, paced = false): void {
+    const { store, outbox, recovery, tuning } = this.#options;
+    outbox.send(); // the writes that have not left yet must be in the log
+    if (from === undefined || !outbox.reaches(from)) {
+      member.sendSnapshot(store, from, timestamp, tuning, paced);
+    } else member.goLive(recovery.cluster, from, timestamp, outbox.after(from));
+  }
+
+  /** A follower confirms a chunk that it was sent. */
+  confirmed(member: Member, timestamp: number): void {
+    const startedAt = member.snapshotConfirmed();
+    if (startedAt !== undefined) this.goOn(member, startedAt, timestamp);
+  }
+}
