@@ -35,25 +35,28 @@ export class AppendQueue {
   /** Notes that the first `count` records are on the disk. */
   markDurable(count: number): void {
     this.#durable = count;
-    this.#wake();
+    this.wake();
   }
 
   /** Notes that no further record will reach the disk. */
   fail(): void {
     this.#failed = true;
     this.#records = "";
-    this.#wake();
+    this.wake();
   }
 
-  /** Waits for all records appended so far. Returns whether they are on the disk. */
-  async whenDurable(): Promise<boolean> {
+  /**
+   * Waits for all records appended so far, or until `stopped` returns true at a `wake`. Returns
+   * whether the records are on the disk.
+   */
+  async whenDurable(stopped: () => boolean): Promise<boolean> {
     const count = this.#appended;
-    while (this.#durable < count && !this.#failed) await this.#changed.promise;
-    return !this.#failed;
+    while (this.#durable < count && !this.#failed && !stopped()) await this.#changed.promise;
+    return this.#durable >= count && !this.#failed;
   }
 
   /** Wakes all that wait for durable records. */
-  #wake(): void {
+  wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }

@@ -4,8 +4,11 @@
  * @module
  */
 
+import { systemMessage } from "../descriptors.ts";
 import { JournalError } from "./errors.ts";
-import type { Folder, FolderFile } from "./folder.ts";
+import { type Folder, type FolderFile, parseFileName } from "./folder.ts";
+import { inTheWay } from "./new_file.ts";
+import { SpareDescriptor } from "./spare_descriptor.ts";
 
 /** If the last sync took less time, the next one blocks the event loop: `FolderFile.syncInTurn`. */
 const fastSyncMs = 1;
@@ -13,54 +16,65 @@ const fastSyncMs = 1;
 /** Files are read in parts of this size. */
 const readBytes = 256 * 1024;
 
+/** The mode bits of all users but the owner. */
+const othersMode = 0o077;
+
 /** A directory that is locked against other servers. */
 export class DiskFolder implements Folder {
   readonly path: string;
   readonly #lock: Deno.FsFile;
+  readonly #lockIdentity: Identity;
+  /** The directory itself, to sync its names; `undefined` where the system syncs them itself. */
+  readonly #names: Deno.FsFile | undefined;
+  readonly #spare: SpareDescriptor;
 
-  private constructor(path: string, lock: Deno.FsFile) {
+  private constructor(path: string, lock: Deno.FsFile, names: Deno.FsFile | undefined) {
     this.path = path;
     this.#lock = lock;
+    this.#lockIdentity = lock.statSync();
+    this.#names = names;
+    this.#spare = new SpareDescriptor(`${path}/lock`);
   }
 
   /**
-   * Locks the directory, after making it if it is missing. Never prompts for permissions.
+   * Locks the directory, after making it if it is missing. Reports if other users of the machine
+   * may read or change it. Never prompts for permissions.
    *
    * @throws {JournalError} if this process may not write there, or another server uses it.
    */
-  static async open(path: string): Promise<DiskFolder> {
-    for (const name of ["read", "write"] as const) {
-      if ((await Deno.permissions.query({ name, path })).state === "granted") continue;
-      throw new JournalError(
-        `Cannot use ${path}: no permission to ${name} it. "deno task server:durable" may only ` +
-          'use the directory "data"; --help says how to allow another one',
-      );
-    }
-    let lock: Deno.FsFile | undefined;
+  static async open(path: string, report: (line: string) => void = () => {}): Promise<DiskFolder> {
+    await checkPermitted(path);
+    using handles = new DisposableStack();
     try {
       await Deno.mkdir(path, { recursive: true, mode: 0o700 });
-      lock = await Deno.open(`${path}/lock`, { create: true, write: true, mode: 0o600 });
-      if (await lock.tryLock(true)) return new DiskFolder(path, lock);
+      const lock = handles.use(Deno.openSync(`${path}/lock`, {
+        create: true,
+        write: true,
+        mode: 0o600,
+      }));
+      // Windows cannot open a directory, and needs no sync of its names.
+      const names = Deno.build.os === "windows" ? undefined : handles.use(Deno.openSync(path));
+      if (!await lock.tryLock(true) || names !== undefined && !await lockNames(names)) {
+        throw new JournalError(
+          `Cannot use ${path}: another server uses it. Give each server a directory of its own`,
+        );
+      }
+      await reportOpenModes(path, report);
+      const folder = new DiskFolder(path, lock, names);
+      handles.move();
+      return folder;
     } catch (error) {
-      lock?.close();
-      const reason = error instanceof Deno.errors.AlreadyExists ||
-          error instanceof Deno.errors.NotADirectory
-        ? "it is not a directory"
-        : (error as Error).message;
-      throw new JournalError(`Cannot use ${path}: ${reason}`, { cause: error });
+      if (error instanceof JournalError) throw error;
+      throw new JournalError(`Cannot use ${path}: ${reasonOf(error)}`, { cause: error });
     }
-    lock.close();
-    throw new JournalError(
-      `Cannot use ${path}: another server uses it. Give each server a directory of its own`,
-    );
   }
 
-  async list(): Promise<string[]> {
-    const names: string[] = [];
-    for await (const { name, isFile } of Deno.readDir(this.path)) {
-      names.push(isFile ? name : `${name}/`);
-    }
-    return names;
+  list(): Promise<string[]> {
+    return Promise.try(() => {
+      const entries = this.#spare.use(() => [...Deno.readDirSync(this.path)]);
+      this.#spare.refill();
+      return entries.map(({ name, isFile }) => isFile ? name : `${name}/`);
+    });
   }
 
   async *read(name: string): AsyncIterable<Uint8Array> {
@@ -71,44 +85,47 @@ export class DiskFolder implements Folder {
     }
   }
 
-  async create(name: string, allocateBytes = 0): Promise<FolderFile> {
+  create(name: string, allocateBytes = 0): Promise<FolderFile> {
     const options = { create: true, truncate: true, write: true, mode: 0o600 };
-    return new DiskFile(await Deno.open(this.#file(name), options), 0, allocateBytes);
+    return Promise.try(() => this.#open(name, options, 0, allocateBytes));
   }
 
   async extend(name: string, bytes: number, allocateBytes = 0): Promise<FolderFile> {
-    const file = await Deno.open(this.#file(name), { write: true });
-    await file.truncate(bytes);
-    await file.seek(0, Deno.SeekMode.End);
-    return new DiskFile(file, bytes, allocateBytes);
+    const file = this.#open(name, { write: true }, bytes, allocateBytes);
+    await file.truncate();
+    return file;
   }
 
   async rename(from: string, to: string): Promise<void> {
+    // Not `list`: this must not need a descriptor.
+    if (await exists(this.#file(to))) throw inTheWay(to);
     await Deno.rename(this.#file(from), this.#file(to));
-    await this.#syncNames();
+    try {
+      await this.#names?.sync();
+    } catch (error) {
+      throw new JournalError(`Cannot sync the names in ${this.path}: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
   }
 
   async remove(name: string): Promise<void> {
     await Deno.remove(this.#file(name));
   }
 
+  async isLocked(): Promise<boolean> {
+    return await leadsTo(this.#file("lock"), this.#lockIdentity);
+  }
+
   close(): void {
+    this.#spare.close();
+    this.#names?.close();
     this.#lock.close();
   }
 
-  /** Syncs the names. Systems that cannot open a directory, such as Windows, do it themselves. */
-  async #syncNames(): Promise<void> {
-    let names: Deno.FsFile;
-    try {
-      names = await Deno.open(this.path);
-    } catch {
-      return;
-    }
-    try {
-      await names.sync();
-    } finally {
-      names.close();
-    }
+  #open(name: string, options: Deno.OpenOptions, bytes: number, allocateBytes: number): DiskFile {
+    const file = this.#spare.use(() => Deno.openSync(this.#file(name), options));
+    return new DiskFile(file, this.path, { bytes, allocateBytes, closed: this.#spare });
   }
 
   #file(name: string): string {
@@ -116,8 +133,94 @@ export class DiskFolder implements Folder {
   }
 }
 
+/**
+ * Checks that this process may read and write a directory. Never prompts for permissions.
+ *
+ * @throws {JournalError} if it may not.
+ */
+export async function checkPermitted(path: string): Promise<void> {
+  for (const name of ["read", "write"] as const) {
+    if ((await Deno.permissions.query({ name, path })).state === "granted") continue;
+    throw new JournalError(
+      `Cannot use ${path}: no permission to ${name} it. "deno task server:durable" may only ` +
+        'use the directory "data"; --help says how to allow another one',
+    );
+  }
+}
+
+/** Reports what other users of the machine may read or change. */
+async function reportOpenModes(path: string, report: (line: string) => void): Promise<void> {
+  const open: string[] = [];
+  const check = async (file: string) => {
+    const { mode } = await Deno.stat(file);
+    if (mode !== null && (mode & othersMode) !== 0) open.push(file);
+  };
+  await check(path);
+  for await (const { name, isFile } of Deno.readDir(path)) {
+    if (isFile && (name === "lock" || parseFileName(name) !== undefined)) {
+      await check(`${path}/${name}`);
+    }
+  }
+  if (open.length === 0) return;
+  const more = open.length > 1 ? ` and ${open.length - 1} more` : "";
+  report(
+    `warning: the mode of ${open[0]}${more} gives other users of this machine access, and the ` +
+      `directory holds all keys and values. Use chmod -R go-rwx ${path}`,
+  );
+}
+
+/**
+ * Locks the directory itself, because the lock file can be removed. Returns false if another
+ * process has locked it.
+ */
+async function lockNames(names: Deno.FsFile): Promise<boolean> {
+  try {
+    return await names.tryLock(true);
+  } catch {
+    return true; // Some file systems cannot lock a directory. The lock file is left.
+  }
+}
+
+/** Whether a file has this path. */
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** What tells two files apart, whatever their names. */
+type Identity = Pick<Deno.FileInfo, "ino" | "dev">;
+
+/** Whether a path leads to this file. */
+async function leadsTo(path: string, identity: Identity): Promise<boolean> {
+  try {
+    const { ino, dev } = await Deno.stat(path);
+    return ino === identity.ino && dev === identity.dev;
+  } catch (error) {
+    // Any other error says nothing about the file.
+    return !(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory) {
+    return "it is not a directory";
+  }
+  return systemMessage(error);
+}
+
 class DiskFile implements FolderFile {
   readonly #file: Deno.FsFile;
+  /** Taken at once: later a write could meet the file in use. */
+  readonly #identity: Identity;
+  /** The directory of the file. */
+  readonly #path: string;
+  /** Gets the descriptor of this file when it is closed. */
+  readonly #spare: SpareDescriptor;
   /** What one allocation writes; `undefined` if the file allocates nothing. */
   readonly #zeros: Uint8Array | undefined;
   /** Bytes written so far. */
@@ -128,16 +231,34 @@ class DiskFile implements FolderFile {
   /** Duration of the last `syncInTurn`. */
   #lastSyncMs = Infinity;
 
-  constructor(file: Deno.FsFile, bytes: number, allocateBytes: number) {
+  constructor(
+    file: Deno.FsFile,
+    path: string,
+    { bytes, allocateBytes, closed }: {
+      readonly bytes: number;
+      readonly allocateBytes: number;
+      readonly closed: SpareDescriptor;
+    },
+  ) {
     this.#file = file;
+    this.#identity = file.statSync();
+    this.#path = path;
+    this.#spare = closed;
     this.#used = this.#length = bytes;
     this.#zeros = allocateBytes > 0 ? new Uint8Array(allocateBytes) : undefined;
   }
 
   write(bytes: Uint8Array): void {
-    this.#used += bytes.length;
-    if (this.#used > this.#length) this.#allocate(this.#used - bytes.length);
-    this.#write(bytes);
+    const from = this.#used;
+    const to = from + bytes.length;
+    if (to > this.#length) this.#allocate(to);
+    try {
+      this.#write(bytes);
+    } catch (error) {
+      this.#file.seekSync(from, Deno.SeekMode.Start);
+      throw error;
+    }
+    this.#used = to;
   }
 
   async sync(): Promise<void> {
@@ -151,10 +272,20 @@ class DiskFile implements FolderFile {
     this.#lastSyncMs = performance.now() - startMs;
   }
 
-  async end(): Promise<void> {
-    if (this.#length > this.#used) await this.#file.truncate(this.#used);
+  async cut(): Promise<void> {
+    await this.truncate();
     await this.#file.sync();
-    this.close();
+  }
+
+  /** Cuts off what follows the written bytes. */
+  async truncate(): Promise<void> {
+    await this.#file.truncate(this.#used);
+    await this.#file.seek(this.#used, Deno.SeekMode.Start);
+    this.#length = this.#used;
+  }
+
+  async isNamed(name: string): Promise<boolean> {
+    return await leadsTo(`${this.#path}/${name}`, this.#identity);
   }
 
   /** May be called twice: after a failure, and when the journal closes. */
@@ -162,16 +293,26 @@ class DiskFile implements FolderFile {
     if (this.#closed) return;
     this.#closed = true;
     this.#file.close();
+    this.#spare.refill();
   }
 
-  /** Writes zeros after the new bytes, so that the disk assigns blocks. Then seeks to `at`. */
-  #allocate(at: number): void {
-    this.#length = this.#used;
+  /**
+   * Writes zeros from `to` on, so that the disk assigns blocks before they are needed. If the disk
+   * has no room for them, the file goes on without.
+   */
+  #allocate(to: number): void {
+    this.#length = to;
     if (this.#zeros === undefined) return;
-    this.#file.seekSync(this.#used, Deno.SeekMode.Start);
-    this.#write(this.#zeros);
+    const from = this.#used;
+    this.#file.seekSync(to, Deno.SeekMode.Start);
+    try {
+      this.#write(this.#zeros);
+    } catch {
+      // `write` fails by itself if there is no room for the records either.
+    }
+    // Some zeros may be there even if the write has failed: `cut` removes them.
     this.#length += this.#zeros.length;
-    this.#file.seekSync(at, Deno.SeekMode.Start);
+    this.#file.seekSync(from, Deno.SeekMode.Start);
   }
 
   #write(bytes: Uint8Array): void {

@@ -12,7 +12,10 @@
 
 /** A file that is written at its end. */
 export interface FolderFile {
-  /** Appends bytes. They survive the end of this process, but not a power failure. */
+  /**
+   * Appends bytes. They survive the end of this process, but not a power failure. If it throws, the
+   * file is as before, and the call may be repeated.
+   */
   write(bytes: Uint8Array): void;
   /** Resolves when all written bytes survive a power failure. The event loop goes on meanwhile. */
   sync(): Promise<void>;
@@ -21,8 +24,10 @@ export interface FolderFile {
    * handing it to another thread.
    */
   syncInTurn(): Promise<void>;
-  /** Cuts off allocated space, syncs, and closes the file. */
-  end(): Promise<void>;
+  /** Cuts off allocated space, and syncs. */
+  cut(): Promise<void>;
+  /** Whether the name in its directory still leads to this file. */
+  isNamed(name: string): Promise<boolean>;
   /** Closes the file as it is. */
   close(): void;
 }
@@ -31,7 +36,7 @@ export interface FolderFile {
 export interface Folder {
   /** Its path, for messages. */
   readonly path: string;
-  /** The names of all files in it. The name of a subdirectory ends with `/`. */
+  /** The names of all files in it. The name of anything but a regular file ends with `/`. */
   list(): Promise<string[]>;
   /** The bytes of a file from its start. Each part is valid until the next one. */
   read(name: string): AsyncIterable<Uint8Array>;
@@ -42,10 +47,20 @@ export interface Folder {
   create(name: string, allocateBytes?: number): Promise<FolderFile>;
   /** Opens a file to append to it, after cutting it to `bytes`. */
   extend(name: string, bytes: number, allocateBytes?: number): Promise<FolderFile>;
-  /** Renames a file. Resolves when the new name survives a power failure. */
+  /**
+   * Renames a file. Resolves when the new name survives a power failure.
+   *
+   * @throws {Error} if another file has the new name, and the system tells it. It is not replaced.
+   * @throws {JournalError} if the file has its new name, but the name may not survive.
+   */
   rename(from: string, to: string): Promise<void>;
   /** Removes a file. */
   remove(name: string): Promise<void>;
+  /**
+   * Whether the name `lock` still leads to the file that this server has locked. Not there if the
+   * directory needs no such file.
+   */
+  isLocked?(): Promise<boolean>;
   /** Unlocks the directory. */
   close(): void;
 }
@@ -60,7 +75,7 @@ export interface FileName {
   readonly unfinished: boolean;
 }
 
-/** Reads the name of a file; `undefined` if the file is neither a table nor a segment. */
+/** Reads the name of a file; `undefined` if it is neither a table's nor a segment's. */
 export function parseFileName(name: string): FileName | undefined {
   const match = /^(journal|table)-([1-9]\d{0,14})(\.new)?$/.exec(name);
   if (match === null) return undefined;
@@ -69,6 +84,11 @@ export function parseFileName(name: string): FileName | undefined {
     number: Number(match[2]),
     unfinished: match[3] !== undefined,
   };
+}
+
+/** Whether a name is not one of the journal's, but looks like one: a person or a program changed it. */
+export function isMistakable(name: string): boolean {
+  return /^(journal|table)-/i.test(name) && parseFileName(name) === undefined;
 }
 
 /** The name of the segment with this number. */

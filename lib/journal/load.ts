@@ -7,11 +7,23 @@
 import { type AnyMensagem, Mensagem } from "../mensagem.ts";
 import { RecoveredState } from "../replication/recovered_state.ts";
 import { JournalError } from "./errors.ts";
-import { type Folder, parseFileName, segmentName, tableName } from "./folder.ts";
+import { type Folder, isMistakable, parseFileName, segmentName, tableName } from "./folder.ts";
+import { isOwn } from "./new_file.ts";
 import { formatVersion, headerLine, RecordReader, sealFrame, versionOf } from "./record.ts";
 
 /** The time between two reports of progress. A load that takes less time reports nothing. */
 const loadReportMs = 1_000;
+
+/** The number of names of foreign files that one report shows. */
+const othersShownMax = 3;
+
+/** What to do about a directory that cannot be loaded. It may hold the only copy of a write. */
+const restore =
+  "Restore the directory from a copy. Without one, only if another server was in sync with this " +
+  "one: move the directory away, keep it, and start; the others then send everything that they hold";
+
+/** What to do about a file that is not the journal's. */
+const moveAway = "Move that file away, and leave the directory where it is";
 
 /** What a directory held. */
 export interface Loaded {
@@ -25,17 +37,25 @@ export interface Loaded {
   readonly segmentBytes: number;
   /** Tells the operator what is cut off the last segment; `undefined` if nothing is. */
   readonly cut: string | undefined;
-  /** The names of files that are no longer needed. */
-  readonly stale: readonly string[];
+  /** The names of files that were never finished. */
+  readonly unfinished: readonly string[];
+  /** The names of files that the table has replaced. */
+  readonly replaced: readonly string[];
 }
 
 /**
  * Reads everything in a directory, and changes nothing in it.
  *
- * @throws {JournalError} if a file is foreign, missing or damaged.
+ * @throws {JournalError} if a file of the journal is missing, damaged or of another format, or if a
+ *   file that is not the journal's could be taken for one.
+ * @throws the reason of `stopping` if that is aborted.
  */
-export async function load(folder: Folder, report: (line: string) => void): Promise<Loaded> {
-  const { tables, segments, stale } = await namesIn(folder);
+export async function load(
+  folder: Folder,
+  report: (line: string) => void,
+  stopping?: AbortSignal,
+): Promise<Loaded> {
+  const { tables, segments, unfinished } = await namesIn(folder, report);
   const base = Math.max(0, ...tables);
   const needed = segments.filter((number) => number >= base).sort((a, b) => a - b);
   const first = Math.max(base, 1);
@@ -43,7 +63,7 @@ export async function load(folder: Folder, report: (line: string) => void): Prom
     if (number !== first + index) throw missing(folder, first + index);
   });
   if (needed.length === 0 && base > 0) throw missing(folder, base);
-  const loader = new Loader(folder, report);
+  const loader = new Loader(folder, report, stopping);
   if (base > 0) await loader.table(tableName(base));
   let segmentBytes = 0;
   let lastBytes = 0;
@@ -52,7 +72,7 @@ export async function load(folder: Folder, report: (line: string) => void): Prom
     segmentBytes += lastBytes;
   }
   loader.done();
-  const old = [
+  const replaced = [
     ...tables.filter((number) => number < base).map(tableName),
     ...segments.filter((number) => number < base).map(segmentName),
   ];
@@ -62,34 +82,65 @@ export async function load(folder: Folder, report: (line: string) => void): Prom
     lastBytes,
     segmentBytes,
     cut: loader.cut,
-    stale: [...stale, ...old],
+    unfinished,
+    replaced,
   };
 }
 
 async function namesIn(
   folder: Folder,
-): Promise<{ tables: number[]; segments: number[]; stale: string[] }> {
+  report: (line: string) => void,
+): Promise<{ tables: number[]; segments: number[]; unfinished: string[] }> {
   const tables: number[] = [];
   const segments: number[] = [];
-  const stale: string[] = [];
+  const unfinished: string[] = [];
+  const others: string[] = [];
   for (const name of await folder.list()) {
     const file = parseFileName(name);
-    if (file?.unfinished) stale.push(name);
-    else if (file !== undefined) (file.kind === "table" ? tables : segments).push(file.number);
-    else if (name !== "lock") {
+    if (file?.unfinished) {
+      if (!await isOwn(folder, name)) throw notOwn(folder, name);
+      unfinished.push(name);
+    } else if (file !== undefined) (file.kind === "table" ? tables : segments).push(file.number);
+    else if (isOfJournal(name)) {
       throw new JournalError(
-        `${folder.path} holds ${name}, which is not of this program. Give each server a directory ` +
-          "of its own that is empty at first",
+        `${folder.path}/${name.slice(0, -1)} is not a regular file, and a journal has files of ` +
+          `that name. ${restore}`,
       );
-    }
+    } else if (isMistakable(name)) throw mistakable(folder, name);
+    else if (name !== "lock") others.push(name);
   }
-  return { tables, segments, stale };
+  if (others.length > 0) report(othersText(folder, others.sort()));
+  return { tables, segments, unfinished };
+}
+
+/** Whether something that is not a regular file has the name of a table or a segment. */
+function isOfJournal(name: string): boolean {
+  return name.endsWith("/") && parseFileName(name.slice(0, -1)) !== undefined;
+}
+
+function othersText({ path }: Folder, names: readonly string[]): string {
+  const shown = names.slice(0, othersShownMax).join(", ");
+  const more = names.length > othersShownMax ? ` and ${names.length - othersShownMax} more` : "";
+  return `${path} also holds ${shown}${more}, which the journal neither reads nor changes`;
+}
+
+function mistakable({ path }: Folder, name: string): JournalError {
+  return new JournalError(
+    `${path}/${name} can be mistaken for a file of the journal, which are named like journal-1 and ` +
+      `table-1. ${moveAway}`,
+  );
+}
+
+function notOwn({ path }: Folder, name: string): JournalError {
+  return new JournalError(
+    `${path}/${name} has the name of an unfinished file of the journal, but its first line is not ` +
+      `one: it is not of this program. ${moveAway}`,
+  );
 }
 
 function missing(folder: Folder, number: number): JournalError {
   return new JournalError(
-    `${folder.path}/${segmentName(number)} is missing, and its writes are lost. Restore it, or ` +
-      "empty the directory: the other servers then send this one everything",
+    `${folder.path}/${segmentName(number)} is missing, and its writes with it. ${restore}`,
   );
 }
 
@@ -99,13 +150,15 @@ class Loader {
   cut: string | undefined;
   readonly #folder: Folder;
   readonly #report: (line: string) => void;
+  readonly #stopping: AbortSignal | undefined;
   readonly #startMs = performance.now();
   #reportedMs = this.#startMs;
   #bytes = 0;
 
-  constructor(folder: Folder, report: (line: string) => void) {
+  constructor(folder: Folder, report: (line: string) => void, stopping?: AbortSignal) {
     this.#folder = folder;
     this.#report = report;
+    this.#stopping = stopping;
   }
 
   /** Loads a table. It must be complete: it gets its name only when it is on the disk. */
@@ -152,6 +205,7 @@ class Loader {
     let read = 0;
     let bytes = 0;
     for await (const part of this.#folder.read(name)) {
+      this.#stopping?.throwIfAborted();
       const last = part.findLastIndex((byte) => byte !== 0);
       if (last >= 0) bytes = read + last + 1;
       read += part.length;
@@ -171,7 +225,8 @@ class Loader {
     const version = versionOf(header);
     throw new JournalError(
       version === 0
-        ? `${this.#folder.path}/${name} is not a file of this program, or its first line is damaged`
+        ? `${this.#folder.path}/${name} has the name of a file of the journal, but its first line ` +
+          `is not one: it is damaged or not of this program. ${restore}`
         : `${this.#folder.path}/${name} has format ${version}, and this program reads format ` +
           `${formatVersion}: use the version that wrote it`,
     );
@@ -198,8 +253,7 @@ class Loader {
 
   #damaged(name: string, offset: number, cause?: unknown): JournalError {
     return new JournalError(
-      `${this.#folder.path}/${name} is damaged at byte ${offset}, and nothing was changed. Restore ` +
-        "the directory, or empty it: the other servers then send this one everything",
+      `${this.#folder.path}/${name} is damaged at byte ${offset}, and nothing was changed. ${restore}`,
       { cause },
     );
   }

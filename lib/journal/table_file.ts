@@ -8,6 +8,7 @@ import { Join, Snapshot, type SnapshotEntry } from "../mensagem.ts";
 import type { JournalSummary } from "../replication/recovered_state.ts";
 import type { Entry, Store } from "../replication/store.ts";
 import { type Folder, parseFileName, tableName, unfinishedName } from "./folder.ts";
+import { checkFree } from "./new_file.ts";
 import { headerLine, recordOf } from "./record.ts";
 
 /** A chunk is closed at this many keys, so that the event loop is never blocked for long. */
@@ -55,10 +56,23 @@ export async function writeTable(
   }
 }
 
-/** Gives a table its name, and removes the files that it replaces. */
+/**
+ * Gives a table its name. From then on it replaces the segments before it.
+ *
+ * @throws {Error} if another file has that name.
+ */
 export async function publishTable(folder: Folder, number: number): Promise<void> {
-  const name = tableName(number);
-  await folder.rename(unfinishedName(name), name);
+  await checkFree(folder, tableName(number));
+  await folder.rename(unfinishedName(tableName(number)), tableName(number));
+}
+
+/** Removes what is left of a table that was not published. The next start would do it too. */
+export async function removeUnfinishedTable(folder: Folder, number: number): Promise<void> {
+  await folder.remove(unfinishedName(tableName(number))).catch(() => {});
+}
+
+/** Removes the files that a table has replaced. */
+export async function removeReplaced(folder: Folder, number: number): Promise<void> {
   for (const old of await folder.list()) {
     const file = parseFileName(old);
     if (file !== undefined && !file.unfinished && file.number < number) await folder.remove(old);

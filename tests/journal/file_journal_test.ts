@@ -1,14 +1,17 @@
 /** A journal in a directory in memory. A test can make any step fail. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { CompactionPause } from "../../lib/journal/compaction_pause.ts";
 import { JournalError } from "../../lib/journal/errors.ts";
 import { FileJournal, type FileJournalOptions } from "../../lib/journal/file_journal.ts";
+import { compactShareOf } from "../../lib/journal/open_journal.ts";
 import type { JournalMessage } from "../../lib/replication/journal.ts";
 import { headerLine, recordOf } from "../../lib/journal/record.ts";
-import { Get, Heartbeat, JoinOk, Replication, Snapshot, Sync } from "../../lib/mensagem.ts";
+import { Get, Heartbeat, Join, JoinOk, Replication, Snapshot, Sync } from "../../lib/mensagem.ts";
 import { FakeFolder } from "../support/fake_folder.ts";
 import { eventually, within } from "../support/waiting.ts";
 
+const follows = new Join("10.0.0.1:1", "c", 0);
 const pure = { permissions: "none" } as const;
 const silent = () => {};
 
@@ -36,8 +39,12 @@ class Writer {
     });
   }
 
-  static async open(folder: FakeFolder, options: FileJournalOptions = {}): Promise<Writer> {
-    return new Writer(await FileJournal.open(folder, silent, options));
+  static async open(
+    folder: FakeFolder,
+    options: FileJournalOptions = {},
+    report: (line: string) => void = silent,
+  ): Promise<Writer> {
+    return new Writer(await FileJournal.open(folder, report, options));
   }
 
   append(message: JournalMessage): void {
@@ -131,7 +138,7 @@ Deno.test(
       "write journal-1",
       "sync journal-1",
       "write journal-1", // the seal
-      "end journal-1",
+      "cut journal-1",
     ]);
   },
 );
@@ -297,26 +304,131 @@ Deno.test(
   },
 );
 
-Deno.test("a directory with a foreign file, format or message is refused", pure, async () => {
-  assertStringIncludes(await refused(new FakeFolder({ "notes.txt": "" })), "dir holds notes.txt");
-  assertStringIncludes(
-    await refused(new FakeFolder({ "journal-1": "hello\n" })),
-    "not a file of this program",
-  );
-  assertStringIncludes(
-    await refused(new FakeFolder({ "journal-1": "hello" })),
-    "not a file of this program",
-  );
-  assertStringIncludes(
-    await refused(new FakeFolder({ "journal-1": headerLine.replace("1", "2") + seal })),
-    "has format 2, and this program reads format 1",
-  );
-  const foreign = headerLine + seal + recordOf(new Get(1, "a", 0).encode());
-  assertStringIncludes(
-    await refused(new FakeFolder({ "journal-1": foreign })),
-    "is damaged at byte",
-  );
+Deno.test(
+  "what is no file of a journal is left alone, and reported in one line",
+  pure,
+  async () => {
+    const names = [".DS_Store", "Thumbs.db", "desktop.ini", "lost+found/", "old/", ".nfs0000001"];
+    names.push("journal.txt", "tables", "my journal-1");
+    const others = Object.fromEntries(names.map((name) => [name, "precious"]));
+    const folder = new FakeFolder({ "journal-1": whole, ...others });
+    const reports: string[] = [];
+    const journal = await FileJournal.open(folder, (line) => reports.push(line), small);
+    const writer = new Writer(journal);
+    await overwrite(writer, 120); // compactions
+    await journal.close();
+    assertEquals(journal.recovered.store.get("k")?.value, "2");
+    for (const name of names) assertEquals(folder.text(name), "precious");
+    const first = names.toSorted().slice(0, 3).join(", ");
+    assertEquals(reports, [
+      `dir also holds ${first} and 6 more, which the journal neither reads nor changes`,
+    ]);
+  },
+);
+
+Deno.test(
+  "a file that could be taken for one of a journal is refused, and named",
+  pure,
+  async () => {
+    const names = ["journal-1~", "journal-1.bak", "journal-01", "JOURNAL-1", "Journal-2.NEW"];
+    names.push("table-1 (copy)", "table-0", "journal-old/", "journal-");
+    for (const name of names) {
+      for (const files of [{}, { "journal-1": whole }]) {
+        assertEquals(
+          await refused(new FakeFolder({ ...files, [name]: whole })),
+          `dir/${name} can be mistaken for a file of the journal, which are named like journal-1 and ` +
+            "table-1. Move that file away, and leave the directory where it is",
+        );
+      }
+    }
+  },
+);
+
+Deno.test("an unfinished file is removed only if it is the journal's", pure, async () => {
+  for (const name of ["journal-1.new", "journal-7.new", "table-2.new"]) {
+    const zeros = "\0".repeat(5_000);
+    for (
+      const text of ["", zeros, headerLine, headerLine + zeros, headerLine.slice(0, 9) + zeros]
+    ) {
+      const folder = new FakeFolder({ [name]: text });
+      await held(folder);
+      assertEquals(folder.names, ["journal-1"]);
+      assertEquals(folder.steps[0], `remove ${name}`);
+    }
+    for (const text of ["precious", "p", `${zeros}p`, headerLine.replace("1", "x")]) {
+      assertStringIncludes(
+        await refused(new FakeFolder({ "journal-1": whole, [name]: text })),
+        `dir/${name} has the name of an unfinished file of the journal, but its first line is not`,
+      );
+    }
+  }
 });
+
+for (const name of ["journal-2", "journal-2.new", "JOURNAL-2", "table-2", "table-2.new"]) {
+  Deno.test(`a foreign ${name} is not replaced: the compaction is put off`, pure, async () => {
+    const folder = new FakeFolder();
+    const reports: string[] = [];
+    const report = (line: string) => reports.push(line);
+    const writer = await Writer.open(folder, { ...small, compactPauseMs: 0 }, report);
+    const foreign = await folder.create(name);
+    foreign.write(new TextEncoder().encode("precious"));
+    await overwrite(writer, 100);
+    assertEquals([writer.error, folder.text(name)], [undefined, "precious"]);
+    assertEquals(reports.length, 1);
+    assertStringIncludes(
+      reports[0]!,
+      `cannot compact dir: ${name} is in the way, and is not of this journal: move that file away`,
+    );
+    await folder.rename(name, "elsewhere");
+    await overwrite(writer, 100);
+    await eventually("a compaction", () => reports.at(-1) === "compacted dir at last");
+    await writer.journal.close();
+    assertEquals([writer.error, folder.text("elsewhere")], [undefined, "precious"]);
+  });
+}
+
+Deno.test("a name that is taken while its table is written is not replaced", pure, async () => {
+  const folder = new FakeFolder();
+  const reports: string[] = [];
+  const writer = await Writer.open(folder, small, (line) => reports.push(line));
+  let created: Promise<unknown> | undefined;
+  folder.options = {
+    before: (step) => {
+      if (step === "write table-2.new") created ??= folder.create("table-2");
+    },
+  };
+  await overwrite(writer, 100);
+  await writer.journal.close();
+  assertEquals([writer.error, folder.text("table-2")], [undefined, ""]);
+  assertStringIncludes(reports[0]!, "table-2 is in the way");
+  assert(!folder.names.includes("table-2.new"));
+});
+
+Deno.test(
+  "a foreign format or message, or no regular file, with a name of the journal is refused",
+  pure,
+  async () => {
+    for (const text of ["hello\n", "hello", ""]) {
+      assertStringIncludes(
+        await refused(new FakeFolder({ "journal-1": text })),
+        "it is damaged or not of this program",
+      );
+    }
+    // A directory, or a symbolic link: ignoring it would hide the writes behind it.
+    for (const name of ["journal-1/", "table-2/", "journal-3.new/"]) {
+      assertStringIncludes(await refused(new FakeFolder({ [name]: "" })), "is not a regular file");
+    }
+    assertStringIncludes(
+      await refused(new FakeFolder({ "journal-1": headerLine.replace("1", "2") + seal })),
+      "has format 2, and this program reads format 1",
+    );
+    const foreign = headerLine + seal + recordOf(new Get(1, "a", 0).encode());
+    assertStringIncludes(
+      await refused(new FakeFolder({ "journal-1": foreign })),
+      "is damaged at byte",
+    );
+  },
+);
 
 Deno.test("another format is named, not called damage, in every file", pure, async () => {
   const other = "replicated-kv journal 2\na record of format 2\n";
@@ -357,8 +469,11 @@ Deno.test("a missing segment is an error", pure, async () => {
 const small = { compactBytesMin: 2_000, tableChunkKeysMax: 3 };
 
 /** Overwrites ten keys, which causes compactions. Returns the durable timestamp of each key. */
-async function overwrite(writer: Writer, rounds: number): Promise<Map<string, number>> {
-  const durable = new Map<string, number>();
+async function overwrite(
+  writer: Writer,
+  rounds: number,
+  durable = new Map<string, number>(),
+): Promise<Map<string, number>> {
   writer.append(new JoinOk());
   writer.append(new Sync("c", 0, 0));
   for (let n = 0; n < rounds && writer.error === undefined; n++) {
@@ -411,19 +526,26 @@ Deno.test(
   async () => {
     const count = new FakeFolder();
     const counted = await Writer.open(count, small);
-    await overwrite(counted, 120);
+    await overwrite(counted, 75);
     await counted.journal.close();
     assert(count.steps.filter((step) => step.startsWith("rename table")).length >= 1);
     assert(count.steps.filter((step) => step.startsWith("remove journal")).length >= 1);
     const kinds = new Set<string>();
+    const survived = new Set<string>();
     for (let at = 0; at < count.steps.length; at++) {
       const folder = new FakeFolder();
       let steps = 0;
+      let failed = true;
+      let kind = "";
+      const now = new Map<string, number>();
+      let durable = now;
       const after: FakeFolder[] = [];
       folder.options = {
         before: (step) => {
           if (steps++ !== at) return;
-          kinds.add(step.replace(/\d+/g, "N"));
+          kind = step.replace(/\d+/g, "N");
+          kinds.add(kind);
+          durable = new Map(now);
           after.push(
             folder.afterCrash("process"),
             folder.afterCrash("machine"),
@@ -433,14 +555,15 @@ Deno.test(
           throw new Error("the machine fails");
         },
       };
-      let durable = new Map<string, number>();
       try {
         const writer = await Writer.open(folder, small);
-        durable = await overwrite(writer, 120);
+        await overwrite(writer, 75, now);
         await writer.journal.close();
+        failed = writer.error !== undefined;
       } catch (error) {
         assert(error instanceof JournalError, `${error}`);
       }
+      if (!failed) survived.add(kind);
       assertEquals(after.length, 4, `step ${at}`);
       for (const crashed of after) {
         const journal = await FileJournal.open(crashed, silent);
@@ -458,11 +581,18 @@ Deno.test(
         const unfinished = crashed.names.filter((name) => name.endsWith(".new"));
         assertEquals(unfinished, [], "unfinished files are removed");
       }
+      // What the journal acknowledged after a step that it survived is there too.
+      const later = await FileJournal.open(folder.afterCrash("machine"), silent);
+      await later.close();
+      for (const [key, timestamp] of now) {
+        const kept = later.recovered.store.get(key)?.timestamp ?? 0;
+        assert(kept >= timestamp, `step ${at}: ${key} is lost later`);
+      }
     }
     assertEquals([...kinds].sort(), [
       "create journal-N.new",
       "create table-N.new",
-      "end journal-N",
+      "cut journal-N",
       "remove journal-N",
       "remove table-N",
       "rename journal-N.new journal-N",
@@ -474,6 +604,8 @@ Deno.test(
       "write journal-N.new",
       "write table-N.new",
     ]);
+    const ofNewFiles = [...kinds].filter((kind) => /^remove|\.new/.test(kind));
+    assertEquals([...survived].sort(), ofNewFiles.sort(), "a failure of a new file is survived");
   },
 );
 
@@ -527,6 +659,30 @@ Deno.test("the gaps and the role of a server survive a compaction", pure, async 
   assertEquals([recovered.led, recovered.gaps, recovered.timestamp], [true, [[5, 1_000]], 1_100]);
 });
 
+Deno.test(
+  "a load that is stopped ends after the next part, and changes nothing",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const writer = await Writer.open(folder);
+    writer.put("a", "1");
+    await writer.settled();
+    await writer.journal.close();
+    const torn = folder.afterCrash("process");
+    const before = [torn.names, torn.bytes];
+    const stopping = new AbortController();
+    const read = torn.read.bind(torn);
+    torn.read = async function* (name) {
+      for await (const part of read(name)) {
+        stopping.abort();
+        yield part;
+      }
+    };
+    await assertRejects(() => FileJournal.open(torn, silent, { stopping: stopping.signal }));
+    assertEquals([torn.names, torn.bytes, torn.closed, torn.steps], [...before, true, []]);
+  },
+);
+
 Deno.test("a new process syncs what it has loaded before it goes on", pure, async () => {
   const folder = new FakeFolder();
   const writer = await Writer.open(folder);
@@ -571,4 +727,266 @@ Deno.test("a table gets its name only when the segments hold everything in it", 
   await writer.settled();
   await writer.journal.close();
   assertEquals(renamed, true);
+});
+
+/** An error of the system, as Deno throws it. */
+function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: the reason`), { code });
+}
+
+/** The entries that were acknowledged, as `held` shows them. */
+function acknowledged(durable: ReadonlyMap<string, number>): string[] {
+  return [...durable].map(([key, timestamp]) => `${key}=${timestamp - 1}@${timestamp}`).sort();
+}
+
+for (const step of ["create journal-", "create table-", "write table-", "rename journal-"]) {
+  Deno.test(
+    `a compaction that fails at "${step}" is put off, reported once, and made later`,
+    pure,
+    async () => {
+      for (const code of ["EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EACCES", "EROFS", "EIO"]) {
+        const folder = new FakeFolder();
+        const reports: string[] = [];
+        const durable = new Map<string, number>();
+        const writer = await Writer.open(
+          folder,
+          { ...small, compactPauseMs: 0.01 },
+          (line) => reports.push(line),
+        );
+        folder.options = {
+          before: (now) => {
+            if (now.startsWith(step)) throw systemError(code);
+          },
+        };
+        await overwrite(writer, 200, durable);
+        assertEquals([writer.error, durable.size], [undefined, 10], code);
+        assertEquals(reports.length, 1, reports.join("\n"));
+        assertStringIncludes(
+          reports[0]!,
+          `cannot compact dir: ${code}: the reason. No write is lost`,
+        );
+        assertEquals(folder.names.filter((name) => name.startsWith("table")), []);
+        assert(folder.names.length <= 2, `one further segment at most: ${folder.names}`);
+        assertEquals(await held(folder.afterCrash("machine")), acknowledged(durable));
+        folder.options = {};
+        await overwrite(writer, 200, durable);
+        await writer.journal.close();
+        assertEquals(reports.slice(1), ["compacted dir at last"]);
+        assertEquals(folder.names.filter((name) => name.startsWith("table")).length, 1);
+        assert(folder.bytes < 4 * 2_000, `${folder.bytes} bytes`);
+        const values = [...(await FileJournal.open(folder, silent)).recovered.store.entries()];
+        assertEquals(values.length, 10);
+      }
+    },
+  );
+}
+
+Deno.test("a compaction is tried again only after a pause, which doubles", pure, () => {
+  const reports: string[] = [];
+  const pause = new CompactionPause("dir", (line) => reports.push(line));
+  const pauses: number[] = [];
+  let now = 5_000;
+  for (let n = 0; n < 9; n++) {
+    assert(pause.over(now));
+    pause.begin(systemError(n < 8 ? "EMFILE" : "ENOSPC"), now);
+    const from = now;
+    while (!pause.over(now)) now += 500;
+    pauses.push((now - from) / 1_000);
+  }
+  assertEquals(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+  assertEquals(reports.length, 2, "each reason once");
+  pause.end();
+  pause.end();
+  assertEquals([reports.length, pause.over(now)], [3, true]);
+});
+
+Deno.test(
+  "a table that failed is tried again soon, not only when the next segment is full",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const writer = await Writer.open(folder, { ...small, compactPauseMs: 0 });
+    let fails = 1;
+    folder.options = {
+      before: (step) => {
+        if (step.startsWith("write table") && fails-- > 0) throw systemError("ENOSPC");
+      },
+    };
+    while (fails > 0) await overwrite(writer, 1);
+    await overwrite(writer, 3);
+    await eventually("the table is published", () => folder.names.includes("table-2"));
+    await writer.journal.close();
+  },
+);
+
+Deno.test("a table that waits for records makes room for them too", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder, small);
+  const gate = Promise.withResolvers<void>();
+  const done = Promise.resolve();
+  const table = () => folder.names.includes("table-2.new");
+  let full = false;
+  let refused = 0;
+  folder.options = {
+    before: (step) => {
+      if (!full || !table() || !step.startsWith("write journal")) return;
+      refused++;
+      throw systemError("ENOSPC");
+    },
+    syncing: () => table() && folder.steps.at(-1) === "sync journal-2" ? gate.promise : done,
+  };
+  while (!table()) {
+    writer.put("k0", "x".repeat(100));
+    while (!table() && writer.durable < writer.appended) await done;
+  }
+  writer.put("k1", "in the group that is synced");
+  for (let turn = 0; turn < 1_000; turn++) await done;
+  writer.put("k2", "in the next group");
+  for (let turn = 0; turn < 1_000; turn++) await done; // the table waits for both
+  full = true;
+  gate.resolve();
+  await writer.settled();
+  await writer.journal.close();
+  assertEquals([writer.error, writer.durable], [undefined, writer.appended]);
+  assertEquals(refused, 1);
+});
+
+Deno.test(
+  "a table that was written again holds only what the segments add up to",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const writer = await Writer.open(folder, { ...small, compactPauseMs: 0 });
+    const published = () => folder.names.some((name) => /^table-\d+$/.test(name));
+    let fails = true;
+    folder.options = {
+      before: (step) => {
+        if (step.startsWith("write table") && fails) throw systemError("ENOSPC");
+      },
+    };
+    const tell = (...messages: JournalMessage[]) => messages.forEach((one) => writer.append(one));
+    tell(follows, new Sync("c", 0, 0));
+    let n = 0;
+    while (!published() && n < 100) {
+      n = writer.put("k", "x".repeat(100));
+      await writer.settled();
+      for (let turn = 0; turn < 100; turn++) await undefined; // the table is tried
+      // It follows, and is told a timestamp that other servers have. Later it leads.
+      if (n === 30) tell(new Sync("c", 30, 500));
+      if (n === 60) tell(new JoinOk(), new Sync("c", 60, 60));
+      fails = n < 90;
+    }
+    await writer.journal.close();
+    const again = await FileJournal.open(folder, silent);
+    await again.close();
+    const { led, gaps, timestamp, cluster } = again.recovered;
+    assertEquals([led, gaps, timestamp, cluster], [true, [], n, "c"]);
+    assert(published() && n < 100, `${n}`);
+  },
+);
+
+Deno.test(
+  "on a full disk a table makes room for the records, and nothing is lost",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const reports: string[] = [];
+    const durable = new Map<string, number>();
+    const writer = await Writer.open(folder, small, (line) => reports.push(line));
+    let refused = 0;
+    folder.options = {
+      before: (step) => {
+        const tables = folder.names.some((name) => name.startsWith("table"));
+        if (!step.startsWith("write journal-") || step.endsWith(".new") || !tables) return;
+        refused++;
+        throw systemError("ENOSPC");
+      },
+      syncing: () => new Promise((resolve) => setTimeout(resolve)), // a table takes several turns
+    };
+    await overwrite(writer, 60, durable);
+    await writer.journal.close();
+    assertEquals(writer.error, undefined);
+    assert(refused > 0, "a record found no room beside the table");
+    assertStringIncludes(reports[0]!, "no room for the table beside the segments");
+    folder.options = {};
+    assertEquals(await held(folder), acknowledged(durable));
+  },
+);
+
+Deno.test("a directory that went away ends the journal, with the truth", pure, async () => {
+  const folder = new FakeFolder();
+  const reports: string[] = [];
+  const writer = await Writer.open(folder, small, (line) => reports.push(line));
+  await overwrite(writer, 10);
+  await folder.remove("journal-1"); // its open file can still be written
+  folder.options = {
+    before: (step) => {
+      if (step.startsWith("create")) throw systemError("ENOENT");
+    },
+  };
+  await overwrite(writer, 200);
+  await writer.journal.close();
+  assertEquals(
+    writer.error?.message,
+    "Cannot write to dir: journal-1 is no longer in it: the directory was removed, moved or " +
+      "replaced. No further write is acknowledged",
+  );
+  assertEquals(reports, [], "it does not say that no write is lost");
+});
+
+Deno.test(
+  "a lock that was removed or replaced ends the journal, with the truth",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const locked = Object.assign(folder, { isLocked: () => Promise.resolve(false) });
+    const reports: string[] = [];
+    const writer = await Writer.open(locked, small, (line) => reports.push(line));
+    folder.options = {
+      before: (step) => {
+        if (step.startsWith("create")) throw systemError("ENOENT"); // so that it looks at once
+      },
+    };
+    await overwrite(writer, 200);
+    await writer.journal.close();
+    assertEquals(
+      writer.error?.message,
+      "Cannot write to dir: its file lock was removed or replaced, so that another server may have " +
+        "written there. No further write is acknowledged",
+    );
+    assertEquals(reports, [], "it does not say that no write is lost");
+  },
+);
+
+Deno.test(
+  "a name that may not survive ends the journal: the segment before may not go on",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const writer = await Writer.open(folder, small);
+    folder.options = {
+      before: (step) => {
+        if (step.startsWith("rename")) throw new JournalError("Cannot sync the names in dir: EIO");
+      },
+    };
+    await overwrite(writer, 200);
+    await writer.journal.close();
+    assertStringIncludes(writer.error!.message, "Cannot sync the names in dir: EIO");
+  },
+);
+
+Deno.test("servers of one cluster compact at different sizes", pure, () => {
+  const ip = "10.0.0.9";
+  const clusters = [
+    [0, 1, 2].map((n) => ({ hostname: "127.0.0.1", port: 10_097 + n })),
+    [0, 1, 2].map((n) => ({ hostname: "127.0.0.1", port: 10_099 + n })),
+    [ip, "10.0.0.10", "10.0.0.11"].map((hostname) => ({ hostname, port: 10_097 })),
+    ["fd00::9", "fd00::a", "fd00::b"].map((hostname) => ({ hostname, port: 10_097 })),
+  ];
+  for (const cluster of clusters) {
+    const shares = cluster.map(compactShareOf);
+    assertEquals(new Set(shares).size, 3, JSON.stringify(cluster));
+    assert(shares.every((share) => share > 0.75 && share <= 1), `${shares}`);
+    assertEquals(shares, cluster.map(compactShareOf), "always the same");
+  }
 });

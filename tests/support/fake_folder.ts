@@ -157,11 +157,12 @@ export class FakeFolder implements Folder {
       },
       sync,
       syncInTurn: sync,
-      end: () =>
-        this.#do(`end ${file.name}`, () => {
+      cut: () =>
+        this.#do(`cut ${file.name}`, () => {
           file.bytes = file.bytes.slice(0, file.used);
           file.synced = file.syncedLength = file.used;
         }),
+      isNamed: (name) => Promise.resolve(this.#files.get(name) === file),
       close: () => {},
     };
   }

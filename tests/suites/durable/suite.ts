@@ -9,17 +9,29 @@
 
 // deno-lint-ignore-file no-console -- the figures belong on the console
 
-import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { tuningDefault } from "../../../lib/replication/tuning.ts";
 import { recoverySkip } from "../../../lib/replication/recovery.ts";
 import { FaultyCluster } from "../faults/faulty_cluster.ts";
 import { History } from "../faults/history.ts";
 import { Load } from "../faults/load.ts";
+import { SessionFile } from "../../../lib/cli/session_file.ts";
+import { openAutoFolder } from "../../../lib/journal/auto_folder.ts";
+import { DiskFolder } from "../../../lib/journal/disk.ts";
+import { JournalError } from "../../../lib/journal/errors.ts";
+import { Process } from "../../../bench/process.ts";
 import { alone, ServerProcess, type ServerProcessOptions } from "../../../bench/server_process.ts";
 import { freePorts } from "../../support/ports.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { Scratch } from "../../support/scratch.ts";
+import { eventually } from "../../support/waiting.ts";
 import { commandOf } from "../../support/tasks.ts";
 
 const { putTimeoutMs } = tuningDefault;
@@ -186,13 +198,254 @@ test("two servers never use one directory", async (_, dir) => {
   await put(first, "a", "1");
 });
 
-test("a directory with other files is refused and not changed", async (_, dir) => {
-  await Deno.mkdir(dir);
-  await Deno.writeTextFile(`${dir}/thesis.txt`, "precious");
+test("two servers never use one directory, also if its lock was removed", async (_, dir) => {
+  await using first = await start(dir);
+  await put(first, "a", "1");
+  await Deno.remove(`${dir}/lock`);
   const { code, errors } = await fail(dir);
   assertEquals(code, 1);
-  assertStringIncludes(errors, `${dir} holds thesis.txt, which is not of this program`);
-  assertEquals(await Deno.readTextFile(`${dir}/thesis.txt`), "precious");
+  assertStringIncludes(errors, `Cannot use ${dir}: another server uses it`);
+  await put(first, "a", "2").catch(() => {}); // it may have noticed already
+  assertEquals(await first.end(), 1);
+  assertStringIncludes(
+    first.errors,
+    `Cannot write to ${dir}: its file lock was removed or replaced, so that another server may ` +
+      "have written there. No further write is acknowledged",
+  );
+  await using again = await start(dir);
+  assert(["1", "2"].includes((await get(again, "a"))!));
+});
+
+test("files that are not of a journal are left alone, and named in one line", async (_, dir) => {
+  await Deno.mkdir(`${dir}/lost+found`, { recursive: true, mode: 0o700 });
+  for (const name of [".DS_Store", "Thumbs.db"]) await Deno.writeTextFile(`${dir}/${name}`, "x");
+  for (const value of ["1", "2"]) {
+    await using server = await start(dir);
+    assertStringIncludes(server.errors, `${dir} also holds `);
+    assertStringIncludes(server.errors, "which the journal neither reads nor changes");
+    assertEquals(await get(server, "a"), value === "1" ? null : "1");
+    await put(server, "a", value);
+    assertEquals(await server.stop(), 0);
+  }
+  const names = [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
+  assertEquals(names, [".DS_Store", "Thumbs.db", "journal-1", "lock", "lost+found"]);
+  // A link with the name of a segment may lead to the only copy.
+  await Deno.rename(`${dir}/journal-1`, `${dir}/elsewhere`);
+  await Deno.symlink("elsewhere", `${dir}/journal-1`);
+  const { code, errors } = await fail(dir);
+  assertEquals(code, 1);
+  assertStringIncludes(errors, `${dir}/journal-1 is not a regular file`);
+});
+
+test(
+  "a foreign file in a directory is neither taken for the journal's nor replaced",
+  async (_, dir) => {
+    await Deno.mkdir(dir, { mode: 0o700 });
+    const refused = async (name: string, reason: string) => {
+      await Deno.writeTextFile(`${dir}/${name}`, "precious");
+      const { code, errors } = await fail(dir);
+      assertEquals([code, await Deno.readTextFile(`${dir}/${name}`)], [1, "precious"]);
+      assertStringIncludes(errors, `${dir}/${name} ${reason}`);
+      await Deno.remove(`${dir}/${name}`);
+    };
+    await refused("JOURNAL-1", "can be mistaken for a file of the journal");
+    await refused("journal-7.new", "has the name of an unfinished file of the journal");
+    await Deno.writeTextFile(`${dir}/journal-1.new`, ""); // what a crash at the first start leaves
+    await using server = await start(dir);
+    await Deno.writeTextFile(`${dir}/journal-2`, "precious");
+    await using client = new KvClient([server.address], { timeoutMs: 10_000 });
+    const value = "x".repeat(500_000);
+    for (let n = 0; n < 40; n++) await client.put("k", value);
+    await server.reports(`cannot compact ${dir}: journal-2 is in the way`);
+    assertEquals(await Deno.readTextFile(`${dir}/journal-2`), "precious");
+    await Deno.remove(`${dir}/journal-2`);
+    await eventually("it compacts", async () => {
+      await client.put("k", value);
+      return server.errors.includes(`compacted ${dir} at last`);
+    });
+  },
+);
+
+test("a rename in a directory replaces no file", async (_, dir) => {
+  const folder = await DiskFolder.open(dir);
+  try {
+    for (const name of ["a", "b"]) await Deno.writeTextFile(`${dir}/${name}`, name);
+    await assertRejects(() => folder.rename("a", "b"), Error, "b is in the way");
+    assertEquals(await Deno.readTextFile(`${dir}/b`), "b");
+    await folder.rename("a", "c");
+  } finally {
+    folder.close();
+  }
+});
+
+test("a session file with a byte order mark is read", async (scratch) => {
+  const path = `${scratch.path}/session.json`;
+  const session = { version: 1, cluster: "c", timestamps: [["k", 7]] } as const;
+  await Deno.writeTextFile(path, `\uFEFF${JSON.stringify(session)}`);
+  assertEquals(await new SessionFile(path).read(), { ...session, timestamps: [["k", 7]] });
+});
+
+test("a directory or a file that other users may use is reported", async (_, dir) => {
+  const warning = (path: string) => `warning: the mode of ${path}`;
+  {
+    await using server = await start(dir); // makes everything itself
+    assertEquals(server.errors.includes("warning: the mode"), false, server.errors);
+    assertEquals(await server.stop(), 0);
+  }
+  for (const [path, mode] of [[dir, 0o755], [`${dir}/journal-1`, 0o640]] as const) {
+    const { mode: before } = await Deno.stat(path);
+    await Deno.chmod(path, mode);
+    await using server = await start(dir);
+    assertStringIncludes(server.errors, warning(path));
+    assertStringIncludes(server.errors, `chmod -R go-rwx ${dir}`);
+    assertEquals(await server.stop(), 0);
+    await Deno.chmod(path, before! & 0o777);
+  }
+});
+
+for (const how of ["removed", "moved away"] as const) {
+  test(`a directory that is ${how} ends its server with the truth`, async (scratch, dir) => {
+    await using server = await start(dir);
+    await put(server, "a", "1");
+    if (how === "removed") await Deno.remove(dir, { recursive: true });
+    else await Deno.rename(dir, `${scratch.path}/away`);
+    await put(server, "a", "2").catch(() => {}); // it may have noticed already
+    assertEquals(await server.end(), 1);
+    assertStringIncludes(
+      server.errors,
+      `Cannot write to ${dir}: journal-1 is no longer in it: the directory was removed, moved or ` +
+        "replaced. No further write is acknowledged",
+    );
+  });
+}
+
+test("a compaction without permission is put off, and made once it may", async (scratch, dir) => {
+  await Deno.mkdir(dir);
+  for (const path of [dir, scratch.path]) await Deno.chmod(path, 0o777);
+  const user = { user: 65_534, env: { DENO_DIR: `${scratch.path}/cache`, HOME: scratch.path } };
+  await using server = await ServerProcess.start({
+    dataDir: dir,
+    flags: alone,
+    ...(Deno.uid() === 0 ? user : {}),
+  });
+  await using client = new KvClient([server.address], { timeoutMs: 10_000 });
+  const value = "x".repeat(500_000);
+  let puts = 0;
+  const putSome = async () => {
+    for (let n = 0; n < 40; n++) await client.put("k", `${value}${++puts}`);
+  };
+  await Deno.chmod(dir, 0o555);
+  await putSome();
+  await server.reports(`cannot compact ${dir}: Permission denied`);
+  await putSome();
+  await Deno.chmod(dir, 0o777);
+  await eventually("it compacts", async () => {
+    await client.put("k", `${value}${++puts}`);
+    return server.errors.includes(`compacted ${dir} at last`);
+  });
+  assertEquals(server.errors.split("cannot compact").length, 2, "reported once");
+  assertEquals(await client.get("k").then((got) => got.value), `${value}${puts}`);
+  await server.kill();
+  await using again = await start(dir);
+  assertEquals(await get(again, "k"), `${value}${puts}`);
+});
+
+test("a process without a file descriptor left still compacts", async (_, dir) => {
+  const program = new URL("full_process.ts", import.meta.url).pathname;
+  const limited = 'ulimit -n 80; exec "$0" "$@"';
+  await using full = new Process(
+    "sh",
+    [
+      "-c",
+      limited,
+      Deno.execPath(),
+      "run",
+      "--no-prompt",
+      "--allow-read",
+      "--allow-write",
+      program,
+      dir,
+    ],
+    { out: "keep" },
+  );
+  assertEquals(await full.code, 0, full.errors);
+  const lines = full.screen.split("\n");
+  assertEquals(lines.slice(0, 2), ["full: EMFILE", 'timestamp 201, ended ""'], full.screen);
+  assert(lines.some((line) => /^table-\d+$/.test(line)), full.screen);
+  assert(!lines.includes("journal-1"), full.screen);
+});
+
+test("three servers whose clients take all descriptors all go on, and compact", async (scratch) => {
+  const dirs = ["a", "b", "c"].map((name) => `${scratch.path}/${name}`);
+  const ports = freePorts(3);
+  await using stack = new AsyncDisposableStack();
+  const wrapper = ["sh", "-c", 'ulimit -n 128; exec "$0" "$@"'] as const;
+  const servers = await Promise.all(
+    dirs.map((dataDir, i) =>
+      ServerProcess.start({ dataDir, port: ports[i]!, leaderPort: ports[0]!, wrapper })
+    ),
+  );
+  for (const server of servers) stack.use(server);
+  await servers[0]!.reports("open, cluster");
+  await using client = new KvClient(servers.map(({ address }) => address), { timeoutMs: 10_000 });
+  await client.put("k", "first");
+  const idle: Deno.Conn[] = [];
+  for (const { address } of servers) {
+    for (let n = 0; n < 200; n++) idle.push(await Deno.connect(address));
+  }
+  for (const server of servers) await server.reports("this process can open no more files");
+  const value = "x".repeat(500_000);
+  for (let n = 1; n <= 80; n++) {
+    await eventually(`PUT ${n}`, () => client.put("k", `${value}${n}`).catch(() => undefined));
+  }
+  for (const conn of idle) conn.close();
+  for (const [i, server] of servers.entries()) {
+    assertEquals(server.ended, false, server.errors);
+    const tables = [...Deno.readDirSync(dirs[i]!)].filter(({ name }) => /^table-\d+$/.test(name));
+    assertEquals(tables.length, 1, server.errors);
+  }
+});
+
+test("--data-dir=auto gives each address a directory of its own, and finds the old ones", async (scratch) => {
+  const before = Deno.cwd();
+  Deno.chdir(scratch.path);
+  try {
+    const reports: string[] = [];
+    const open = async (hostname: string, port: number) => {
+      const folder = await openAutoFolder({ hostname, port }, (line) => reports.push(line));
+      folder.close();
+      return folder.path;
+    };
+    // New directories, in any order of starts.
+    assertEquals(await open("127.0.0.2", 1), "data/127.0.0.2-1");
+    assertEquals(await open("127.0.0.1", 1), "data/1");
+    assertEquals(await open("127.0.0.3", 1), "data/127.0.0.3-1");
+    assertEquals(await open("fe80::1", 1), "data/fe80__1-1");
+    assertEquals(
+      reports.filter((line) => line.includes("data/1.server says that data/1")).length,
+      2,
+    );
+    for (const again of [1, 2]) {
+      assertEquals(await open("127.0.0.1", 1), "data/1", `${again}`);
+      assertEquals(await open("127.0.0.2", 1), "data/127.0.0.2-1", `${again}`);
+    }
+    // The directory of an earlier version belongs to the first server that takes it.
+    await Deno.mkdir("data/2");
+    assertEquals(await open("10.0.0.2", 2), "data/2");
+    assertEquals(await open("10.0.0.2", 2), "data/2");
+    assertEquals(await open("127.0.0.1", 2), "data/127.0.0.1-2");
+    assertEquals(await open("127.0.0.1", 2), "data/127.0.0.1-2");
+    assertEquals(await Deno.readTextFile("data/2.server"), "10.0.0.2:2\n");
+    // While another process uses it, nothing is taken.
+    await Deno.mkdir("data/3");
+    const used = await openAutoFolder({ hostname: "127.0.0.1", port: 3 }, () => {});
+    await Deno.remove("data/3.server");
+    await assertRejects(() => open("10.0.0.2", 3), JournalError, "data/3: another server uses it");
+    assertEquals([...Deno.readDirSync("data")].some(({ name }) => name === "3.server"), false);
+    used.close();
+  } finally {
+    Deno.chdir(before);
+  }
 });
 
 test(
@@ -356,5 +609,6 @@ test("deno task server:durable writes to data/PORT and may change no other file"
     assertEquals(await server.stop(), 0);
   } finally {
     await Deno.remove(dir, { recursive: true });
+    await Deno.remove(`${dir}.server`);
   }
 });
