@@ -5,12 +5,13 @@
  */
 
 import { errorOf, EtcdError } from "./errors.ts";
-import { HttpRequest } from "./http.ts";
+import { HttpConnections, HttpRequest } from "./http.ts";
 import type { JsonRecord } from "./json.ts";
 import { Keyspace } from "./keyspace.ts";
+import type { EtcdOptions } from "./options.ts";
 import {
   type AnswerHeader,
-  clientUrlOf,
+  clientUrlsOf,
   headerOf,
   type MemberStatus,
   parse,
@@ -33,25 +34,6 @@ const putsMax = 256;
 /** PUTs that may wait to be sent. GETs have the same limit. */
 const waitingMax = 65_536;
 
-/** Which etcd, and as which user. */
-export interface EtcdOptions {
-  /** "http://host:port" or "https://host:port" of one member. */
-  readonly url: string;
-  /** All keys of this store begin with this text in etcd. */
-  readonly prefix: string;
-  /** The user; left out if etcd's authentication is off. */
-  readonly login?: Login | undefined;
-  /** Certificates in PEM, for https. */
-  readonly tls?: {
-    /** The CA that has signed etcd's certificate. */
-    readonly ca?: string | undefined;
-    /** This server's certificate, if etcd requires one. */
-    readonly cert?: string | undefined;
-    /** Its private key. */
-    readonly key?: string | undefined;
-  } | undefined;
-}
-
 /** A header that makes etcd refuse a request at once if it has no leader. */
 const onlyWithLeader = { "Grpc-Metadata-hasleader": "true" };
 
@@ -63,9 +45,8 @@ const onlyWithLeader = { "Grpc-Metadata-hasleader": "true" };
  * - The PUTs and GETs at etcd are bounded, and so are those that wait to be sent.
  */
 export class EtcdClient implements Disposable {
-  readonly #url: string;
   readonly #keys: Keyspace;
-  readonly #http: Deno.HttpClient;
+  readonly #http: HttpConnections;
   readonly #tokens: TokenCache;
   readonly #gets = new Semaphore(getsMax, waitingMax);
   readonly #puts = new Semaphore(putsMax, waitingMax);
@@ -73,21 +54,11 @@ export class EtcdClient implements Disposable {
   /** The cluster that must answer; `undefined` until {@linkcode EtcdClient.pin}. */
   #cluster: string | undefined;
 
-  /**
-   * Connects only when a request is made.
-   *
-   * @throws {TypeError} if a certificate or the key is not valid.
-   */
+  /** Takes checked options. Connects only when a request is made. */
   constructor({ url, prefix, login, tls = {} }: EtcdOptions) {
-    this.#url = url;
     this.#keys = new Keyspace(prefix);
     this.#tokens = new TokenCache(login, (...args) => this.#fetchToken(...args));
-    const { ca, cert, key } = tls;
-    this.#http = Deno.createHttpClient({
-      ...(ca === undefined ? {} : { caCerts: [ca] }),
-      ...(cert === undefined || key === undefined ? {} : { cert, key }),
-      poolMaxIdlePerHost: putsMax,
-    });
+    this.#http = new HttpConnections(new URL(url), tls, putsMax);
   }
 
   /** Makes an answer of another cluster an error from now on. */
@@ -100,9 +71,9 @@ export class EtcdClient implements Disposable {
     return statusOf(await this.#ask("maintenance/status", "{}", withinMs));
   }
 
-  /** The URL at which a member takes requests; `undefined` if it has none. */
-  async clientUrl(member: string, withinMs: number): Promise<string | undefined> {
-    return clientUrlOf(await this.#ask("cluster/member/list", "{}", withinMs), member);
+  /** The URLs at which a member takes requests. */
+  async clientUrls(member: string, withinMs: number): Promise<string[]> {
+    return clientUrlsOf(await this.#ask("cluster/member/list", "{}", withinMs), member);
   }
 
   /** The name of the store. Stores `name` as its name if it has none yet. */
@@ -149,8 +120,8 @@ export class EtcdClient implements Disposable {
   async *watch(from: number, withinMs: number, signal: AbortSignal): AsyncGenerator<WatchLine> {
     const token = await this.#tokens.get(withinMs);
     using request = this.#open("watch", this.#keys.watch(from), withinMs, token, {}, signal);
-    const response = await request.response;
-    if (!response.ok) throw this.#httpError(response.status, await request.text(), token);
+    const { ok, status } = await request.head();
+    if (!ok) throw this.#httpError(status, await request.text(), token);
     request.withoutLimit();
     for await (const line of request.lines()) {
       const parsed = this.#keys.watchLine(line);
@@ -162,7 +133,7 @@ export class EtcdClient implements Disposable {
   /** Aborts all requests. */
   [Symbol.dispose](): void {
     this.#closing.abort(new EtcdError("no answer", "this server is closing"));
-    this.#http.close();
+    this.#http[Symbol.dispose]();
   }
 
   /** Sends a request, and once more with a new token if etcd refuses its token. */
@@ -192,9 +163,9 @@ export class EtcdClient implements Disposable {
     headers: Record<string, string>,
   ): Promise<JsonRecord> {
     using request = this.#open(path, body, withinMs, token, headers);
-    const response = await request.response;
+    const { ok, status } = await request.head();
     const text = await request.text();
-    if (!response.ok) throw this.#httpError(response.status, text, token);
+    if (!ok) throw this.#httpError(status, text, token);
     const answer = parse(text);
     const { cluster } = headerOf(answer);
     if (this.#cluster !== undefined && cluster !== this.#cluster) {
@@ -207,7 +178,9 @@ export class EtcdClient implements Disposable {
   #httpError(status: number, text: string, token: string | undefined): EtcdError {
     const error = errorOf(status, text);
     if (error.kind === "token") this.#tokens.forget(token);
-    return error;
+    // A server of another kind may echo the request.
+    const echo = error.kind === "unexpected" && this.#tokens.reveals(text);
+    return echo ? errorOf(status, "") : error;
   }
 
   async #fetchToken({ user: name, password }: Login, withinMs: number): Promise<unknown> {
@@ -223,18 +196,11 @@ export class EtcdClient implements Disposable {
     headers: Record<string, string>,
     signal?: AbortSignal,
   ): HttpRequest {
-    const authorization = token === undefined ? {} : { Authorization: token };
     return new HttpRequest(
-      `${this.#url}/v3/${path}`,
-      {
-        method: "POST",
-        headers: { "Content-Type": "application/json", ...authorization, ...headers },
-        // If a reused connection breaks, Deno's fetch sends a string body again by itself. It cannot
-        // do that with a Blob. Sending a read twice does no harm.
-        body: path === "kv/range" ? body : new Blob([body]),
-        redirect: "manual",
-        client: this.#http,
-      },
+      this.#http,
+      `/v3/${path}`,
+      token === undefined ? headers : { ...headers, Authorization: token },
+      body,
       withinMs,
       signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal],
     );

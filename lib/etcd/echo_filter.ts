@@ -4,6 +4,7 @@
  * @module
  */
 
+import { KeyMap } from "../key_map.ts";
 import { Fifo } from "../fifo.ts";
 import type { WatchEvent } from "./protocol.ts";
 
@@ -29,7 +30,7 @@ export class EchoFilter {
   readonly #passOn: (event: WatchEvent) => void;
   readonly #heldMax: number;
   /** Unanswered PUTs by key. Invariant: no set is empty. */
-  readonly #unanswered = new Map<string, Set<UnansweredPut>>();
+  readonly #unanswered = new KeyMap<Set<UnansweredPut>>();
   /** Revisions of own writes that the watch has not shown yet, oldest first. */
   readonly #ownRevisions = new Set<number>();
   /** Writes that the watch has shown. The first may be an own one, so all of them wait. */

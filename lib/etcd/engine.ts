@@ -28,10 +28,11 @@ import {
 import type { Host, Link, ReplicationListener } from "../replication/environment.ts";
 import type { Store } from "../replication/store.ts";
 import { answerBy, type Tuning } from "../replication/tuning.ts";
-import { EtcdClient, type EtcdOptions } from "./client.ts";
+import { EtcdClient } from "./client.ts";
 import { EchoFilter, type UnansweredPut } from "./echo_filter.ts";
 import { EtcdError, explain } from "./errors.ts";
 import { EtcdMember, type MemberOptions } from "./member.ts";
+import { checkOptions, type EtcdOptions } from "./options.ts";
 import type { WatchEvent } from "./protocol.ts";
 import { RecentKeys } from "./recent_keys.ts";
 
@@ -80,10 +81,10 @@ export class EtcdEngine implements Engine {
    * });
    * ```
    *
-   * @throws {TypeError} if a certificate or the key is not valid.
+   * @throws {TypeError} if an option is not valid, or this process may not connect to etcd.
    */
   static at(options: EtcdOptions, pace: Pace = {}): StartEngine {
-    new EtcdClient(options)[Symbol.dispose](); // throws now if a certificate is wrong
+    checkOptions(options);
     return (world) => new EtcdEngine(world, options, pace);
   }
 

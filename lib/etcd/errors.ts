@@ -10,6 +10,10 @@ import { isRecord } from "./json.ts";
 export type EtcdErrorKind =
   /** Nothing was sent: the connection could not be made. */
   | "unreachable"
+  /** Nothing was sent: this process may not connect to etcd. */
+  | "not permitted"
+  /** Nothing was sent: etcd's certificate is not valid, or not for this address. */
+  | "untrusted"
   /** The answer did not come in time, or the connection broke. */
   | "no answer"
   /** Fewer than a majority of etcd's members work together. */
@@ -72,6 +76,10 @@ const knownErrors: readonly (readonly [message: string, kind: EtcdErrorKind])[] 
 
 const explanations: Readonly<Partial<Record<EtcdErrorKind, string>>> = {
   "unreachable": "etcd cannot be reached",
+  "not permitted": "this process may not connect to etcd (--allow-net, or a firewall)",
+  "untrusted":
+    "etcd's certificate is not valid: the CA in --etcd-ca must have signed it, for the " +
+    "host in --etcd and for today",
   "no leader": "etcd has no leader, fewer than a majority of its members work together",
   "no space":
     "etcd is out of space (alarm NOSPACE), until it is compacted, defragmented and disarmed",

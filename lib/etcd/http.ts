@@ -1,9 +1,19 @@
 /**
- * One HTTP request to etcd and its answer. The only file of this folder that uses `fetch`.
+ * HTTP to one address, over connections that stay open. The only file of this folder that opens
+ * sockets.
+ *
+ * It uses `node:http`, because the runtime's `fetch` obeys `http_proxy` and its like, for loopback
+ * too and with any client. Requests to etcd contain passwords and values, so no proxy may see them.
  *
  * @module
  */
 
+// deno-lint-ignore-file no-external-import -- part of the runtime
+
+import { Agent, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from "node:http";
+import { request as newRequest } from "node:http";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { LinkedAbort } from "./abort.ts";
 import { EtcdError } from "./errors.ts";
 
@@ -13,28 +23,158 @@ const answerBytesMax = 4 * 1024 * 1024;
 /** The longest line of a watch, in UTF-16 units. etcd splits what exceeds its request limit. */
 const lineCharsMax = 16 * 1024 * 1024;
 
-/** An HTTP request. Disposing of it aborts what has not arrived. */
+/** A connection without a request is closed after this time. */
+const idleMs = 90_000;
+
+/** Certificates in PEM. */
+export interface HttpTls {
+  /** The CAs to trust; the runtime's own if left out. */
+  readonly ca?: string | undefined;
+  /** The certificate to show, if the other end requires one. */
+  readonly cert?: string | undefined;
+  /** Its private key. */
+  readonly key?: string | undefined;
+}
+
+/** The connections to one address. Never through a proxy, whatever the environment says. */
+export class HttpConnections extends Agent implements Disposable {
+  /** Whether connections are encrypted. */
+  readonly secure: boolean;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #tls: HttpTls;
+  /** The connections on which requests may be sent: open, and with TLS verified. */
+  readonly #ready = new WeakSet<Socket>();
+
+  /** Connects only when a request is made. Keeps at most `idleMax` connections without one. */
+  constructor(url: URL, tls: HttpTls, idleMax: number) {
+    // Without `proxyEnv`, the runtime obeys NODE_USE_ENV_PROXY.
+    const direct = { keepAlive: true, timeout: idleMs, maxFreeSockets: idleMax, proxyEnv: {} };
+    super(direct);
+    this.secure = url.protocol === "https:";
+    this.#host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+    this.#port = Number(url.port) || (this.secure ? 443 : 80);
+    this.#tls = tls;
+  }
+
+  /** Makes a request. Nothing is sent before the caller ends it. */
+  request(path: string, headers: Record<string, string>): ClientRequest {
+    const [host, port] = [this.#host, this.#port];
+    return newRequest({ agent: this, host, port, method: "POST", path, headers });
+  }
+
+  /** Calls `ready` once requests may be sent on a connection. */
+  whenReady(socket: Socket, ready: () => void): void {
+    if (this.#ready.has(socket)) ready();
+    else socket.once(this.#readyEvent, ready);
+  }
+
+  /** Opens a connection. Called by the base class if no open one is free. */
+  override createConnection(_options: ClientRequestArgs): Socket {
+    // With `keepAlive` the kernel notices an etcd that vanished under an idle watch.
+    const to = { host: this.#host, port: this.#port, noDelay: true, keepAlive: true };
+    // `rejectUnauthorized` is explicit, so that NODE_TLS_REJECT_UNAUTHORIZED has no effect.
+    const socket = this.secure
+      ? connectTls({ ...to, ...given(this.#tls), rejectUnauthorized: true })
+      : connect(to);
+    socket.once(this.#readyEvent, () => this.#ready.add(socket));
+    return socket;
+  }
+
+  /**
+   * Called by the base class for a request on an open connection. It marks the request. Deno 2.9
+   * sends a marked request again if the connection breaks or the request is aborted, although etcd
+   * may have carried it out. So the mark is removed.
+   */
+  override reuseSocket(socket: Socket, request: ClientRequest): void {
+    super.reuseSocket(socket, request);
+    request.reusedSocket = false;
+  }
+
+  /** Closes all connections. */
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  get #readyEvent(): string {
+    return this.secure ? "secureConnect" : "connect";
+  }
+}
+
+/** The fields that are given: an `undefined` CA is not the same as none. */
+function given({ ca, cert, key }: HttpTls): Partial<Record<keyof HttpTls, string>> {
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+  };
+}
+
+/** The head of an answer. */
+export interface HttpHead {
+  /** The HTTP status. */
+  readonly status: number;
+  /** Whether the status says that the request succeeded. */
+  readonly ok: boolean;
+}
+
+/** A POST and its answer. Disposing of it aborts what has not arrived. */
 export class HttpRequest implements Disposable {
-  /** Resolves when the head of the answer has arrived. */
-  readonly response: Promise<Response>;
+  readonly #request: ClientRequest;
+  readonly #response: Promise<IncomingMessage>;
   readonly #abort: LinkedAbort;
   readonly #timer: ReturnType<typeof setTimeout>;
+  /** Whether the request may have reached the other end. */
+  #sent = false;
   /** Whether the whole answer has arrived. */
   #complete = false;
 
   /** Sends the request. It fails after `withinMs`, or when one of the signals is aborted. */
   constructor(
-    url: string,
-    init: RequestInit & { client: Deno.HttpClient },
+    connections: HttpConnections,
+    path: string,
+    headers: Record<string, string>,
+    body: string,
     withinMs: number,
     signals: readonly AbortSignal[],
   ) {
-    const abort = this.#abort = new LinkedAbort(signals);
+    this.#abort = new LinkedAbort(signals);
+    const { signal } = this.#abort;
+    const request = this.#request = connections.request(path, {
+      "Content-Type": "application/json",
+      // So that the length of what arrives is the length of the answer.
+      "Accept-Encoding": "identity",
+      ...headers,
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    this.#response = promise;
+    request.on("error", (error) => reject(this.#errorOf(error)));
+    request.once("response", resolve);
+    request.once("socket", (socket) =>
+      connections.whenReady(socket, () => {
+        if (signal.aborted) return;
+        this.#sent = true;
+        request.end(body);
+      }));
     this.#timer = setTimeout(() => {
-      const reason = `etcd did not answer within ${Math.round(withinMs)} ms`;
-      abort.abort(new EtcdError("no answer", reason));
+      const reason = this.#sent
+        ? `etcd did not answer within ${Math.round(withinMs)} ms`
+        : `no connection within ${Math.round(withinMs)} ms`;
+      this.#abort.abort(new EtcdError(this.#sent ? "no answer" : "unreachable", reason));
     }, Math.max(0, withinMs));
-    this.response = fetch(url, { ...init, signal: abort.signal }).catch(throwEtcdError);
+    const destroy = () => request.destroy(signal.reason);
+    if (signal.aborted) destroy();
+    else signal.addEventListener("abort", destroy);
+  }
+
+  /** Resolves when the head of the answer has arrived. */
+  async head(): Promise<HttpHead> {
+    const { statusCode: status = 0, headers } = await this.#response;
+    const encoding = headers["content-encoding"] ?? "identity";
+    if (encoding !== "identity") {
+      const reason = "an answer with a Content-Encoding, which was not asked for";
+      throw new EtcdError("unexpected", `not an answer of etcd's gateway: ${reason}`);
+    }
+    return { status, ok: status >= 200 && status < 300 };
   }
 
   /** Removes the time limit. */
@@ -44,19 +184,15 @@ export class HttpRequest implements Disposable {
 
   /** The whole body. */
   async text(): Promise<string> {
-    const response = await this.response;
-    const length = Number(response.headers.get("Content-Length") ?? Infinity);
     let text = "";
-    if (length <= answerBytesMax) {
-      text = await response.text().catch(throwEtcdError);
-      this.#complete = true;
-      return text;
-    }
+    let bytes = 0;
+    const decoder = new TextDecoder();
     for await (const piece of this.#pieces()) {
-      text += piece;
-      if (text.length > answerBytesMax) {
+      bytes += piece.length;
+      if (bytes > answerBytesMax) {
         throw new EtcdError("unexpected", `etcd's answer is longer than ${answerBytesMax} bytes`);
       }
+      text += decoder.decode(piece, { stream: true });
     }
     return text;
   }
@@ -64,8 +200,9 @@ export class HttpRequest implements Disposable {
   /** The lines of the body. */
   async *lines(): AsyncGenerator<string> {
     let rest = "";
+    const decoder = new TextDecoder();
     for await (const piece of this.#pieces()) {
-      const lines = piece.split("\n");
+      const lines = decoder.decode(piece, { stream: true }).split("\n");
       lines[0] = rest + lines[0];
       rest = lines.pop()!;
       yield* lines;
@@ -83,35 +220,36 @@ export class HttpRequest implements Disposable {
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#abort[Symbol.dispose]();
-    if (!this.#complete) this.#abort.abort();
+    if (!this.#complete) this.#request.destroy();
   }
 
-  async *#pieces(): AsyncGenerator<string> {
-    const { body } = await this.response;
-    const decoder = new TextDecoder();
-    const reader = body?.getReader();
-    if (reader === undefined) return;
-    while (true) {
-      const { done, value } = await reader.read().catch(throwEtcdError);
-      if (done) break;
-      yield decoder.decode(value, { stream: true });
+  async *#pieces(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const piece of await this.#response) yield piece;
+    } catch (error) {
+      throw this.#errorOf(error as Error);
     }
     this.#complete = true;
   }
-}
 
-/** Throws the error of a failed request, which says whether anything may have been sent. */
-function throwEtcdError(error: unknown): never {
-  if (error instanceof EtcdError) throw error; // the reason of an abort
-  const { message, cause } = error as Error;
-  const reason = cause instanceof Error ? cause.message : message;
-  // If no connection was made, or `fetch` blocks the port, nothing was sent.
-  const [, whyNotConnected] = /client error \(Connect\):? ?(.*)$/s.exec(reason) ??
-    /^(.*are blocked)$/.exec(reason) ?? [];
-  if (whyNotConnected !== undefined) {
-    const options = { cause: error, notApplied: true };
-    throw new EtcdError("unreachable", `no connection: ${whyNotConnected}`, options);
+  /** The error of a failed request, which says whether anything may have been sent. */
+  #errorOf(cause: Error & { readonly code?: string }): EtcdError {
+    const notApplied = !this.#sent;
+    const { signal } = this.#abort;
+    if (signal.aborted && signal.reason instanceof EtcdError) {
+      const { kind, message } = signal.reason;
+      return new EtcdError(kind, message, { cause, notApplied });
+    }
+    if (cause instanceof EtcdError) return cause;
+    if (this.#sent) {
+      return new EtcdError("no answer", `the connection broke: ${cause.message}`, { cause });
+    }
+    // EPERM: the runtime may not resolve the name.
+    if (cause.name === "NotCapable" || cause.code === "EPERM") {
+      return new EtcdError("not permitted", cause.message, { cause, notApplied });
+    }
+    const untrusted = /CERT|VERIFY/.test(cause.code ?? "");
+    const message = untrusted ? cause.message : `no connection: ${cause.message}`;
+    return new EtcdError(untrusted ? "untrusted" : "unreachable", message, { cause, notApplied });
   }
-  const [, broken = reason] = /client error (.*)$/s.exec(reason) ?? [];
-  throw new EtcdError("no answer", `the connection broke: ${broken}`, { cause: error });
 }

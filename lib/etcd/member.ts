@@ -84,7 +84,9 @@ export class EtcdMember {
     this.#client = client;
     this.#options = options;
     this.#listener = listener;
-    this.#status = new StatusView(client, options.silenceMs, (line) => listener.report(line));
+    const { silenceMs, redialFirstMs } = options;
+    const report = (line: string) => listener.report(line);
+    this.#status = new StatusView(client, { silenceMs, redialFirstMs, report });
     this.#task = this.#run();
   }
 
@@ -122,6 +124,7 @@ export class EtcdMember {
   async close(): Promise<void> {
     this.#closing.abort(new EtcdError("no answer", "this server is closing"));
     await this.#task;
+    await this.#status.close();
   }
 
   async #run(): Promise<void> {
@@ -161,7 +164,7 @@ export class EtcdMember {
       const { revision, count } = await this.#client.count(silenceMs);
       this.#cursor.skipTo(revision, count);
     }
-    await this.#takeStatus(status);
+    this.#takeStatus(status);
   }
 
   /** Watches and polls the member until either fails. Calls `opened` for each open watch. */
@@ -183,7 +186,7 @@ export class EtcdMember {
       await sleep(pollMs, failed.signal);
       if (failed.signal.aborted) return;
       try {
-        await this.#takeStatus(await this.#client.status(silenceMs));
+        this.#takeStatus(await this.#client.status(silenceMs));
       } catch (error) {
         failed.abort(error);
       }
@@ -220,7 +223,7 @@ export class EtcdMember {
       }
       throw new EtcdError("no answer", "etcd has ended the watch");
     } catch (error) {
-      if (error !== idle) throw error;
+      if (stop.signal.reason !== idle) throw error;
     } finally {
       clearInterval(timer);
     }
@@ -237,8 +240,8 @@ export class EtcdMember {
     this.#listener.table();
   }
 
-  async #takeStatus(status: MemberStatus): Promise<void> {
-    if (await this.#status.update(status)) this.#listener.changed();
+  #takeStatus(status: MemberStatus): void {
+    if (this.#status.update(status)) this.#listener.changed();
   }
 
   #found(): void {

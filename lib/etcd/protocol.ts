@@ -121,9 +121,9 @@ export function statusOf(answer: JsonRecord): MemberStatus {
   return { ...headerOf(answer), leader: idOf(answer, "leader"), errors };
 }
 
-/** The URL at which a member takes requests; `undefined` if the list of members has none. */
-export function clientUrlOf(answer: JsonRecord, id: string): string | undefined {
+/** The URLs at which a member takes requests. None before the member has told them the others. */
+export function clientUrlsOf(answer: JsonRecord, id: string): string[] {
   const member = list(answer, "members").find((one) => isRecord(one) && idOf(one, "ID") === id);
-  const url = isRecord(member) ? list(member, "clientURLs")[0] : undefined;
-  return typeof url === "string" ? url : undefined;
+  const urls = isRecord(member) ? list(member, "clientURLs") : [];
+  return urls.filter((url) => typeof url === "string");
 }

@@ -5,13 +5,14 @@
  */
 
 import { eventTextCharsMax } from "../limits.ts";
+import { KeyMap } from "../key_map.ts";
 import type { Entry } from "../replication/store.ts";
 
 /** Remembers a bounded number of entries, those written last, with their values cut. */
 export class RecentKeys {
   readonly #keysMax: number;
   /** Invariant: in the order of their last writes. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new KeyMap<Entry>();
 
   /** Remembers at most `keysMax` keys. */
   constructor(keysMax: number) {
@@ -24,7 +25,7 @@ export class RecentKeys {
   }
 
   /** All entries, those written last at the end. */
-  entries(): MapIterator<[string, Entry]> {
+  entries(): IterableIterator<[string, Entry]> {
     return this.#entries.entries();
   }
 
@@ -34,7 +35,7 @@ export class RecentKeys {
     // One character more than an event holds, so that the event is marked as cut.
     this.#entries.set(key, { value: value.slice(0, eventTextCharsMax + 1), timestamp });
     if (this.#entries.size > this.#keysMax) {
-      this.#entries.delete(this.#entries.keys().next().value!);
+      this.#entries.delete(this.#entries.oldest!);
     }
   }
 

@@ -14,24 +14,25 @@ export interface Login {
   readonly password: string;
 }
 
-/** The longest token, in UTF-16 units. */
+/** The longest token, in UTF-16 units, and the characters that a header may have. */
 const tokenCharsMax = 4_096;
+const tokenPattern = /^[\x21-\x7e]+$/;
 
 /** Fetches a token when one is needed, and keeps it until it is no longer valid. */
 export class TokenCache {
   readonly #login: Login | undefined;
-  readonly #fetch: (login: Login, withinMs: number) => Promise<unknown>;
+  readonly #ask: (login: Login, withinMs: number) => Promise<unknown>;
   #token: string | undefined;
   /** The fetch under way. All requests that need a token wait for it. */
   #fetching: Promise<string> | undefined;
 
-  /** `fetch` asks etcd for a token. Without a login no token is needed. */
+  /** `ask` asks etcd for a token. Without a login no token is needed. */
   constructor(
     login: Login | undefined,
-    fetch: (login: Login, withinMs: number) => Promise<unknown>,
+    ask: (login: Login, withinMs: number) => Promise<unknown>,
   ) {
     this.#login = login;
-    this.#fetch = fetch;
+    this.#ask = ask;
   }
 
   /** Whether requests need a token. */
@@ -61,9 +62,18 @@ export class TokenCache {
     if (this.#token === token) this.#token = undefined;
   }
 
+  /** Whether a text contains the password or the token, as an echo of a request would. */
+  reveals(text: string): boolean {
+    const { password } = this.#login ?? {};
+    const escaped = password && JSON.stringify(password).slice(1, -1);
+    return [password, escaped, this.#token].some((one) => one && text.includes(one));
+  }
+
   async #renew(login: Login, withinMs: number): Promise<string> {
-    const token = await this.#fetch(login, withinMs);
-    if (typeof token !== "string" || token === "" || token.length > tokenCharsMax) {
+    const token = await this.#ask(login, withinMs);
+    if (
+      typeof token !== "string" || token.length > tokenCharsMax || !tokenPattern.test(token)
+    ) {
       throw new EtcdError("unexpected", "etcd's answer to a login has no token");
     }
     return this.#token = token;

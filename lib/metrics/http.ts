@@ -5,6 +5,7 @@
  * @module
  */
 
+import { HttpServer } from "../net/http_server.ts";
 import type { Address } from "../wire/address.ts";
 import { type Metric, prometheusText } from "./prometheus.ts";
 
@@ -18,30 +19,30 @@ export interface Monitored {
   ready(): boolean;
 }
 
+/** Connections to the port for monitoring. Prometheus needs one at a time. */
+export const metricsConnectionsMax = 64;
+
+/** Connections to it from one IP address, so that one address cannot take all. */
+export const metricsConnectionsPerIpMax = 32;
+
 /**
  * Serves `/metrics`, `/healthz` and `/readyz` until it is disposed of. Then it cuts off open requests.
  *
+ * @param report takes a line for the operator, such as that a connection cannot be accepted.
  * @throws {Deno.errors.AddrInUse} if the port is in use.
  * @throws {Deno.errors.AddrNotAvailable} if the address is not one of this machine.
  */
 export function serveMetrics(
-  { hostname, port }: Address,
+  listen: Address,
   monitored: Monitored,
+  report: (line: string) => void = () => {},
 ): AsyncDisposable & { readonly address: Address } {
-  const stop = new AbortController();
-  const server = Deno.serve({
-    hostname,
-    port,
-    signal: stop.signal,
-    onListen: () => {}, // without it Deno prints a line
-  }, (request) => answer(request, monitored));
-  return {
-    address: { hostname, port: server.addr.port },
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await server.finished;
-    },
-  };
+  return new HttpServer(listen, {
+    connectionsMax: metricsConnectionsMax,
+    connectionsPerIpMax: metricsConnectionsPerIpMax,
+    handle: (request) => answer(request, monitored),
+    report,
+  });
 }
 
 function answer(request: Request, monitored: Monitored): Response {
@@ -49,7 +50,12 @@ function answer(request: Request, monitored: Monitored): Response {
   const pathname = URL.parse(request.url)?.pathname;
   const found = pathname === "/metrics" || pathname === "/healthz" || pathname === "/readyz";
   if (!found) return text(404, "not found. The paths are /metrics, /healthz and /readyz\n");
-  if (request.method !== "GET") return text(405, "method not allowed. Use GET\n", { allow: "GET" });
+  const allow = "GET, HEAD, OPTIONS";
+  if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  // The runtime sends the answer to a HEAD without its body.
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return text(405, `method not allowed. Use one of ${allow}\n`, { allow });
+  }
   if (pathname === "/metrics") {
     const version = "text/plain; version=0.0.4; charset=utf-8";
     return text(200, prometheusText(monitored.metrics()), { "content-type": version });

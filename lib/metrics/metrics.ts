@@ -7,6 +7,7 @@
 import type { FaultAction, FollowerStatus, ServerStatus } from "../mensagem.ts";
 import type { ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import type { Metric, Sample } from "./prometheus.ts";
+import { version } from "../version.ts";
 import { PutLatency } from "./put_latency.ts";
 
 /**
@@ -83,6 +84,9 @@ export class Metrics implements ServerPrints, ReplicationListener {
     const perFollower = (value: (follower: FollowerStatus) => number) =>
       status.followers.map((one) => ({ labels: { follower: one.server }, value: value(one) }));
     return [
+      gauges("kv_build_info", "Always 1; its label is the version of the server.", [
+        { value: 1, labels: { version } },
+      ]),
       counter("kv_puts_total", "PUTs received by the leader.", this.#puts),
       counter("kv_puts_acknowledged_total", "PUTs answered with PUT_OK.", this.#putOks),
       counter("kv_puts_forwarded_total", "PUTs forwarded to the leader.", this.#forwarded),

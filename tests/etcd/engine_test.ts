@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
-import { EtcdClient, type EtcdOptions } from "../../lib/etcd/client.ts";
+import { EtcdClient } from "../../lib/etcd/client.ts";
 import { EtcdEngine } from "../../lib/etcd/engine.ts";
 import { errorOf, EtcdError, explain } from "../../lib/etcd/errors.ts";
+import type { EtcdOptions } from "../../lib/etcd/options.ts";
 import type { KvServerOptions } from "../../lib/server/kv_server.ts";
 import { Metrics } from "../../lib/metrics/metrics.ts";
 import { prometheusText } from "../../lib/metrics/prometheus.ts";
 import type { Tuning } from "../../lib/replication/tuning.ts";
-import { etcdError, FakeEtcd, type Interfere } from "../support/fake_etcd.ts";
+import { etcdError, FakeEtcd, type FakeMember, type Interfere } from "../support/fake_etcd.ts";
 import { anyPort, deadAddress } from "../support/ports.ts";
 import { TestServer } from "../support/test_server.ts";
 import { eventually } from "../support/waiting.ts";
@@ -88,6 +89,9 @@ class Stage implements AsyncDisposable {
 
 const only = (path: string, answer: () => Response | Promise<Response>): Interfere => (request) =>
   request.path === path ? answer() : undefined;
+
+/** An id as etcd's tools show it. */
+const hex = (id: string) => BigInt(id).toString(16);
 
 // Outcomes of a PUT
 
@@ -185,6 +189,7 @@ Deno.test("a PUT without a connection is not applied; with a connection but no a
   }
   await using etcd = new FakeEtcd();
   using client = new EtcdClient({ url: etcd.url, prefix: "kv/" });
+  await client.status(soonMs);
   etcd.members[0]!.interfere = only("kv/put", etcd.members[0]!.hang);
   const error = await assertRejects(() => client.put("k", "v", 20), EtcdError);
   assertEquals([error.kind, error.notApplied], ["no answer", false]);
@@ -585,6 +590,58 @@ Deno.test("STATUS names the leader: this server if its member leads, else 0.0.0.
     "the server leads again",
     async () => (await stage.ask({ type: "STATUS" })).leader === stage.server.name,
   );
+});
+
+Deno.test("the leader's address is asked for until it is known, and is never a former leader's", async () => {
+  await using etcd = new FakeEtcd(3);
+  const [member, second, third] = etcd.members as [FakeMember, FakeMember, FakeMember];
+  etcd.leader = 1;
+  let answer: () => Response | Promise<Response> | undefined = () => undefined;
+  member.interfere = ({ path }) => path === "cluster/member/list" ? answer() : undefined;
+  const listOf = (...clientURLs: unknown[]) => () =>
+    Response.json({ header: member.header, members: [{ ID: second.id, clientURLs }] });
+  answer = () => etcdError("etcdserver: permission denied", 403, 7);
+  await using server = new TestServer(
+    anyPort,
+    undefined,
+    { silenceMs: soonMs, redialFirstMs: 1 },
+    {},
+    {
+      engine: EtcdEngine.at({ url: etcd.url, prefix: "kv/" }, { pollMs: 5 }),
+    },
+  );
+  await eventually("the server has found etcd", () => server.readable);
+  using wire = await Wire.connect(server.address);
+  const leader = async () => (await wire.ask({ type: "STATUS", id: 1 })).leader;
+  const unknown = "0.0.0.0:1";
+  // A member that has just started may not have told the others its URLs.
+  for (
+    const wrong of [answer, listOf(), listOf("http://a..b:1", 7), listOf("http://0.0.0.0:1", "x")]
+  ) {
+    answer = wrong;
+    const asked = member.asked("cluster/member/list");
+    await eventually("asked again", () => member.asked("cluster/member/list") > asked);
+    assertEquals(await leader(), unknown);
+  }
+  const line = await server.reported(`etcd's leader is member ${hex(second.id)}`);
+  assertStringIncludes(line, "its address is not known, asking again: etcd does not let");
+  answer = listOf("http://a..b:1", second.url);
+  const address = (member: FakeMember) => member.url.slice("http://".length);
+  await eventually("the address is known", async () => await leader() === address(second));
+  await server.reported(`member ${hex(second.id)}, ${address(second)}`);
+  const asked = member.asked("cluster/member/list");
+  // While the next leader's address is asked for, the former one's is not shown.
+  const held = Promise.withResolvers<Response>();
+  answer = () => Promise.race([held.promise, member.hang()]);
+  etcd.leader = 2;
+  await eventually("asked again", () => member.asked("cluster/member/list") > asked);
+  assertEquals([await leader(), member.asked("cluster/member/list")], [unknown, asked + 1]);
+  answer = () => undefined;
+  held.resolve(etcdError("etcdserver: something new"));
+  await eventually("the address is known", async () => await leader() === address(third));
+  await member.stop();
+  await eventually("no status, no leader", async () => await leader() === unknown);
+  assertEquals(server.reports.filter((line) => line.includes("is not known")).length, 2);
 });
 
 Deno.test("an alarm of etcd is reported once, and its end too", async () => {

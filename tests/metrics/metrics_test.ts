@@ -195,6 +195,7 @@ Deno.test("only the leader has gauges of followers", pure, () => {
   const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
   const gauges = [...values].filter(([name]) => !/_total|duration/.test(name));
   assertEquals(Object.fromEntries(gauges), {
+    'kv_build_info{version="0.1.0"}': 1,
     kv_leader: 1,
     kv_ready: 1,
     kv_timestamp: 42,
@@ -251,16 +252,38 @@ Deno.test("/healthz is 200 at once, /readyz once GETs are answered; other paths 
   assertEquals(await statusOf("/metrics"), 200);
   assertEquals(await statusOf("/metrics?x=1"), 200);
   for (const path of ["/", "/metrics/", "/Metrics", "/readyz/x", "//metrics"]) {
-    assertEquals(await statusOf(path), 404, path);
+    for (const method of ["GET", "HEAD", "OPTIONS", "POST"]) {
+      assertEquals(await statusOf(path, method), 404, `${method} ${path}`);
+    }
   }
-  for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+  for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
     assertEquals(await statusOf("/metrics", method), 405, method);
   }
-  assertMatch(await request(port, "/healthz", "POST"), /\r\nallow: GET\r\n/i);
+  assertEquals(await statusOf("/metrics", "TRACE"), 501);
+  assertMatch(await request(port, "/healthz", "POST"), /\r\nallow: GET, HEAD, OPTIONS\r\n/i);
   assertMatch(
     await request(port, "/metrics"),
     /\r\ncontent-type: text\/plain; version=0\.0\.4; charset=utf-8\r\n/i,
   );
+});
+
+Deno.test("HEAD is answered like GET without the body, OPTIONS with the methods", async () => {
+  let ready = false;
+  const samples = [{ value: 1 }];
+  const metrics: Metric[] = [{ name: "g", kind: "gauge", help: "H.", samples }];
+  await using server = serveMetrics(anyPort, { metrics: () => metrics, ready: () => ready });
+  const { port } = server.address;
+  const withoutDate = (answer: string) => answer.replace(/^date: .*\r\n/im, "");
+  for (const path of ["/healthz", "/readyz", "/metrics"]) {
+    const [head, body] = withoutDate(await request(port, path)).split(/(?<=\r\n\r\n)/);
+    assertEquals(withoutDate(await request(port, path, "HEAD")), head, path);
+    assertMatch(head!, new RegExp(`\r\ncontent-length: ${body!.length}\r\n`, "i"));
+    const options = await request(port, path, "OPTIONS");
+    assertMatch(options, /^HTTP\/1.1 204 .*\r\nallow: GET, HEAD, OPTIONS\r\n.*\r\n\r\n$/is);
+  }
+  assertMatch(await request(port, "/readyz", "HEAD"), /^HTTP\/1.1 503 /);
+  ready = true;
+  assertMatch(await request(port, "/readyz", "HEAD"), /^HTTP\/1.1 200 /);
 });
 
 Deno.test("an invalid Host, a half-sent request and unread answers do not block others", async () => {

@@ -5,6 +5,7 @@
  */
 
 import { Process } from "../../../bench/process.ts";
+import { HttpConnections, HttpRequest, type HttpTls } from "../../../lib/etcd/http.ts";
 import { freePorts } from "../../support/ports.ts";
 import { eventually, waitMsMax, within } from "../../support/waiting.ts";
 
@@ -90,16 +91,9 @@ export class RealEtcd implements AsyncDisposable {
   }
 }
 
-function memberTls({ ca, cert, key }: NonNullable<EtcdSetup["tls"]>): MemberTls {
-  const [caCert, own, secret] = [ca, cert, key].map((path) => Deno.readTextFileSync(path));
-  return { caCerts: [caCert!], cert: own!, key: secret! };
-}
-
-/** The TLS options of a request to a member. */
-interface MemberTls {
-  readonly caCerts: string[];
-  readonly cert: string;
-  readonly key: string;
+function memberTls({ ca, cert, key }: NonNullable<EtcdSetup["tls"]>): HttpTls {
+  const read = (path: string) => Deno.readTextFileSync(path);
+  return { ca: read(ca), cert: read(cert), key: read(key) };
 }
 
 /** One member. It keeps its address and data while its processes are killed and started again. */
@@ -108,10 +102,10 @@ export class RealMember {
   /** The number of its newest process, counted from 1. */
   life = 0;
   readonly #args: readonly string[];
-  readonly #tls: MemberTls | undefined;
+  readonly #tls: HttpTls | undefined;
   #process: Process | undefined;
 
-  constructor(url: string, args: readonly string[], tls?: MemberTls) {
+  constructor(url: string, args: readonly string[], tls?: HttpTls) {
     this.url = url;
     this.#args = args;
     this.#tls = tls;
@@ -151,20 +145,13 @@ export class RealMember {
     body: Record<string, unknown>,
     token?: string,
   ): Promise<Record<string, unknown>> {
-    const { caCerts, cert, key } = this.#tls ?? {};
-    using client = Deno.createHttpClient({
-      ...(caCerts === undefined ? {} : { caCerts }),
-      ...(cert === undefined || key === undefined ? {} : { cert, key }),
-    });
-    const response = await fetch(`${this.url}/v3/${path}`, {
-      method: "POST",
-      body: JSON.stringify(body),
-      headers: token === undefined ? {} : { Authorization: token },
-      signal: AbortSignal.timeout(waitMsMax),
-      client,
-    });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(`${path}: ${answer.error}`);
+    using connections = new HttpConnections(new URL(this.url), this.#tls ?? {}, 1);
+    const headers = token === undefined ? {} : { Authorization: token };
+    const text = JSON.stringify(body);
+    using request = new HttpRequest(connections, `/v3/${path}`, headers, text, waitMsMax, []);
+    const { ok } = await request.head();
+    const answer = JSON.parse(await request.text());
+    if (!ok) throw new Error(`${path}: ${answer.error}`);
     return answer;
   }
 
@@ -172,6 +159,16 @@ export class RealMember {
   async kill(): Promise<void> {
     const killed = this.#process?.kill() ?? Promise.resolve();
     await within(`etcd at ${this.url} dies`, killed, waitMsMax);
+  }
+
+  /** Stops the process (SIGSTOP). Resolves when it stands still: until then it may still answer. */
+  async standStill(): Promise<void> {
+    this.signal("SIGSTOP");
+    const args = ["-o", "stat=", "-p", `${this.#process!.pid}`];
+    await eventually(`etcd at ${this.url} stands still`, async () => {
+      const { stdout } = await new Deno.Command("ps", { args }).output();
+      return new TextDecoder().decode(stdout).startsWith("T");
+    });
   }
 
   /** Sends a signal to the process, if it runs. */
