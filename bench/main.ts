@@ -12,9 +12,10 @@ import { jsonOf, progressLine, textOf } from "./report.ts";
 import { ServerCluster, statusOf } from "./server_cluster.ts";
 import { keysMax, valueBytesMin, Values } from "./values.ts";
 import { randomFrom } from "./workload.ts";
-import { type Address, formatAddress, parseAddress } from "../lib/wire/address.ts";
+import { type Address, formatAddress } from "../lib/wire/address.ts";
 import { inFlightMax, valueBytesMax } from "../lib/limits.ts";
 import { exitCode } from "../lib/cli/exit_codes.ts";
+import { parseServers } from "../lib/cli/addresses.ts";
 import { numberFlag, parseFlags, UsageError } from "../lib/cli/flags.ts";
 import { processTerminal, type Terminal } from "../lib/cli/terminal.ts";
 
@@ -118,20 +119,12 @@ export function readSettings(args: readonly string[]): Settings | undefined {
     rate: values.rate === undefined
       ? undefined
       : numberFlag("rate", values.rate, 0, { min: 1, max: rateMax, whole: false }),
-    servers: values.servers === undefined ? undefined : readServers(values.servers),
+    servers: values.servers === undefined
+      ? undefined
+      : parseServers(values.servers, "127.0.0.1:10097,127.0.0.1:10098"),
     seed: numberFlag("seed", values.seed, drawn, { min: 0, max: seedMax, whole: true }),
     json: switches.json,
   };
-}
-
-function readServers(text: string): Address[] {
-  return text.split(",").map((one) => {
-    const address = parseAddress(one.trim());
-    if (address === undefined) {
-      throw new UsageError(`--servers must be ip:port,ip:port,…, not "${text}"`);
-    }
-    return address;
-  });
 }
 
 /** Runs the program; `signal` ends the load early. Returns the exit code. */

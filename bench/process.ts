@@ -82,9 +82,9 @@ export class Process implements AsyncDisposable {
     return this.#ended;
   }
 
-  /** Types a text on its keyboard. */
-  async type(text: string): Promise<void> {
-    await this.#keyboard!.write(new TextEncoder().encode(text));
+  /** Types a text, or bytes, on its keyboard. */
+  async type(text: string | Uint8Array): Promise<void> {
+    await this.#keyboard!.write(typeof text === "string" ? new TextEncoder().encode(text) : text);
   }
 
   /** Ends its input. */

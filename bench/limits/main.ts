@@ -8,6 +8,7 @@ import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { numberFlag, parseFlags } from "../../lib/cli/flags.ts";
 import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
 import { keysMax } from "../values.ts";
+import { measureAtOnce } from "./at_once.ts";
 import { type Finding, lineOf } from "./finding.ts";
 import {
   filled,
@@ -19,7 +20,7 @@ import {
   measureStart,
 } from "./measures.ts";
 
-const kinds = ["start", "large", "memory", "rates", "snapshot"] as const;
+const kinds = ["start", "at-once", "large", "memory", "rates", "snapshot"] as const;
 const fewKeys = 1_000;
 
 const usage = `The limits of the servers, each figure beside its target.
@@ -27,6 +28,7 @@ const usage = `The limits of the servers, each figure beside its target.
 deno task bench:limits [FLAGS]
 
   --start         time from the command to a server that listens
+  --at-once       100,000 GETs and 50,000 PUTs at once by one client
   --large         rate of GETs of values of 1 MiB
   --memory        memory for each key
   --rates         rates with many keys beside rates with 1,000
@@ -39,7 +41,7 @@ deno task bench:limits [FLAGS]
   --json          JSON instead of text
   --help          this text
 
-Without any of the first five it measures all five. It starts the servers; their console lines go to
+Without any of the first six it measures all six. It starts the servers; their console lines go to
 the null device. Memory is the RSS that "ps" reports.
 `;
 
@@ -79,6 +81,7 @@ async function main(
   const limits = { signal, seconds };
   if (wanted.has("soak")) show(await measureSoak(minutes, interval, limits, report));
   if (wanted.has("start")) show(await measureStart(limits));
+  if (wanted.has("at-once")) show(await measureAtOnce(signal));
   if (wanted.has("large")) show(await measureLarge(limits));
   if (["memory", "rates", "snapshot"].some((kind) => wanted.has(kind))) {
     const many = await filled(stack, keys, limits);
@@ -105,5 +108,6 @@ try {
 } catch (error) {
   if (!stop.signal.aborted) throw error;
   terminal.err(`${(error as Error).message}\n`);
+  await terminal.flushed();
   Deno.exit(1);
 }

@@ -320,5 +320,6 @@ try {
 } catch (error) {
   if (!stop.signal.aborted) throw error;
   terminal.err(`\n${(error as Error).message}\n`);
+  await terminal.flushed();
   Deno.exit(1);
 }

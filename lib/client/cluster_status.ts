@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { ServerStatus } from "../mensagem.ts";
+import type { KvErrorCode } from "./errors.ts";
 import type { StatusResult } from "./kv_client.ts";
 
 /** A server that answers, with what the leader says about it. */
@@ -38,6 +40,8 @@ export interface ServerUp {
   readonly cluster: string;
   /** Whether it accepts FAULT. */
   readonly faults: boolean;
+  /** The version of its program, `null` if it is too old to say so. */
+  readonly version: string | null;
 }
 
 /** A server that does not answer. */
@@ -48,6 +52,8 @@ export interface ServerDown {
   readonly reachable: false;
   /** Why it has not answered. */
   readonly reason: string;
+  /** The code of the error. One of an `AccessError` means a mistake, and not an outage. */
+  readonly code?: KvErrorCode | undefined;
 }
 
 /** The status of a cluster. */
@@ -71,7 +77,7 @@ export function clusterStatus(results: readonly StatusResult[]): ClusterStatus {
     // Only the server's own leader knows it. The leader that answers may be another one.
     const ownLeader = isLeader
       ? status
-      : leader?.status.server === status.leader
+      : leader !== undefined && isLeaderOf(leader.status, status)
       ? leader.status
       : undefined;
     const known = ownLeader?.followers.find((follower) => follower.server === status.server);
@@ -88,9 +94,16 @@ export function clusterStatus(results: readonly StatusResult[]): ClusterStatus {
       memoryBytes: status.memoryBytes,
       cluster: status.cluster,
       faults: status.faults,
+      version: status.version ?? null,
     };
   });
   const clusters = new Set(up.map(({ status }) => status.cluster).filter((id) => id !== ""));
   const ok = up.length === results.length && clusters.size <= 1;
   return { ok, leader: leader?.server ?? null, servers };
+}
+
+/** Whether one server leads another, which may dial it by another name than it has for itself. */
+function isLeaderOf(leader: ServerStatus, { server, leader: dialled, cluster }: ServerStatus) {
+  return leader.server === dialled ||
+    (leader.cluster === cluster && leader.followers.some((one) => one.server === server));
 }

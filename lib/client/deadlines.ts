@@ -1,10 +1,12 @@
 /**
- * When a request must be sent and answered, and the timer that watches over it.
+ * When a request must be sent and answered.
  *
  * @module
  */
 
-/** The deadlines of one attempt at one server. All times are those of `performance.now()`. */
+import { loopClock } from "./loop_clock.ts";
+
+/** The deadlines of one attempt at one server. All times are those of `loopClock`. */
 export interface Deadlines {
   /** When the attempt began. */
   readonly since: number;
@@ -18,36 +20,6 @@ export interface Deadlines {
 
 /** The deadlines of a request that may take `ms` milliseconds from now, everything included. */
 export function within(ms: number): Deadlines {
-  const since = performance.now();
+  const since = loopClock.now();
   return { since, sendBy: since + ms, answerBy: since + ms };
-}
-
-/** One timer for any number of deadlines. It calls back at the earliest of them, or before. */
-export class DeadlineTimer {
-  readonly #expire: () => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the timer calls back. Never after the earliest deadline; `Infinity` if none is set. */
-  #at = Infinity;
-
-  /** A timer without a deadline. `expire` must add the earliest deadline that is left. */
-  constructor(expire: () => void) {
-    this.#expire = expire;
-  }
-
-  /** Adds a deadline, on the clock of `performance.now()`. */
-  add(at: number): void {
-    if (at >= this.#at) return;
-    clearTimeout(this.#timer);
-    this.#at = at;
-    this.#timer = setTimeout(() => {
-      this.#at = Infinity;
-      this.#expire();
-    }, Math.max(at - performance.now(), 0));
-  }
-
-  /** Forgets all deadlines. */
-  clear(): void {
-    clearTimeout(this.#timer);
-    this.#at = Infinity;
-  }
 }

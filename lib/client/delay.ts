@@ -1,25 +1,32 @@
 /**
- * A pause that a signal can end.
+ * A pause that signals can end.
  *
  * @module
  */
 
+import { onAbort } from "./on_abort.ts";
+
 /**
- * Waits for `ms` milliseconds. Leaves no timer behind, even if the signal ends it.
+ * Waits for `ms` milliseconds. Leaves no timer behind, even if a signal ends it.
  *
- * @throws the signal's reason if it is aborted first.
+ * @throws the reason of a signal that is aborted first.
  */
-export function delay(ms: number, signal: AbortSignal): Promise<void> {
+export function delay(ms: number, ...signals: AbortSignal[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const abort = () => {
+    for (const signal of signals) signal.throwIfAborted();
+    const stopListening = signals.map((signal) =>
+      onAbort(signal, () => {
+        end();
+        reject(signal.reason);
+      })
+    );
+    const end = () => {
       clearTimeout(timer);
-      reject(signal.reason);
+      for (const stop of stopListening) stop();
     };
     const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
+      end();
       resolve();
     }, ms);
-    signal.addEventListener("abort", abort, { once: true });
   });
 }

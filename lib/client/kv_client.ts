@@ -19,34 +19,57 @@
 
 import { Secret } from "../auth/secret.ts";
 import { requestTimeoutMs } from "../limits.ts";
-import { checkKey, checkValue, Get, Put, type ServerStatus, Status } from "../mensagem.ts";
+import { Get, Put, Status } from "../mensagem.ts";
 import type { Tls } from "../net/dial.ts";
 import type { Address } from "../wire/address.ts";
+import {
+  checkAccess,
+  checkEntry,
+  checkFlag,
+  checkOptions,
+  checkServers,
+  checkSignal,
+  checkTimeout,
+} from "./arguments.ts";
 import type { Deadlines } from "./deadlines.ts";
-import { ClusterResetError, StaleError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
-import type { ReplyTo, Request } from "./requests.ts";
-import { type Attempt, type Call, RetryLoop } from "./retry.ts";
-import { ServerConnection } from "./server_connection.ts";
-import { type PooledServer, ServerPool } from "./server_pool.ts";
-import { type ExportedSession, Session } from "./session.ts";
-
-export { type ErrorCode, MensagemError } from "../mensagem.ts";
-export type { FollowerStatus, ServerStatus } from "../mensagem.ts";
-export type { Tls } from "../net/dial.ts";
-export { type Address, parseAddress } from "../wire/address.ts";
-export {
+import {
+  AccessError,
+  ClientClosedError,
   ClusterResetError,
-  type ServerErrorOptions,
-  SessionError,
-  type StaleAnswer,
-  StaleError,
+  InvalidArgumentError,
+  KvError,
+  ProtocolError,
   UnavailableError,
   UnknownOutcomeError,
 } from "./errors.ts";
+import { loopClock } from "./loop_clock.ts";
+import { type Call, RequestQueue } from "./request_queue.ts";
+import type { ReplyTo, Request } from "./requests.ts";
+import type { GetResult, PutResult, RequestOptions, StatusResult } from "./results.ts";
+import { type Attempt, RetryLoop } from "./retry.ts";
+import { ServerConnection } from "./server_connection.ts";
+import { type PooledServer, ServerPool } from "./server_pool.ts";
+import { type ExportedSession, Session } from "./session.ts";
+import { StaleAttempt } from "./stale_attempt.ts";
+import { StatusRequests } from "./status_requests.ts";
+
+export type { ErrorCode, FollowerStatus, ServerStatus } from "../mensagem.ts";
+export type { Tls } from "../net/dial.ts";
+export { type Address, parseAddress } from "../wire/address.ts";
+export { requestTimeoutMsMax } from "./arguments.ts";
+export * from "./errors.ts";
+export type {
+  GetResult,
+  PutResult,
+  ReachableServer,
+  RequestOptions,
+  StatusResult,
+  UnreachableServer,
+} from "./results.ts";
 export type { ExportedSession } from "./session.ts";
 
-/** The longest `timeoutMs`: 24.8 days, the most that a timer can count. */
-export const requestTimeoutMsMax = 2 ** 31 - 1;
+/** For how long a client believes what a server that is behind has said about its cluster. */
+const clusterCheckMs = 1_000;
 
 /** The options of a client. */
 export interface KvClientOptions {
@@ -76,65 +99,11 @@ export interface KvClientOptions {
    */
   readonly tls?: Tls;
   /**
-   * A source of random numbers from 0 to 1, 1 excluded. The client uses it to choose servers and the length of pauses. `Math.random`
-   * by default.
+   * A source of random numbers from 0 to 1, 1 excluded. The client uses it to choose servers and the
+   * length of pauses. `Math.random` by default.
    */
   readonly random?: () => number;
 }
-
-/** The options of one request. */
-export interface RequestOptions {
-  /** How long this request may take, in milliseconds. The client's `timeoutMs` by default. */
-  readonly timeoutMs?: number | undefined;
-  /**
-   * Gives the request up. It then fails with the signal's reason. A PUT that was sent already fails
-   * with {@linkcode UnknownOutcomeError} instead, because it may be applied.
-   */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** The answer to a PUT: every in-sync server holds the write. */
-export interface PutResult {
-  /** "ip:port" of the server that was asked. */
-  readonly server: string;
-  /** The timestamp of the write. */
-  readonly timestamp: number;
-}
-
-/** The answer to a GET. */
-export interface GetResult {
-  /** "ip:port" of the server that was asked. */
-  readonly server: string;
-  /** The value, `null` if the key does not exist. */
-  readonly value: string | null;
-  /** The timestamp of the value, 0 if the key does not exist. */
-  readonly timestamp: number;
-  /** The timestamp that this client had for the key when it asked, 0 if it had none. */
-  readonly seen: number;
-}
-
-/** A server that answers. */
-export interface ReachableServer {
-  /** "ip:port", as this client was given it. */
-  readonly server: string;
-  /** The server has answered. */
-  readonly reachable: true;
-  /** What the server says about itself. Its addresses are those that the servers were given. */
-  readonly status: ServerStatus;
-}
-
-/** A server that does not answer. */
-export interface UnreachableServer {
-  /** "ip:port", as this client was given it. */
-  readonly server: string;
-  /** The server has not answered. */
-  readonly reachable: false;
-  /** Why it has not answered. */
-  readonly reason: string;
-}
-
-/** The state of one server, tagged by `reachable`. */
-export type StatusResult = ReachableServer | UnreachableServer;
 
 /**
  * A client of the cluster.
@@ -153,30 +122,42 @@ export class KvClient implements AsyncDisposable, Disposable {
   readonly #timeoutMs: number;
   readonly #once: boolean;
   readonly #pool: ServerPool;
+  readonly #queue: RequestQueue;
   readonly #retry: RetryLoop;
   readonly #session = new Session();
+  readonly #status = new StatusRequests((server, deadlines) =>
+    this.#ask(server, (id) => new Status(id), deadlines)
+  );
+  /** Whether servers that were behind belong to another cluster, and until when that is believed. */
+  readonly #checks = new Map<PooledServer, { foreign: boolean; until: number }>();
   readonly #closing = new AbortController();
 
   /**
-   * A client of these servers. It connects when it first asks.
+   * A client of these servers, each an address or its text "host:port". A name is resolved at each
+   * dial. It connects when it first asks.
    *
-   * @throws {TypeError} if `servers` is empty.
-   * @throws {RangeError} if `timeoutMs` is not above 0, or too long for a timer.
+   * @throws {InvalidArgumentError} if `servers` is empty, an address cannot be dialled, or an option
+   * is wrong.
    * @throws {SessionError} if `session` is no exported session.
    */
-  constructor(servers: readonly Address[], options: KvClientOptions = {}) {
-    if (servers.length === 0) {
-      throw new TypeError("Cannot make a client without a server: the list of servers is empty");
-    }
-    this.#timeoutMs = checkTimeout(options.timeoutMs ?? requestTimeoutMs);
-    this.#once = options.once ?? false;
-    const { session, tls, random = Math.random } = options;
+  constructor(servers: readonly (Address | string)[], options: KvClientOptions = {}) {
+    const addresses = checkServers(servers);
+    checkOptions(options);
+    const { timeoutMs = requestTimeoutMs, once = false, session, tls, random = Math.random } =
+      options;
+    this.#timeoutMs = checkTimeout(timeoutMs);
+    this.#once = checkFlag("once", once);
+    checkAccess(options.password, tls);
+    if (typeof random !== "function") throw new InvalidArgumentError("random must be a function");
     if (session !== undefined) this.#session.takeOver(session);
     const belongs = (cluster: string) => this.#session.belongsTo(cluster);
     const password = options.password === undefined ? undefined : Secret.from(options.password);
-    const connect = (address: Address) => new ServerConnection(address, { belongs, password, tls });
-    this.#pool = new ServerPool(servers, connect, random);
-    this.#retry = new RetryLoop(this.#pool, this.#closing.signal, random);
+    const onRoom = () => this.#queue.dispatch();
+    const connect = (address: Address) =>
+      new ServerConnection(address, { belongs, password, tls, onRoom });
+    this.#pool = new ServerPool(addresses, connect, random);
+    this.#queue = new RequestQueue(this.#pool);
+    this.#retry = new RetryLoop(this.#pool, this.#queue, this.#closing.signal, random);
   }
 
   /**
@@ -190,27 +171,23 @@ export class KvClient implements AsyncDisposable, Disposable {
    * console.log(timestamp); // 1
    * ```
    *
-   * @throws {TypeError} if the key or the value is no string.
-   * @throws {MensagemError} if the key is empty or over 1,024 bytes, the value is over 1 MiB, or one
-   * of them cannot be written in UTF-8.
-   * @throws {RangeError} if `timeoutMs` is not above 0, or too long for a timer.
+   * @throws {InvalidArgumentError} if the key is empty or over 1,024 bytes, the value is over 1 MiB,
+   * one of them is no string or cannot be written in UTF-8, or an option is wrong.
    * @throws {UnavailableError} if it was not applied and never will be.
+   * @throws {AccessError} if no server can be used. It was not applied.
+   * @throws {ClientClosedError} if the client was closed. It was not applied.
    * @throws {UnknownOutcomeError} if it may or may not be applied, now or later.
    * @throws {ClusterResetError} if a server belongs to another cluster than before.
    * @throws the signal's reason if it is aborted before the PUT was sent.
    */
   async put(key: string, value: string, options: RequestOptions = {}): Promise<PutResult> {
-    checkStrings(key, value);
-    checkKey(key);
-    checkValue(value);
-    const call = this.#call(options);
-    const { since, deadline } = call;
-    // A PUT sent later could still be on its way at the deadline: its outcome would be unknown.
-    const retryBy = (since + deadline) / 2;
-    return await this.#try({ ...call, retryBy }, async (server, deadlines) => {
+    checkEntry(key, value);
+    const call = this.#call(options, key.length + value.length, true);
+    return await this.#try(call, async (server, deadlines) => {
       // Only the answer to this PUT tells its outcome, so the answer has until the deadline.
-      const patient = { ...deadlines, answerBy: deadline };
+      const patient = { ...deadlines, answerBy: call.deadline };
       const reply = await this.#ask(server, (id) => new Put(id, key, value), patient);
+      this.#queue.putAnswered(deadlines.since);
       this.#session.learn(reply);
       return { server: server.name, timestamp: reply.timestamp };
     });
@@ -226,18 +203,18 @@ export class KvClient implements AsyncDisposable, Disposable {
    * console.log((await client.get("nada")).value); // null
    * ```
    *
-   * @throws {TypeError} if the key is no string.
-   * @throws {MensagemError} if the key is empty, over 1,024 bytes, or cannot be written in UTF-8.
-   * @throws {RangeError} if `timeoutMs` is not above 0, or too long for a timer.
+   * @throws {InvalidArgumentError} if the key is no string, is empty, is over 1,024 bytes, or cannot
+   * be written in UTF-8, or if an option is wrong.
    * @throws {StaleError} if every server that answered is behind what this client has seen.
    * @throws {UnavailableError} if no server could answer it.
+   * @throws {AccessError} if no server can be used.
+   * @throws {ClientClosedError} if the client was closed.
    * @throws {ClusterResetError} if a server belongs to another cluster than before.
    * @throws the signal's reason if it is aborted.
    */
   async get(key: string, options: RequestOptions = {}): Promise<GetResult> {
-    checkStrings(key);
-    checkKey(key);
-    return await this.#try(this.#call(options), async (server, deadlines) => {
+    checkEntry(key);
+    return await this.#try(this.#call(options, key.length), async (server, deadlines) => {
       const seen = this.#session.timestamp(key);
       const reply = await this.#ask(server, (id) => new Get(id, key, seen), deadlines);
       const { timestamp } = reply;
@@ -248,7 +225,7 @@ export class KvClient implements AsyncDisposable, Disposable {
         return { server: server.name, value: reply.value, timestamp, seen };
       }
       await this.#checkCluster(server, deadlines);
-      throw new StaleError(key, newest, [{ server: server.name, timestamp }]);
+      return new StaleAttempt(key, newest, { server: server.name, timestamp });
     });
   }
 
@@ -266,19 +243,21 @@ export class KvClient implements AsyncDisposable, Disposable {
    * }
    * ```
    *
-   * @throws {RangeError} if `timeoutMs` is not above 0, or too long for a timer.
+   * @throws {InvalidArgumentError} if an option is wrong.
+   * @throws {ClientClosedError} if the client was closed.
    * @throws the signal's reason if it is aborted.
    */
   async status(options: RequestOptions = {}): Promise<StatusResult[]> {
     const deadlines = onlyAttempt(this.#call(options));
     return await Promise.all(this.#pool.servers.map(async (server): Promise<StatusResult> => {
       try {
-        const reply = await this.#ask(server, (id) => new Status(id), deadlines);
+        const reply = await this.#status.ask(server, deadlines);
         const { type: _type, id: _id, ...status } = reply;
         return { server: server.name, reachable: true, status };
       } catch (error) {
-        if (!(error instanceof UnavailableError)) throw error;
-        return { server: server.name, reachable: false, reason: error.message };
+        if (!(error instanceof KvError) || error instanceof ClientClosedError) throw error;
+        const { message: reason, code } = error;
+        return { server: server.name, reachable: false, reason, code };
       }
     }));
   }
@@ -292,12 +271,13 @@ export class KvClient implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Closes the client. Requests without an answer fail: with {@linkcode UnknownOutcomeError} if a PUT was sent, everything else with {@linkcode UnavailableError}. Resolves
-   * when all connections are closed. A client that is not closed keeps the process alive.
+   * Closes the client. Requests without an answer fail: with {@linkcode UnknownOutcomeError} if a
+   * PUT was sent, everything else with {@linkcode ClientClosedError}. Resolves when all connections
+   * are closed. A client that is not closed keeps the process alive.
    */
   async close(): Promise<void> {
-    const { name } = this.#pool.servers[0]!;
-    this.#closing.abort(new UnavailableError(name, "the client was closed"));
+    this.#closing.abort(new ClientClosedError());
+    this.#queue.close(this.#closing.signal.reason);
     await this.#pool.close();
   }
 
@@ -311,17 +291,25 @@ export class KvClient implements AsyncDisposable, Disposable {
     void this.close(); // it never fails
   }
 
-  #call({ timeoutMs, signal }: RequestOptions): Call {
-    const since = performance.now();
+  #call(options: RequestOptions, chars = 0, write = false): Call {
+    checkOptions(options);
+    const { timeoutMs, signal } = options;
+    checkSignal(signal);
+    const since = loopClock.now();
     const ms = timeoutMs === undefined ? this.#timeoutMs : checkTimeout(timeoutMs);
-    const deadline = since + ms;
-    return { since, deadline, retryBy: deadline, signal };
+    return { since, deadline: since + ms, write, chars, signal };
   }
 
   async #try<T>(call: Call, attempt: Attempt<T>): Promise<T> {
+    this.#closing.signal.throwIfAborted();
+    if (!this.#once) return await this.#retry.run(call, attempt);
     // enunciado 4.b, 4.c: the assignment's client asks one server, drawn at random.
-    if (this.#once) return await attempt(this.#pool.drawAny(), onlyAttempt(call));
-    return await this.#retry.run(call, attempt);
+    const drawn = this.#pool.drawAny();
+    const others = new Set(this.#pool.servers.filter((server) => server !== drawn));
+    const begin = (server: PooledServer) => attempt(server, onlyAttempt(call));
+    const result = await (this.#queue.begin(call, others, false, begin) ?? begin(drawn));
+    if (!(result instanceof StaleAttempt)) return result;
+    throw StaleAttempt.error([result], this.#pool.servers.length === 1);
   }
 
   async #ask<R extends Request>(
@@ -334,22 +322,44 @@ export class KvClient implements AsyncDisposable, Disposable {
     try {
       const reply = await connection.request(make, deadlines);
       this.#pool.answered(server);
+      if (reply.type === "TRY_OTHER_SERVER_OR_LATER") {
+        this.#pool.noteRefused(server, { reason: "the server is behind", code: undefined });
+      } else if (reply.type !== "STATUS_OK") this.#pool.noteRefused(server, undefined);
       return reply;
     } catch (error) {
-      const failed = error instanceof UnavailableError || error instanceof UnknownOutcomeError;
-      if (failed && !connection.alive && !this.#once) this.#pool.failed(server);
+      if (error instanceof UnavailableError && error.code !== undefined) {
+        this.#pool.noteRefused(server, { reason: error.message, code: error.code });
+      }
+      const failed = error instanceof UnavailableError || error instanceof UnknownOutcomeError ||
+        error instanceof AccessError;
+      // A ProtocolError on a live connection is about one kind of request, such as STATUS.
+      const refused = error instanceof AccessError && !(error instanceof ProtocolError);
+      if (failed && (refused || !connection.alive) && !this.#once) {
+        this.#pool.failed(server, connection, error);
+      }
       throw error;
     }
   }
 
   /** Throws if a server that is behind belongs to another cluster: it will never catch up. */
   async #checkCluster(server: PooledServer, deadlines: Deadlines): Promise<void> {
+    const known = this.#checks.get(server);
+    let foreign = known !== undefined && loopClock.now() < known.until ? known.foreign : undefined;
+    if (foreign === undefined) {
+      foreign = await this.#isForeign(server, deadlines);
+      this.#checks.set(server, { foreign, until: loopClock.now() + clusterCheckMs });
+    }
+    if (foreign) throw new ClusterResetError(server.name);
+  }
+
+  async #isForeign(server: PooledServer, deadlines: Deadlines): Promise<boolean> {
     try {
-      const { cluster } = await this.#ask(server, (id) => new Status(id), deadlines);
-      if (!this.#session.belongsTo(cluster)) throw new ClusterResetError(server.name);
+      const { cluster } = await this.#status.ask(server, deadlines);
+      return !this.#session.belongsTo(cluster);
     } catch (error) {
       // Without an answer the cluster stays unknown, and the caller gets the StaleError.
-      if (!(error instanceof UnavailableError)) throw error;
+      if (error instanceof UnavailableError || error instanceof AccessError) return false;
+      throw error;
     }
   }
 }
@@ -357,22 +367,4 @@ export class KvClient implements AsyncDisposable, Disposable {
 /** The deadlines of an attempt that may use all the time of its call. */
 function onlyAttempt({ since, deadline, signal }: Call): Deadlines {
   return { since, sendBy: deadline, answerBy: deadline, signal };
-}
-
-/** Throws if a caller without a type checker has passed anything but strings. */
-function checkStrings(...texts: unknown[]): void {
-  for (const text of texts) {
-    if (typeof text !== "string") {
-      throw new TypeError(
-        `key and value must be strings, not ${text === null ? "null" : typeof text}`,
-      );
-    }
-  }
-}
-
-function checkTimeout(ms: number): number {
-  if (typeof ms === "number" && ms > 0 && ms <= requestTimeoutMsMax) return ms;
-  throw new RangeError(
-    `timeoutMs must be a number above 0 and at most ${requestTimeoutMsMax}, not ${String(ms)}`,
-  );
 }

@@ -5,13 +5,16 @@
  */
 
 import type { Deadlines } from "./deadlines.ts";
-import { type ServerErrorOptions, UnavailableError, UnknownOutcomeError } from "./errors.ts";
+import { type KvError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
+import { onAbort } from "./on_abort.ts";
 import type { Reply, Request } from "./requests.ts";
 
 /** A request without an answer, and the promise of its caller. */
 export class PendingRequest {
-  /** Whether it has been sent. If it is given up before, the server never sees it. */
-  sent = false;
+  /** The length of its key and value, in UTF-16 units. */
+  readonly chars: number;
+  /** When it was sent, `undefined` before that. If it is given up before, the server never sees it. */
+  sentAt: number | undefined;
   /** Whether the caller has given it up. Its answer is then dropped when it comes. */
   abandoned = false;
   /** Stops listening to the caller's signal. */
@@ -23,7 +26,14 @@ export class PendingRequest {
     readonly deadlines: Deadlines,
     readonly resolve: (reply: Reply) => void,
     readonly reject: (reason: unknown) => void,
-  ) {}
+  ) {
+    this.chars = charsOf(request);
+  }
+
+  /** Whether it has been sent. */
+  get sent(): boolean {
+    return this.sentAt !== undefined;
+  }
 
   /** Whether a write of this request may be applied although no answer has come. */
   get mayBeApplied(): boolean {
@@ -31,13 +41,17 @@ export class PendingRequest {
   }
 
   /** Fails without an answer: with UnknownOutcomeError if a write may be applied. */
-  fail(server: string, reason: string, options?: ServerErrorOptions): void {
-    this.reject(
-      this.mayBeApplied
-        ? new UnknownOutcomeError(server, reason, options)
-        : new UnavailableError(server, reason, options),
-    );
+  fail(server: string, reason: unknown): void {
+    if (!this.mayBeApplied) return this.reject(reason);
+    const message = reason instanceof Error ? reason.message : String(reason);
+    this.reject(new UnknownOutcomeError(server, message, { cause: reason }));
   }
+}
+
+/** The length of the key and the value of a request, in UTF-16 units. */
+function charsOf(request: Request): number {
+  if (request.type === "PUT") return request.key.length + request.value.length;
+  return request.type === "GET" ? request.key.length : 0;
 }
 
 /**
@@ -52,6 +66,8 @@ export class PendingRequests {
   readonly #byId = new Map<number, PendingRequest>();
   /** How many of `#byId` are abandoned. */
   #abandoned = 0;
+  /** The length of the texts of all of `#byId`. */
+  #chars = 0;
 
   /** No requests. `onGivenUp` is called after a caller has given one up. */
   constructor(server: string, onGivenUp: () => void) {
@@ -64,9 +80,20 @@ export class PendingRequests {
     return this.#abandoned;
   }
 
-  /** Whether no caller waits for an answer. */
-  get idle(): boolean {
-    return this.#abandoned === this.#byId.size;
+  /** The number of requests that a caller waits for. */
+  get awaited(): number {
+    return this.#byId.size - this.#abandoned;
+  }
+
+  /** The length of the keys and values of all requests, abandoned ones included, in UTF-16 units. */
+  get chars(): number {
+    return this.#chars;
+  }
+
+  /** When the oldest of the sent requests was sent, `undefined` if there is none. */
+  get oldestSentAt(): number | undefined {
+    for (const { sentAt } of this.#byId.values()) if (sentAt !== undefined) return sentAt;
+    return undefined;
   }
 
   /** The request with this id, `undefined` if there is none. */
@@ -83,58 +110,61 @@ export class PendingRequests {
   add(pending: PendingRequest): void {
     const { request, deadlines: { signal } } = pending;
     this.#byId.set(request.id, pending);
+    this.#chars += pending.chars;
     if (signal === undefined) return;
-    const abort = () => this.#giveUp(pending, signal.reason);
-    signal.addEventListener("abort", abort);
-    pending.stopListening = () => signal.removeEventListener("abort", abort);
+    pending.stopListening = onAbort(signal, () => this.#giveUp(pending, signal.reason));
   }
 
   /** Removes a request that was answered, or that needs no answer. */
   remove(pending: PendingRequest): void {
-    this.#byId.delete(pending.request.id);
+    if (!this.#byId.delete(pending.request.id)) return;
+    this.#chars -= pending.chars;
     if (pending.abandoned) this.#abandoned--;
     pending.stopListening?.();
   }
 
   /**
-   * Gives up all requests whose deadline is over. `what` names what they have waited for. Returns
-   * whether there were any, and the next deadline, `Infinity` if there is none.
+   * Gives up all requests whose deadline is not after `due`. `what` names what they have waited for.
+   * Returns whether there were any, and the next deadline, `Infinity` if there is none.
    */
-  expire(now: number, what: "connection" | "answer"): { late: boolean; next: number } {
+  expire(due: number, what: "connection" | "answer"): { late: boolean; next: number } {
     let late = false;
     let next = Infinity;
     for (const pending of [...this.#byId.values()]) {
       if (pending.abandoned) continue;
       const { since, sendBy, answerBy } = pending.deadlines;
       const by = pending.sent ? answerBy : sendBy;
-      if (by > now) {
+      if (by > due) {
         next = Math.min(next, by);
         continue;
       }
       late = true;
-      const reason = `no ${what} within ${Math.round(by - since)} ms`;
+      const reason = `no ${what} within ${Math.max(Math.round(by - since), 1)} ms`;
       this.#giveUp(pending, new UnavailableError(this.#server, reason));
     }
     return { late, next };
   }
 
+  /** Notes that the server has not read any of the requests, and never will. */
+  notRead(): void {
+    for (const pending of this.#byId.values()) pending.sentAt = undefined;
+  }
+
   /** Fails all requests, and removes them. */
-  failAll(reason: string, options?: ServerErrorOptions): void {
+  failAll(reason: KvError): void {
     const lost = [...this.#byId.values()];
     this.#byId.clear();
     this.#abandoned = 0;
+    this.#chars = 0;
     for (const pending of lost) {
       pending.stopListening?.();
-      if (!pending.abandoned) pending.fail(this.#server, reason, options);
+      if (!pending.abandoned) pending.fail(this.#server, reason);
     }
   }
 
   /** Fails a request at its deadline, or by its signal. An answer may still come. */
   #giveUp(pending: PendingRequest, reason: unknown): void {
-    if (pending.mayBeApplied) {
-      const message = reason instanceof Error ? reason.message : String(reason);
-      pending.fail(this.#server, message, { cause: reason });
-    } else pending.reject(reason);
+    pending.fail(this.#server, reason);
     if (pending.sent) {
       pending.stopListening?.();
       pending.abandoned = true;

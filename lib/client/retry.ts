@@ -8,28 +8,45 @@
  * | no connection                           | another server    | another server: it was not sent    |
  * | `TRY_OTHER_SERVER_OR_LATER`             | another server    |                                    |
  * | `UNAVAILABLE`, `OVERLOADED`             | another server    | another server: it is not applied  |
- * | `BAD_MESSAGE`, `TOO_LARGE`, `FORBIDDEN` | others, once each | others, once each                  |
+ * | a mistake of the caller or operator     | others, once each | others, once each: it is not applied |
  * | sent, then no answer or no connection   | another server    | `UnknownOutcomeError`, no second try |
  * | another cluster                         | fails             | fails                              |
  * | the caller's signal                     | fails             | fails                              |
  *
+ * Such a mistake is an `AccessError` or an `InvalidArgumentError`: a wrong password, a server with TLS,
+ * no permission. If every server answers with one, the call fails at once.
+ *
  * After each round over all servers there is a pause, longer each time. A GET is tried until its
- * deadline. A PUT is sent in the first half of its time only.
+ * deadline, a PUT until `RequestQueue.beginBy`.
  *
  * @module
  */
 
-import type { ErrorCode } from "../mensagem.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { delay } from "./delay.ts";
-import { StaleError, UnavailableError } from "./errors.ts";
+import {
+  AccessError,
+  InvalidArgumentError,
+  KvError,
+  PermissionError,
+  UnavailableError,
+} from "./errors.ts";
+import { loopClock } from "./loop_clock.ts";
+import type { Call, RequestQueue } from "./request_queue.ts";
 import { jittered, type PooledServer, type ServerPool } from "./server_pool.ts";
+import { StaleAttempt } from "./stale_attempt.ts";
 
 /**
  * How long one attempt may take in the first round. This time doubles with each round. It is at most
  * half of the time that is left.
  */
 export const attemptMs = 1_000;
+
+/** The share of its time that an attempt may lose, so that attempts do not end in step. */
+const attemptSpread = 1 / 4;
+
+/** Multiples of this spread evenly between whole numbers: the golden ratio. */
+const spreadStep = (Math.sqrt(5) - 1) / 2;
 
 /** How long one attempt may take at least. */
 const attemptMsMin = 20;
@@ -40,12 +57,14 @@ const roundPauseFirstMs = 20;
 /** The longest pause between two rounds. */
 const roundPauseMsMax = 500;
 
-/** The codes of a refusal that the same server will repeat. */
-const finalCodes: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
-  "BAD_MESSAGE",
-  "TOO_LARGE",
-  "FORBIDDEN",
-]);
+/**
+ * The number of calls that begin another round in one millisecond, on average. With more calls the pauses are longer, so
+ * that trying again never takes all time of the program and of the servers.
+ */
+const roundsPerMs = 1;
+
+/** Calls without another round end spread over this share of their time left, not all at once. */
+const endSpread = 1 / 8;
 
 /**
  * What follows a failed attempt: "retry" asks another server, and this one again in the next round;
@@ -55,36 +74,46 @@ export type Decision = "retry" | "exclude" | "fail";
 
 /** What follows an attempt that failed with this error. Only what is safe to repeat is repeated. */
 export function decide(error: unknown): Decision {
-  if (error instanceof StaleError) return "retry";
-  if (error instanceof UnavailableError) return finalCodes.has(error.code) ? "exclude" : "retry";
+  if (error instanceof UnavailableError) return "retry";
+  if (error instanceof AccessError || error instanceof InvalidArgumentError) return "exclude";
   // UnknownOutcomeError, ClusterResetError, the signal's reason, or a fault of this program.
   return "fail";
 }
 
-/** One call of the library, which may take several attempts. Times are those of `performance.now()`. */
-export interface Call {
-  /** When it began. */
-  readonly since: number;
-  /** When it must be over. */
-  readonly deadline: number;
-  /** When the last attempt must have begun. */
-  readonly retryBy: number;
-  /** The caller's signal: gives the call up. */
-  readonly signal: AbortSignal | undefined;
-}
+/**
+ * Asks one server. A server that is behind is asked again in the next round. Fails with one of the
+ * errors that {@linkcode decide} knows.
+ */
+export type Attempt<T> = (
+  server: PooledServer,
+  deadlines: Deadlines,
+) => Promise<T | StaleAttempt>;
 
-/** Asks one server. Fails with one of the errors that {@linkcode decide} knows. */
-export type Attempt<T> = (server: PooledServer, deadlines: Deadlines) => Promise<T>;
+/** How an attempt at a server ended without success. */
+type Failure = KvError | StaleAttempt;
+
+const noServers: ReadonlySet<PooledServer> = new Set();
 
 /** The loop over the servers of a pool. */
 export class RetryLoop {
   readonly #pool: ServerPool;
+  readonly #queue: RequestQueue;
   readonly #closing: AbortSignal;
   readonly #random: () => number;
+  /** From 0 to 1, 1 excluded, different for each attempt. */
+  #spread = 0;
+  /** The number of calls between two rounds. */
+  #pausing = 0;
 
   /** `closing` ends all calls with its reason. `random` gives numbers from 0 to 1, 1 excluded. */
-  constructor(pool: ServerPool, closing: AbortSignal, random: () => number) {
+  constructor(
+    pool: ServerPool,
+    queue: RequestQueue,
+    closing: AbortSignal,
+    random: () => number,
+  ) {
     this.#pool = pool;
+    this.#queue = queue;
     this.#closing = closing;
     this.#random = random;
   }
@@ -93,77 +122,133 @@ export class RetryLoop {
    * Asks one server after another until an attempt succeeds or no time is left for another one.
    *
    * @throws {StaleError} if no attempt succeeded, and at least one server was behind.
-   * @throws {UnavailableError} if no attempt succeeded, and no server was behind.
+   * @throws {AccessError|InvalidArgumentError} if no attempt succeeded, and all servers that answered
+   * say that the caller or the operator has made this mistake.
+   * @throws {UnavailableError} if no attempt succeeded for any other reason.
    * @throws the error of an attempt for which {@linkcode decide} says "fail".
    */
   async run<T>(call: Call, attempt: Attempt<T>): Promise<T> {
-    const { since, deadline, retryBy, signal } = call;
-    /** The last error of each server, the newest at the end. */
-    const failures = new Map<PooledServer, UnavailableError | StaleError>();
-    const excluded = new Set<PooledServer>();
+    const { servers } = this.#pool;
+    /** The last failure of each server, the newest at the end. Most calls need none. */
+    let failures: Map<PooledServer, Failure> | undefined;
+    let excluded = noServers;
+    let again = false;
     for (let round = 0;; round++) {
-      const asked = new Set(excluded);
-      for (let server = this.#pool.draw(asked); server !== undefined;) {
-        try {
-          return await attempt(server, attemptDeadlines(call, round));
-        } catch (error) {
-          const decision = decide(error);
-          if (decision === "fail" || this.#closing.aborted) throw error;
-          if (decision === "exclude") excluded.add(server);
-          asked.add(server);
-          failures.delete(server); // so that it is added at the end
-          failures.set(server, error as UnavailableError | StaleError);
-        }
-        server = performance.now() < retryBy ? this.#pool.draw(asked) : undefined;
+      // Only one call at a time tries a server that has failed. The others learn the result here.
+      const refusals = this.#pool.refusals();
+      if (refusals !== undefined) {
+        failures = new Map([...(failures ?? []), ...refusals]);
+        excluded = new Set([...excluded, ...refusals.keys()]);
+        if (excluded.size === servers.length) throw finalError(servers, failures);
       }
-      const leftMs = retryBy - attemptMsMin - performance.now();
-      if (leftMs <= 0 || excluded.size === this.#pool.servers.length) {
-        const [first] = this.#pool.servers;
-        throw finalError(first!.name, [...failures.values()], Math.round(deadline - since));
+      let asked = excluded;
+      do {
+        let drawn = undefined as PooledServer | undefined;
+        const start = (server: PooledServer) => {
+          drawn = server;
+          return attempt(server, this.#deadlines(call, round));
+        };
+        let failure: Failure;
+        try {
+          const begun = this.#queue.begin(call, asked, again, start);
+          if (begun === undefined) break;
+          const result = await begun;
+          if (!(result instanceof StaleAttempt)) return result;
+          failure = result;
+        } catch (error) {
+          const waited = drawn === undefined && error instanceof UnavailableError;
+          if (waited && failures !== undefined && !this.#closing.aborted) {
+            throw finalError(servers, failures);
+          }
+          const decision = decide(error);
+          if (drawn === undefined || decision === "fail") throw error;
+          this.#closing.throwIfAborted();
+          if (decision === "exclude") excluded = new Set([...excluded, drawn]);
+          failure = error as KvError;
+        }
+        asked = new Set([...asked, drawn!]);
+        again = true;
+        failures ??= new Map();
+        failures.delete(drawn!); // so that it is added at the end
+        failures.set(drawn!, failure);
+      } while (this.#leftMs(call) > 0);
+      const leftMs = this.#leftMs(call) - attemptMsMin;
+      if (leftMs <= 0 || excluded.size === servers.length) {
+        throw finalError(servers, failures!); // without a failure the call waits in the queue
       }
       const pauseMs = Math.min(roundPauseFirstMs * 2 ** round, roundPauseMsMax);
-      await this.#pause(Math.min(jittered(pauseMs, this.#random), leftMs), signal);
+      const crowdMs = this.#pausing / roundsPerMs;
+      const noTurn = failures !== undefined && crowdMs > pauseMs && crowdMs > leftMs;
+      const ms = noTurn
+        ? leftMs * (1 - endSpread * this.#random())
+        : Math.min(jittered(Math.max(pauseMs, crowdMs), this.#random), leftMs);
+      await this.#pause(ms, call.signal);
+      if (noTurn) throw finalError(servers, failures!);
     }
+  }
+
+  /** The time that is left to begin another attempt. */
+  #leftMs(call: Call): number {
+    const now = loopClock.now();
+    return this.#queue.beginBy(call, now) - now;
   }
 
   async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
     const closing = this.#closing;
-    await delay(ms, signal === undefined ? closing : AbortSignal.any([closing, signal]));
+    this.#pausing++;
+    try {
+      await (signal === undefined ? delay(ms, closing) : delay(ms, closing, signal));
+    } finally {
+      this.#pausing--;
+    }
+  }
+
+  /** The deadlines of one attempt. They leave time for further attempts. */
+  #deadlines({ deadline, signal }: Call, round: number): Deadlines {
+    const since = loopClock.now();
+    const shareMs = Math.min(attemptMs * 2 ** round, (deadline - since) / 2);
+    const spreadMs = shareMs * (1 - attemptSpread * this.#spread);
+    this.#spread = (this.#spread + spreadStep) % 1;
+    const by = Math.min(since + Math.max(spreadMs, attemptMsMin), deadline);
+    return { since, sendBy: by, answerBy: by, signal };
   }
 }
 
-/** The deadlines of one attempt. They leave time for further attempts. */
-function attemptDeadlines({ deadline, signal }: Call, round: number): Deadlines {
-  const since = performance.now();
-  const shareMs = Math.min(attemptMs * 2 ** round, (deadline - since) / 2);
-  const by = Math.min(since + Math.max(shareMs, attemptMsMin), deadline);
-  return { since, sendBy: by, answerBy: by, signal };
-}
-
-/** The error of a call that took `ms` milliseconds, made of the last error of each server. */
+/** The error of a call, made of the last failure of each server. */
 function finalError(
-  server: string,
-  failures: readonly (UnavailableError | StaleError)[],
-  ms: number,
-): UnavailableError | StaleError {
-  const stale = failures.filter((error) => error instanceof StaleError);
-  const newest = stale.at(-1);
-  if (newest !== undefined) {
-    return new StaleError(newest.key, newest.seen, stale.flatMap(({ answers }) => answers));
+  servers: readonly PooledServer[],
+  failures: ReadonlyMap<PooledServer, Failure>,
+): KvError {
+  const ends = servers.flatMap((server) => failures.get(server) ?? []);
+  const stale = ends.filter((end) => end instanceof StaleAttempt);
+  if (stale.length > 0) return StaleAttempt.error(stale, stale.length === servers.length);
+  const errors = ends.filter((end) => end instanceof KvError);
+  const last = [...failures.values()].at(-1) as KvError;
+  const mistake = mistakeOf(errors, servers.length);
+  if (errors.length === 1 && (mistake === last || last instanceof UnavailableError)) return last;
+  const reasons = Array.from(failures, ([{ name }, { message }]) => `${name}: ${message}`);
+  const reason = reasons.join("; ");
+  if (mistake instanceof AccessError) {
+    const Mistake = mistake.constructor as new (...args: AccessArguments) => AccessError;
+    return new Mistake(mistake.server, reason, { cause: mistake });
   }
-  const unavailable = failures.filter((error) => error instanceof UnavailableError);
-  const last = unavailable.at(-1);
-  if (last === undefined) {
-    return new UnavailableError(
-      server,
-      `no server was asked within ${ms} ms: all of them had failed just before`,
-    );
-  }
-  if (unavailable.length === 1) return last;
-  const reasons = unavailable.map(({ server, message }) => `${server}: ${message}`);
-  const code = unavailable.every((error) => error.code === last.code) ? last.code : undefined;
-  return new UnavailableError(last.server, reasons.join("; "), {
-    cause: last,
-    ...(code === undefined ? {} : { code }),
-  });
+  if (mistake !== undefined) return mistake;
+  const same = last instanceof UnavailableError && errors.every(({ code }) => code === last.code);
+  const { name } = [...failures.keys()].at(-1)!;
+  return new UnavailableError(name, reason, { cause: last, code: same ? last.code : undefined });
+}
+
+type AccessArguments = [server: string, reason: string, options: ErrorOptions];
+
+/**
+ * The first mistake of the caller or the operator in the errors of the servers, `undefined` if there
+ * may be an outage: a server said that it cannot do it now, or no server answered and some may be
+ * down. `count` is the number of servers, those that were not asked included.
+ */
+function mistakeOf(errors: readonly KvError[], count: number): KvError | undefined {
+  const mistakes = errors.filter((error) => !(error instanceof UnavailableError));
+  const answered = errors.some((error) => error instanceof UnavailableError && error.code);
+  if (answered) return undefined;
+  if (mistakes.length === count) return mistakes[0];
+  return mistakes.find((error) => !(error instanceof PermissionError));
 }

@@ -8,52 +8,26 @@ import { type Address, formatAddress } from "../wire/address.ts";
 import { DiallerHandshake } from "../auth/handshake.ts";
 import type { Secret } from "../auth/secret.ts";
 import type { Connection, Receiver } from "../net/connection.ts";
-import { dial, type Tls } from "../net/dial.ts";
+import { dial, tlsError } from "../net/dial.ts";
+import { dialTimeoutMs } from "../limits.ts";
+import { type AnyMensagem, Mensagem, Observe, Status } from "../mensagem.ts";
+import { dialFailure, notThisProtocol, refusal } from "./classify.ts";
+import { ConnectionRoom } from "./connection_room.ts";
+import type { Deadlines } from "./deadlines.ts";
 import {
-  type AnyMensagem,
-  type Events,
-  type FrameError,
-  Mensagem,
-  Observe,
-  Status,
-} from "../mensagem.ts";
-import { type Deadlines, DeadlineTimer } from "./deadlines.ts";
-import { ClusterResetError, type ServerErrorOptions, UnavailableError } from "./errors.ts";
+  AccessError,
+  ClientClosedError,
+  ClusterResetError,
+  type KvError,
+  ProtocolError,
+  UnavailableError,
+  UnknownOutcomeError,
+} from "./errors.ts";
+import { abandonedMax, silentOpeningMs, silentServerMs } from "./silence.ts";
+import { loopClock, type Watcher } from "./loop_clock.ts";
 import { PendingRequest, PendingRequests } from "./pending_requests.ts";
+import type { ServerConnectionOptions } from "./access.ts";
 import { answers, type Reply, type ReplyTo, type Request } from "./requests.ts";
-
-/** A connection that is not open after this time is given up. */
-export const connectTimeoutMs = 5_000;
-
-/**
- * A connection is silent if an answer was due for this time and nothing came. A silent connection
- * takes no more requests once one of them has timed out.
- */
-export const silentServerMs = 250;
-
-/** The number of abandoned requests at which a connection takes no more requests. */
-export const abandonedMax = 1_024;
-
-/** What a client needs if servers ask for a password or TLS. */
-export interface Access {
-  /** The password of clients, if the servers ask for one. */
-  readonly password?: Secret | Promise<Secret | undefined> | undefined;
-  /** The certificates for TLS. Without them the connection is not encrypted. */
-  readonly tls?: Tls | undefined;
-}
-
-/** How a client connects to a server. */
-export interface ServerConnectionOptions extends Access {
-  /** How long opening may take, in milliseconds. {@linkcode connectTimeoutMs} by default. */
-  readonly connectTimeoutMs?: number;
-  /**
-   * Returns whether the client may use the cluster with this id, "" if the server has none yet. It
-   * is called before the first PUT or GET is sent. Without it the client may use any cluster.
-   */
-  readonly belongs?: (cluster: string) => boolean;
-  /** Receives the events of the server. If given, the connection observes the server. */
-  readonly onEvents?: (events: Events) => void;
-}
 
 /**
  * One connection that carries any number of requests at once.
@@ -61,6 +35,8 @@ export interface ServerConnectionOptions extends Access {
  * - A request is sent once and never again.
  * - Giving up one request, by its deadline or its signal, does no harm to the others. Its answer is
  *   dropped when it comes.
+ * - A connection has room for a bounded number of requests ({@linkcode ConnectionRoom}). A caller
+ *   with many requests asks `hasRoom` before each.
  * - A connection that stays silent, or has too many abandoned requests, is retired: it takes no more
  *   requests and ends when no caller waits any longer.
  * - An answer that fits no request breaks the protocol: the connection ends and all its requests
@@ -71,13 +47,13 @@ export interface ServerConnectionOptions extends Access {
  * It has more fields than most classes because it joins the parts that have their own states: the
  * socket, the handshake, the pending requests and the timer.
  */
-export class ServerConnection implements Receiver {
+export class ServerConnection implements Receiver, Watcher {
   /** "ip:port" of the server. */
   readonly server: string;
   /** Resolves when the connection is open or has ended. Never rejects. */
   readonly opened: Promise<void>;
-  /** Resolves with the reason when the connection has ended and its socket is closed. */
-  readonly ended: Promise<string>;
+  /** Resolves with why the connection has ended, once its socket is closed. Never rejects. */
+  readonly ended: Promise<KvError>;
 
   readonly #options: ServerConnectionOptions;
   readonly #ending = new AbortController();
@@ -88,8 +64,8 @@ export class ServerConnection implements Receiver {
    * "failed": nothing. The state only moves forward.
    */
   #state: "connecting" | "checking" | "open" | "failed" = "connecting";
-  /** Why the connection has failed, "" before that. */
-  #reason = "";
+  /** Why the connection has failed, `undefined` before that. */
+  #failure: KvError | undefined;
   /** Whether it takes no more requests but still waits for answers. */
   #retired = false;
   /** Whether the server belongs to another cluster. */
@@ -98,19 +74,28 @@ export class ServerConnection implements Receiver {
   #handshake: DiallerHandshake | undefined;
   /** Empty once the connection has failed. */
   readonly #pending: PendingRequests;
-  readonly #timer = new DeadlineTimer(() => this.#expire());
+  readonly #room: ConnectionRoom;
+  /** No deadline of `#pending` is over before this time. `Infinity` if there is none. */
+  #nextDeadline = Infinity;
+  /** Whether it watches the clock. Invariant: true if a caller waits. */
+  #watching = false;
+  /** When it must be open. */
+  readonly #openBy: number;
   #nextId = 1;
   /** The id of the OBSERVE, `undefined` if none was sent. */
   #observeId: number | undefined;
-  /** When the first request after the last received line was begun, 0 if there is none. */
-  #silentSince = 0;
+  /** When something was received last, at first when it began to dial. */
+  #heardAt = loopClock.now();
 
   /** Begins to connect. */
   constructor(address: Address, options: ServerConnectionOptions = {}) {
     this.server = formatAddress(address);
     this.#options = options;
     this.#pending = new PendingRequests(this.server, () => this.#requestGivenUp());
+    this.#room = new ConnectionRoom(this.#pending);
     this.opened = this.#opened.promise;
+    this.#openBy = loopClock.now() + (options.connectTimeoutMs ?? dialTimeoutMs);
+    this.#watch();
     this.ended = this.#run(address);
   }
 
@@ -129,10 +114,30 @@ export class ServerConnection implements Receiver {
     return this.#state === "open" && this.usable;
   }
 
+  /** Whether it has room for a request whose key and value have this length, in UTF-16 units. */
+  hasRoom(chars: number): boolean {
+    return this.#room.holds(chars);
+  }
+
+  /** The time for which answers were due and nothing came, in milliseconds, at `now`. */
+  silentMs(now: number): number {
+    const { oldestSentAt } = this.#pending;
+    return oldestSentAt === undefined ? 0 : now - Math.max(this.#heardAt, oldestSentAt);
+  }
+
+  /** Takes no more requests. Ends when no caller waits any longer. */
+  retire(): void {
+    this.#retired = true;
+    this.#endIfRetired();
+  }
+
   /**
    * Sends a request and resolves with its answer. `make` gets the id of the request.
    *
    * @throws {UnavailableError} if no write was applied, and none will be.
+   * @throws {AccessError} if this client cannot use the server. No write was applied.
+   * @throws {InvalidArgumentError} if the server does not take such a request. It was not applied.
+   * @throws {ClientClosedError} if the connection was closed. No write was applied.
    * @throws {UnknownOutcomeError} if a PUT was sent and its outcome is unknown. If the signal was
    * aborted, its reason is the `cause`.
    * @throws {ClusterResetError} if the server belongs to another cluster.
@@ -142,28 +147,32 @@ export class ServerConnection implements Receiver {
     return new Promise<Reply>((resolve, reject) => {
       deadlines.signal?.throwIfAborted();
       if (!this.usable) {
-        throw new UnavailableError(this.server, this.#reason || "the connection was lost");
+        throw this.#failure ?? new UnavailableError(this.server, "the connection was lost");
       }
       const request = make(this.#nextId++);
       if (this.#foreign && request.type !== "STATUS") throw new ClusterResetError(this.server);
       const pending = new PendingRequest(request, deadlines, resolve, reject);
       this.#pending.add(pending);
-      if (this.#maySend(request)) this.#send(pending);
-      this.#timer.add(pending.sent ? deadlines.answerBy : deadlines.sendBy);
+      if (this.#maySend(request)) this.#send(pending, deadlines.since);
+      const by = pending.sent ? deadlines.answerBy : deadlines.sendBy;
+      if (by < this.#nextDeadline) this.#nextDeadline = by;
+      if (!this.#watching) this.#watch();
     }) as Promise<ReplyTo<R>>; // `answers` has checked the type
   }
 
   /** Ends the connection. Requests without an answer fail with this reason. */
-  close(reason = "the client was closed"): void {
-    this.#fail(reason);
+  close(reason?: string): void {
+    this.#fail(new ClientClosedError(reason));
   }
 
-  /** Does nothing: lines need no preparation. */
-  begin(): void {}
+  /** Notes that bytes of the server have arrived. */
+  begin(): void {
+    this.#heardAt = loopClock.now();
+  }
 
   /** Takes a line of the server. */
   receive(line: string): void | Promise<void> {
-    this.#silentSince = 0;
+    this.#room.received(line.length);
     try {
       return this.#take(Mensagem.decode(line));
     } catch (error) {
@@ -171,35 +180,60 @@ export class ServerConnection implements Receiver {
     }
   }
 
-  /** Does nothing: each answer has been passed on already. */
-  end(): void {}
-
-  /** Ends the connection, because a line is no message, or neither an answer nor an event. */
-  fail({ message }: FrameError | Error): void {
-    this.#fail(`the server broke the protocol: ${message}`);
+  /** Tells the owner that there may be room. After a failure a tick does: then the cause is noted. */
+  end(): void {
+    if (this.#state !== "failed") this.#options.onRoom?.();
   }
 
-  /** Connects, and receives until the end. Resolves with the reason of the end. */
-  async #run(address: Address): Promise<string> {
-    const { tls, password, connectTimeoutMs: timeoutMs = connectTimeoutMs } = this.#options;
-    const giveUp = () => {
-      if (this.#state !== "open") this.#fail(`no connection within ${timeoutMs} ms`);
-    };
-    const timer = setTimeout(giveUp, timeoutMs);
+  /** Ends the connection, because a line is no message, or neither an answer nor an event. */
+  fail(cause: Error): void {
+    const reason = `the server broke the protocol: ${cause.message}`;
+    this.#fail(
+      this.#state === "open"
+        ? new UnavailableError(this.server, reason, { cause })
+        : notThisProtocol(this.server, cause),
+    );
+  }
+
+  /** Gives up the requests whose deadline is over, and the connection if it is not open in time. */
+  tick(due: number): boolean {
+    const opening = this.#opening;
+    if (opening && this.#openBy <= due) {
+      this.#unavailable(
+        `no connection within ${this.#options.connectTimeoutMs ?? dialTimeoutMs} ms`,
+      );
+    }
+    if (this.#nextDeadline <= due) this.#expire(due);
+    return this.#watching = this.#state !== "failed" && (opening || this.#pending.awaited > 0);
+  }
+
+  get #opening(): boolean {
+    return this.#state === "connecting" || this.#state === "checking";
+  }
+
+  #watch(): void {
+    this.#watching = true;
+    loopClock.watch(this);
+  }
+
+  /** Connects, and receives until the end. Resolves with why it ended. */
+  async #run(address: Address): Promise<KvError> {
+    const { tls, password } = this.#options;
     try {
       const secret = await password;
       const { signal } = this.#ending;
       signal.throwIfAborted();
+      this.#heardAt = loopClock.now();
       const connection = this.#connection = await dial(address, signal, tls);
       this.#greet(connection, secret);
       await connection.run(this);
-      this.#fail("the connection was lost");
+      this.#unavailable("the connection was lost");
     } catch (cause) {
-      this.#fail((cause as Error).message, { cause });
-    } finally {
-      clearTimeout(timer);
+      // A server may refuse the client's certificate after the handshake.
+      const refused = this.#state === "open" ? undefined : tlsError(cause);
+      this.#fail(dialFailure(this.server, refused ?? cause));
     }
-    return this.#reason;
+    return this.#failure!;
   }
 
   /** Sends the first message of a connection that was just made. */
@@ -208,6 +242,7 @@ export class ServerConnection implements Receiver {
     // Reading never pauses, as between servers: the server sends no requests that could pile up.
     connection.betweenServers = true;
     if (secret === undefined) return this.#check(connection);
+    connection.unproven = true;
     this.#handshake = new DiallerHandshake(secret, "client");
     connection.send(this.#handshake.hello.encode());
   }
@@ -220,12 +255,18 @@ export class ServerConnection implements Receiver {
       this.#foreign = reply.type === "STATUS_OK" && belongs?.(reply.cluster) === false;
       this.#open();
     };
-    // A server that does not know STATUS has no cluster id either.
-    const reject = () => this.#open();
+    const reject = (error: unknown) => {
+      // A server that does not know STATUS has no cluster id either. One that refuses this client
+      // must get no requests.
+      const refused = error instanceof AccessError && !(error instanceof ProtocolError);
+      if (refused) this.#fail(error);
+      else this.#open();
+    };
     const request = new Status(0); // no other request has this id
-    const deadlines = { since: performance.now(), sendBy: Infinity, answerBy: Infinity };
+    const since = loopClock.now();
+    const deadlines = { since, sendBy: Infinity, answerBy: Infinity };
     const pending = new PendingRequest(request, deadlines, resolve, reject);
-    pending.sent = true;
+    pending.sentAt = since;
     this.#pending.add(pending);
     connection.send(request.encode());
     if (onEvents !== undefined) {
@@ -254,14 +295,14 @@ export class ServerConnection implements Receiver {
   }
 
   #sendUnsent(): void {
+    const now = loopClock.now();
     for (const pending of this.#pending.unsent()) {
-      if (this.#maySend(pending.request)) this.#send(pending);
+      if (this.#maySend(pending.request)) this.#send(pending, now);
     }
   }
 
-  #send(pending: PendingRequest): void {
-    pending.sent = true;
-    this.#silentSince ||= pending.deadlines.since;
+  #send(pending: PendingRequest, now: number): void {
+    pending.sentAt = now;
     this.#connection!.send(pending.request.encode());
   }
 
@@ -281,10 +322,11 @@ export class ServerConnection implements Receiver {
     if (abandoned) return;
     if (reply.type !== "ERROR") resolve(reply as Reply);
     else if (reply.code === "UNKNOWN_OUTCOME" && request.type === "PUT") {
-      pending.fail(this.server, reply.message);
+      reject(new UnknownOutcomeError(this.server, reply.message));
     } else {
-      const { code } = reply;
-      reject(new UnavailableError(this.server, `${code}: ${reply.message}`, { code }));
+      // Only the leader knows its followers, so only it can check a FAULT.
+      const checked = request.type !== "FAULT";
+      reject(refusal(this.server, reply.code, `${reply.code}: ${reply.message}`, checked));
     }
   }
 
@@ -292,7 +334,14 @@ export class ServerConnection implements Receiver {
   #takeUnasked(reply: AnyMensagem): void {
     if (reply.type === "EVENTS" && reply.id === this.#observeId) this.#options.onEvents?.(reply);
     else if (reply.type === "ERROR") {
-      this.#fail(`the server ended the connection: ${reply.code}: ${reply.message}`);
+      const { code, message } = reply;
+      const reason = `the server ended the connection: ${code}: ${message}`;
+      // The server ended an idle connection. It has not read what crossed this ERROR.
+      if (code === "UNAVAILABLE") this.#pending.notRead();
+      const answersObserve = reply.id !== undefined && reply.id === this.#observeId;
+      // What a server says later, about no request, does not show that it would refuse all.
+      if (this.#state === "open" && !answersObserve) this.#unavailable(reason);
+      else this.#fail(refusal(this.server, code, reason));
     } else throw new Error(`${reply.type} answers no request`);
   }
 
@@ -300,41 +349,50 @@ export class ServerConnection implements Receiver {
     const step = await handshake.receive(reply);
     if (this.#state === "failed") return;
     if (step.kind === "send") this.#connection!.send(step.message.encode());
-    else if (step.kind === "refused") this.#fail(step.reason, { code: step.code });
+    else if (step.kind === "refused") this.#fail(refusal(this.server, step.code, step.reason));
     else {
       this.#handshake = undefined;
+      this.#connection!.unproven = false;
       this.#check(this.#connection!);
     }
   }
 
-  /** Gives up the requests whose deadline is over. */
-  #expire(): void {
-    const now = performance.now();
+  #expire(due: number): void {
+    const silentMs = this.silentMs(due);
     const what = this.#connection === undefined ? "connection" : "answer";
-    const { late, next } = this.#pending.expire(now, what);
-    const silent = this.#silentSince !== 0 && now - this.#silentSince >= silentServerMs;
+    const { late, next } = this.#pending.expire(due, what);
+    this.#nextDeadline = next;
+    const silent = this.#opening
+      ? due - this.#heardAt >= silentOpeningMs
+      : silentMs >= silentServerMs;
     if (late && silent) this.#retired = true;
     this.#endIfRetired();
-    if (next < Infinity && this.#state !== "failed") this.#timer.add(next);
   }
 
   #requestGivenUp(): void {
-    if (this.#pending.abandoned >= abandonedMax) this.#retired = true;
+    if (this.#pending.abandoned >= Math.min(this.#room.awaitedMax, abandonedMax)) {
+      this.#retired = true;
+    }
     this.#endIfRetired();
   }
 
   #endIfRetired(): void {
-    if (this.#retired && this.#pending.idle) this.#fail("the server was silent");
+    const own = this.#state === "checking" ? 1 : 0; // the STATUS of `#check`
+    if (this.#retired && this.#pending.awaited <= own) this.#unavailable("the server was silent");
   }
 
-  #fail(reason: string, options?: ServerErrorOptions): void {
+  #unavailable(reason: string): void {
+    this.#fail(new UnavailableError(this.server, reason));
+  }
+
+  #fail(failure: KvError): void {
     if (this.#state === "failed") return;
     this.#state = "failed";
-    this.#reason = reason;
+    this.#failure = failure;
     this.#ending.abort();
     this.#connection?.abort();
-    this.#timer.clear();
+    loopClock.unwatch(this);
     this.#opened.resolve();
-    this.#pending.failAll(reason, options);
+    this.#pending.failAll(failure);
   }
 }

@@ -5,6 +5,10 @@
  */
 
 import { type Address, formatAddress } from "../wire/address.ts";
+import type { ErrorCode } from "../mensagem.ts";
+import { quote } from "../wire/validate.ts";
+import { AccessError, InvalidArgumentError, type KvError } from "./errors.ts";
+import { loopClock } from "./loop_clock.ts";
 import type { ServerConnection } from "./server_connection.ts";
 
 /** How long a server that has failed is not drawn. The time doubles with each failure in a row. */
@@ -12,6 +16,17 @@ const avoidFirstMs = 100;
 
 /** The longest time for which a server that has failed is not drawn. */
 const avoidMsMax = 1_000;
+
+/** A connection without room that was silent for this time takes no more requests. */
+const silentFullMs = 1_000;
+
+/** Why a server that answers has not done what it was asked. */
+export interface Refused {
+  /** What it said. */
+  readonly reason: string;
+  /** The code of its ERROR, `undefined` if it is behind. */
+  readonly code: ErrorCode | undefined;
+}
 
 /** One server of a pool. */
 export interface PooledServer {
@@ -26,10 +41,14 @@ interface ServerState extends PooledServer {
   connection: ServerConnection | undefined;
   /** The number of failures in a row. */
   failures: number;
-  /** When it may be drawn again, on the clock of `performance.now()`. */
+  /** When it may be drawn again, on `loopClock`. */
   avoidUntil: number;
   /** Whether one caller is trying it after a failure. */
   probing: boolean;
+  /** Why this client cannot use it, `undefined` if its last failure may have been an outage. */
+  refusal: AccessError | undefined;
+  /** What it refused last, `undefined` if it has done a PUT or GET since. */
+  refused: Refused | undefined;
 }
 
 /**
@@ -43,6 +62,8 @@ export class ServerPool {
   readonly #servers: readonly ServerState[];
   readonly #connect: (address: Address) => ServerConnection;
   readonly #random: () => number;
+  /** Why the last server that failed has failed. */
+  #failure: string | undefined;
   /** All connections that have not ended, also those that take no more requests. */
   readonly #connections = new Set<ServerConnection>();
 
@@ -59,6 +80,8 @@ export class ServerPool {
       failures: 0,
       avoidUntil: 0,
       probing: false,
+      refusal: undefined,
+      refused: undefined,
     }));
     this.#connect = connect;
     this.#random = random;
@@ -69,25 +92,76 @@ export class ServerPool {
     return this.#servers;
   }
 
-  /** Draws one of all servers (enunciado 4.b, 4.c: "escolhido de forma aleatória"). */
+  /**
+   * Draws one of all servers (enunciado 4.b, 4.c: "escolhido de forma aleatória").
+   *
+   * @throws {InvalidArgumentError} if `random` gives another number.
+   */
   drawAny(): PooledServer {
     return this.#pick(this.#servers);
   }
 
+  /** Why a server failed last; `undefined` if a server has not failed since its last answer. */
+  get failure(): string | undefined {
+    return this.#servers.every(({ failures }) => failures > 0) ? this.#failure : undefined;
+  }
+
+  /** What the servers have refused since the last PUT or GET that each has done. */
+  refused(): Map<PooledServer, Refused> {
+    return new Map(
+      this.#servers.flatMap((server) => server.refused ? [[server, server.refused]] : []),
+    );
+  }
+
+  /** Whether any server has room for a small request, avoided servers included. */
+  get hasRoom(): boolean {
+    return this.#servers.some((server) => hasRoom(server, 0));
+  }
+
   /**
-   * Draws one of the servers that are not in `asked` and are not avoided after a failure.
-   * `undefined` if there is none.
+   * Draws a server that is not in `asked`, is not avoided after a failure, and has room for texts of
+   * this length. "full" if the only obstacle is the room, "avoided" if no such server is left.
+   *
+   * @throws {InvalidArgumentError} if `random` gives another number.
    */
-  draw(asked: ReadonlySet<PooledServer>): PooledServer | undefined {
-    const now = performance.now();
-    const left = this.#servers.filter((server) => now >= server.avoidUntil && !asked.has(server));
-    if (left.length === 0) return undefined;
-    const drawn = this.#pick(left);
+  draw(asked: ReadonlySet<PooledServer>, chars: number): PooledServer | "full" | "avoided" {
+    const free: ServerState[] = [];
+    let full = false;
+    for (const server of this.#servers) {
+      if ((asked.size > 0 && asked.has(server)) || isAvoided(server)) continue;
+      if (hasRoom(server, chars)) free.push(server);
+      else full = true;
+    }
+    if (free.length === 0) return full ? "full" : "avoided";
+    const drawn = this.#pick(free);
     if (drawn.failures > 0) {
       drawn.probing = true;
-      this.#avoid(drawn, now);
+      this.#avoid(drawn, loopClock.now());
     }
     return drawn;
+  }
+
+  /**
+   * The avoided servers that this client cannot use as they are set up, and why; `undefined` if there
+   * is none. Servers that are not avoided may be tried again.
+   */
+  refusals(): Map<PooledServer, AccessError> | undefined {
+    let found: Map<PooledServer, AccessError> | undefined;
+    for (const server of this.#servers) {
+      if (server.refusal === undefined || !isAvoided(server)) continue;
+      found ??= new Map();
+      found.set(server, server.refusal);
+    }
+    return found;
+  }
+
+  /** Retires the connections that have no room and have been silent for too long at `now`. */
+  retireSilent(now: number): void {
+    for (const server of this.#servers) {
+      const { connection } = server;
+      if (hasRoom(server, 0) || !connection?.alive) continue;
+      if (connection.silentMs(now) >= silentFullMs) connection.retire();
+    }
   }
 
   /** The connection that takes requests for a server. It is made if there is none. */
@@ -107,12 +181,25 @@ export class ServerPool {
     state.failures = 0;
     state.avoidUntil = 0;
     state.probing = false;
+    state.refusal = undefined;
   }
 
-  /** Notes that a server has not answered. Requests that fail together count as one failure. */
-  failed(server: PooledServer): void {
+  /** Notes what a server has refused, `undefined` if it has done a PUT or GET. */
+  noteRefused(server: PooledServer, refused: Refused | undefined): void {
+    (server as ServerState).refused = refused;
+  }
+
+  /**
+   * Notes that a server has not answered on a connection, or that this client cannot use it. Requests
+   * that fail together count as one failure. A failure on a connection that was replaced meanwhile
+   * does not count.
+   */
+  failed(server: PooledServer, connection: ServerConnection, error: KvError): void {
     const state = server as ServerState;
-    const now = performance.now();
+    if (state.connection !== connection) return;
+    this.#failure = error.message;
+    state.refusal = error instanceof AccessError ? error : undefined;
+    const now = loopClock.now();
     if (now < state.avoidUntil && !state.probing) return;
     state.probing = false;
     state.failures++;
@@ -131,11 +218,26 @@ export class ServerPool {
   }
 
   #pick(servers: readonly ServerState[]): ServerState {
-    return servers[Math.floor(this.#random() * servers.length)]!;
+    const number: unknown = this.#random();
+    const drawn = servers[Math.floor(Number(number) * servers.length)];
+    if (drawn !== undefined) return drawn;
+    throw new InvalidArgumentError(
+      `random must return numbers from 0 to 1, 1 excluded, not ${quote(number)}`,
+    );
   }
+}
+
+function isAvoided({ avoidUntil }: ServerState): boolean {
+  return avoidUntil > 0 && loopClock.now() < avoidUntil;
+}
+
+/** Whether the server's connection, or a new one, has room for a request. */
+function hasRoom({ connection }: ServerState, chars: number): boolean {
+  return !connection?.usable || connection.hasRoom(chars);
 }
 
 /** A random time from half of `ms` to `ms`, so that clients that failed together spread out. */
 export function jittered(ms: number, random: () => number): number {
-  return ms * (0.5 + random() / 2);
+  const number = random();
+  return ms * (0.5 + (number >= 0 && number < 1 ? number : 0) / 2);
 }

@@ -4,8 +4,10 @@
  * @module
  */
 
+import { KeyMap } from "../key_map.ts";
 import { timestampMax } from "../limits.ts";
 import { checkKey, type GetOk, type PutOk, type TryOther } from "../mensagem.ts";
+import { quote } from "../wire/validate.ts";
 import { SessionError } from "./errors.ts";
 
 /** A session as plain data: `JSON.stringify` and `JSON.parse` keep all of it. */
@@ -26,13 +28,13 @@ export interface ExportedSession {
  */
 export class Session {
   /** By key. No timestamp ever falls, and none is 0: a key that was never seen is not in here. */
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new KeyMap<number>();
   /** The id of the cluster of the timestamps, "" until it is known. Then it never changes. */
   #cluster = "";
 
   /** This session as plain data. */
   exported(): ExportedSession {
-    return { version: 1, cluster: this.#cluster, timestamps: [...this.#seen] };
+    return { version: 1, cluster: this.#cluster, timestamps: [...this.#seen.entries()] };
   }
 
   /**
@@ -84,31 +86,40 @@ export class Session {
 
 /** The value as an exported session. Throws {@linkcode SessionError} if it is none. */
 function checkSession(exported: unknown): ExportedSession {
-  const refuse = (what: string): never => {
-    throw new SessionError(`not an exported session: ${what}`);
+  const refuse = (what: string, options?: ErrorOptions): never => {
+    throw new SessionError(`not an exported session: ${what}`, options);
   };
   if (typeof exported !== "object" || exported === null) {
-    return refuse(`an object is expected, not ${JSON.stringify(exported)}`);
+    return refuse(`an object is expected, not ${shown(exported)}`);
   }
   const { version, cluster, timestamps } = exported as Record<string, unknown>;
-  if (version !== 1) return refuse(`"version" must be 1, not ${JSON.stringify(version)}`);
+  if (version !== 1) return refuse(`"version" must be 1, not ${shown(version)}`);
   if (typeof cluster !== "string" || !/^[\w-]{0,64}$/.test(cluster)) {
-    return refuse(`"cluster" is no cluster id: ${JSON.stringify(cluster)}`);
+    return refuse(`"cluster" is no cluster id: ${shown(cluster)}`);
   }
   if (!Array.isArray(timestamps)) return refuse(`"timestamps" must be a list`);
   for (const entry of timestamps) {
     const [key, timestamp] = Array.isArray(entry) && entry.length === 2 ? entry : [];
     if (typeof key !== "string" || !Number.isInteger(timestamp)) {
-      return refuse(`"timestamps" holds ${JSON.stringify(entry)}, no pair of key and timestamp`);
+      return refuse(`"timestamps" holds ${shown(entry)}, no pair of key and timestamp`);
     }
     if (timestamp < 0 || timestamp > timestampMax) {
-      return refuse(`the timestamp of ${JSON.stringify(key)} cannot be ${timestamp}`);
+      return refuse(`the timestamp of ${shown(key)} cannot be ${timestamp}`);
     }
     try {
       checkKey(key);
     } catch (error) {
-      return refuse((error as Error).message);
+      return refuse((error as Error).message, { cause: error });
     }
   }
   return { version, cluster, timestamps };
+}
+
+/** The value in JSON if it has one. */
+function shown(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? quote(value);
+  } catch {
+    return quote(value);
+  }
 }

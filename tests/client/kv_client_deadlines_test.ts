@@ -1,9 +1,13 @@
 /** The client library if a caller gives up: timeouts, signals, and silent connections. */
 
 import { assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
-import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
+import {
+  InvalidArgumentError,
+  UnavailableError,
+  UnknownOutcomeError,
+} from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
-import { abandonedMax, silentServerMs } from "../../lib/client/server_connection.ts";
+import { abandonedMax, silentServerMs } from "../../lib/client/silence.ts";
 import { rightAnswer } from "../support/fake_answers.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { deadAddress } from "../support/ports.ts";
@@ -12,9 +16,17 @@ import { eventually } from "../support/waiting.ts";
 
 for (const timeoutMs of [0, -1, NaN, Infinity, 2 ** 31]) {
   Deno.test(`${timeoutMs} is not accepted as timeoutMs`, async () => {
-    assertThrows(() => new KvClient([deadAddress()], { timeoutMs }), RangeError, `${timeoutMs}`);
+    assertThrows(
+      () => new KvClient([deadAddress()], { timeoutMs }),
+      InvalidArgumentError,
+      `${timeoutMs}`,
+    );
     await using client = new KvClient([deadAddress()]);
-    await assertRejects(() => client.get("cor", { timeoutMs }), RangeError, `${timeoutMs}`);
+    await assertRejects(
+      () => client.get("cor", { timeoutMs }),
+      InvalidArgumentError,
+      `${timeoutMs}`,
+    );
   });
 }
 

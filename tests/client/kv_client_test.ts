@@ -9,18 +9,19 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  ClientClosedError,
   ClusterResetError,
+  InvalidArgumentError,
   SessionError,
   StaleError,
-  UnavailableError,
-  UnknownOutcomeError,
 } from "../../lib/client/errors.ts";
+import { UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
 import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
-import { MensagemError } from "../../lib/mensagem.ts";
 import { rightAnswer } from "../support/fake_answers.ts";
 import { Cluster } from "../support/cluster.ts";
 import { FakeServer } from "../support/fake_server.ts";
+import { Names } from "../support/names.ts";
 import { deadAddress } from "../support/ports.ts";
 import { TestServer } from "../support/test_server.ts";
 import { eventually, within } from "../support/waiting.ts";
@@ -29,7 +30,28 @@ import type { Message } from "../support/wire_client.ts";
 // Requests
 
 Deno.test("a client needs at least one server", () => {
-  assertThrows(() => new KvClient([]), TypeError);
+  assertThrows(() => new KvClient([]), InvalidArgumentError, "empty");
+});
+
+Deno.test("a server may be given as text, and by a name, which is resolved at each dial", async () => {
+  await using server = await TestServer.alone();
+  const { port } = server.address;
+  using names = new Names({ "kv-0": "127.0.0.3" });
+  await using client = new KvClient([`KV-0.:${port}`]);
+  await assertRejects(() => client.put("cor", "azul", { timeoutMs: 100 }), UnavailableError);
+  names.ips["kv-0"] = "127.0.0.1"; // the server has moved
+  assertEquals(await client.put("cor", "azul"), { server: `kv-0:${port}`, timestamp: 1 });
+  assertEquals(new Set(names.dialled), new Set(["kv-0"]));
+  for (const text of ["kv-0", "kv-0:0", "1.2.3:1", "a..b:1", ""]) {
+    assertThrows(() => new KvClient([text]), InvalidArgumentError, "host:port");
+  }
+});
+
+Deno.test("a name that the system knows is dialled at each of its addresses", async () => {
+  await using server = await TestServer.alone(); // on 127.0.0.1 alone, and localhost may be ::1 too
+  const { port } = server.address;
+  await using client = new KvClient([{ hostname: "localhost", port }]);
+  assertEquals((await client.put("cor", "azul")).server, `localhost:${port}`);
 });
 
 Deno.test("each request is sent once, in the exact text of the wire", async () => {
@@ -142,16 +164,28 @@ Deno.test("a key or a value over the limits is never sent", async () => {
     () => client.put("k", "v".repeat(valueBytesMax + 1)),
     () => client.put("k", "\ud800"),
   ];
-  for (const request of invalid) await assertRejects(request, MensagemError);
+  for (const request of invalid) await assertRejects(request, InvalidArgumentError);
 });
 
 Deno.test("keys and values that are no strings are refused", async () => {
   await using client = new KvClient([deadAddress()]);
   const text = 5 as unknown as string;
-  await assertRejects(() => client.put(text, "v"), TypeError, "must be strings, not number");
-  await assertRejects(() => client.put("k", null!), TypeError, "must be strings, not null");
-  await assertRejects(() => client.get(text), TypeError, "must be strings, not number");
-  await assertRejects(() => client.get("k", { timeoutMs: Infinity }), RangeError, "at most");
+  await assertRejects(
+    () => client.put(text, "v"),
+    InvalidArgumentError,
+    "must be strings, not number",
+  );
+  await assertRejects(
+    () => client.put("k", null!),
+    InvalidArgumentError,
+    "must be strings, not null",
+  );
+  await assertRejects(() => client.get(text), InvalidArgumentError, "must be strings, not number");
+  await assertRejects(
+    () => client.get("k", { timeoutMs: Infinity }),
+    InvalidArgumentError,
+    "at most",
+  );
 });
 
 // Status
@@ -239,7 +273,7 @@ Deno.test("a server that hangs does not delay requests to another", async () => 
   stuck.catch(() => {});
   assertEquals((await client.put("b", "2")).server, server.name);
   await client.close();
-  await assertRejects(() => stuck, UnavailableError, "the client was closed");
+  await assertRejects(() => stuck, ClientClosedError, "the client was closed");
 });
 
 Deno.test("closing fails the requests under way and all later ones", async () => {
@@ -251,12 +285,10 @@ Deno.test("closing fails the requests under way and all later ones", async () =>
   await within("it closes", Promise.all([client.close(), client.close()]).then(() => {}));
   for (const result of await results) {
     assert(result.status === "rejected");
-    assert(
-      result.reason instanceof UnknownOutcomeError || result.reason instanceof UnavailableError,
-    );
+    assertInstanceOf(result.reason, ClientClosedError); // the PUT was not sent yet
   }
   const late = await assertRejects(() => client.get("a"));
-  assertInstanceOf(late, UnavailableError);
+  assertInstanceOf(late, ClientClosedError);
   assertEquals(late.message, "the client was closed");
 });
 
@@ -268,7 +300,7 @@ Deno.test("a client that is closed while it connects leaves no connection", asyn
     request.catch(() => {});
     for (let turn = 0; turn < round % 5; turn++) await Promise.resolve();
     await within("it closes", client.close());
-    await assertRejects(() => request, UnavailableError, "the client was closed");
+    await assertRejects(() => request, ClientClosedError, "the client was closed");
   }
 });
 
@@ -278,7 +310,7 @@ Deno.test("closing ends the pauses between rounds", async () => {
   get.catch(() => {});
   await client.get("cor", { timeoutMs: 100 }).catch(() => {}); // now it probably pauses between rounds
   await within("it closes", client.close());
-  await assertRejects(() => get, UnavailableError, "the client was closed");
+  await assertRejects(() => get, ClientClosedError, "the client was closed");
 });
 
 Deno.test("`using` closes a client as `await using` does", async () => {

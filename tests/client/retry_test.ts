@@ -1,14 +1,17 @@
 /** The decision after a failed attempt, and the pauses between rounds. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { delay } from "../../lib/client/delay.ts";
 import {
+  ClientClosedError,
   ClusterResetError,
-  StaleError,
   UnavailableError,
   UnknownOutcomeError,
 } from "../../lib/client/errors.ts";
-import { decide } from "../../lib/client/retry.ts";
+import { refusal } from "../../lib/client/classify.ts";
+import { attemptMs, decide, RetryLoop } from "../../lib/client/retry.ts";
+import type { Call, RequestQueue } from "../../lib/client/request_queue.ts";
+import type { ServerPool } from "../../lib/client/server_pool.ts";
 import { errorCodes } from "../../lib/wire/errors.ts";
 
 const pure = { permissions: "none" } as const;
@@ -16,18 +19,16 @@ const server = "127.0.0.1:10097";
 
 Deno.test("only what is certainly not done is tried again", pure, () => {
   assertEquals(decide(new UnavailableError(server, "no connection")), "retry");
-  assertEquals(decide(new StaleError("cor", 7, [])), "retry");
+  assertEquals(decide(new UnavailableError(server, "no", { code: "OVERLOADED" })), "retry");
   assertEquals(decide(new UnknownOutcomeError(server, "no answer")), "fail");
   assertEquals(decide(new ClusterResetError(server)), "fail");
+  assertEquals(decide(new ClientClosedError()), "fail");
   assertEquals(decide(new DOMException("aborted", "AbortError")), "fail");
   assertEquals(decide(undefined), "fail");
 });
 
 Deno.test("a server that will refuse again is not asked again", pure, () => {
-  const decisions = errorCodes.map((code) => [
-    code,
-    decide(new UnavailableError(server, code, { code })),
-  ]);
+  const decisions = errorCodes.map((code) => [code, decide(refusal(server, code, "no"))]);
   assertEquals(Object.fromEntries(decisions), {
     BAD_MESSAGE: "exclude",
     TOO_LARGE: "exclude",
@@ -36,6 +37,31 @@ Deno.test("a server that will refuse again is not asked again", pure, () => {
     OVERLOADED: "retry",
     FORBIDDEN: "exclude",
   });
+});
+
+Deno.test("attempts that begin together do not end together", pure, async () => {
+  const queue = {
+    begin: (
+      _call: unknown,
+      _asked: unknown,
+      _again: unknown,
+      start: (server: unknown) => unknown,
+    ) => start({ name: server }),
+  } as unknown as RequestQueue;
+  const pool = { servers: [{}], refusals: () => undefined } as unknown as ServerPool;
+  const loop = new RetryLoop(pool, queue, new AbortController().signal, () => 0);
+  const call: Call = { since: 0, deadline: 1e9, write: false, chars: 3, signal: undefined };
+  const times = await Promise.all(
+    Array.from(
+      { length: 40 },
+      () => loop.run(call, (_server, { since, answerBy }) => Promise.resolve(answerBy - since)),
+    ),
+  );
+  assertEquals(Math.round(times[0]!), attemptMs);
+  const sorted = times.toSorted((a, b) => a - b);
+  const gaps = sorted.slice(1).map((time, index) => time - sorted[index]!);
+  assert(Math.min(...gaps) > 1 && Math.max(...gaps) < 20, sorted.join());
+  assert(sorted[0]! >= 0.75 * attemptMs && sorted[0]! < 0.8 * attemptMs, sorted.join());
 });
 
 // The sanitizers of the test runner fail a test that leaves a timer.

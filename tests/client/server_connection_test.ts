@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { within as deadlinesWithin } from "../../lib/client/deadlines.ts";
-import { UnavailableError } from "../../lib/client/errors.ts";
+import { ForbiddenError, UnavailableError } from "../../lib/client/errors.ts";
 import { ServerConnection } from "../../lib/client/server_connection.ts";
 import { type Events, Get, Status } from "../../lib/mensagem.ts";
 import { FakeServer } from "../support/fake_server.ts";
@@ -40,7 +40,7 @@ Deno.test("a connection with onEvents observes the server, and carries requests 
   await eventually("all events are there", () => received.length === 3);
   assertEquals(received.map(({ at }) => at), [1, 2, 3]);
   connection.close("enough");
-  assertEquals(await within("it ends", connection.ended), "enough");
+  assertEquals((await within("it ends", connection.ended)).message, "enough");
 });
 
 Deno.test("EVENTS that were not asked for break the protocol", async () => {
@@ -71,9 +71,27 @@ Deno.test("an ERROR that answers no request becomes the reason of the end", asyn
   const reason = "the server ended the connection: OVERLOADED: hoje não";
   const request = () => connection.request(get, deadlinesWithin(5_000));
   await assertRejects(request, UnavailableError, reason);
-  assertEquals(await within("it ends", connection.ended), reason);
+  assertEquals((await within("it ends", connection.ended)).message, reason);
   // A later request fails for the same reason.
   await assertRejects(request, UnavailableError, reason);
+});
+
+Deno.test("an ERROR that answers the OBSERVE ends the connection with the error of its code", async () => {
+  for (
+    const [code, kind] of [["FORBIDDEN", ForbiddenError], ["OVERLOADED", UnavailableError]] as const
+  ) {
+    await using server = new FakeServer(async (wire) => {
+      const { id } = await wire.messageOf("OBSERVE");
+      await wire.send({ type: "ERROR", id, code, message: "não" });
+    });
+    const connection = new ServerConnection(server.address, { onEvents: () => {} });
+    const failure = await within("it ends", connection.ended);
+    assert(failure instanceof kind, failure.name);
+    assertEquals([failure.code, failure.message], [
+      code,
+      `the server ended the connection: ${code}: não`,
+    ]);
+  }
 });
 
 Deno.test("a connection that cannot be made ends with the reason", async () => {
@@ -81,13 +99,15 @@ Deno.test("a connection that cannot be made ends with the reason", async () => {
   await within("it gives up", connection.opened);
   assertFalse(connection.alive);
   assertFalse(connection.usable);
-  assert((await connection.ended).length > 0);
+  assert((await connection.ended).message.length > 0);
 });
 
 Deno.test("a connection that is not open in time ends", async () => {
   await using server = new FakeServer(() => {}); // it does not answer the STATUS
   const connection = new ServerConnection(server.address, { connectTimeoutMs: 50 });
-  assertEquals(await within("it ends", connection.ended), "no connection within 50 ms");
+  const failure = await within("it ends", connection.ended);
+  assert(failure instanceof UnavailableError);
+  assertEquals(failure.message, "no connection within 50 ms");
 });
 
 Deno.test("`belongs` gets the cluster before the first GET is sent, and may refuse it", async () => {
