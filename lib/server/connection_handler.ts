@@ -14,6 +14,8 @@ import {
   type Challenge,
   checkKey,
   checkValue,
+  type DecodingPeer,
+  type ErrorCode,
   ErrorReply,
   type Fault,
   FrameError,
@@ -30,21 +32,28 @@ import {
   type Status,
   StatusOk,
 } from "../mensagem.ts";
+import type { StallLimits } from "../net/stall_detector.ts";
 import type { Engine } from "../replication/engine.ts";
 import type { Link } from "../replication/environment.ts";
+import { serverRefusalCode } from "../replication/join_policy.ts";
 import type { Tuning } from "../replication/tuning.ts";
+import { clientTokensMax, frameTokensMax } from "../wire/tokens.ts";
 import type { ObserverLink } from "./observers.ts";
 
 /** The fields of STATUS that belong to the process and not to the engine. */
 export type ProcessStatus = Pick<
   ServerStatus,
-  "connections" | "uptimeMs" | "memoryBytes" | "faults"
+  "connections" | "uptimeMs" | "memoryBytes" | "faults" | "version"
 >;
 
 /** What a handler needs of its connection. */
 export interface HandledConnection extends Link, ObserverLink {
   /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
   readonly certified?: boolean | undefined;
+  /** Whether the peer must prove a secret or password first. Until then its frames are short. */
+  unproven?: boolean;
+  /** Notes that a line was costly: such lines of all clients share a budget. */
+  spend?(chars: number): void;
 }
 
 /** What all connections of a server share. */
@@ -79,6 +88,30 @@ export interface ServerContext {
 
 const heartbeat = new Heartbeat().encode();
 
+const needsPassword = "requests need the password: prove it with HELLO first. " +
+  "The client takes it from --password-stdin or KV_PASSWORD";
+
+/** An error takes as long to make as this much costly text takes to parse, in UTF-16 units. */
+const wrongMessageChars = 1_024;
+
+/** The types that only servers send, after JOIN. */
+const serversOnly: ReadonlySet<string> = new Set<AnyMensagem["type"]>([
+  "PUT_OK",
+  "GET_OK",
+  "TRY_OTHER_SERVER_OR_LATER",
+  "REPLICATION",
+  "REPLICATION_OK",
+  "JOIN_OK",
+  "SYNC",
+  "SNAPSHOT_REQUEST",
+  "SNAPSHOT",
+  "SNAPSHOT_OK",
+  "HEARTBEAT",
+  "STATUS_OK",
+  "EVENTS",
+  "FAULT_OK",
+]);
+
 /** The status of a server: what it is and what it holds. */
 export function statusOf(self: string, engine: Engine, process: ProcessStatus): ServerStatus {
   const { leader, cluster, timestamp, inSync, followers, table } = engine;
@@ -100,7 +133,7 @@ export function statusOf(self: string, engine: Engine, process: ProcessStatus): 
  * - Every request is answered on its connection exactly once, at once or later.
  * - A peer may send requests, or join, only after it has proved what this server asks for.
  */
-export class ConnectionHandler {
+export class ConnectionHandler implements DecodingPeer {
   /** The connection. */
   readonly connection: HandledConnection;
   readonly #server: ServerContext;
@@ -126,6 +159,22 @@ export class ConnectionHandler {
     this.#stricter = tuning.keyBytesMax < keyBytesMax || tuning.valueBytesMax < valueBytesMax;
     this.#mayAsk = secrets.client === undefined;
     this.#mayJoin = secrets.server === undefined;
+    connection.unproven = !this.#mayAsk;
+  }
+
+  /** The types that are refused without a look at their fields. */
+  get unexpected(): ReadonlySet<string> | undefined {
+    return this.#fromClient ? serversOnly : undefined;
+  }
+
+  /** How many tokens a line may have. */
+  get tokensMax(): number {
+    return this.#fromClient ? clientTokensMax : frameTokensMax;
+  }
+
+  /** Notes that a line is costly. */
+  spend(chars: number): void {
+    this.connection.spend?.(chars);
   }
 
   /**
@@ -145,7 +194,7 @@ export class ConnectionHandler {
   receive(line: string): void | Promise<void> {
     let message: AnyMensagem;
     try {
-      message = Mensagem.decode(line);
+      message = Mensagem.decode(line, this);
       if (this.#stricter && message.type === "PUT" && !this.connection.betweenServers) {
         checkKey(message.key, message.id, this.#server.tuning.keyBytesMax);
         checkValue(message.value, message.id, this.#server.tuning.valueBytesMax);
@@ -183,7 +232,18 @@ export class ConnectionHandler {
 
   /** Ends a connection whose bytes are not frames, and says why. */
   fail({ code, message }: FrameError): void {
-    this.connection.send(new ErrorReply(code, message).encode());
+    const mustProve = this.connection.unproven && this.#dialler === undefined;
+    const why = mustProve && code === "TOO_LARGE" ? `${message}. ${needsPassword}` : message;
+    this.connection.send(new ErrorReply(code, why).encode());
+    this.connection.close();
+  }
+
+  /** Ends a connection that has taken too long, and says why. No line is received after that. */
+  endLate(verdict: "unproven" | "idle", { proofMs, idleMs }: StallLimits): void {
+    const [code, reason] = verdict === "unproven"
+      ? ["FORBIDDEN", `nothing was proved within ${proofMs} ms (--proof-timeout). ${needsPassword}`]
+      : ["UNAVAILABLE", `idle for ${idleMs} ms (--idle-timeout): connect again`];
+    this.connection.push(new ErrorReply(code as ErrorCode, reason).encode());
     this.connection.close();
   }
 
@@ -196,6 +256,7 @@ export class ConnectionHandler {
     const handshake = new DiallerHandshake(secret, role);
     const done = Promise.withResolvers<void>();
     this.#dialler = { handshake, done };
+    this.connection.unproven = true;
     this.connection.send(handshake.hello.encode());
     await done.promise;
   }
@@ -205,16 +266,22 @@ export class ConnectionHandler {
     this.#dialler?.done.reject(new Error("the connection ended during the handshake"));
   }
 
+  /** Whether lines come from a client, or from a server that has not joined yet. */
+  get #fromClient(): boolean {
+    return !this.connection.betweenServers && this.#dialler === undefined;
+  }
+
   #notDecoded(error: unknown, line: string): void {
     if (error instanceof FrameError) return this.fail(error);
     if (!(error instanceof MensagemError)) throw error;
+    this.spend(wrongMessageChars);
     if (this.#dialler !== undefined) {
       this.#dialler.done.reject(error);
       return this.#refuse(this.connection.peer, error.message);
     }
     const { betweenServers } = this.connection;
     // Between servers an ERROR is never answered with an ERROR, not even one that cannot be read.
-    if (!betweenServers || !/"type"\s*:\s*"ERROR"/.test(line)) {
+    if (!betweenServers || (JSON.parse(line) as { type: unknown }).type !== "ERROR") {
       this.connection.send(new ErrorReply(error.code, error.message, error.id).encode());
     }
     // Between servers no message may be skipped: it could be a write.
@@ -225,9 +292,7 @@ export class ConnectionHandler {
     const { connection } = this;
     const { engine } = this.#server;
     if (!this.#mayAsk && !connection.betweenServers) {
-      const reason = "requests need the password: prove it with HELLO first. " +
-        "The client takes it from --password-stdin or KV_PASSWORD";
-      connection.send(new ErrorReply("FORBIDDEN", reason, request.id).encode());
+      connection.send(new ErrorReply("FORBIDDEN", needsPassword, request.id).encode());
     } else if (request.type === "GET") engine.get(connection, request);
     else if (request.type === "PUT") engine.put(connection, request);
     else if (request.type === "STATUS") this.#status(request);
@@ -255,14 +320,16 @@ export class ConnectionHandler {
     const { certified } = connection;
     if (message.type === "JOIN" && this.#server.leads && !(this.#mayJoin && certified !== false)) {
       const reason = "a server joins only with the secret and, with TLS, with a certificate";
-      return this.#refuse(message.server, reason);
+      return this.#refuse(message.server, reason, serverRefusalCode(message));
     }
     const reason = this.#server.engine.receive(connection, message);
+    if (connection.betweenServers) connection.unproven = false; // a JOIN needs no password
     if (reason === undefined) return;
     // Two servers that answer errors with errors might never end.
     if (message.type === "ERROR" && connection.betweenServers) return;
     const id = "id" in message ? message.id : undefined;
-    connection.send(new ErrorReply("FORBIDDEN", reason, id).encode());
+    const code = message.type === "JOIN" ? serverRefusalCode(message) : "FORBIDDEN";
+    connection.send(new ErrorReply(code, reason, id).encode());
   }
 
   async #authenticate(message: Hello | Challenge | Proof | ProofOk): Promise<void> {
@@ -277,6 +344,7 @@ export class ConnectionHandler {
     if (step.kind === "accepted") {
       if (step.role === "server") this.#mayJoin = true;
       this.#mayAsk = true;
+      connection.unproven = false;
     }
     connection.send(step.message.encode());
   }
@@ -287,16 +355,19 @@ export class ConnectionHandler {
     const step = await handshake.receive(message);
     if (step.kind === "send") return this.connection.send(step.message.encode());
     this.#dialler = undefined;
-    if (step.kind === "accepted") return done.resolve();
+    if (step.kind === "accepted") {
+      this.connection.unproven = false;
+      return done.resolve();
+    }
     done.reject(new Error(step.reason));
     // An ERROR is never answered with an ERROR.
     if (message.type === "ERROR") this.connection.close();
     else this.#refuse(this.connection.peer, step.reason);
   }
 
-  #refuse(peer: string, reason: string): void {
+  #refuse(peer: string, reason: string, code: ErrorCode = "FORBIDDEN"): void {
     this.#server.report(`refused ${peer}: ${reason}`);
-    this.connection.send(new ErrorReply("FORBIDDEN", reason).encode());
+    this.connection.send(new ErrorReply(code, reason).encode());
     this.connection.close();
   }
 }

@@ -7,8 +7,9 @@
 import { Channel } from "@std/async/channel";
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../wire/address.ts";
+import { tlsExpected } from "../wire/errors.ts";
 import type { Secrets } from "../auth/secret.ts";
-import { Connection, type ConnectionLimits, connectionLimitsDefault } from "../net/connection.ts";
+import { Connection } from "../net/connection.ts";
 import { Listener } from "../net/listener.ts";
 import type { TlsAcceptor } from "../net/tls.ts";
 import type { TlsSocketOptions } from "../net/tls_socket.ts";
@@ -18,30 +19,21 @@ import { ErrorReply, type ServerStatus } from "../mensagem.ts";
 import { startReplica } from "../replication/replica.ts";
 import type { Host, ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
-import { dialTimeoutMs } from "../limits.ts";
-import { Admission, type AdmissionLimits, admissionLimitsDefault } from "./admission.ts";
+import { version } from "../version.ts";
+import { Admission } from "./admission.ts";
 import { ConnectionHandler, type ServerContext, statusOf } from "./connection_handler.ts";
 import { waitForGroup } from "./group_wait.ts";
 import { LeaderDialler } from "./leader_dialler.ts";
 import { Observers } from "./observers.ts";
-
-/** Time between two ticks of a server. Deadlines are exact to one tick. */
-export const tickMs = 50;
-
-/** How long a server that stops waits for the answers that it still owes. */
-export const shutdownMs = 1_000;
-
-/** Time between two checks for stalled connections. */
-export const sweepMs = 1_000;
-
-/** A TLS handshake must end within this time. */
-export const tlsHandshakeMs = 5_000;
+import { type ServerLimits, serverLimitsDefault } from "./server_limits.ts";
 
 /** How a server is started. */
 export interface KvServerOptions {
   /** The address to listen on. Port 0 takes a free port. */
   readonly listen: Address;
-  /** The leader's address. If left out or equal to `listen`, this server is the leader. */
+  /** The address at which others dial this server. If left out, `listen`. */
+  readonly advertise?: Address;
+  /** The leader's address. If left out or equal to this server's, this server is the leader. */
   readonly leader?: Address;
   /**
    * The engine that keeps the table. If left out, the embedded engine. With any other engine no server
@@ -76,31 +68,6 @@ export interface KvServerOptions {
    */
   readonly journal?: OpenJournal;
 }
-
-/** What the connections of a server may cost, each and together, and how long the server waits. */
-export interface ServerLimits extends ConnectionLimits, AdmissionLimits {
-  /** How long the TLS handshake of a connection may take. */
-  readonly tlsHandshakeMs: number;
-  /** How long a dial of the leader may take, the proof of the secret included. */
-  readonly dialTimeoutMs: number;
-  /** How long a server that stops waits for the answers that it still owes. */
-  readonly shutdownMs: number;
-  /** Time between two ticks of the server. Deadlines are exact to one tick. */
-  readonly tickMs: number;
-  /** Time between two checks for stalled connections. */
-  readonly sweepMs: number;
-}
-
-/** The default limits. */
-export const serverLimitsDefault: ServerLimits = {
-  ...connectionLimitsDefault,
-  ...admissionLimitsDefault,
-  tlsHandshakeMs,
-  dialTimeoutMs,
-  shutdownMs,
-  tickMs,
-  sweepMs,
-};
 
 /** The host's `prints` and `listener` change while the server runs. */
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -162,7 +129,7 @@ export class KvServer implements AsyncDisposable {
   }
 
   private constructor(options: KvServerOptions) {
-    const { listen, leader, prints, watch, tuning, limits, tls } = options;
+    const { listen, advertise, leader, prints, watch, tuning, limits, tls } = options;
     const { secrets = {}, allowFaults = false, journal } = options;
     const joins = options.engine === undefined;
     if (joins && secrets.client !== undefined && secrets.server === undefined && !tls) {
@@ -175,26 +142,29 @@ export class KvServer implements AsyncDisposable {
     this.#limits = { ...serverLimitsDefault, ...limits };
     this.#admission = new Admission(this.#limits);
     this.#tls = tls;
-    const plain = "this server speaks TLS, and this connection does not";
     this.#tlsOptions = {
       handshakeMs: this.#limits.tlsHandshakeMs,
-      plainAnswer: new ErrorReply("FORBIDDEN", plain).encode(),
+      plainAnswer: new ErrorReply("FORBIDDEN", tlsExpected).encode(),
       report,
     };
     this.#listener = new Listener(listen);
     this.address = this.#listener.address;
-    const self = formatAddress(this.address);
+    const self = formatAddress(advertise ?? this.address);
     // enunciado 5.a: the server whose address is the leader's is the leader.
     const leaderName = leader === undefined ? self : formatAddress(leader);
     this.#leaderDialler = new LeaderDialler({
+      self,
       leader: leaderName,
       secret: secrets.server,
       tls: tls?.tls,
       limits: this.#limits,
+      report,
       serve: (connection) => {
         this.#admission.add(connection);
         return this.#serve(connection);
       },
+      connections: () => this.#handlers.keys(),
+      failed: (error) => this.#failed.resolve(error),
     });
     const startedAt = performance.now();
     const host: Mutable<Host> = {
@@ -228,6 +198,7 @@ export class KvServer implements AsyncDisposable {
         uptimeMs: Math.round(performance.now() - startedAt),
         memoryBytes: Deno.memoryUsage().rss,
         faults: allowFaults,
+        version,
       }),
       flush: () => this.#flush(),
       report,
@@ -237,7 +208,8 @@ export class KvServer implements AsyncDisposable {
         "warning: FAULT is accepted (--allow-faults): any client can hold the replication to a follower",
       );
     }
-    this.#start(this.#listener.accept((conn) => this.#accept(conn), report));
+    const makeRoom = () => report(this.#admission.makeRoom(this.#handlers.keys()));
+    this.#start(this.#listener.accept((conn) => this.#accept(conn), report, makeRoom));
     journal?.begin({
       durable: (count) => this.#engine.durable(count),
       failed: (error) => this.#failed.resolve(error),
@@ -266,7 +238,7 @@ export class KvServer implements AsyncDisposable {
     return this.#ready.promise;
   }
 
-  /** Resolves with the error if the journal cannot be written any more. PUTs then get no PUT_OK. */
+  /** Resolves if the journal cannot be written any more, or the leader's address leads to itself. */
   get failed(): Promise<Error> {
     return this.#failed.promise;
   }
@@ -313,13 +285,17 @@ export class KvServer implements AsyncDisposable {
   #accept(conn: Deno.TcpConn): void {
     const socket = this.#tls?.secure(conn, this.#tlsOptions) ?? conn;
     const connection = new Connection(socket, this.#limits);
+    this.#leaderDialler.compare(connection);
     const reason = this.#admission.admit(connection);
-    this.#serve(connection);
-    if (reason === undefined) return;
+    if (reason === undefined) return void this.#serve(connection);
     this.#report(`refused a connection: ${reason}`);
+    if (this.#admission.tooManyRefused) { // cut off before a read holds its descriptor for a moment
+      this.#admission.remove(connection);
+      return connection.abort();
+    }
+    this.#serve(connection);
     connection.send(new ErrorReply("OVERLOADED", reason).encode());
     connection.close();
-    if (this.#admission.tooManyRefused) connection.abort();
   }
 
   /** enunciado 5.b: each connection is served in a task of its own. */
@@ -372,7 +348,13 @@ export class KvServer implements AsyncDisposable {
     }
     if (now - this.#sweptAt < this.#limits.sweepMs) return;
     this.#sweptAt = now;
-    for (const connection of this.#handlers.keys()) connection.sweep(now);
+    for (const [connection, handler] of this.#handlers) {
+      const verdict = connection.sweep(now);
+      if (verdict === undefined || (verdict === "idle" && this.#observers.has(connection))) {
+        continue;
+      }
+      handler.endLate(verdict, this.#limits);
+    }
   }
 
   #start(task: Promise<void>): void {

@@ -13,7 +13,9 @@ import type { ConnectionHandler } from "./connection_handler.ts";
 
 /** What a dial needs. */
 export interface LeaderDiallerOptions {
-  /** "ip:port" of the leader. */
+  /** "host:port" of this server. */
+  readonly self: string;
+  /** "host:port" of the leader. */
   readonly leader: string;
   /** The secret of the servers; `undefined` if there is none. */
   readonly secret: Secret | undefined;
@@ -21,14 +23,24 @@ export interface LeaderDiallerOptions {
   readonly tls: Tls | undefined;
   /** What the connection may cost, and how long a dial may take. */
   readonly limits: ConnectionLimits & { readonly dialTimeoutMs: number };
+  /** Reports a line to the operator. */
+  report(line: string): void;
   /** Begins to serve the connection. */
   serve(connection: Connection): ConnectionHandler;
+  /** The connections that this server has, those that it accepted among them. */
+  connections(): Iterable<Connection>;
+  /** Takes the error of a server whose leader's address leads to itself: it can never join. */
+  failed(error: Error): void;
 }
 
 /** Dials the leader each time it is asked to. */
 export class LeaderDialler {
   readonly #options: LeaderDiallerOptions;
   readonly #stop = new AbortController();
+  /** The last connection to the leader. */
+  #connection: Connection | undefined;
+  /** Whether the connection before that one led to another server. */
+  #foundBefore = false;
 
   /** Does not dial yet. */
   constructor(options: LeaderDiallerOptions) {
@@ -43,6 +55,9 @@ export class LeaderDialler {
     try {
       const connection = await dial(parseAddress(leader)!, signal, tls, limits);
       const handler = this.#options.serve(connection);
+      this.#foundBefore = this.#connection !== undefined;
+      this.#connection = connection;
+      for (const other of this.#options.connections()) this.compare(other);
       if (secret !== undefined) await prove(connection, handler, secret, signal);
       caller.dialled(connection);
     } catch (error) {
@@ -52,6 +67,21 @@ export class LeaderDialler {
         : (error as Error).message;
       caller.dialFailed(reason);
     }
+  }
+
+  /**
+   * Compares an accepted connection with the last one that was dialled. If they are the two ends of
+   * one, this server has dialled itself. It did not know that it is the leader, because the leader's
+   * address is spelled in another way than its own.
+   */
+  compare(accepted: Connection): void {
+    const { peer, local } = this.#connection ?? {};
+    if (accepted.peer !== local || accepted.local !== peer) return;
+    const { self, leader, report, failed } = this.#options;
+    const reason = `The leader's address ${leader} leads to this server itself, ${self}`;
+    // After a move a name may be out of date for a while, and this server may hold data.
+    if (this.#foundBefore) return report(`${reason}: trying again`);
+    failed(new Error(`${reason}. Give the leader the same --advertise and --leader-ip`));
   }
 
   /** Gives up a dial that is under way. Its failure is not told. */

@@ -98,6 +98,11 @@ export class Observers {
     }
   }
 
+  /** Whether the connection observes this server. It waits for events, so it is never idle. */
+  has(link: ObserverLink): boolean {
+    return this.#observers.has(link);
+  }
+
   /** Forgets a connection that has ended, whether it was an observer or not. */
   closed(link: ObserverLink): void {
     if (!this.#observers.delete(link) || this.#observers.size > 0) return;

@@ -150,3 +150,21 @@ Deno.test("a reply without a request is forbidden, with its id", pure, () => {
   someone.sayLine(`{"type":"GET_OK","id":4,"key":"a","value":null,"timestamp":1}`);
   assertEquals(someone.heard(), ["ERROR #3 FORBIDDEN", "ERROR #4 FORBIDDEN"]);
 });
+
+Deno.test(
+  "what only servers send is refused to a client by its type, whatever its fields",
+  pure,
+  () => {
+    const { client: someone } = openLeaderWith(1);
+    for (
+      const type of [
+        ...["PUT_OK", "GET_OK", "TRY_OTHER_SERVER_OR_LATER", "REPLICATION", "REPLICATION_OK"],
+        ...["JOIN_OK", "SYNC", "SNAPSHOT_REQUEST", "SNAPSHOT", "SNAPSHOT_OK", "HEARTBEAT"],
+        ...["STATUS_OK", "EVENTS", "FAULT_OK"],
+      ]
+    ) {
+      someone.sayLine(`{"type":"${type}","id":3,"key":7,"entries":[1],"events":{},"inSync":0}`);
+      assertEquals(someone.heard(), ["ERROR #3 FORBIDDEN"], type);
+    }
+  },
+);

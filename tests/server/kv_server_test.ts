@@ -8,11 +8,14 @@ import {
 } from "@std/assert";
 import { Secret } from "../../lib/auth/secret.ts";
 import { requestTimeoutMs } from "../../lib/limits.ts";
-import { shutdownMs } from "../../lib/server/kv_server.ts";
+import type { Connection } from "../../lib/net/connection.ts";
+import { serverLimitsDefault, shutdownMs } from "../../lib/server/server_limits.ts";
+import { LeaderDialler } from "../../lib/server/leader_dialler.ts";
 import { tuningDefault } from "../../lib/replication/tuning.ts";
 import { Cluster } from "../support/cluster.ts";
 import { FakeServer } from "../support/fake_server.ts";
-import { anyPort, deadAddress } from "../support/ports.ts";
+import { Names } from "../support/names.ts";
+import { anyPort, deadAddress, freePorts } from "../support/ports.ts";
 import { joinAsFollower, openWithTwo } from "../support/scripted_follower.ts";
 import { TestServer } from "../support/test_server.ts";
 import { eventually, waitMsMax as patienceMs, within } from "../support/waiting.ts";
@@ -322,7 +325,7 @@ Deno.test("a JOIN of a fourth server, of a joined address or of another cluster 
   ]);
   assertEquals(await refusal({ server, cluster: "", timestamp: 5 }), [
     "FORBIDDEN",
-    "the data has no cluster id",
+    `${server} holds data of no cluster`,
   ]);
   using _second = await joinAsFollower(leader.address);
   assertEquals(await refusal({ server, cluster: "", timestamp: 0 }), [
@@ -353,6 +356,35 @@ Deno.test("a follower of another cluster is refused with the reason, and keeps i
   using reader = await Wire.connect(follower.address);
   assertEquals((await reader.ask(get)).type, "TRY_OTHER_SERVER_OR_LATER");
   assertEquals(leader.holds("cor"), undefined);
+});
+
+Deno.test("a server that follows, or asks for a secret, at the leader's address stops no GETs", async () => {
+  const quick = { redialFirstMs: 10, redialLongestMs: 20, clusterSize: 2 };
+  const leader = new TestServer(anyPort, undefined, quick);
+  await using follower = new TestServer(anyPort, leader.address, quick);
+  await leader.ready();
+  using client = await Wire.connect(leader.address);
+  assertEquals(await client.ask(put), putOk);
+  client.close();
+  const { address } = leader;
+  await leader.close();
+  using reader = await Wire.connect(follower.address);
+  const secrets = { server: await Secret.from("segredo") };
+  const strangers: [string, () => TestServer][] = [
+    ["is not the leader", () => new TestServer(address, deadAddress(), quick)],
+    [
+      "joins only with the secret",
+      () => new TestServer(address, undefined, quick, {}, { secrets }),
+    ],
+  ];
+  for (const [reason, start] of strangers) {
+    const stranger = start();
+    await follower.reported(reason);
+    assertEquals((await reader.ask(get)).value, "azul");
+    await stranger.close();
+    assertEquals((await reader.ask(get)).value, "azul", "that server is gone");
+  }
+  assertEquals(follower.reports.filter((line) => line.startsWith("GETs are refused")), []);
 });
 
 // The follower, with a scripted leader
@@ -389,12 +421,15 @@ Deno.test("a follower joins with its own address, and applies, prints and acknow
     confirmed.resolve();
   });
   await using follower = new TestServer(anyPort, leader.address, {});
-  assertEquals(await within("JOIN", join.promise), {
+  const { instance, ...rest } = await within("JOIN", join.promise);
+  assertEquals(rest, {
     type: "JOIN",
     server: follower.name,
     cluster: "",
     timestamp: 0,
+    attempt: 1,
   });
+  assert(Number.isSafeInteger(instance));
   await within("REPLICATION_OK", confirmed.promise);
   assertEquals(follower.prints, ["REPLICATION key:cor value:azul ts:4."]);
   assertEquals(follower.holds("cor"), { value: "azul", timestamp: 4 });
@@ -509,6 +544,109 @@ Deno.test("a follower that is refused reports the reason and tries again", async
   await follower.reported("FORBIDDEN: not you");
   await eventually("it dials again", () => leader.accepted >= 2);
   assert(!follower.readable);
+});
+
+Deno.test("servers that know each other by names: JOIN, STATUS and reports show them", async () => {
+  const [leaderPort, port] = freePorts(2) as [number, number];
+  const [leaderName, name] = [`kv-0:${leaderPort}`, `kv-1.kv:${port}`];
+  using names = new Names({});
+  const leaderAddress = { hostname: "kv-0", port: leaderPort };
+  const start = (hostname: string, at: number, leader?: typeof leaderAddress) =>
+    new TestServer({ hostname: "127.0.0.1", port: at }, leader, { clusterSize: 2 }, {}, {
+      advertise: { hostname, port: at },
+    });
+  await using follower = start("kv-1.kv", port, leaderAddress);
+  await follower.reported(`cannot reach the leader ${leaderName}`); // there is no such name yet
+  names.ips["kv-0"] = "127.0.0.1";
+  const first = start("kv-0", leaderPort);
+  await follower.reported(`joined the leader ${leaderName}`);
+  await first.reported(`${name} is in sync`);
+  using wire = await Wire.connect(follower.address);
+  assertEquals((await wire.ask(put)).type, "PUT_OK");
+  const status = await wire.ask({ type: "STATUS", id: 1 });
+  assertEquals([status.server, status.leader], [name, leaderName]);
+  // The leader prints the client's IP address, and knows the follower by its name.
+  assertEquals(first.printsOf("Cliente"), [`Cliente ${wire.local} PUT key:cor value:azul.`]);
+  using leaderWire = await Wire.connect(first.address);
+  const { server, inSync, followers } = await leaderWire.ask({ type: "STATUS", id: 1 });
+  assertEquals([server, inSync], [leaderName, [leaderName, name]]);
+  assertEquals(followers, [{ server: name, timestamp: 1, inSync: true }]);
+  leaderWire.close();
+
+  // The name is resolved at each dial: the follower finds a leader that has moved.
+  await first.close();
+  names.ips["kv-0"] = "127.0.0.3"; // nothing is there
+  const before = names.dialled.length;
+  await eventually("it dials the old name", () => names.dialled.length > before);
+  names.ips["kv-0"] = "127.0.0.1";
+  await using second = start("kv-0", leaderPort);
+  await second.reported(`${name} is in sync`);
+  assert(names.dialled.every((host) => host === "kv-0" || host === "127.0.0.1"));
+});
+
+Deno.test("a name that leads back to a follower for a while does not end it once it has found the leader", async () => {
+  const port = freePorts(1)[0]!;
+  using names = new Names({ "kv-0": "127.0.0.1" });
+  await using leader = new FakeServer(async (wire) => {
+    await wire.messageOf("JOIN");
+    wire.close();
+  });
+  const leaderAddress = { hostname: "kv-0", port: leader.address.port };
+  await using follower = new TestServer({ hostname: "127.0.0.1", port }, leaderAddress, {});
+  await follower.reported("lost the leader");
+  // From now on the name leads to the follower itself.
+  names.ports[leader.address.port] = port;
+  await follower.reported(`leads to this server itself, 127.0.0.1:${port}: trying again`);
+  const accepted = leader.accepted;
+  delete names.ports[leader.address.port];
+  await eventually("it finds the leader again", () => leader.accepted > accepted);
+});
+
+Deno.test("a server that has dialled itself notices it also if it accepts after the dial", async () => {
+  await using leader = new FakeServer(() => {});
+  const failures: string[] = [];
+  const dialler = new LeaderDialler({
+    self: "kv-0:1",
+    leader: leader.name,
+    secret: undefined,
+    tls: undefined,
+    limits: serverLimitsDefault,
+    report: () => {},
+    serve: () => undefined!, // without a secret no handler is needed
+    connections: () => [],
+    failed: ({ message }) => failures.push(message),
+  });
+  const dialled = Promise.withResolvers<Connection>();
+  await dialler.dial({
+    dialled: (link) => dialled.resolve(link as Connection),
+    dialFailed: (reason) => dialled.reject(new Error(reason)),
+  });
+  const { peer, local } = await dialled.promise;
+  dialler.compare({ peer: "127.0.0.1:1", local: peer } as Connection); // a client's
+  assertEquals(failures, []);
+  dialler.compare({ peer: local, local: peer } as Connection);
+  assertMatch(failures.join(), /leads to this server itself, kv-0:1/);
+  (await dialled.promise).abort();
+});
+
+/** Whether a socket on :: takes IPv4 connections too. It does not on Windows, or without IPv6. */
+function takesBoth(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return Deno.build.os === "linux";
+  } catch {
+    return false;
+  }
+}
+
+const ipv4Client = "an IPv4 client of a server on :: is shown and counted as IPv4";
+Deno.test(ipv4Client, { ignore: !takesBoth() }, async () => {
+  const anywhere = { hostname: "::", port: 0 };
+  await using server = new TestServer(anywhere, undefined, { clusterSize: 1, minInSync: 1 });
+  await server.ready();
+  using wire = await Wire.connect({ hostname: "127.0.0.1", port: server.address.port });
+  await wire.ask(put);
+  assertEquals(server.printsOf("Cliente"), [`Cliente ${wire.local} PUT key:cor value:azul.`]);
 });
 
 Deno.test("a follower gives up a dial that takes too long, and reports it", async () => {
