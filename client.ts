@@ -12,20 +12,24 @@ import {
   readAccess,
   serversDefault,
 } from "./lib/cli/client_flags.ts";
-import { runCommand, writeJson } from "./lib/cli/commands.ts";
+import { commandTexts } from "./lib/cli/command_texts.ts";
+import { runCommand } from "./lib/cli/commands.ts";
 import { exitCode, exitCodes } from "./lib/cli/exit_codes.ts";
 import { UsageError } from "./lib/cli/flags.ts";
 import { menu } from "./lib/cli/menu.ts";
 import { SessionFile } from "./lib/cli/session_file.ts";
 import { processTerminal, type Screen } from "./lib/cli/terminal.ts";
-import { commandTexts } from "./lib/cli/texts.ts";
-import { KvClient } from "./lib/client/kv_client.ts";
+import { writeJson } from "./lib/cli/write_json.ts";
+import { Secret } from "./lib/auth/secret.ts";
+import { InvalidArgumentError, KvClient } from "./lib/client/kv_client.ts";
+import { version as programVersion } from "./lib/version.ts";
 
 /** Runs the menu until the end of the input, or one command. Returns the exit code. */
 export async function main(args: readonly string[], screen: Screen): Promise<number> {
   const line = parseClientLine(args);
-  if (line.switches.help) {
-    screen.out(clientUsage);
+  const { help, version } = line.switches;
+  if (help || version) {
+    screen.out(help ? clientUsage : `${programVersion}\n`);
     return exitCodes.ok;
   }
   if (line.operands.length === 0) {
@@ -34,7 +38,11 @@ export async function main(args: readonly string[], screen: Screen): Promise<num
   }
   try {
     return await oneCommand(screen, line);
-  } catch (error) {
+  } catch (cause) {
+    // The library refuses what the flags have given it.
+    const error = cause instanceof InvalidArgumentError
+      ? new UsageError(cause.message, { cause })
+      : cause;
     if (line.switches.json && error instanceof UsageError) {
       writeJson(screen, { error: "USAGE", message: error.message });
     }
@@ -43,19 +51,27 @@ export async function main(args: readonly string[], screen: Screen): Promise<num
 }
 
 async function oneCommand(screen: Screen, line: ClientLine): Promise<number> {
-  const { command, servers, timeoutMs, session: path } = commandSettings(line);
+  const { command, servers, timeoutMs, language, session: path } = commandSettings(line);
+  const texts = commandTexts[language];
+  screen.keyboard.language = language;
   const file = path === undefined ? undefined : new SessionFile(path);
   const session = await file?.read();
   // Standard output is for the value alone, so the question goes to standard error.
   const access = await readAccess(screen, line, screen.err);
   await using client = new KvClient(servers, { ...access, timeoutMs, session });
-  const code = await runCommand(screen, client, command, { json: line.switches.json });
+  const { json } = line.switches;
+  const password = access.password === undefined ? undefined : Secret.from(access.password);
+  const context = {
+    ...{ screen, servers, timeoutMs, json, texts, session: path },
+    access: { ...access, password },
+  };
+  const code = await runCommand(context, client, command);
   try {
     await file?.write(client.exportSession());
     return code;
   } catch (error) {
     // The request itself is done, so this is an exit code of its own.
-    screen.err(`${commandTexts.sessionNotKept(path!, (error as Error).message)}\n`);
+    screen.err(`${texts.sessionNotKept(path!, (error as Error).message)}\n`);
     return code === exitCodes.ok ? exitCodes.notRecorded : code;
   }
 }

@@ -7,12 +7,12 @@
  */
 
 import { escapeControls } from "./lib/cli/escape.ts";
-import { exitCode } from "./lib/cli/exit_codes.ts";
+import { exitCode, lastWordsMs } from "./lib/cli/exit_codes.ts";
 import { askServerConfig, exposureWarning, type ServerConfig } from "./lib/cli/server_config.ts";
 import { consolePauseMs, ServerConsole } from "./lib/cli/server_console.ts";
 import { parseServerFlags } from "./lib/cli/server_flags.ts";
 import { serverUsage } from "./lib/cli/server_usage.ts";
-import { listenAt, StartError, untilSignal } from "./lib/cli/serving.ts";
+import { checkMayDial, listenAt, StartError, untilSignal } from "./lib/cli/serving.ts";
 import { processTerminal, type Terminal } from "./lib/cli/terminal.ts";
 import type { FileJournal } from "./lib/journal/file_journal.ts";
 import type { Monitored } from "./lib/metrics/http.ts";
@@ -51,19 +51,32 @@ export async function main(
   return 1;
 }
 
-/** Serves until `stop` resolves or the journal fails. Returns the error of the journal. */
+/** Serves until `stop` resolves or the server fails. Returns the error of the server. */
 async function serve(
   config: ServerConfig,
   prints: ServerConsole,
   report: (line: string) => void,
   stop: Promise<undefined>,
 ): Promise<Error | undefined> {
-  const { listen, leader, metrics: metricsAt, dataDir, etcd, tls } = config;
+  const { listen, advertise, leader, metrics: metricsAt, dataDir, etcd, tls } = config;
+  const own = formatAddress(advertise ?? listen);
+  const dialled = leader && formatAddress(leader);
+  // The engine on etcd has checked the same for its member.
+  if (dialled !== undefined && dialled !== own) checkMayDial(dialled);
   const metrics = metricsAt && new (await import("./lib/metrics/http.ts")).Metrics(prints);
-  await using journal = dataDir === undefined ? undefined : await journalIn(dataDir, report);
+  const stopping = new AbortController();
+  void stop.then(() => stopping.abort());
+  await using journal = dataDir === undefined
+    ? undefined
+    : await journalIn(dataDir, listen, report, stopping.signal);
+  if (stopping.signal.aborted) {
+    report("stopping");
+    return undefined;
+  }
   await using server = listenAt(listen, () =>
     KvServer.start({
       listen,
+      ...(advertise === undefined ? {} : { advertise }),
       ...(leader === undefined ? {} : { leader }),
       ...(etcd === undefined ? {} : { engine: etcd.engine }),
       prints: metrics ?? prints,
@@ -76,14 +89,16 @@ async function serve(
       ...(tls === undefined ? {} : { tls }),
       ...(journal === undefined ? {} : { journal }),
     }));
-  await using _http = metrics && await serveMetricsAt(metricsAt, {
+  const monitored = metrics && {
     metrics: () => metrics.read(server.status, server.readable),
     ready: () => server.readable,
-  });
+  };
+  await using _http = monitored && await serveMetricsAt(metricsAt!, monitored, report);
   const where = etcd === undefined
-    ? `leader ${formatAddress(leader!)}`
+    ? `leader ${dialled}`
     : `etcd at ${etcd.url}, keys begin with ${JSON.stringify(etcd.prefix)}`;
-  report(`serving on ${formatAddress(server.address)}, ${where}`);
+  const known = advertise === undefined ? "" : ` as ${own}`;
+  report(`serving on ${formatAddress(server.address)}${known}, ${where}`);
   const warning = exposureWarning(config);
   if (warning !== undefined) report(warning);
   const failure = await Promise.race([stop, server.failed]);
@@ -92,17 +107,31 @@ async function serve(
 }
 
 /** Serves the metrics. @throws {StartError} if the address cannot be listened on. */
-async function serveMetricsAt(address: Address, monitored: Monitored): Promise<AsyncDisposable> {
+async function serveMetricsAt(
+  address: Address,
+  monitored: Monitored,
+  report: (line: string) => void,
+): Promise<AsyncDisposable> {
   const { serveMetrics } = await import("./lib/metrics/http.ts");
-  return listenAt(address, () => serveMetrics(address, monitored));
+  return listenAt(address, () => serveMetrics(address, monitored, report), "--metrics-port");
 }
 
-/** Opens the journal. @throws {StartError} if the directory cannot be used, or is no journal's. */
-async function journalIn(path: string, report: (line: string) => void): Promise<FileJournal> {
+/**
+ * Opens the journal. Returns `undefined` if `stopping` is aborted before it is loaded.
+ *
+ * @throws {StartError} if the directory cannot be used, or is no journal's.
+ */
+async function journalIn(
+  dataDir: string,
+  server: Address,
+  report: (line: string) => void,
+  stopping: AbortSignal,
+): Promise<FileJournal | undefined> {
   const { openJournal, JournalError } = await import("./lib/journal/open_journal.ts");
   try {
-    return await openJournal(path, report);
+    return await openJournal(dataDir, server, report, stopping);
   } catch (error) {
+    if (stopping.aborted) return undefined;
     if (!(error instanceof JournalError)) throw error;
     throw new StartError(error.message, { cause: error });
   }
@@ -110,5 +139,6 @@ async function journalIn(path: string, report: (line: string) => void): Promise<
 
 if (import.meta.main) {
   const terminal = processTerminal();
-  Deno.exit(await exitCode(terminal, () => main(Deno.args, terminal, untilSignal())));
+  const role = () => main(Deno.args, terminal, untilSignal());
+  Deno.exit(await exitCode(terminal, role, lastWordsMs));
 }

@@ -5,13 +5,17 @@
  */
 
 import type { KvClientOptions } from "../client/kv_client.ts";
+import { faultActions } from "../mensagem.ts";
 import { ipDefault, portsDefault, requestTimeoutMs } from "../limits.ts";
-import { type Address, formatAddress, parseAddress } from "../wire/address.ts";
-import { type Command, readCommand } from "./commands.ts";
+import { type Address, formatAddress } from "../wire/address.ts";
+import { parseServers } from "./addresses.ts";
+import { type Command, commandNames, readCommand } from "./command_line.ts";
+import { type CompletionWords, shells } from "./completion.ts";
 import { type CommandLine, numberFlag, parseCommandLine, UsageError } from "./flags.ts";
+import { chooseLanguage, type Language, languages } from "./language.ts";
 import { askSecret } from "./prompts.ts";
 import type { Screen, Write } from "./terminal.ts";
-import { passwordText } from "./texts.ts";
+import { passwordText, passwordTextEn } from "./texts.ts";
 import { readClientTls, tlsFlags } from "./tls_flags.ts";
 
 /** The servers that INIT proposes, and that commands ask without `--servers`. */
@@ -20,19 +24,34 @@ export const serversDefault: readonly Address[] = portsDefault.map((port) => ({
   port,
 }));
 
+const serversExample = serversDefault.map(formatAddress).join(",");
+
 /** Pause of `watch-status` between two tables, without `--interval`. */
 const watchPauseMsDefault = 2_000;
 
 const msPerSecond = 1_000;
 
 /** The flags that only commands take. */
-export const commandFlags = ["servers", "timeout", "session", "interval", "count"] as const;
+export const commandFlags = ["servers", "timeout", "session", "interval", "count", "lang"] as const;
 
 /** The client's arguments, not yet checked against each other. */
 export type ClientLine = CommandLine<
   typeof tlsFlags[number] | typeof commandFlags[number],
-  "password-stdin" | "json" | "help"
+  typeof clientSwitches[number]
 >;
+
+/** The flags without a value. */
+export const clientSwitches = ["password-stdin", "json", "help", "version"] as const;
+
+/** The words that a shell completes. */
+export const completionWords: CompletionWords = {
+  first: [
+    ...commandNames,
+    ...[...tlsFlags, ...commandFlags].map((flag) => `--${flag}=`),
+    ...clientSwitches.map((name) => `--${name}`),
+  ],
+  after: { fault: faultActions, completion: shells },
+};
 
 /** The text of `--help`. */
 export const clientUsage =
@@ -43,26 +62,36 @@ deno task client [FLAGS] put KEY VALUE    writes; "-" as VALUE is the whole inpu
 deno task client [FLAGS] get KEY          reads; a pipe gets the value and nothing else
 deno task client [FLAGS] status           the state of each server
 deno task client [FLAGS] watch-status     the same, again and again
+deno task client [FLAGS] observe          what the servers do, event by event, until Ctrl-C
+deno task client fault pause|resume F     holds the replication to follower F, or goes on
+deno task client fault delay F MS         delays the replication to follower F
+deno task client send LINE...             sends lines as they are to the first server; "-": the input
+deno task client completion bash|zsh      a script: eval "$(deno task -q client completion bash)"
 
 Flags of commands:
-  --servers=A,B,C   the servers, each as ip:port (${serversDefault.map(formatAddress).join(",")})
+  --servers=A,B,C   the servers, each as host:port
+                    (${serversExample})
   --timeout=S       seconds that a request may take (${requestTimeoutMs / msPerSecond})
   --json            one JSON object on one line
   --session=FILE    read nothing older than earlier commands with this file have seen
   --interval=S      watch-status: seconds between two tables (${watchPauseMsDefault / msPerSecond})
-  --count=N         watch-status: end after this many tables
+  --count=N         watch-status and observe: end after this many tables or events
+  --lang=LANG       ${languages.join(" or ")}: the language of the output (the system's)
   --                what follows is no flag, and "-" is a value
 Flags of commands and menu:
   --password-stdin  the password of clients is the first line of the input
   --tls-ca=FILE     the CA of the servers' certificates, in PEM: encrypts the connections
   --tls-cert=FILE   a certificate of this client, in PEM, for servers that want one
   --tls-key=FILE    its private key
-  --help            this text
+  --help, -h, help  this text
+  --version         the version
 
 Exit codes: 0 done; 1 get: no such key; 2 wrong usage, or a session of another cluster;
   3 get: all servers are behind the session; 4 not done, trying again is safe; 5 put: it may or may
-  not be written; 6 done, but the output or the session could not be written.
-  status: 0 if all servers answer and belong to one cluster, else 4
+  not be written; 6 done, but the output or the session could not be written; 7 not done, and
+  trying again does not help: a wrong password, TLS at one end only, a certificate that is not
+  accepted, no permission (--allow-net), or no server of this store.
+  status: 0 if all servers answer and belong to one cluster; 7 if all others cannot be used; else 4
 
 Examples:
   deno task client put cor azul
@@ -83,11 +112,11 @@ the environment, client:tls takes the files in tls/. For other files give the pe
  */
 export function parseClientLine(args: readonly string[]): ClientLine {
   const names = [...tlsFlags, ...commandFlags];
-  const line = parseCommandLine(args, names, ["password-stdin", "json", "help"]);
-  const { values, switches, operands } = line;
-  if (switches.help || operands.length > 0) return line;
+  const line = parseCommandLine(args, names, clientSwitches);
+  const { values, operands } = line;
+  if (line.switches.help || line.switches.version || operands.length > 0) return line;
   const stray = commandFlags.find((flag) => values[flag] !== undefined) ??
-    (switches.json ? "json" : undefined);
+    (line.switches.json ? "json" : undefined);
   if (stray !== undefined || args.includes("--")) {
     throw new UsageError(`--${stray ?? ""} belongs to a command: see --help`);
   }
@@ -102,6 +131,8 @@ export interface CommandSettings {
   readonly servers: readonly Address[];
   /** How long a request may take. */
   readonly timeoutMs: number;
+  /** The language of the output. */
+  readonly language: Language;
   /** The path of the session file; `undefined` if there is none. */
   readonly session: string | undefined;
 }
@@ -116,15 +147,22 @@ export function commandSettings(line: ClientLine): CommandSettings {
   const pauseMs = secondsFlag("interval", values.interval, watchPauseMsDefault);
   const count = numberFlag("count", values.count, Infinity, { min: 1, max: 1e9, whole: true });
   const timeoutMs = secondsFlag("timeout", values.timeout, requestTimeoutMs);
-  if (operands[0] !== "watch-status" && (values.interval ?? values.count) !== undefined) {
-    throw new UsageError("--interval and --count belong to watch-status: see --help");
-  }
   const command = readCommand(operands, afterDashes, { count, pauseMs });
-  const servers = values.servers === undefined ? serversDefault : parseServers(values.servers);
+  const { name } = command;
+  if (values.interval !== undefined && name !== "watch-status") {
+    throw new UsageError("--interval belongs to watch-status: see --help");
+  }
+  if (values.count !== undefined && name !== "watch-status" && name !== "observe") {
+    throw new UsageError("--count belongs to watch-status and observe: see --help");
+  }
+  const language = chooseLanguage(values.lang);
+  const servers = values.servers === undefined
+    ? serversDefault
+    : parseServers(values.servers, serversExample);
   if (command.name === "put" && command.value === undefined && switches["password-stdin"]) {
     throw new UsageError("the input cannot be both the password and the value");
   }
-  return { command, servers, timeoutMs, session: values.session };
+  return { command, servers, timeoutMs, language, session: values.session };
 }
 
 /**
@@ -139,7 +177,8 @@ export async function readAccess(
   write?: Write,
 ): Promise<KvClientOptions> {
   const tls = readClientTls(values);
-  const question = switches["password-stdin"] ? passwordText : undefined;
+  const text = screen.keyboard.language === "pt" ? passwordText : passwordTextEn;
+  const question = switches["password-stdin"] ? text : undefined;
   const password = await askSecret(screen, { question, variable: "KV_PASSWORD", write });
   return {
     ...(password === undefined ? {} : { password }),
@@ -150,16 +189,4 @@ export async function readAccess(
 function secondsFlag(name: string, text: string | undefined, presetMs: number): number {
   const range = { min: 0.01, max: 3_600, whole: false };
   return numberFlag(name, text, presetMs / msPerSecond, range) * msPerSecond;
-}
-
-function parseServers(text: string): Address[] {
-  return text.split(",").map((server) => {
-    const address = parseAddress(server.trim());
-    if (address !== undefined) return address;
-    throw new UsageError(
-      `--servers must be a list such as 127.0.0.1:10097,127.0.0.1:10098, not ${
-        JSON.stringify(text)
-      }`,
-    );
-  });
 }

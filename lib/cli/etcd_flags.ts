@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { EtcdOptions } from "../etcd/client.ts";
+import type { EtcdOptions } from "../etcd/options.ts";
+import { etcdPrefixBytesMax } from "../limits.ts";
 import { UsageError } from "./flags.ts";
 import { askSecret } from "./prompts.ts";
 import type { Terminal } from "./terminal.ts";
@@ -16,9 +17,6 @@ export const etcdUrlDefault = "http://127.0.0.1:2379";
 
 /** The prefix of this store's keys in etcd, without `--etcd-prefix`. */
 export const etcdPrefixDefault = "kv/";
-
-/** Longest prefix, in bytes of UTF-8. */
-export const etcdPrefixBytesMax = 256;
 
 /** The flags with a value. `engine` decides whether the others may be given. */
 export const etcdFlags = [
@@ -43,6 +41,7 @@ const embeddedOnly = [
   "min-in-sync",
   "log-size",
   "secret-stdin",
+  "insecure",
   "allow-faults",
 ];
 
@@ -113,14 +112,23 @@ export function parseEtcdFlags({ values, switches }: GivenFlags): EtcdFlags | un
   };
 }
 
+/** The origin of a URL. The error repeats no part that may be a password. */
 function parseUrl(text: string): string {
+  const must = "--etcd must be http://host:port or https://host:port";
+  if (/@|%40/i.test(text)) {
+    throw new UsageError(
+      `${must}, without a user and a password: messages would show them. Use --etcd-user and ` +
+        "--etcd-password-stdin, or KV_ETCD_USER and KV_ETCD_PASSWORD",
+    );
+  }
+  const [, start = "", rest = ""] = /^((?:\w+:\/\/)?[^/?#]*)(.*)$/s.exec(text)!;
+  if (!/^\/?$/.test(rest)) {
+    const what = "without a path, a query or a fragment";
+    throw new UsageError(`${must}, ${what} after ${JSON.stringify(start)}`);
+  }
   const url = URL.parse(text);
-  const valid = url !== null && /^https?:$/.test(url.protocol) && url.pathname === "/" &&
-    url.search === "" && url.hash === "" && url.username === "" && url.password === "";
-  if (valid) return url.origin;
-  throw new UsageError(
-    `--etcd must be http://host:port or https://host:port, not ${JSON.stringify(text)}`,
-  );
+  if (url !== null && /^https?:$/.test(url.protocol)) return url.origin;
+  throw new UsageError(`${must}. The given text is not repeated, because it may hold a password`);
 }
 
 function parsePrefix(text: string): string {

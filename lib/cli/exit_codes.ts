@@ -4,8 +4,10 @@
  * @module
  */
 
+import { escapeControls } from "./escape.ts";
 import { UsageError } from "./flags.ts";
-import { EndOfInput, type Terminal } from "./terminal.ts";
+import { EndOfInput, Interrupted } from "./keyboard.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** The exit codes of the client's commands. Other programs end with 0, 1 (it failed), 2 or 6. */
 export const exitCodes = {
@@ -23,22 +25,44 @@ export const exitCodes = {
   unknownOutcome: 5,
   /** Done, but the output could not be written or the session not stored. */
   notRecorded: 6,
+  /** The servers cannot be used like this: password, TLS, permission, or not this store. */
+  access: 7,
 } as const;
 
+/** The wait of a stopping program for the reader of each output, in milliseconds. */
+export const lastWordsMs = 500;
+
 /**
- * Runs a program to its exit code.
+ * Runs a program to its exit code, and waits until its output is written.
  *
  * A {@linkcode UsageError} or an {@linkcode EndOfInput} gives one line on standard error and code 2.
- * If standard output could not be written, code 0 becomes 6.
+ * An {@linkcode Interrupted} gives the code of its signal. If standard output could not be written,
+ * code 0 becomes 6.
+ *
+ * @param flushMsMax Longest wait for the reader of each output, in milliseconds.
  */
-export async function exitCode(terminal: Terminal, role: () => Promise<number>): Promise<number> {
+export async function exitCode(
+  terminal: Terminal,
+  role: () => Promise<number>,
+  flushMsMax = Infinity,
+): Promise<number> {
+  let code: number;
   try {
-    const code = await role();
-    const failed = code === exitCodes.ok && terminal.outFailure !== undefined;
-    return failed ? exitCodes.notRecorded : code;
+    code = await endOf(terminal, role);
+  } finally {
+    await terminal.flushed(flushMsMax);
+  }
+  const failed = code === exitCodes.ok && terminal.outFailure !== undefined;
+  return failed ? exitCodes.notRecorded : code;
+}
+
+async function endOf(terminal: Terminal, role: () => Promise<number>): Promise<number> {
+  try {
+    return await role();
   } catch (error) {
+    if (error instanceof Interrupted) return error.code;
     if (!(error instanceof UsageError) && !(error instanceof EndOfInput)) throw error;
-    terminal.err(`${error.message}\n`);
+    terminal.err(`${escapeControls(error.message)}\n`);
     return exitCodes.usage;
   }
 }

@@ -5,12 +5,13 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { didYouMean, nearest } from "./nearest.ts";
 
 /** The arguments or the input are wrong: exit code 2. */
 export class UsageError extends Error {
   /** Creates the error. */
-  constructor(message: string) {
-    super(message);
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = "UsageError";
   }
 }
@@ -43,24 +44,27 @@ export function parseFlags<Name extends string, Switch extends string>(
   switches: readonly Switch[],
 ): Flags<Name, Switch> {
   const { values, switches: given, operands } = parseCommandLine(args, names, switches);
-  if (args.includes("--")) refuse("--");
-  if (operands[0] !== undefined) refuse(operands[0]);
+  if (args.includes("--")) refuse("--", [], []);
+  if (operands[0] !== undefined) refuse(operands[0], [], []);
   return { values, switches: given };
 }
 
 /**
  * Parses flags and operands. Operands are arguments without a leading dash, a lone `-`, and all
- * arguments after `--`.
+ * arguments after `--`. `-h`, and the word `help` as the first operand, are the switch `--help`.
  *
- * @throws {UsageError} if a flag is unknown, or lacks its value.
+ * @throws {UsageError} if a flag is unknown, or lacks its value, or an argument is not UTF-8.
  */
 export function parseCommandLine<Name extends string, Switch extends string>(
   args: readonly string[],
   names: readonly Name[],
   switches: readonly Switch[],
 ): CommandLine<Name, Switch> {
+  args.forEach((arg, index) => refuseReplaced(`argument ${index + 1}`, arg));
   const dashes = args.indexOf("--");
-  const before = dashes < 0 ? args : args.slice(0, dashes);
+  const hasHelp = switches.some((name) => name === "help");
+  const before = (dashes < 0 ? args : args.slice(0, dashes))
+    .map((arg) => hasHelp && arg === "-h" ? "--help" : arg);
   const after = dashes < 0 ? [] : args.slice(dashes + 1);
   // Removed first: parseArgs would read a "true" or "false" after a switch as its value.
   const given = new Set<string>(
@@ -70,11 +74,15 @@ export function parseCommandLine<Name extends string, Switch extends string>(
   const parsed: Record<string, unknown> = parseArgs(before.filter((arg) => !given.has(arg)), {
     string: [...names] as string[],
     unknown: (arg, key) => {
-      if (key !== undefined) refuse(arg);
+      if (key !== undefined) refuse(arg, names, switches);
       operands.push(arg); // stored here: parseArgs would turn some into numbers
       return false;
     },
   });
+  if (hasHelp && operands[0]?.toLowerCase() === "help") {
+    given.add("--help");
+    operands.length = 0;
+  }
   for (const name of names) {
     if (parsed[name] === "") throw new UsageError(`--${name} needs a value: see --help`);
   }
@@ -88,8 +96,29 @@ export function parseCommandLine<Name extends string, Switch extends string>(
   };
 }
 
-function refuse(arg: string): never {
-  throw new UsageError(`unknown argument ${JSON.stringify(arg)}: see --help`);
+/**
+ * Refuses a text in which the runtime has replaced bytes that are not UTF-8. Two different texts
+ * could become equal.
+ *
+ * @throws {UsageError} if it contains the replacement character, U+FFFD.
+ */
+export function refuseReplaced(what: string, text: string): void {
+  if (!text.includes("\ufffd")) return;
+  throw new UsageError(
+    `${what} is not UTF-8, or has the character U+FFFD: set the terminal to UTF-8, or give the ` +
+      "text by the input",
+  );
+}
+
+/** Refuses an unknown argument. Never repeats the value of a flag: it may be a secret. */
+function refuse(arg: string, names: readonly string[], switches: readonly string[]): never {
+  const [shown = "", name = ""] = /^-+([^=]*)/.exec(arg) ?? [arg];
+  if (arg.startsWith("--") && switches.includes(name)) {
+    throw new UsageError(`--${name} takes no value: see --help`);
+  }
+  const guess = name.length < 2 ? undefined : nearest(name, [...names, ...switches]);
+  const hint = didYouMean(guess === undefined ? undefined : `--${guess}`);
+  throw new UsageError(`unknown argument ${JSON.stringify(shown)}${hint || ":"} see --help`);
 }
 
 /** Which numbers a flag takes. */

@@ -5,16 +5,20 @@
  */
 
 import {
+  AccessError,
   ClusterResetError,
+  InvalidArgumentError,
   StaleError,
   UnavailableError,
   UnknownOutcomeError,
 } from "../client/errors.ts";
 import { KvClient, type KvClientOptions } from "../client/kv_client.ts";
-import { MensagemError } from "../mensagem.ts";
+import { checkEntry } from "../client/arguments.ts";
 import type { Address } from "../wire/address.ts";
-import { askIp, askPort } from "./prompts.ts";
-import { EndOfInput, type Terminal } from "./terminal.ts";
+import { EndOfInput } from "./keyboard.ts";
+import { askHost, askPort } from "./prompts.ts";
+import { portugueseReason } from "./reasons.ts";
+import type { Terminal } from "./terminal.ts";
 import { clientTexts } from "./texts.ts";
 
 const choices = new Map([["1", "INIT"], ["2", "PUT"], ["3", "GET"]]);
@@ -56,7 +60,7 @@ async function askServers(terminal: Terminal, presets: readonly Address[]): Prom
   for (const [index, preset] of presets.entries()) {
     const ipQuestion = clientTexts.serverIp(index + 1, preset.hostname);
     const portQuestion = clientTexts.serverPort(index + 1, preset.port);
-    const hostname = await askIp(terminal, ipQuestion, preset.hostname);
+    const hostname = await askHost(terminal, ipQuestion, preset.hostname);
     servers.push({ hostname, port: await askPort(terminal, portQuestion, preset.port) });
   }
   return servers;
@@ -67,6 +71,14 @@ async function request(terminal: Terminal, client: KvClient, choice: "PUT" | "GE
   const { keyboard, out, err } = terminal;
   const key = await keyboard.ask(clientTexts.key);
   try {
+    try {
+      checkEntry(key); // before the value is asked for
+    } catch (error) {
+      // A script has a line for the value. Left there, it would be the next choice.
+      if (choice === "PUT") await keyboard.skip();
+      throw error;
+    }
+    if (key.trim() !== key) err(`${clientTexts.spaces(key)}\n`);
     if (choice === "PUT") {
       const value = await keyboard.ask(clientTexts.value);
       const { timestamp, server } = await client.put(key, value);
@@ -86,13 +98,17 @@ async function request(terminal: Terminal, client: KvClient, choice: "PUT" | "GE
 }
 
 function explain(choice: string, error: unknown): string {
-  if (error instanceof MensagemError) return clientTexts.invalid(choice, error.message);
-  if (error instanceof UnavailableError) {
-    return clientTexts.unavailable(choice, error.server, error.message);
+  if (error instanceof InvalidArgumentError) {
+    return clientTexts.invalid(choice, portugueseReason(error.message, error.code));
+  }
+  if (error instanceof UnavailableError || error instanceof AccessError) {
+    const reason = portugueseReason(error.message, error.code ?? "UNAVAILABLE");
+    return clientTexts.unavailable(choice, error.server, reason);
   }
   if (error instanceof ClusterResetError) return clientTexts.clusterReset(choice, error.server);
   if (error instanceof UnknownOutcomeError) {
-    return clientTexts.unknownOutcome(choice, error.server, error.message);
+    const reason = portugueseReason(error.message, error.code);
+    return clientTexts.unknownOutcome(choice, error.server, reason);
   }
   throw error;
 }

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { parseIp, parsePort } from "../wire/address.ts";
-import { UsageError } from "./flags.ts";
+import { parseHost, parseIp, parsePort, whyNoServerAddress } from "../wire/address.ts";
+import { refuseReplaced, UsageError } from "./flags.ts";
 import type { Terminal, Write } from "./terminal.ts";
-import { addressTexts } from "./texts.ts";
+import { addressTexts, inputTexts } from "./texts.ts";
 
 /**
- * Returns the IP address of a flag, or asks for one if there is no flag. An empty answer means
- * `preset`.
+ * Returns the IP address to listen on from a flag, or asks for one if there is no flag. An empty answer
+ * means `preset`.
  *
  * @throws {UsageError} if it is wrong and cannot be asked for again.
  */
@@ -21,7 +21,30 @@ export function askIp(
   preset: string,
   flag?: string,
 ): Promise<string> {
-  return ask(terminal, question, preset, flag, parseIp, addressTexts.badIp);
+  return ask(terminal, question, preset, flag, parseIp, addressTexts.badOwnIp);
+}
+
+/**
+ * Returns the IP address or name of a server from a flag, or asks for one if there is no flag. An empty
+ * answer means `preset`.
+ *
+ * @throws {UsageError} if it is wrong and cannot be asked for again.
+ */
+export function askHost(
+  terminal: Terminal,
+  question: string,
+  preset: string,
+  flag?: string,
+): Promise<string> {
+  // What a flag names is checked with all flags, and gets a longer sentence.
+  const parse = flag === undefined ? parseServerHost : parseHost;
+  return ask(terminal, question, preset, flag, parse, addressTexts.badIp);
+}
+
+/** The host, if a server can be dialled there. */
+function parseServerHost(text: string): string | undefined {
+  const host = parseHost(text);
+  return host === undefined || whyNoServerAddress(host) !== undefined ? undefined : host;
 }
 
 /**
@@ -66,25 +89,41 @@ export interface SecretSources {
 }
 
 /**
- * Reads a secret from the input if there is a question, else from the environment.
+ * Reads a secret from the input if there is a question, else from the environment. Only a person
+ * sees the question.
  *
  * @returns `undefined` if neither has one.
- * @throws {UsageError} if it is empty.
+ * @throws {UsageError} if it is empty, or not UTF-8.
  */
 export async function askSecret(
-  { keyboard }: Terminal,
+  { keyboard, err }: Terminal,
   { question, variable, write }: SecretSources,
 ): Promise<string | undefined> {
-  const secret = question === undefined
-    ? environment(variable)
-    : await keyboard.ask(question, write ? { hidden: true, write } : { hidden: true });
-  if (secret !== "") return secret;
-  const source = question === undefined ? variable : "the line of the input for it";
-  throw new UsageError(`a secret needs at least one character, and ${source} is empty`);
+  if (question === undefined) {
+    const secret = environment(variable);
+    if (secret !== "") return secret;
+    throw new UsageError(`a secret needs at least one character, and ${variable} is empty`);
+  }
+  while (true) {
+    const secret = await keyboard.ask(question, write ? { hidden: true, write } : { hidden: true });
+    if (secret !== "") return secret;
+    const { empty } = inputTexts[keyboard.language];
+    if (!keyboard.interactive) throw new UsageError(empty);
+    err(`${empty}\n`);
+  }
 }
 
-/** Never prompts for the permission. */
+/** Reads a variable. Asks for no permission. @throws {UsageError} if the variable is not UTF-8. */
 function environment(variable: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable });
-  return state === "granted" ? Deno.env.get(variable) : undefined;
+  if (state !== "granted") return undefined;
+  let text: string | undefined;
+  try {
+    text = Deno.env.get(variable);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.InvalidData)) throw error;
+    throw new UsageError(`${variable} in the environment is not UTF-8`);
+  }
+  if (text !== undefined) refuseReplaced(`${variable} in the environment`, text);
+  return text;
 }

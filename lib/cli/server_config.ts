@@ -6,17 +6,18 @@
  */
 
 import { Secret, type Secrets } from "../auth/secret.ts";
-import type { EtcdOptions } from "../etcd/client.ts";
+import type { EtcdOptions } from "../etcd/options.ts";
 import { finishMs, ipDefault, portsDefault } from "../limits.ts";
 import type { Tls } from "../net/dial.ts";
 import type { TlsAcceptor } from "../net/tls.ts";
 import type { StartEngine } from "../replication/engine.ts";
 import type { Tuning } from "../replication/tuning.ts";
-import type { ServerLimits } from "../server/kv_server.ts";
+import type { ServerLimits } from "../server/server_limits.ts";
 import { type Address, formatAddress, isLoopback, isWildcard, parsePort } from "../wire/address.ts";
+import { checkServerHost, parseAdvertised } from "./addresses.ts";
 import { askEtcd } from "./etcd_flags.ts";
 import { UsageError } from "./flags.ts";
-import { askIp, askPort, askSecret } from "./prompts.ts";
+import { askHost, askIp, askPort, askSecret } from "./prompts.ts";
 import type { ServerFlags } from "./server_flags.ts";
 import type { Terminal } from "./terminal.ts";
 import { passwordText, serverTexts } from "./texts.ts";
@@ -32,11 +33,13 @@ export interface Etcd extends EtcdOptions {
 export interface ServerConfig {
   /** Where it listens. */
   readonly listen: Address;
-  /** Where the leader listens; `undefined` if etcd has the data. */
+  /** Where others dial it; `undefined` if that is where it listens. */
+  readonly advertise: Address | undefined;
+  /** Where the leader is dialled; `undefined` if etcd has the data. */
   readonly leader: Address | undefined;
   /** Where metrics are served; `undefined` if they are not. */
   readonly metrics: Address | undefined;
-  /** The directory of the journal; `undefined` if there is none. */
+  /** The directory of the journal, or "auto"; `undefined` if there is none. */
   readonly dataDir: string | undefined;
   /** The etcd that has the data; `undefined` for the embedded engine. */
   readonly etcd: Etcd | undefined;
@@ -68,19 +71,20 @@ export async function askServerConfig(
   const tls = files && await acceptorWith(files);
   const secrets = await askSecrets(terminal, flags, tls !== undefined);
   const etcd = flags.etcd && await withEngine(await askEtcd(terminal, flags.etcd));
-  const { listen, leader } = await askAddresses(terminal, flags);
-  if (leader !== undefined) refuseAmbiguous(listen, leader);
+  const guarded = flags.insecure || secrets.server !== undefined || tls !== undefined;
+  const { listen, advertise, leader } = await askAddresses(terminal, flags, guarded);
   const metricsPort = parsePort(flags.addresses["metrics-port"] ?? "");
   if (metricsPort === listen.port) {
     throw new UsageError(`--metrics-port must not be the server's own port, ${listen.port}`);
   }
   return {
     listen,
+    advertise,
     leader,
     metrics: metricsPort === undefined
       ? undefined
       : { hostname: listen.hostname, port: metricsPort },
-    dataDir: flags.dataDir === "auto" ? `data/${listen.port}` : flags.dataDir,
+    dataDir: flags.dataDir,
     etcd,
     tuning: flags.tuning,
     // A client that has closed its sending side still gets the answer to its last PUT.
@@ -106,7 +110,7 @@ async function withEngine(etcd: EtcdOptions): Promise<Etcd> {
   try {
     return { ...etcd, engine: EtcdEngine.at(etcd) };
   } catch (error) {
-    throw new UsageError(`--etcd-ca, --etcd-cert and --etcd-key: ${(error as Error).message}`);
+    throw new UsageError(`--engine=etcd: ${(error as Error).message}`);
   }
 }
 
@@ -137,56 +141,53 @@ async function askSecrets(
   };
 }
 
-/** enunciado 5.a: asks for this server's address, then the leader's. With etcd no server leads. */
+/**
+ * enunciado 5.a: asks for this server's address, then the leader's. With etcd no server leads.
+ *
+ * @param guarded Whether the server may listen where other machines can reach it.
+ */
 async function askAddresses(
   terminal: Terminal,
-  { addresses, etcd }: ServerFlags,
-): Promise<Pick<ServerConfig, "listen" | "leader">> {
-  const listen = await askAddress(terminal, serverTexts.ip, serverTexts.port, {
-    ip: addresses.ip,
-    port: addresses.port,
-  });
-  if (etcd !== undefined) return { listen, leader: undefined };
-  const leader = await askAddress(terminal, serverTexts.leaderIp, serverTexts.leaderPort, {
-    ip: addresses["leader-ip"],
-    port: addresses["leader-port"],
-  });
-  return { listen, leader };
-}
-
-async function askAddress(
-  terminal: Terminal,
-  ipQuestion: (preset: string) => string,
-  portQuestion: (preset: number) => string,
-  flags: { readonly ip: string | undefined; readonly port: string | undefined },
-): Promise<Address> {
-  const [port] = portsDefault;
-  return {
-    hostname: await askIp(terminal, ipQuestion(ipDefault), ipDefault, flags.ip),
-    port: await askPort(terminal, portQuestion(port), port, flags.port),
+  { addresses, advertise: advertised, etcd }: ServerFlags,
+  guarded: boolean,
+): Promise<Pick<ServerConfig, "listen" | "advertise" | "leader">> {
+  const { ip, port, "leader-ip": leaderIp, "leader-port": leaderPort } = addresses;
+  const [portDefault] = portsDefault;
+  const listen = {
+    hostname: await askIp(terminal, serverTexts.ip(ipDefault), ipDefault, ip),
+    port: await askPort(terminal, serverTexts.port(portDefault), portDefault, port),
   };
+  const advertise = advertised === undefined ? undefined : parseAdvertised(advertised, listen.port);
+  if (isWildcard(listen.hostname) && advertise === undefined) {
+    throw new UsageError(
+      `${
+        formatAddress(listen)
+      } is every address of this machine. Say by which one the others know ` +
+        "this server: --advertise=HOST, a host name or an IP address of this machine",
+    );
+  }
+  if (etcd !== undefined) return { listen, advertise, leader: undefined };
+  if (!guarded && !isLoopback(listen.hostname)) {
+    throw new UsageError(
+      `Other machines can reach ${listen.hostname}, and without a secret any program there may join ` +
+        "as a server, read everything and replace it. Give all servers a secret (--secret-stdin, " +
+        "KV_SECRET) or TLS (--tls-ca), or start them with --insecure if this is wanted",
+    );
+  }
+  const leader = {
+    hostname: await askHost(terminal, serverTexts.leaderIp(ipDefault), ipDefault, leaderIp),
+    port: await askPort(terminal, serverTexts.leaderPort(portDefault), portDefault, leaderPort),
+  };
+  checkServerHost("--leader-ip", leader.hostname);
+  return { listen, advertise, leader };
 }
 
-/** A server leads if its address is the leader's, so it must listen on one address. */
-function refuseAmbiguous(listen: Address, leader: Address): void {
-  const ambiguous = isWildcard(listen.hostname) && listen.port === leader.port &&
-    listen.hostname !== leader.hostname;
-  if (!ambiguous) return;
-  throw new UsageError(
-    `${formatAddress(listen)} is every address of this machine, and the leader's ` +
-      `${formatAddress(leader)} may be one of them. Use --ip with one address ` +
-      `(--ip=${leader.hostname} on the leader)`,
-  );
-}
-
-/** A warning if other machines can use the server without a secret or password, else `undefined`. */
+/** Warns if other machines can use the server without a secret or password, else `undefined`. */
 export function exposureWarning({ listen, etcd, secrets, tls }: ServerConfig): string | undefined {
-  const open = etcd === undefined
-    ? secrets.server === undefined && tls === undefined
-    : secrets.client === undefined;
-  if (!open || isLoopback(listen.hostname)) return undefined;
-  const missing = etcd === undefined
-    ? "secret: any program may join"
-    : "password: any program may PUT and GET";
+  if (isLoopback(listen.hostname) || secrets.client !== undefined) return undefined;
+  const joinable = etcd === undefined && secrets.server === undefined && tls === undefined;
+  const missing = joinable
+    ? "secret (--insecure): any program may join, PUT and GET"
+    : "password for clients: any program may PUT and GET";
   return `warning: ${listen.hostname} can be reached from outside and there is no ${missing}`;
 }

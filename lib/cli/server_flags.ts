@@ -5,8 +5,9 @@
  */
 
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
-import { type ServerLimits, serverLimitsDefault } from "../server/kv_server.ts";
-import { parseIp, parsePort } from "../wire/address.ts";
+import { type ServerLimits, serverLimitsDefault } from "../server/server_limits.ts";
+import { parseHost, parseIp, parsePort } from "../wire/address.ts";
+import { parseAdvertised } from "./addresses.ts";
 import { type EtcdFlags, etcdFlags, etcdSwitches, parseEtcdFlags } from "./etcd_flags.ts";
 import { numberFlag, parseFlags, UsageError } from "./flags.ts";
 import { addressTexts } from "./texts.ts";
@@ -172,6 +173,22 @@ export const limitFlags = {
     max: 3_600,
     unit: msPerSecond,
   },
+  proofMs: {
+    name: "proof-timeout",
+    help: "seconds in which a client must prove the password",
+    preset: serverLimitsDefault.proofMs,
+    min: 1,
+    max: 3_600,
+    unit: msPerSecond,
+  },
+  idleMs: {
+    name: "idle-timeout",
+    help: "seconds after which an idle client is disconnected; 0: never",
+    preset: serverLimitsDefault.idleMs,
+    min: 0,
+    max: 2_592_000,
+    unit: msPerSecond,
+  },
   tlsHandshakeMs: {
     name: "tls-timeout",
     help: "seconds in which a TLS handshake must be complete",
@@ -186,7 +203,7 @@ export const limitFlags = {
 export const addressFlags = ["ip", "port", "leader-ip", "leader-port", "metrics-port"] as const;
 
 /** A page of help. */
-export type HelpPage = "operator" | "limits";
+export type HelpPage = "operator" | "limits" | "version";
 
 /** The settings of a command line. */
 export interface ServerFlags {
@@ -198,6 +215,8 @@ export interface ServerFlags {
   readonly tuning: Record<keyof typeof tuningFlags, number>;
   /** What connections may cost. */
   readonly limits: Record<keyof typeof limitFlags, number>;
+  /** The address by which others know this server, valid; `undefined` for the one to listen on. */
+  readonly advertise: string | undefined;
   /** The directory of the journal, or "auto". */
   readonly dataDir: string | undefined;
   /** The files for TLS. */
@@ -208,6 +227,8 @@ export interface ServerFlags {
   readonly passwordFromInput: boolean;
   /** The settings for etcd; `undefined` for the embedded engine. */
   readonly etcd: EtcdFlags | undefined;
+  /** Whether a server that other machines can reach may run without a secret. */
+  readonly insecure: boolean;
   /** Whether FAULT is allowed. */
   readonly allowFaults: boolean;
   /** Whether nothing is reported on standard error. */
@@ -227,17 +248,19 @@ export function parseServerFlags(
   const { values, switches } = parseFlags(
     args,
     [
-      ...[...addressFlags, ...etcdFlags, ...tlsFlags, "data-dir"] as const,
+      ...[...addressFlags, ...etcdFlags, ...tlsFlags, "advertise", "data-dir"] as const,
       ...numbers.map(({ name }) => name),
     ],
     [
-      ...["secret-stdin", "password-stdin", ...etcdSwitches, "allow-faults", "quiet"] as const,
-      ...["help", "help=limits"] as const,
+      ...["secret-stdin", "password-stdin", ...etcdSwitches, "insecure", "allow-faults"] as const,
+      ...["quiet", "help", "help=limits", "version"] as const,
     ],
   );
   if (switches["help=limits"]) return { help: "limits" };
   if (switches.help) return { help: "operator" };
+  if (switches.version) return { help: "version" };
   checkAddresses(values);
+  if (values.advertise !== undefined) parseAdvertised(values.advertise, 1);
   const tuning = fitMinInSync(
     readNumbers(tuningFlags, values),
     values["min-in-sync"] !== undefined,
@@ -253,23 +276,31 @@ export function parseServerFlags(
     addresses: values,
     tuning,
     limits,
+    advertise: values.advertise,
     dataDir: values["data-dir"],
     tls: values,
     secretFromInput: switches["secret-stdin"],
     passwordFromInput: switches["password-stdin"],
     etcd: parseEtcdFlags({ values, switches }),
+    insecure: switches.insecure,
     allowFaults: switches["allow-faults"],
     quiet: switches.quiet,
   };
 }
 
 function checkAddresses(values: ServerFlags["addresses"]): void {
-  for (const flag of addressFlags) {
+  const check = (
+    flag: typeof addressFlags[number],
+    parse: (text: string) => unknown,
+    complaint: (text: string) => string,
+  ) => {
     const text = values[flag];
-    if (text === undefined) continue;
-    const isIp = flag === "ip" || flag === "leader-ip";
-    if ((isIp ? parseIp(text) : parsePort(text)) !== undefined) continue;
-    throw new UsageError(isIp ? addressTexts.badIp(text) : addressTexts.badPort(text));
+    if (text !== undefined && parse(text) === undefined) throw new UsageError(complaint(text));
+  };
+  check("ip", parseIp, addressTexts.badOwnIp);
+  check("leader-ip", parseHost, addressTexts.badIp);
+  for (const flag of ["port", "leader-port", "metrics-port"] as const) {
+    check(flag, parsePort, addressTexts.badPort);
   }
 }
 

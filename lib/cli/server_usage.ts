@@ -5,11 +5,13 @@
  */
 
 import { ipDefault, portsDefault } from "../limits.ts";
+import { version } from "../version.ts";
 import { etcdPrefixDefault, etcdUrlDefault } from "./etcd_flags.ts";
 import { type HelpPage, limitFlags, type NumberFlag, tuningFlags } from "./server_flags.ts";
 
 /** Returns the text of a page. */
 export function serverUsage(page: HelpPage): string {
+  if (page === "version") return `${version}\n`;
   return page === "limits" ? limitsUsage() : operatorUsage();
 }
 
@@ -24,17 +26,17 @@ function operatorUsage(): string {
 
 deno task server [FLAGS]
 
-  --ip=IP                 address to listen on (asked for; ${ipDefault})
+  --ip=IP                 IP address to listen on (asked for; ${ipDefault})
   --port=PORT             port to listen on (asked for; ${portsDefault[0]})
-  --leader-ip=IP          the leader's address (asked for; ${ipDefault})
+  --leader-ip=HOST        the leader's IP address or name (asked for; ${ipDefault})
   --leader-port=PORT      the leader's port (asked for; ${portsDefault[0]})
+  --advertise=HOST[:PORT] where others dial this server, if not at --ip; needed with 0.0.0.0 or ::
 ${cluster}\
-  --data-dir=DIR          directory of the journal; "auto" is data/PORT (none: memory alone)
+  --data-dir=DIR          directory of the journal; "auto" is one in data/ (none: memory alone)
   --metrics-port=PORT     port of /metrics, /healthz and /readyz, by HTTP (none)
   --secret-stdin          the secret of servers is the first line of the input
   --password-stdin        the password of clients is the next line of the input
-  --tls-cert=FILE         this server's certificate, and those between it and the CA, in PEM
-  --tls-key=FILE          its private key
+  --tls-cert, --tls-key   this server's certificate, with those up to the CA, and its key, in PEM
   --tls-ca=FILE           the CA: servers join only with a certificate that it has signed
   --engine=ENGINE         embedded, or etcd, which keeps the data and has its own leader (embedded)
   --etcd=URL              the etcd member to ask (${etcdUrlDefault})
@@ -42,11 +44,12 @@ ${cluster}\
   --etcd-user=NAME        user at etcd
   --etcd-password-stdin   the password of that user is the next line of the input
   --etcd-ca=FILE          the CA of etcd's certificate, in PEM
-  --etcd-cert=FILE        this server's certificate for etcd, in PEM
-  --etcd-key=FILE         its private key
+  --etcd-cert, --etcd-key this server's certificate for etcd and its private key, in PEM
+  --insecure              without a secret or TLS, listen where other machines can reach it
   --allow-faults          any client may hold up replication to a follower: for lessons and tests
   --quiet                 nothing on standard error, except why the server ends
-  --help, --help=limits   this text, or the timeouts, sizes and other limits
+  --help, --help=limits   this text, or the timeouts, sizes and other limits; -h and help too
+  --version               the version
 
 The server whose address is the leader's is the leader. Give all servers the same flags, except
 their addresses. Ctrl-C stops a server.

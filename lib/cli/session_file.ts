@@ -7,6 +7,7 @@
 import { SessionError } from "../client/errors.ts";
 import { type ExportedSession, Session } from "../client/session.ts";
 import { UsageError } from "./flags.ts";
+import { textOf } from "./utf8.ts";
 
 /** The longest session file, in bytes. */
 export const sessionBytesMax = 64 * 1024 * 1024;
@@ -50,7 +51,7 @@ export class SessionFile {
       const { size } = await Deno.stat(this.#path);
       if (size > sessionBytesMax) throw new SessionError(`longer than ${sessionBytesMax} bytes`);
       const session = new Session();
-      session.takeOver(JSON.parse(await Deno.readTextFile(this.#path)));
+      session.takeOver(JSON.parse(withoutMark(textOf(await Deno.readFile(this.#path), "it"))));
       return session.exported();
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
@@ -84,4 +85,9 @@ export class SessionFile {
   #beside(suffix: string): string {
     return `${this.#path}.${suffix}`;
   }
+}
+
+/** The text without a byte order mark, which some Windows programs put before UTF-8. */
+function withoutMark(text: string): string {
+  return text.replace(/^\uFEFF/, "");
 }

@@ -6,7 +6,7 @@
 
 import type { ClusterStatus, ServerDown, ServerUp } from "../client/cluster_status.ts";
 import { escapeControls } from "./escape.ts";
-import { commandTexts } from "./texts.ts";
+import { type CommandTexts, durationText, memoryText, unknownText } from "./command_texts.ts";
 
 const green = 32;
 const red = 31;
@@ -16,12 +16,18 @@ const yellow = 33;
 type Cell = readonly [text: string, color?: number];
 
 /** Formats a cluster's status: a line of titles, then a line for each server. */
-export function statusTable({ servers }: ClusterStatus, colors: boolean): string {
-  const rows = servers.map((server) => server.reachable ? rowOf(server) : rowOfDown(server));
-  const table: Cell[][] = [commandTexts.columns.map((title): Cell => [title]), ...rows];
+export function statusTable(
+  { servers }: ClusterStatus,
+  texts: CommandTexts,
+  colors: boolean,
+): string {
+  const rows = servers.map((server) =>
+    server.reachable ? rowOf(server, texts) : rowOfDown(server, texts)
+  );
+  const table: Cell[][] = [texts.columns.map((title): Cell => [title]), ...rows];
   // The row of a server that is down has two cells; its reason may be longer than a column.
-  const full = table.filter((row) => row.length === commandTexts.columns.length);
-  const widths = commandTexts.columns.map((_, column) =>
+  const full = table.filter((row) => row.length === texts.columns.length);
+  const widths = texts.columns.map((_, column) =>
     Math.max(...full.map((row) => row[column]![0].length))
   );
   widths[0] = Math.max(...table.map((row) => row[0]![0].length));
@@ -34,26 +40,28 @@ export function statusTable({ servers }: ClusterStatus, colors: boolean): string
   ).join("");
 }
 
-function rowOf(up: ServerUp): Cell[] {
+function rowOf(up: ServerUp, texts: CommandTexts): Cell[] {
   const { inSync, lag } = up;
   const synced: Cell = inSync === null
-    ? [commandTexts.unknown, yellow]
+    ? [unknownText, yellow]
     : inSync
-    ? [commandTexts.yes, green]
-    : [commandTexts.no, yellow];
+    ? [texts.yes, green]
+    : [texts.no, yellow];
   return [
     [up.server],
-    [up.role === "leader" ? commandTexts.leader : commandTexts.follower],
+    [up.role === "leader" ? texts.leader : texts.follower],
     synced,
     [`${up.timestamp}`],
-    lag === null ? [commandTexts.unknown, yellow] : lag === 0 ? ["0"] : [`${lag}`, yellow],
+    lag === null ? [unknownText, yellow] : lag === 0 ? ["0"] : [`${lag}`, yellow],
     [`${up.keys}`],
     [`${up.connections}`],
-    [commandTexts.duration(up.uptimeMs)],
-    [commandTexts.memory(up.memoryBytes)],
+    [durationText(up.uptimeMs)],
+    [memoryText(up.memoryBytes)],
   ];
 }
 
-function rowOfDown({ server, reason }: ServerDown): Cell[] {
-  return [[server], [`${commandTexts.down} (${escapeControls(reason)})`, red]];
+function rowOfDown({ server, reason, code }: ServerDown, texts: CommandTexts): Cell[] {
+  const what = (code && texts.mistakes[code]) ?? texts.down;
+  const why = escapeControls(texts.reason(reason, code ?? "UNAVAILABLE"));
+  return [[server], [`${what} (${why})`, red]];
 }

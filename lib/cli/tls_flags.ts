@@ -6,6 +6,7 @@
 
 import type { Tls } from "../net/dial.ts";
 import { UsageError } from "./flags.ts";
+import { refuseUtf16 } from "./utf8.ts";
 
 /** The flags for TLS, of servers, client and dashboard. */
 export const tlsFlags = ["tls-cert", "tls-key", "tls-ca"] as const;
@@ -59,15 +60,17 @@ export function readPem(flag: string, path: string, hint: string): string {
   if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") {
     throw new UsageError(`--${flag}=${path}: no permission to read it; ${hint}`);
   }
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = Deno.readTextFileSync(path);
+    bytes = Deno.readFileSync(path);
   } catch (error) {
     const reason = error instanceof Deno.errors.NotFound
       ? "there is no such file"
       : (error as Error).message;
     throw new UsageError(`--${flag}=${path}: ${reason}`);
   }
+  refuseUtf16(bytes, `--${flag}=${path}`);
+  const text = new TextDecoder().decode(bytes); // comments may be in any encoding
   if (!text.includes("-----BEGIN ")) throw new UsageError(`--${flag}=${path}: no PEM in that file`);
   return text;
 }

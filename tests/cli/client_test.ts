@@ -7,6 +7,7 @@ import { menu as runMenu } from "../../lib/cli/menu.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { FakeTerminal } from "../support/fake_terminal.ts";
 import { linesOf } from "../support/lines.ts";
+import { Names } from "../support/names.ts";
 import { deadAddress } from "../support/ports.ts";
 import { TestServer } from "../support/test_server.ts";
 import { within } from "../support/waiting.ts";
@@ -59,6 +60,15 @@ Deno.test("the menu with input from a pipe, character by character", async () =>
       `${menu}\n`,
   );
   assertEquals([code, errors], [0, ""]);
+});
+
+Deno.test("the menu takes the name of a server, and shows it", async () => {
+  await using server = await TestServer.alone();
+  const { port } = server.address;
+  using names = new Names({ "kv-0": "127.0.0.1" });
+  const { screen } = await run(`INIT\n${`KV-0\n${port}\n`.repeat(3)}PUT\ncor\nazul\n`);
+  assertMatch(screen, new RegExp(`timestamp 1 realizada no servidor kv-0:${port}\n`));
+  assertEquals(names.dialled, ["kv-0"]);
 });
 
 Deno.test("the menu at a terminal, character by character", async () => {
@@ -270,7 +280,7 @@ Deno.test("--help explains, another argument is an error", async () => {
   assertEquals(await main(["--help"], terminal), 0);
   assertMatch(terminal.screen, /deno task client/);
   assertEquals(await exitCode(terminal, () => main(["--servidor=1"], terminal)), 2);
-  assertMatch(terminal.errors, /^unknown argument "--servidor=1": see --help\n$/);
+  assertMatch(terminal.errors, /^unknown argument "--servidor": see --help\n$/);
 });
 
 // Servers with wrong answers, or none
@@ -294,18 +304,16 @@ Deno.test("no server listens: one line for each request, and the menu goes on", 
   const lines = await complaints(dead);
   assertEquals(lines.length, 2);
   const failed = (choice: string) =>
-    `ERRO no ${choice}: não realizado pelo servidor 127.0.0.1:${dead.port} (`;
-  assertEquals(
-    lines.map((line) => line.split("(")[0] + "("),
-    [failed("PUT"), failed("GET")],
-  );
+    `ERRO no ${choice}: não realizado pelo servidor 127.0.0.1:${dead.port}: ` +
+    `conexão recusada: não há servidor nesse endereço [UNAVAILABLE]`;
+  assertEquals(lines, [failed("PUT"), failed("GET")]);
 });
 
 Deno.test("a server that hangs up: a PUT may or may not be applied, a GET is not done", async () => {
   await using server = FakeServer.answering(() => undefined);
   assertEquals(await complaints(server.address), [
-    `ERRO no PUT: não se sabe se foi realizado pelo servidor ${server.name} (the connection was lost)`,
-    `ERRO no GET: não realizado pelo servidor ${server.name} (the connection was lost)`,
+    `ERRO no PUT: não se sabe se foi realizado pelo servidor ${server.name}: a conexão caiu [UNKNOWN_OUTCOME]`,
+    `ERRO no GET: não realizado pelo servidor ${server.name}: a conexão caiu [UNAVAILABLE]`,
   ]);
 });
 
@@ -317,18 +325,33 @@ Deno.test("a server that answers ERROR: its reason is in the line", async () => 
     message: "uma\nrazão",
   }));
   assertEquals(await complaints(server.address), [
-    `ERRO no PUT: não se sabe se foi realizado pelo servidor ${server.name} (uma\\nrazão)`,
-    `ERRO no GET: não realizado pelo servidor ${server.name} (UNAVAILABLE: uma\\nrazão)`,
+    `ERRO no PUT: não se sabe se foi realizado pelo servidor ${server.name}: ` +
+    "a confirmação não chegou («uma\\nrazão») [UNKNOWN_OUTCOME]",
+    `ERRO no GET: não realizado pelo servidor ${server.name}: ` +
+    "o servidor não atende agora («uma\\nrazão») [UNAVAILABLE]",
   ]);
 });
 
 Deno.test("a server that answers garbage: one line for each request", async () => {
   await using server = FakeServer.answering(() => "<html>\n");
-  const reason = 'the server broke the protocol: the line is not JSON: "<html>"';
+  const reason = 'o servidor violou o protocolo («the line is not JSON: "<html>"»)';
   assertEquals(await complaints(server.address), [
-    `ERRO no PUT: não se sabe se foi realizado pelo servidor ${server.name} (${reason})`,
-    `ERRO no GET: não realizado pelo servidor ${server.name} (${reason})`,
+    `ERRO no PUT: não se sabe se foi realizado pelo servidor ${server.name}: ${reason} [UNKNOWN_OUTCOME]`,
+    `ERRO no GET: não realizado pelo servidor ${server.name}: ${reason} [UNAVAILABLE]`,
   ]);
+});
+
+Deno.test("a server that this client cannot use: one line that says why, and the menu goes on", async () => {
+  await using server = new FakeServer(
+    (wire) => wire.write('{"type":"ERROR","code":"FORBIDDEN","message":"não"}\n'),
+    { answersStatus: false },
+  );
+  const { code, errors } = await run(`${init(server.address)}PUT\nk\nv\nGET\nk\n`);
+  assertEquals(code, 0);
+  const line = (choice: string) =>
+    `ERRO no ${choice}: não realizado pelo servidor ${server.name}: ` +
+    "o servidor encerrou a conexão: «não» [FORBIDDEN]";
+  assertEquals(linesOf(errors), [line("PUT"), line("GET")]);
 });
 
 Deno.test("a server that hangs: one line within the time limit, and the menu goes on", async () => {
@@ -340,7 +363,7 @@ Deno.test("a server that hangs: one line within the time limit, and the menu goe
   );
   assertEquals(
     terminal.errors,
-    `ERRO no PUT: não realizado pelo servidor ${server.name} (no answer within 300 ms)\n`,
+    `ERRO no PUT: não realizado pelo servidor ${server.name}: sem resposta em 300 ms [UNAVAILABLE]\n`,
   );
   assert(terminal.screen.endsWith("Key: \n"), terminal.screen);
   assertLess(requestTimeoutMs, 5_000, "a user waits less than 5 s");
@@ -364,10 +387,14 @@ Deno.test("TRY_OTHER_SERVER_OR_LATER is shown in place of the value", async () =
 Deno.test("an invalid key or value is one line, and no server is asked", async () => {
   await using server = new FakeServer(() => {});
   const long = "k".repeat(keyBytesMax + 1);
-  const { errors } = await run(`${init(server.address)}GET\n\nPUT\n${long}\nv\n`);
+  const { screen, errors } = await run(
+    `${init(server.address)}GET\n\nPUT\n\nPUT\nPUT\n${long}\nINIT\n`,
+  );
   assertEquals(linesOf(errors), [
-    'ERRO no GET: pedido inválido ("key" is empty)',
-    `ERRO no PUT: pedido inválido ("key" is longer than ${keyBytesMax} bytes)`,
+    "ERRO no GET: pedido inválido: a key está vazia [INVALID_ARGUMENT]",
+    "ERRO no PUT: pedido inválido: a key está vazia [INVALID_ARGUMENT]",
+    `ERRO no PUT: pedido inválido: a key tem mais de ${keyBytesMax} bytes [TOO_LARGE]`,
   ]);
+  assert(!screen.includes("Value:"), "a key is checked before the value is asked for");
   assertEquals(server.accepted, 0);
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStrictEquals } from "@std/assert";
+import { visible } from "../../dashboard/page/dom.js";
 import { escapeControls } from "../../lib/cli/escape.ts";
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 import { addressTexts, clientTexts, serverTexts, startTexts } from "../../lib/cli/texts.ts";
@@ -138,37 +139,39 @@ Deno.test("the menu offers INIT, PUT and GET, and nothing else", pure, () => {
   assertMatch(clientTexts.menu, /1 - INIT, 2 - PUT, 3 - GET/);
 });
 
-// Characters that could forge a line
+// Characters that could forge a line or hide a part of it
 
-const ranges: readonly [what: string, first: number, last: number][] = [
-  ["C0", 0x00, 0x1f],
-  ["DEL", 0x7f, 0x7f],
-  ["C1", 0x80, 0x9f],
-  ["line and paragraph separator", 0x2028, 0x2029],
-  ["embedding and override of direction", 0x202a, 0x202e],
-  ["isolation of direction", 0x2066, 0x2069],
-];
+const named = new Map([["\t", "\\t"], ["\n", "\\n"], ["\r", "\\r"]]);
 
-for (const [what, first, last] of ranges) {
-  Deno.test(`${what} is spelled out`, pure, () => {
-    const named = new Map([[0x09, "\\t"], [0x0a, "\\n"], [0x0d, "\\r"]]);
-    for (let code = first; code <= last; code++) {
-      const spelled = named.get(code) ?? `\\u${`000${code.toString(16)}`.slice(-4)}`;
-      assertStrictEquals(escapeControls(`a${String.fromCharCode(code)}b`), `a${spelled}b`);
+for (const [where, escape] of [["console", escapeControls], ["page", visible]] as const) {
+  Deno.test(`${where}: all of Cc, Cf, Zl and Zp are spelled out, and nothing else`, pure, () => {
+    for (let code = 0; code <= 0x10ffff; code++) {
+      if (code >= 0xd800 && code <= 0xdfff) continue;
+      const character = String.fromCodePoint(code);
+      const spelled = /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]$/u.test(character)
+        ? named.get(character) ?? JSON.parse(`"${character.split("").map(unitOf).join("")}"`)
+        : character;
+      assertStrictEquals(escape(`a${character}b`), `a${spelled}b`);
+    }
+  });
+
+  Deno.test(`${where}: the joiner stays only within an emoji`, pure, () => {
+    for (const emoji of ["👩‍👩‍👧", "👩🏽‍🚀", "❤️‍🔥"]) assertStrictEquals(escape(emoji), emoji);
+    for (
+      const [text, shown] of [["a\u200db", "a\\u200db"], ["👩\u200d", "👩\\u200d"], [
+        "\u200d👩",
+        "\\u200d👩",
+      ]]
+    ) {
+      assertStrictEquals(escape(text!), shown!);
     }
   });
 }
 
-Deno.test("a character that cannot forge a line stays as it is", pure, () => {
-  // Left-to-right, right-to-left and Arabic letter mark: they may be spelled out or not.
-  const marks = [0x200e, 0x200f, 0x061c];
-  for (let code = 0; code <= 0x1ffff; code++) {
-    if (ranges.some(([, first, last]) => code >= first && code <= last)) continue;
-    if (marks.includes(code)) continue;
-    const text = String.fromCodePoint(code);
-    if (escapeControls(text) !== text) throw new Error(`U+${code.toString(16)} was changed`);
-  }
-});
+/** The escape of a UTF-16 unit, its backslash doubled. */
+function unitOf(unit: string): string {
+  return `\\\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
 
 Deno.test("accents, emoji of many parts, quotes and backslashes stay as they are", pure, () => {
   for (
@@ -200,7 +203,9 @@ Deno.test(
         addressTexts.badIp(value) + "\n",
         addressTexts.badPort(value) + "\n",
       ].flat();
-      for (const line of lines) assertMatch(line, /^[^\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e]+\n$/u);
+      for (const line of lines) {
+        assertMatch(line, /^[^\p{Cc}\p{Zl}\p{Zp}\u200b\u200e\u200f\u202a-\u202e\ufeff]+\n$/u);
+      }
     }
   }),
 );

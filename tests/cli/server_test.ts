@@ -1,9 +1,11 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { listenAt, StartError } from "../../lib/cli/serving.ts";
 import { main } from "../../server.ts";
 import { FakeEtcd } from "../support/fake_etcd.ts";
 import { FakeTerminal } from "../support/fake_terminal.ts";
 import { linesOf } from "../support/lines.ts";
+import { Names } from "../support/names.ts";
 import { anyPort, deadAddress, freePorts } from "../support/ports.ts";
 import { eventually, within } from "../support/waiting.ts";
 import { Wire } from "../support/wire_client.ts";
@@ -225,10 +227,14 @@ Deno.test("--put-timeout and --min-in-sync reach the server", async () => {
 
 // What is wrong
 
+const nameHint =
+  " Aqui só vale um IP desta máquina; nomes valem em --leader-ip, --advertise e --servers";
+
 for (
   const [input, complaint] of [
     ["999.0.0.1\n", "IP inválido: 999.0.0.1"],
-    ["casa\n", "IP inválido: casa"],
+    ["casa\n", `IP inválido: casa.${nameHint}`],
+    ["fe80::1%eth0\n", "IP inválido: fe80::1%eth0. Endereços com zona (%eth0) não são aceitos"],
     ["\nporta\n", "Porta inválida: porta"],
     ["\n0\n", "Porta inválida: 0"],
     ["\n65536\n", "Porta inválida: 65536"],
@@ -246,7 +252,7 @@ for (
 for (const input of ["", "\n", "\n1\n", "\n1\n\n"]) {
   Deno.test(`the end of the input after ${JSON.stringify(input)} is an error, code 2`, async () => {
     const { code, errors } = await run([], new FakeTerminal(input));
-    assertEquals([code, errors], [2, "the input has ended\n"]);
+    assertEquals([code, errors], [2, "A entrada terminou antes da resposta.\n"]);
   });
 }
 
@@ -273,6 +279,14 @@ for (
     [["--ip="], "--ip needs a value"],
     [["--port"], "--port needs a value"],
     [["--leader-port=x"], "Porta inválida: x"],
+    [["--leader-ip=1.2.3"], "IP inválido: 1.2.3"],
+    [["--leader-ip=fe80::1%1"], "IP inválido: fe80::1%1. Endereços com zona"],
+    [["--metrics-port=0"], "Porta inválida: 0"],
+    [["--advertise="], "--advertise needs a value"],
+    [["--advertise=a..b"], "--advertise must be a host or host:port, such as kv-0"],
+    [["--advertise=kv-0:0"], "--advertise must be a host or host:port, such as kv-0"],
+    [["--advertise=0.0.0.0"], "--advertise must not be 0.0.0.0"],
+    [["--advertise=[ff02::1]:1"], "--advertise: ff02::1 cannot be dialled: it is a multicast"],
     [["--ip=127.0.0.1", "--port=x"], "Porta inválida: x"],
     [["--porta=1"], "unknown argument"],
     [["10097"], "unknown argument"],
@@ -291,66 +305,228 @@ for (
   });
 }
 
+/** Flags of a server that would be the leader of a cluster at this address. */
+function at(ip: string, port: number): string[] {
+  return [`--ip=${ip}`, `--port=${port}`, "--leader-ip=127.0.0.1", `--leader-port=${port}`];
+}
+
 Deno.test("a port in use: one sentence and code 1, with --quiet too", async () => {
   using listener = Deno.listen({ ...anyPort });
   const { port } = listener.addr;
+  const sentence = (flag: string) =>
+    `Cannot listen on 127.0.0.1:${port}: the port is in use by another program. ` +
+    `Stop that program, or use another port (${flag}).\n`;
   for (const quiet of [[], ["--quiet"]]) {
-    const flags = ["--ip=127.0.0.1", "--leader-ip=127.0.0.1", `--leader-port=${port}`, ...quiet];
-    const { code, errors, screen } = await run([...flags, `--port=${port}`]);
-    assertEquals(
-      [code, errors, screen],
-      [1, `Cannot listen on 127.0.0.1:${port}: the port is in use by another program.\n`, ""],
+    const { code, errors, screen } = await run([...at("127.0.0.1", port), ...quiet]);
+    assertEquals([code, errors, screen], [1, sentence("--port"), ""]);
+  }
+  const own = freePorts(1)[0]!;
+  const metrics = await run([...at("127.0.0.1", own), `--metrics-port=${port}`, "--quiet"]);
+  assertEquals([metrics.code, metrics.errors], [1, sentence("--metrics-port")]);
+});
+
+for (
+  const [ip, reason] of [
+    ["192.0.2.1", "the address is not one of this machine"],
+    ["fe80::1", "a link-local address needs a zone, such as %eth0, and zones are not supported"],
+    ["ff02::1", "it is a multicast address"],
+    ["224.0.0.1", "it is a multicast address"],
+    ["255.255.255.255", "the address is reserved, or for broadcasts"],
+  ] as const
+) {
+  Deno.test(`--ip=${ip}: one sentence and code 1`, async () => {
+    const { port } = deadAddress();
+    const { code, errors } = await run([...at(ip, port), "--insecure"]);
+    const address = ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+    const remedy = "Use an IP address of this machine (--ip)";
+    assertEquals([code, errors], [1, `Cannot listen on ${address}: ${reason}. ${remedy}.\n`]);
+  });
+}
+
+Deno.test("every error of the operating system at listening is one sentence", () => {
+  const address = { hostname: "::1", port: 80 };
+  const listen = (error: Error, code?: string) => () =>
+    listenAt(address, () => {
+      throw code === undefined ? error : Object.assign(error, { code });
+    });
+  const { PermissionDenied } = Deno.errors;
+  for (
+    const [error, code, reason] of [
+      [new PermissionDenied("x"), "EACCES", "this user may not use that port. Use a port above"],
+      [new Error("Address family not supported"), "EAFNOSUPPORT", "Address family not supported."],
+      [new TypeError("Invalid argument"), "EINVAL", "Invalid argument."],
+      [new Error("Too many open files"), "EMFILE", "Too many open files."],
+    ] as const
+  ) {
+    assertThrows(listen(error, code), StartError, `Cannot listen on [::1]:80: ${reason}`);
+  }
+  // An error of this program keeps its stack.
+  assertThrows(listen(new TypeError("undefined is not a function")), TypeError, "undefined");
+});
+
+/** Deno gives these tests only part of --allow-net. */
+const net = ["127.0.0.1:65001"];
+
+Deno.test("a port that --allow-net does not name: one sentence and code 1", {
+  permissions: { net },
+}, async () => {
+  const missing = (what: string, address: string) =>
+    `Cannot ${what} ${address}: the permission --allow-net=${address} is missing. ` +
+    "Add it, or use --allow-net alone.\n";
+  const own = await run(at("127.0.0.1", 65_000));
+  assertEquals([own.code, own.errors], [1, missing("listen on", "127.0.0.1:65000")]);
+  const follower = ["--ip=127.0.0.1", "--port=65001"];
+  for (
+    const [host, name] of [["KV-0", "kv-0:1"], ["127.0.0.1", "127.0.0.1:1"], ["::1", "[::1]:1"]]
+  ) {
+    const { code, errors } = await run([...follower, `--leader-ip=${host}`, "--leader-port=1"]);
+    assertEquals([code, errors], [1, missing("dial", name!)]);
+  }
+  const etcd = await run([...follower, "--engine=etcd"]);
+  assertEquals(etcd.code, 2);
+  assertStringIncludes(etcd.errors, "Allow it: --allow-net or --allow-net=127.0.0.1:2379");
+});
+
+Deno.test("a leader that no server can dial is refused", async () => {
+  for (const ip of ["0.0.0.0", "::", "::ffff:0.0.0.0"]) {
+    const { code, errors } = await run(
+      ["--ip=127.0.0.1", "--port=1", `--leader-ip=${ip}`],
+      preset(),
     );
-  }
-});
-
-Deno.test("an address of another machine: one sentence and code 1", async () => {
-  const { port } = deadAddress();
-  const { code, errors } = await run([
-    "--ip=192.0.2.1",
-    `--port=${port}`,
-    "--leader-ip=127.0.0.1",
-    `--leader-port=${port}`,
-  ]);
-  assertEquals(
-    [code, errors],
-    [1, `Cannot listen on 192.0.2.1:${port}: the address is not one of this machine.\n`],
-  );
-});
-
-Deno.test("a server on every address and the leader's port is refused: it may be the leader", async () => {
-  for (const ip of ["0.0.0.0", "::"]) {
-    const flags = [`--ip=${ip}`, "--port=10097", "--leader-ip=192.0.2.1", "--leader-port=10097"];
-    const { code, errors } = await run(flags);
     assertEquals(code, 2);
-    assertStringIncludes(errors, "the leader's 192.0.2.1:10097 may be one of them");
+    assertStringIncludes(errors, "--leader-ip must not be ");
+  }
+  for (const ip of ["fe80::1", "ff02::1", "224.0.0.1", "255.255.255.255"]) {
+    const { code, errors } = await run(
+      ["--ip=127.0.0.1", "--port=1", `--leader-ip=${ip}`],
+      preset(),
+    );
+    assertEquals(code, 2);
+    assertStringIncludes(errors, `--leader-ip: ${ip} cannot be dialled: `);
   }
 });
 
-Deno.test("a server outside loopback without a secret warns on standard error", async () => {
-  const [port] = freePorts(1);
-  const flags = [`--port=${port}`, `--leader-port=${port}`];
-  for (const [ip, warned] of [["0.0.0.0", true], ["127.0.0.1", false]] as const) {
-    const role = new ServerRole([`--ip=${ip}`, `--leader-ip=${ip}`, ...flags]);
+/** A terminal that takes the presets of up to two questions. */
+function preset(): FakeTerminal {
+  return new FakeTerminal("\n\n");
+}
+
+Deno.test("a server on every address of its machine must say how others know it", async () => {
+  for (const ip of ["0.0.0.0", "::", "::ffff:0.0.0.0"]) {
+    const flags = [`--ip=${ip}`, "--port=10097", "--leader-ip=192.0.2.1", "--leader-port=10097"];
+    for (
+      const engine of [[...flags, "--insecure"], [...flags.slice(0, 2), "--engine=etcd"]]
+    ) {
+      const { code, errors } = await run(engine);
+      assertEquals(code, 2);
+      assertStringIncludes(errors, "is every address of this machine. Say by which one");
+      assertStringIncludes(errors, "--advertise=HOST");
+    }
+  }
+});
+
+Deno.test("a server outside loopback does not start without a secret or --insecure", async () => {
+  const { port } = deadAddress();
+  for (const ip of ["0.0.0.0", "::", "192.0.2.1"]) {
+    // The leader is not asked for.
+    const { code, errors, screen } = await run([
+      `--ip=${ip}`,
+      `--port=${port}`,
+      "--advertise=kv-0",
+    ]);
+    assertEquals([code, screen], [2, ""]);
+    assertMatch(errors, /^Other machines can reach .* without a secret .* --insecure .*\n$/);
+  }
+});
+
+Deno.test("a server outside loopback warns of what is missing, one on loopback does not", async () => {
+  const everywhere = ["--ip=0.0.0.0", "--advertise=127.0.0.1"];
+  const noSecret =
+    "warning: 0.0.0.0 can be reached from outside and there is no secret (--insecure): any program may join, PUT and GET\n";
+  const noPassword =
+    "warning: 0.0.0.0 can be reached from outside and there is no password for clients: any program may PUT and GET\n";
+  for (
+    const [flags, input, warning] of [
+      [[...everywhere, "--insecure"], "", noSecret],
+      [[...everywhere, "--secret-stdin"], "segredo\n", noPassword],
+      [[...everywhere, "--secret-stdin", "--password-stdin"], "segredo\nsenha\n", ""],
+      [["--ip=127.0.0.1"], "", ""],
+    ] as const
+  ) {
+    const [port] = freePorts(1);
+    const addresses = [`--port=${port}`, "--leader-ip=127.0.0.1", `--leader-port=${port}`];
+    const role = new ServerRole([...flags, ...addresses], new FakeTerminal(input));
     await role.reported("serving");
     assertEquals(await role.stop(), 0);
-    assertEquals(role.terminal.errors.includes("warning: 0.0.0.0 can be reached"), warned);
-    assertEquals(role.terminal.screen, "");
+    const warnings = linesOf(role.terminal.errors).filter((line) => line.startsWith("warning"));
+    assertEquals(warnings.map((line) => `${line}\n`).join(""), warning);
   }
+});
+
+Deno.test("--advertise: the address by which a server is known, and by which it may be the leader", async () => {
+  const [port] = freePorts(1) as [number];
+  using _names = new Names({});
+  const alone = ["--ip=127.0.0.1", `--port=${port}`, "--cluster-size=1", "--leader-ip=kv-0"];
+  for (
+    const [advertise, name] of [["KV-0", `kv-0:${port}`], ["kv-0.:7", "kv-0:7"]] as const
+  ) {
+    const leaderPort = name.split(":")[1];
+    await using role = new ServerRole(
+      [...alone, `--leader-port=${leaderPort}`, `--advertise=${advertise}`],
+    );
+    await role.reported(`serving on 127.0.0.1:${port} as ${name}, leader ${name}`);
+    await role.reported("open, cluster");
+    using client = await Wire.connect(localhost(port));
+    const { server, leader, inSync } = await client.ask({ type: "STATUS", id: 1 });
+    assertEquals([server, leader, inSync], [name, name, [name]]);
+  }
+});
+
+Deno.test("the leader may be given by name, also at the keyboard, and is dialled by it", async () => {
+  const [port] = freePorts(1) as [number];
+  using names = new Names({});
+  await using follower = new ServerRole([], new FakeTerminal(`\n${port}\nKV-0.\n7\n`));
+  await follower.reported(`serving on 127.0.0.1:${port}, leader kv-0:7`);
+  await follower.reported("cannot reach the leader kv-0:7, trying again: failed to lookup address");
+  assertEquals(names.dialled[0], "kv-0");
+});
+
+Deno.test("a leader that is named in another way than it advertises ends, with the reason", async () => {
+  const [port] = freePorts(1) as [number];
+  using names = new Names({ "kv-0": "127.0.0.1" });
+  const secret = ["--secret-stdin"];
+  for (
+    const [flags, self, leader] of [
+      [["--leader-ip=kv-0"], `127.0.0.1:${port}`, `kv-0:${port}`],
+      [["--leader-ip=127.0.0.1", "--advertise=kv-0"], `kv-0:${port}`, `127.0.0.1:${port}`],
+      [["--leader-ip=kv-0", ...secret], `127.0.0.1:${port}`, `kv-0:${port}`],
+    ] as const
+  ) {
+    const listen = ["--ip=127.0.0.1", `--port=${port}`, `--leader-port=${port}`];
+    const { code, errors } = await run([...listen, ...flags], new FakeTerminal("segredo\n"));
+    assertEquals(code, 1);
+    assertStringIncludes(
+      errors,
+      `The leader's address ${leader} leads to this server itself, ${self}. ` +
+        "Give the leader the same --advertise and --leader-ip\n",
+    );
+  }
+  assert(names.dialled.length >= 3);
 });
 
 /** Every flag, by the page of help that explains it. */
 // deno-fmt-ignore
 const pages = {
   "--help": [
-    "ip", "port", "leader-ip", "leader-port", "cluster-size", "min-in-sync", "data-dir", "metrics-port",
+    "ip", "port", "leader-ip", "leader-port", "advertise", "insecure", "cluster-size", "min-in-sync", "data-dir", "metrics-port",
     "secret-stdin", "password-stdin", "tls-cert", "tls-key", "tls-ca", "engine", "etcd", "etcd-prefix",
     "etcd-user", "etcd-password-stdin", "etcd-ca", "etcd-cert", "etcd-key", "allow-faults", "quiet", "help",
   ],
   "--help=limits": [
     "put-timeout", "silence-timeout", "log-size", "max-outstanding-puts", "max-waiting", "max-key",
     "max-value", "max-connections", "max-connections-per-ip", "max-in-flight", "max-frame",
-    "max-buffered", "pause-unsent", "max-unsent", "write-timeout", "frame-timeout", "tls-timeout",
+    "max-buffered", "pause-unsent", "max-unsent", "write-timeout", "frame-timeout", "proof-timeout",
+    "idle-timeout", "tls-timeout",
   ],
 };
 
@@ -393,7 +569,7 @@ Deno.test("user and password of etcd come from a flag and the input; they are no
     new FakeTerminal("sesame-42\n"),
   );
   await server.reported("answers, cluster");
-  assertEquals(server.terminal.screen, "Senha do etcd: \n");
+  assertEquals(server.terminal.screen, ""); // a pipe is not asked
   assert(!server.terminal.errors.includes("sesame"));
 });
 
@@ -420,6 +596,7 @@ for (
     [["--engine=etcd", `--etcd-prefix=${"é".repeat(129)}`], "--etcd-prefix must be at most 256"],
     [["--engine=etcd", "--leader-port=1"], "--leader-port means nothing with --engine=etcd"],
     [["--engine=etcd", "--min-in-sync=1"], "--min-in-sync means nothing with --engine=etcd"],
+    [["--engine=etcd", "--insecure"], "--insecure means nothing with --engine=etcd"],
     [["--engine=etcd", "--allow-faults"], "--allow-faults means nothing with --engine=etcd"],
     [["--engine=etcd", "--secret-stdin"], "--secret-stdin means nothing with --engine=etcd"],
     [["--engine=etcd", "--etcd-user=a"], "etcd wants a user and a password"],

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { EndOfInput, Interrupted, Keyboard } from "../../lib/cli/keyboard.ts";
 import { numberFlag, parseFlags, UsageError } from "../../lib/cli/flags.ts";
-import { askIp, askPort } from "../../lib/cli/prompts.ts";
-import { encodeLines, EndOfInput, Keyboard, type Terminal } from "../../lib/cli/terminal.ts";
-import { seeded } from "../support/random.ts";
+import { askHost, askIp, askPort } from "../../lib/cli/prompts.ts";
+import type { Terminal } from "../../lib/cli/terminal.ts";
+import { inputTexts } from "../../lib/cli/texts.ts";
+import { FakeTerminal } from "../support/fake_terminal.ts";
 
 const pure = { permissions: "none" } as const;
 const encoder = new TextEncoder();
@@ -14,6 +16,10 @@ class Screen implements Terminal, AsyncDisposable {
   shown = "";
   complaints = "";
   cancelled = false;
+  /** Whether what is typed is not shown now. */
+  hidden = false;
+  signal = (_code: number): void => {};
+  readonly flushed = (): Promise<void> => Promise.resolve();
 
   constructor(chunks: Iterable<Uint8Array<ArrayBuffer> | string>, interactive = false) {
     const iterator = chunks[Symbol.iterator]();
@@ -27,7 +33,17 @@ class Screen implements Terminal, AsyncDisposable {
         this.cancelled = true;
       },
     });
-    this.keyboard = new Keyboard(bytes, this.out, interactive);
+    this.keyboard = new Keyboard(bytes, {
+      write: this.out,
+      complain: this.err,
+      interactive,
+      flushed: this.flushed,
+      hideTyping: (onSignal) => {
+        this.hidden = true;
+        this.signal = onSignal;
+        return () => this.hidden = false;
+      },
+    });
   }
 
   readonly out = (text: string): void => {
@@ -85,15 +101,6 @@ for (const [what, input, lines] of inputs) {
     assertEquals(await screen.answers(), lines);
   });
 }
-
-Deno.test(
-  "bytes that are not UTF-8 become a replacement character, and the rest is read",
-  pure,
-  async () => {
-    await using screen = new Screen([new Uint8Array([0x61, 0xff, 0x62, 10, 0x63, 10])]);
-    assertEquals(await screen.answers(), ["a\ufffdb", "c"]);
-  },
-);
 
 Deno.test("every question after the end of the input throws EndOfInput", pure, async () => {
   await using screen = new Screen(["a\n"]);
@@ -161,6 +168,196 @@ Deno.test("a keyboard that is closed reads no more", pure, async () => {
   assertStrictEquals(screen.cancelled, true);
 });
 
+/** Text, and the bytes that Latin-1 has in place of its UTF-8. */
+const latin1 = new Uint8Array([0x70, 0xe1, 10]);
+const utf16 = new Uint8Array([0xff, 0xfe, 0x31, 0, 10, 0]);
+const utf16BigEndian = new Uint8Array([0xfe, 0xff, 0, 0x31, 0, 10]);
+const surrogate = new Uint8Array([0xed, 0xa0, 0x80, 10]);
+
+const refused: readonly [
+  what: string,
+  chunks: (Uint8Array<ArrayBuffer> | string)[],
+  error: string,
+][] = [
+  [
+    "Latin-1",
+    ["a\n", "é\n", latin1],
+    "A linha 3 da entrada não é UTF-8: grave o arquivo em UTF-8.",
+  ],
+  [
+    "half a character",
+    ["a\n", latin1.slice(0, 2)],
+    "A linha 2 da entrada não é UTF-8: grave o arquivo em UTF-8.",
+  ],
+  ["a lone surrogate", [surrogate], "A linha 1 da entrada não é UTF-8: grave o arquivo em UTF-8."],
+  ["UTF-16", [utf16], inputTexts.pt.utf16],
+  ["UTF-16, big-endian", [utf16BigEndian], inputTexts.pt.utf16],
+  [
+    "UTF-16 without its mark",
+    ["1\0\n\0"],
+    "A linha 1 da entrada tem um caractere NUL: se o arquivo é UTF-16, grave-o em UTF-8.",
+  ],
+];
+
+for (const [what, chunks, error] of refused) {
+  Deno.test(`${what} in a pipe is an error with the line's number`, pure, async () => {
+    await using screen = new Screen(chunks);
+    const thrown = await assertRejects(() => screen.answers(), UsageError);
+    assertStrictEquals(thrown.message, error);
+  });
+}
+
+Deno.test("what is typed and not UTF-8 is asked for again", pure, async () => {
+  await using screen = new Screen([latin1, "a\0b\n", "pá\n"], true);
+  assertStrictEquals(await screen.keyboard.ask("Key: "), "pá");
+  assertStrictEquals(screen.shown, "Key: Key: Key: ");
+  assertStrictEquals(
+    screen.complaints,
+    `${inputTexts.pt.notUtf8(undefined)}\n${inputTexts.pt.nul(undefined)}\n`,
+  );
+});
+
+Deno.test("U+FFFD itself, and a byte order mark later in the input, are text", pure, async () => {
+  await using screen = new Screen(["\ufeff\ufeffa\n\ufeffb\n\ufffd\n"]);
+  assertEquals(await screen.answers(), ["\ufeffa", "\ufeffb", "\ufffd"]);
+});
+
+/** Where the terminal of this system cuts a typed line, in bytes; 0 if it does not. */
+const cutBytes = { linux: 4_095, darwin: 1_023 }[Deno.build.os as string] ?? 0;
+
+Deno.test({
+  name: "a typed line of the length at which terminals cut is asked for again",
+  ignore: cutBytes === 0,
+  ...pure,
+  fn: async () => {
+    const fits = "é".repeat((cutBytes - 1) / 2);
+    await using screen = new Screen([`${fits}a\n${fits}\n`], true);
+    assertStrictEquals(await screen.keyboard.ask("Value: "), fits);
+    assertStrictEquals(screen.complaints, `${inputTexts.pt.cut(cutBytes)}\n`);
+    assert(screen.complaints.includes("put KEY -"));
+    await using pipe = new Screen([`${fits}a\n`]);
+    assertStrictEquals(await pipe.keyboard.ask("Value: "), `${fits}a`);
+    await using whole = new Screen([`a\n${fits}a`, "\nb"], true);
+    await assertRejects(() => whole.keyboard.all(1e6), UsageError, "put KEY -");
+  },
+});
+
+Deno.test("the whole input is taken as it is, or is an error", pure, async () => {
+  const text = "\ufeffa\0\r\n\n";
+  await using screen = new Screen([text]);
+  assertStrictEquals(await screen.keyboard.all(100), text);
+  for (
+    const [bytes, error] of [[latin1, "not UTF-8"], [
+      utf16,
+      "UTF-16, with a byte order mark",
+    ]] as const
+  ) {
+    await using bad = new Screen([bytes]);
+    await assertRejects(() => bad.keyboard.all(100), UsageError, `the input is ${error}`);
+  }
+});
+
+// Secrets
+
+const secret = (screen: Screen) => screen.keyboard.ask("Senha: ", { hidden: true });
+
+const typedSecrets: readonly [keys: string, secret: string][] = [
+  ["s3nha\r", "s3nha"],
+  ["s3nha\n", "s3nha"],
+  ["ção\x7f\x7fã😀\x7fz\r", "çãz"],
+  ["\x7f\x7fa\r", "a"],
+  ["errada\x15certa\r", "certa"],
+  ["a\x04b\r", "ab"],
+  ["\r", ""],
+];
+
+for (const [keys, expected] of typedSecrets) {
+  Deno.test(`a secret typed as ${JSON.stringify(keys)} is not shown`, pure, async () => {
+    for (const chunks of [[keys], [...keys]]) {
+      await using screen = new Screen([...chunks, "cor\n"], true);
+      const answer = secret(screen);
+      assert(screen.hidden);
+      assertStrictEquals(await answer, expected);
+      assert(!screen.hidden);
+      assertStrictEquals(screen.shown, "Senha: \n");
+      assertStrictEquals(await screen.keyboard.ask("Key: "), "cor");
+    }
+  });
+}
+
+Deno.test("a pasted secret leaves the lines after it to the next questions", pure, async () => {
+  await using screen = new Screen(["um\r\ndois\rcor\n"], true);
+  assertEquals([await secret(screen), await secret(screen)], ["um", "dois"]);
+  assertStrictEquals(await screen.keyboard.ask("Key: "), "cor");
+});
+
+Deno.test("a secret with an arrow key, or not in UTF-8, is asked for again", pure, async () => {
+  await using screen = new Screen(["a\x1b[Db\r", latin1, "certa\r"], true);
+  assertStrictEquals(await secret(screen), "certa");
+  assertStrictEquals(
+    screen.complaints,
+    `${inputTexts.pt.controls}\n${inputTexts.pt.notUtf8(undefined)}\n`,
+  );
+});
+
+for (const [what, input] of [["Ctrl-D", "\x04"], ["the end of the input", "abc"]] as const) {
+  Deno.test(
+    `${what} in place of a secret ends the input, and typing is shown again`,
+    pure,
+    async () => {
+      await using screen = new Screen([input], true);
+      await assertRejects(() => secret(screen), EndOfInput);
+      assert(!screen.hidden);
+    },
+  );
+}
+
+Deno.test(
+  "a signal while a secret is typed is its exit code, and typing is shown again",
+  pure,
+  async () => {
+    const screen = new FakeTerminal(undefined, true, (onSignal) => {
+      signal = onSignal;
+      return () => shown = true;
+    });
+    let signal = (_code: number): void => {};
+    let shown = false;
+    const code = exitCode(screen, async () => {
+      await screen.keyboard.ask("Senha: ", { hidden: true });
+      return 0;
+    });
+    screen.type("meta");
+    signal(143);
+    assertEquals([await code, shown, screen.screen], [143, true, "Senha: \n"]);
+    await screen.keyboard.close();
+  },
+);
+
+Deno.test("Ctrl-C that is a key, as on Windows, is exit code 130", pure, async () => {
+  await using screen = new Screen(["abc\x03\r"], true);
+  const thrown = await assertRejects(() => secret(screen), Interrupted);
+  assertStrictEquals(thrown.code, 130);
+  assert(!screen.hidden);
+});
+
+Deno.test("a keyboard that is closed during a secret shows again what is typed", pure, async () => {
+  let shown = false;
+  const screen = new FakeTerminal(undefined, true, () => () => shown = true);
+  const asked = screen.keyboard.ask("Senha: ", { hidden: true }).catch((error) => error);
+  await Promise.resolve(); // the question is written
+  await screen.keyboard.close();
+  assert(shown);
+  assert(await asked instanceof EndOfInput);
+});
+
+Deno.test("from a pipe a secret is read without a word", pure, async () => {
+  await using screen = new Screen(["s3nha\ncor\n"]);
+  assertStrictEquals(await secret(screen), "s3nha");
+  assertStrictEquals(await screen.keyboard.ask("Key: "), "cor");
+  await assertRejects(() => secret(screen), EndOfInput);
+  assertStrictEquals(screen.shown, "Key: cor\n");
+});
+
 // Addresses
 
 Deno.test("an empty line means the preset", pure, async () => {
@@ -181,10 +378,20 @@ Deno.test(
   },
 );
 
+const nameHint =
+  " Aqui só vale um IP desta máquina; nomes valem em --leader-ip, --advertise e --servers";
+
+Deno.test("a server that is dialled may be a name, in its usual spelling", pure, async () => {
+  await using screen = new Screen([" KV-0.Kv. \n1.2.3\n"]);
+  assertStrictEquals(await askHost(screen, "IP: ", "10.0.0.7"), "kv-0.kv");
+  const wrong = await assertRejects(() => askHost(screen, "IP: ", "10.0.0.7"), UsageError);
+  assertStrictEquals(wrong.message, "IP inválido: 1.2.3");
+});
+
 Deno.test("on a terminal a wrong answer is asked for again, until it is right", pure, async () => {
   await using screen = new Screen(["999.1.1.1\nx\n10.0.0.8\n0\n65536\n10098\n"], true);
   assertStrictEquals(await askIp(screen, "IP: ", "10.0.0.7"), "10.0.0.8");
-  assertStrictEquals(screen.complaints, "IP inválido: 999.1.1.1\nIP inválido: x\n");
+  assertStrictEquals(screen.complaints, `IP inválido: 999.1.1.1\nIP inválido: x.${nameHint}\n`);
   screen.complaints = "";
   assertStrictEquals(await askPort(screen, "Porta: ", 10_099), 10_098);
   assertStrictEquals(screen.complaints, "Porta inválida: 0\nPorta inválida: 65536\n");
@@ -194,7 +401,7 @@ Deno.test("on a terminal a wrong answer is asked for again, until it is right", 
 Deno.test("in a pipe a wrong answer is an error", pure, async () => {
   await using screen = new Screen(["x\n70000\n10098\n"]);
   const ip = await assertRejects(() => askIp(screen, "IP: ", "10.0.0.7"), UsageError);
-  assertStrictEquals(ip.message, "IP inválido: x");
+  assertStrictEquals(ip.message, `IP inválido: x.${nameHint}`);
   const port = await assertRejects(() => askPort(screen, "Porta: ", 10_099), UsageError);
   assertStrictEquals(port.message, "Porta inválida: 70000");
   assertStrictEquals(screen.complaints, "");
@@ -254,6 +461,19 @@ const unknownArguments: string[][] = [
 for (const args of unknownArguments) {
   Deno.test(`arguments ${JSON.stringify(args)} are refused`, pure, () => {
     assertThrows(() => flags(...args), UsageError);
+  });
+}
+
+for (
+  const args of [["--ip=p\ufffd"], ["--ip", "\ufffd"], ["--\ufffd=1"], ["p\ufffd"], [
+    "--",
+    "\ufffd",
+  ]]
+) {
+  Deno.test(`arguments ${JSON.stringify(args)}, not UTF-8, are refused as such`, pure, () => {
+    const number = args.findIndex((arg) => arg.includes("\ufffd")) + 1;
+    const message = `argument ${number} is not UTF-8, or has the character U+FFFD`;
+    assertThrows(() => flags(...args), UsageError, message);
   });
 }
 
@@ -323,38 +543,16 @@ Deno.test(
   pure,
   async () => {
     await using screen = new Screen([]);
-    const { keyboard, out, err } = screen;
-    const full = { keyboard, out, err, outFailure: new Error("No space left on device") };
+    const { keyboard, out, err, flushed } = screen;
+    const full = { keyboard, out, err, flushed, outFailure: new Error("No space left on device") };
     assertStrictEquals(await exitCode(full, () => Promise.resolve(0)), 6);
     assertStrictEquals(await exitCode(full, () => Promise.resolve(5)), 5);
   },
 );
 
-Deno.test(
-  "encodeLines gives the result of TextEncoder.encodeInto, for any text and any room",
-  pure,
-  seeded((random) => {
-    const pieces = [
-      "a",
-      "Meu ts é 5",
-      "é",
-      "\0",
-      "ç",
-      "é\0é",
-      "😀",
-      "\n",
-      "\u2028",
-      "x".repeat(20),
-    ];
-    for (let round = 0; round < 20_000; round++) {
-      const usual = random.chance(0.3) ? 4 : pieces.length;
-      const length = random.below(6);
-      const text = Array.from({ length }, () => pieces[random.below(usual)]!).join("");
-      const room = random.below(40);
-      const [bytes, expected] = [new Uint8Array(room), new Uint8Array(room)];
-      const result = encodeLines(text, bytes);
-      assertEquals(result, encoder.encodeInto(text, expected), JSON.stringify(text));
-      assertEquals(bytes.subarray(0, result.written), expected.subarray(0, result.written));
-    }
-  }),
-);
+Deno.test("a message for the terminal has no control or format characters", async () => {
+  const terminal = new FakeTerminal("");
+  const hostile = "a session file with \x1b[2J, \u202e and \u200b";
+  await exitCode(terminal, () => Promise.reject(new UsageError(hostile)));
+  assertEquals(terminal.errors, "a session file with \\u001b[2J, \\u202e and \\u200b\n");
+});

@@ -7,6 +7,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { KvClient } from "../../../lib/client/kv_client.ts";
+import { valueBytesMax } from "../../../lib/limits.ts";
 import { formatAddress } from "../../../lib/wire/address.ts";
 import { Process } from "../../../bench/process.ts";
 import { FakeServer } from "../../support/fake_server.ts";
@@ -15,7 +17,7 @@ import { deadAddress } from "../../support/ports.ts";
 import { Scratch } from "../../support/scratch.ts";
 import { runDeno, runTask } from "../../support/tasks.ts";
 import { TestServer } from "../../support/test_server.ts";
-import { within } from "../../support/waiting.ts";
+import { eventually, within } from "../../support/waiting.ts";
 
 const processMsMax = 20_000;
 const project = new URL("../../../", import.meta.url);
@@ -27,7 +29,11 @@ function serversFlag(...servers: { readonly address: { hostname: string; port: n
 Deno.test("deno task client put, get, status: what they print, and code 0", async () => {
   await using server = await TestServer.alone();
   const servers = serversFlag(server);
-  const put = await runTask("client", [servers, "put", "cor", "-"], "\ufeffazul\r\n\n");
+  const put = await runTask(
+    "client",
+    [servers, "--lang=pt", "put", "cor", "-"],
+    "\ufeffazul\r\n\n",
+  );
   assertEquals([put.code, put.out], [
     0,
     `PUT_OK key: cor timestamp 1 realizada no servidor ${server.name}\n`,
@@ -41,12 +47,39 @@ Deno.test("deno task client put, get, status: what they print, and code 0", asyn
   assertEquals([watch.code, linesOf(watch.out).length], [0, 4]);
 });
 
+Deno.test("without --lang a command speaks the language of the system", async () => {
+  await using server = await TestServer.alone();
+  const args = ["run", "--allow-net", "client.ts", serversFlag(server), "get", "nada"];
+  for (
+    const [LC_ALL, text] of [["pt_BR.UTF-8", "A key não existe"], ["C", "No such key"]] as const
+  ) {
+    const { code, err } = await runDeno(args, "", { LC_ALL });
+    assertEquals([code, err], [1, `${text}: nada\n`]);
+  }
+});
+
+Deno.test("bash completes commands and flags with the script of `completion bash`", async () => {
+  const scripted = async (shell: string, script: string) => {
+    const { code, out } = await runTask("client", ["completion", shell]);
+    assertEquals(code, 0);
+    const command = new Deno.Command(shell, { args: ["-c", `${out}\n${script}`] });
+    return new TextDecoder().decode((await command.output()).stdout);
+  };
+  const words = "COMP_WORDS=(kv fault pa); COMP_CWORD=2; _kv; echo ${COMPREPLY[*]}";
+  assertEquals(await scripted("bash", words), "pause\n");
+  const flag = "COMP_WORDS=(kv --ser); COMP_CWORD=1; _kv 2>/dev/null; echo ${COMPREPLY[*]}";
+  assertEquals(await scripted("bash", flag), "--servers=\n");
+});
+
 Deno.test("every exit code of `deno task client`", async () => {
   await using server = await TestServer.alone();
   await using behind = FakeServer.answering(({ id, key }) => (
     { type: "TRY_OTHER_SERVER_OR_LATER", id, key, timestamp: 0 }
   ));
   await using rude = FakeServer.answering(() => undefined);
+  await using strict = FakeServer.answering(({ id }) => (
+    { type: "ERROR", id, code: "FORBIDDEN", message: "hoje não" }
+  ));
   const dead = { address: deadAddress() };
   const cases: [code: number, servers: string, ...args: string[]][] = [
     [0, serversFlag(server), "put", "k", "v"],
@@ -57,9 +90,21 @@ Deno.test("every exit code of `deno task client`", async () => {
     [4, serversFlag(dead), "--timeout=0.3", "put", "k", "v"],
     [4, serversFlag(server, dead), "--timeout=2", "status"],
     [5, serversFlag(rude), "--timeout=0.3", "put", "k", "v"],
+    [7, serversFlag(strict), "--timeout=60", "put", "k", "v"],
   ];
   for (const [code, ...args] of cases) {
     assertEquals((await runTask("client", args)).code, code, `${args}`);
+  }
+});
+
+Deno.test("a program without --allow-net, or for another address: exit code 7, and the reason", async () => {
+  for (const flags of [[], ["--allow-net=127.0.0.1:1"]]) {
+    const run = ["run", "--no-prompt", ...flags, "client.ts", "--servers=127.0.0.1:2"];
+    for (const command of [["get", "cor"], ["status"]]) {
+      const { code, out, err } = await runDeno([...run, ...command]);
+      assertEquals(code, 7, err);
+      assertStringIncludes(out + err, "no permission to connect to 127.0.0.1:2");
+    }
   }
 });
 
@@ -103,13 +148,15 @@ Deno.test("a session file: later commands read nothing older, and commands at th
       ? { type: "GET_OK", id, key, value: "antigo", timestamp: 0 }
       : { type: "TRY_OTHER_SERVER_OR_LATER", id, key, timestamp: 0 }
   );
-  const stale = await client(serversFlag(behind), "--timeout=0.3", "get", "a");
+  const stale = await client(serversFlag(behind), "--lang=en", "--timeout=0.3", "get", "a");
   assertEquals([stale.code, stale.out], [3, ""]);
+  assertStringIncludes(stale.err, `or delete the session's file ${file}.\n`);
 
   await using other = await TestServer.alone();
-  const reset = await client(serversFlag(other), "get", "a");
+  const reset = await client(serversFlag(other), "--lang=pt", "get", "a");
   assertEquals(reset.code, 2);
   assertStringIncludes(reset.err, "pertence a outro cluster");
+  assertStringIncludes(reset.err, `apague o arquivo da sessão ${file}.\n`);
   assertEquals(JSON.parse(await Deno.readTextFile(file)).cluster, cluster);
 
   await Deno.writeTextFile(file, '{"version":2}');
@@ -126,7 +173,15 @@ Deno.test("a PUT whose session cannot be saved is exit code 6, and one that coul
   const file = `${folder}/session.json`;
   await Deno.mkdir(`${file}.new`); // the path of the new session
   const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
-  const flags = ["run", "--no-prompt", "--allow-net", ...permissions, "client.ts", servers];
+  const flags = [
+    "run",
+    "--no-prompt",
+    "--allow-net",
+    ...permissions,
+    "client.ts",
+    servers,
+    "--lang=pt",
+  ];
   const put = await runDeno([...flags, `--session=${file}`, "put", "cor", "azul"]);
   assertEquals(put.code, 6);
   assertStringIncludes(put.err, "A sessão não foi gravada");
@@ -153,6 +208,60 @@ Deno.test({
       [await client.end(), linesOf(client.errors).length, server.holds("cor")?.value],
       [6, 1, "azul"],
     );
+  },
+});
+
+Deno.test("a large value is complete in a pipe that is not read for a while", async () => {
+  await using server = await TestServer.alone();
+  const value = `${"é".repeat(valueBytesMax / 2 - 1)}z`;
+  await using client = new KvClient([server.address]);
+  await client.put("grande", value);
+  const args = ["run", "--no-prompt", "--allow-net", "client.ts", serversFlag(server)];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args, "get", "grande"],
+    cwd: project,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  await eventually(
+    "the GET is answered",
+    () => server.prints.some((line) => line.includes("GET key:grande")),
+  );
+  // The command stays for its reader: its end would lose the rest.
+  assertEquals((await new Response(child.stdout).text()) === value, true);
+  assertEquals((await child.status).code, 0);
+});
+
+Deno.test({
+  name: "arguments, variables and files that are not UTF-8: one sentence and exit code 2",
+  ignore: Deno.build.os !== "linux", // other systems have no such names
+  fn: async () => {
+    using scratch = new Scratch();
+    const session = `${scratch.path}/session.json`;
+    const pem = `${scratch.path}/ca.pem`;
+    Deno.writeFileSync(session, Uint8Array.of(0x7b, 0xe1, 0x7d));
+    Deno.writeFileSync(pem, Uint8Array.of(0xff, 0xfe, 0x2d, 0));
+    const client =
+      "run --no-prompt --allow-net --allow-read --allow-write --allow-env=KV_PASSWORD client.ts";
+    const latin1 = `"$(printf 'p\\341')"`;
+    const cases: readonly [arguments_: string, error: string][] = [
+      [`put ${latin1} v`, "argument 2 is not UTF-8"],
+      [`put k ${latin1}`, "argument 3 is not UTF-8"],
+      [`get -- ${latin1}`, "argument 3 is not UTF-8"],
+      [`--session=${latin1} get k`, "argument 1 is not UTF-8"],
+      [`--session=${session} get k`, `--session=${session}: it is not UTF-8`],
+      [`--tls-ca=${pem} get k`, `--tls-ca=${pem} is UTF-16, with a byte order mark`],
+      [`get k`, "KV_PASSWORD in the environment is not UTF-8"],
+    ];
+    for (const [given, error] of cases) {
+      const variable = given === "get k" ? `KV_PASSWORD=${latin1} ` : "";
+      const command = `${variable}exec ${Deno.execPath()} ${client} ${given}`;
+      await using process = new Process("sh", ["-c", command], { out: "keep" });
+      assertEquals(await process.end(), 2, given);
+      assert(process.errors.startsWith(error), process.errors);
+      assertEquals(linesOf(process.errors).length, 1);
+    }
   },
 });
 

@@ -20,6 +20,7 @@ import { type GetResult, KvClient } from "../../../lib/client/kv_client.ts";
 import { recoverySkip } from "../../../lib/replication/recovery.ts";
 import { linesOf } from "../../support/lines.ts";
 import { anyPort, freePorts } from "../../support/ports.ts";
+import { Scratch } from "../../support/scratch.ts";
 import { commandOf, startCommand, startTask, taskCommands } from "../../support/tasks.ts";
 import { eventually } from "../../support/waiting.ts";
 import { Wire } from "../../support/wire_client.ts";
@@ -191,7 +192,7 @@ Deno.test("a client whose servers are down reports each request and ends with co
   assertEquals(await client.end(), 0);
   assertStringIncludes(
     client.errors,
-    `\nERRO no PUT: não realizado pelo servidor 127.0.0.1:${port} (`,
+    `\nERRO no PUT: não realizado pelo servidor 127.0.0.1:${port}: conexão recusada`,
   );
 });
 
@@ -209,23 +210,106 @@ Deno.test("the end of the input during a server's questions: one line and exit c
   await server.type("\n");
   await server.endInput();
   assertEquals(await server.end(), 2);
-  assertEquals(server.errors, "the input has ended\n");
+  assertEquals(server.errors, "A entrada terminou antes da resposta.\n");
 });
 
 Deno.test("a port in use, and an address of another machine: one sentence and exit code 1", async () => {
   using listener = Deno.listen({ ...anyPort });
   const { port } = listener.addr;
   const sentences = {
-    "127.0.0.1": "the port is in use by another program.",
-    "192.0.2.1": "the address is not one of this machine.",
+    "127.0.0.1": "the port is in use by another program. " +
+      "Stop that program, or use another port (--port).",
+    "192.0.2.1": "the address is not one of this machine. " +
+      "Use an IP address of this machine (--ip).",
   };
   for (const [ip, sentence] of Object.entries(sentences)) {
     const flags = [`--port=${port}`, "--leader-ip=127.0.0.1", `--leader-port=${port}`, "--quiet"];
-    await using server = await startCommand("server", `--ip=${ip}`, ...flags);
+    await using server = await startCommand("server", `--ip=${ip}`, "--insecure", ...flags);
     assertEquals(await server.end(), 1);
     assertEquals(server.errors, `Cannot listen on ${ip}:${port}: ${sentence}\n`);
     assertEquals(server.screen, "");
   }
+});
+
+Deno.test("an address that cannot be used: one line without a stack, for every program", async () => {
+  const [port, other] = freePorts(2);
+  const server = ["server.ts", `--port=${port}`, "--leader-ip=127.0.0.1", "--insecure"];
+  const addressOf = (ip: string) => ip.includes(":") ? `[${ip}]` : ip;
+  const all = ["fe80::1", "ff02::1", "224.0.0.1", "255.255.255.255", "2001:db8::1"].flatMap((
+    ip,
+  ) => [
+    { address: addressOf(ip), args: ["--allow-net", ...server, `--ip=${ip}`, "--leader-port=1"] },
+    { address: addressOf(ip), args: ["--allow-net", "dashboard/main.ts", `--ip=${ip}`] },
+  ]);
+  // Permissions of a process: the dashboard's, the metrics' and the other servers' ports lack one.
+  const some =
+    `--allow-net=127.0.0.1:${port},127.0.0.1:${other},127.0.0.1:10097,127.0.0.1:10098,127.0.0.1:10099`;
+  all.push(
+    { address: "127.0.0.1:10090", args: [some, "dashboard/main.ts"] },
+    { address: "127.0.0.1:1", args: [some, "tools/start.ts", `--ports=${other},1,2`] },
+    { address: "127.0.0.1:0", args: [some, "tools/demo.ts"] },
+    {
+      address: "127.0.0.1:1",
+      args: [some, ...server, "--ip=127.0.0.1", `--leader-port=${port}`, "--metrics-port=1"],
+    },
+  );
+  await Promise.all(all.map(async ({ address, args }) => {
+    await using process = Process.deno(["run", "--no-prompt", ...args, ...quiet(args)]);
+    assertEquals(await process.end(), 1, args.join(" "));
+    assertMatch(process.errors, /^Cannot listen on [^\n]*\. (Use|Add) [^\n]*\.\n$/);
+    assertStringIncludes(process.errors, ` ${address}`);
+  }));
+});
+
+/** Server and start report what they do before an address fails, the others do not. */
+function quiet(args: readonly string[]): string[] {
+  return args.some((arg) => /dashboard|demo/.test(arg)) ? [] : ["--quiet"];
+}
+
+/** A process may have its own file of host names here. */
+async function mayMount(): Promise<boolean> {
+  if (Deno.build.os !== "linux") return false;
+  const test = new Process("unshare", ["-m", "true"], { err: "discard" });
+  return await test.code === 0;
+}
+
+Deno.test({
+  name: "names: each address of a name is tried, and --allow-net may name the name",
+  ignore: !await mayMount().catch(() => false),
+  fn: async () => {
+    using scratch = new Scratch();
+    const hosts = `${scratch.path}/hosts`;
+    // A server that listens on one of them is found.
+    await Deno.writeTextFile(hosts, "::1 kv-0\n127.0.0.9 kv-0\n127.0.0.1 kv-0\n");
+    const start = (net: string, ...args: string[]) =>
+      new Process("unshare", [
+        ...["-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts],
+        ...[Deno.execPath(), "run", "--no-prompt", `--allow-net=${net}`, ...args],
+      ], { out: "keep" });
+    const [port, other] = freePorts(2) as [number, number];
+    const leaderAt = ["--leader-ip=kv-0", `--leader-port=${port}`, "--cluster-size=2"];
+    const flags = ["server.ts", "--ip=127.0.0.1", ...leaderAt];
+    // The leader dials no server, so it needs no permission for its own name.
+    await using leader = start(`127.0.0.1:${port}`, ...flags, `--port=${port}`, "--advertise=kv-0");
+    const net = `127.0.0.1:${other},kv-0:${port}`;
+    await using follower = start(net, ...flags, `--port=${other}`);
+    await follower.reports(`joined the leader kv-0:${port}`);
+    await leader.reports(`127.0.0.1:${other} is in sync`);
+    const servers = `--servers=kv-0:${port},localhost:${other}`;
+    await using client = start(
+      `kv-0:${port},127.0.0.1:${other}`,
+      ...["client.ts", servers, "--json", "status"],
+    );
+    assertEquals(await client.end(), 0);
+    const status = JSON.parse(client.screen);
+    assertEquals([status.ok, status.leader], [true, `kv-0:${port}`]);
+    assertEquals(
+      status.servers.map(({ server, inSync }: { server: string; inSync: boolean }) => [
+        ...[server, inSync],
+      ]),
+      [[`kv-0:${port}`, true], [`127.0.0.1:${other}`, true]],
+    );
+  },
 });
 
 Deno.test("--quiet: standard error stays empty from start to end", async () => {
@@ -265,7 +349,11 @@ Deno.test("without its permission a server fails with an error and does not prom
     { keyboard: true, out: "keep" },
   );
   assertEquals(await server.end(), 1); // its input is open, so it could have prompted
-  assertStringIncludes(server.errors, "Requires net access");
+  assertEquals(
+    server.errors,
+    `Cannot listen on 127.0.0.1:${port}: the permission --allow-net=127.0.0.1:${port} is missing. ` +
+      "Add it, or use --allow-net alone.\n",
+  );
   assertEquals(server.screen, "");
   for (const task of ["server", "client", "start"] as const) {
     assert((await commandOf(task)).args.includes("--no-prompt"), task);

@@ -6,7 +6,13 @@
  * @module
  */
 
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { formatAddress } from "../../../lib/wire/address.ts";
 import { ServerConsole } from "../../../lib/cli/server_console.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
@@ -16,7 +22,8 @@ import { Process } from "../../../bench/process.ts";
 import { anyPort, freePorts } from "../../support/ports.ts";
 import { Scratch } from "../../support/scratch.ts";
 import { commandOf, finish } from "../../support/tasks.ts";
-import { ca, selfSigned, server } from "../../support/tls_fixture.ts";
+import { TestServer } from "../../support/test_server.ts";
+import { ca, otherCa, selfSigned, server } from "../../support/tls_fixture.ts";
 import { eventually, within } from "../../support/waiting.ts";
 
 const project = new URL("../../../", import.meta.url);
@@ -37,7 +44,7 @@ function folderWith(files: Record<string, string>): Scratch {
 /** Starts what a task runs, with the files of another folder than the project's. */
 async function start(task: string, folder: string, ...flags: string[]): Promise<Process> {
   const { env, args } = await commandOf(task);
-  assertEquals(env.DENO_TLS_CA_STORE, "");
+  assertEquals(env.DENO_TLS_CA_STORE, task.endsWith(":tls") ? "" : undefined);
   const [run, ...rest] = args.map((arg) =>
     arg.endsWith(".ts") ? new URL(arg, project).pathname : arg
   );
@@ -97,6 +104,10 @@ Deno.test("files that are missing or no PEM: one sentence and exit code 2", asyn
     out: "",
     err: "--tls-key=tls/key.pem: no PEM in that file\n",
   });
+  await Deno.writeTextFile(`${folder.path}/tls/ca.pem`, server.key);
+  const key = await finish(await start("client:tls", folder.path, "get", "cor"));
+  assertEquals([key.code, key.out], [2, ""]);
+  assertStringIncludes(key.err, "(--tls-ca) must be a text in PEM");
   await Deno.remove(`${folder.path}/tls/ca.pem`);
   const none = await finish(await start("client:tls", folder.path));
   assertEquals(none, {
@@ -104,6 +115,72 @@ Deno.test("files that are missing or no PEM: one sentence and exit code 2", asyn
     out: "",
     err: "--tls-ca=tls/ca.pem: there is no such file\n",
   });
+});
+
+Deno.test("a certificate with a name is good for that name, and not for the IP address", async () => {
+  using scratch = new Scratch();
+  const file = (name: string) => `${scratch.path}/${name}`;
+  const openssl = async (args: string) => {
+    const { code, stderr } = await new Deno.Command("openssl", {
+      args: args.split(" "),
+      cwd: scratch.path,
+    }).output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+  };
+  const key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+  await openssl(`req -x509 ${key} -subj /CN=kv -keyout ca.key -out ca.pem -days 2`);
+  await openssl(`req -new ${key} -subj /CN=x -keyout key.pem -out x.csr`);
+  const extensions = "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n";
+  await Deno.writeTextFile(file("x.ext"), extensions);
+  await openssl(
+    "x509 -req -in x.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile x.ext -out cert.pem -days 2",
+  );
+  const [ca, cert, secretKey] = await Promise.all(
+    ["ca.pem", "cert.pem", "key.pem"].map((name) => Deno.readTextFile(file(name))),
+  ) as [string, string, string];
+  const tls = { ca, cert, key: secretKey };
+  await using named = KvServer.start({
+    listen: anyPort,
+    prints: new ServerConsole(() => {}),
+    report: () => {},
+    tuning: { clusterSize: 1, minInSync: 1 },
+    tls: new TlsAcceptor(tls),
+  });
+  const { port } = named.address;
+  for (const access of [{ ca }, tls]) {
+    await using client = new KvClient([{ hostname: "localhost", port }], { tls: access });
+    assertEquals((await client.put("cor", "azul")).server, `localhost:${port}`);
+    await using other = new KvClient([named.address], { tls: access, timeoutMs: 500 });
+    await assertRejects(() => other.put("cor", "azul"), Error, "not valid for name");
+  }
+});
+
+Deno.test("TLS at one end only, or another CA: exit code 7 at once, and status says what is wrong", async () => {
+  using right = folderWith({ "ca.pem": ca });
+  using wrong = folderWith({ "ca.pem": otherCa });
+  await using plain = await TestServer.alone();
+  const alone = { clusterSize: 1, minInSync: 1 };
+  await using encrypted = new TestServer(anyPort, undefined, alone, {}, {
+    tls: new TlsAcceptor(server),
+  });
+  await encrypted.ready();
+  for (
+    const [task, folder, { name }, reason] of [
+      ["client:tls", right, plain, "the server does not speak TLS"],
+      ["client:tls", wrong, encrypted, "the given CA has not signed the server's certificate"],
+      ["client", right, encrypted, "the server speaks TLS, and this client does not"],
+    ] as const
+  ) {
+    for (const command of [["put", "cor", "azul"], ["status"]]) {
+      const flags = [`--servers=${name}`, "--timeout=60", "--lang=en", ...command];
+      const { code, out, err } = await finish(await start(task, folder.path, ...flags));
+      assertEquals(code, 7, err);
+      assertStringIncludes(out + err, `${name}`);
+      assertStringIncludes(out + err, reason);
+      if (command[0] === "status") assertStringIncludes(out, "TLS does not match (");
+    }
+  }
+  assertEquals(encrypted.holds("cor") ?? plain.holds("cor"), undefined);
 });
 
 Deno.test("OpenSSL: with a resumed session a certificate of another CA still does not count", async () => {
