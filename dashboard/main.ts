@@ -4,14 +4,15 @@
  * @module
  */
 
-import { type Address, formatAddress, isLoopback, parseAddress } from "../lib/wire/address.ts";
+import { type Address, formatAddress, isLoopback } from "../lib/wire/address.ts";
 import { Secret } from "../lib/auth/secret.ts";
 import { escapeControls } from "../lib/cli/escape.ts";
-import { exitCode } from "../lib/cli/exit_codes.ts";
+import { parseServers } from "../lib/cli/addresses.ts";
+import { exitCode, lastWordsMs } from "../lib/cli/exit_codes.ts";
 import { parseFlags, UsageError } from "../lib/cli/flags.ts";
 import { askIp, askPort, askSecret } from "../lib/cli/prompts.ts";
 import { ServerConsole } from "../lib/cli/server_console.ts";
-import { listenAt, StartError, untilSignal } from "../lib/cli/serving.ts";
+import { checkMayDial, listenAt, StartError, untilSignal } from "../lib/cli/serving.ts";
 import { processTerminal, type Terminal } from "../lib/cli/terminal.ts";
 import { dashboardTexts, passwordText } from "../lib/cli/texts.ts";
 import { readClientTls, tlsFlags } from "../lib/cli/tls_flags.ts";
@@ -32,7 +33,7 @@ const usage = `A page that shows the replication live, with buttons to try it ou
 deno task dashboard [FLAGS]
 
   --start            start the servers too, in this process, with --allow-faults
-  --servers=A,B,…    the servers, each as ip:port, with --start the leader first
+  --servers=A,B,…    the servers, each as host:port, with --start the leader first
                      (${serversDefault})
   --ip=IP            address to listen on (${ipDefault})
   --port=PORT        port to listen on (${dashboardPortDefault})
@@ -64,7 +65,7 @@ export async function main(
     terminal.out(usage);
     return 0;
   }
-  const servers = parseServers(values.servers ?? serversDefault);
+  const servers = readServers(values.servers ?? serversDefault);
   const listen = {
     hostname: await askIp(terminal, "", ipDefault, values.ip ?? ipDefault),
     port: await askPort(
@@ -76,20 +77,34 @@ export async function main(
   };
   const tls = readClientTls(values);
   const question = switches["password-stdin"] ? passwordText : undefined;
-  const password = await askSecret(terminal, { question, variable: "KV_PASSWORD" });
+  const asked = askSecret(terminal, { question, variable: "KV_PASSWORD" });
+  const stop = Symbol("stopped");
+  const password = await Promise.race([asked, stopped.then((): typeof stop => stop)]);
+  await terminal.keyboard.close();
+  if (password === stop) return 0;
   if (switches.start && (tls !== undefined || password !== undefined)) {
     throw new UsageError("--start starts servers without password and TLS: leave those flags out");
+  }
+  if (switches.start && !servers.every(({ hostname }) => isLoopback(hostname))) {
+    throw new UsageError(
+      "--start starts servers without a secret, so only on loopback addresses. Start others with " +
+        '"deno task server", and the dashboard without --start',
+    );
   }
   let quiet = false;
   try {
     await using running = new AsyncDisposableStack();
+    for (const server of servers) checkMayDial(formatAddress(server));
     if (switches.start) {
       for (const server of servers) {
-        running.use(listenAt(server, () => startServer(server, servers, terminal, () => quiet)));
+        running.use(
+          listenAt(server, () => startServer(server, servers, terminal, () => quiet), "--servers"),
+        );
       }
     }
     const secret = password === undefined ? undefined : await Secret.from(password);
-    const options = { listen, servers, password: secret, tls };
+    const report = (line: string) => terminal.err(`${escapeControls(line)}\n`);
+    const options = { listen, servers, password: secret, tls, report };
     running.use(listenAt(listen, () => new Dashboard(options)));
     terminal.err(`${dashboardTexts.ready(`http://${formatAddress(listen)}/`)}\n`);
     if (!isLoopback(listen.hostname)) terminal.err(`${dashboardTexts.open(listen.hostname)}\n`);
@@ -97,7 +112,7 @@ export async function main(
     quiet = true; // while they stop, the servers would report that they lose each other
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    terminal.err(`${error.message}\n`);
+    terminal.err(`${escapeControls(error.message)}\n`);
     return 1;
   }
   return 0;
@@ -123,16 +138,8 @@ function startServer(
   });
 }
 
-function parseServers(text: string): Address[] {
-  const servers = text.split(",").map((one) => {
-    const address = parseAddress(one.trim());
-    if (address === undefined) {
-      throw new UsageError(
-        `--servers must be a list such as ${serversDefault}, not ${JSON.stringify(text)}`,
-      );
-    }
-    return address;
-  });
+function readServers(text: string): Address[] {
+  const servers = parseServers(text, serversDefault);
   if (servers.length > dashboardServersMax) {
     throw new UsageError(
       `--servers may name at most ${dashboardServersMax} servers, not ${servers.length}`,
@@ -146,5 +153,6 @@ function parseServers(text: string): Address[] {
 
 if (import.meta.main) {
   const terminal = processTerminal();
-  Deno.exit(await exitCode(terminal, () => main(Deno.args, terminal, untilSignal())));
+  const role = () => main(Deno.args, terminal, untilSignal());
+  Deno.exit(await exitCode(terminal, role, lastWordsMs));
 }

@@ -7,10 +7,13 @@
  * @module
  */
 
+import { escapeControls } from "../lib/cli/escape.ts";
 import { exitCode } from "../lib/cli/exit_codes.ts";
 import { parseFlags, UsageError } from "../lib/cli/flags.ts";
+import { EndOfInput } from "../lib/cli/keyboard.ts";
 import { ServerConsole } from "../lib/cli/server_console.ts";
-import { EndOfInput, processTerminal, type Terminal } from "../lib/cli/terminal.ts";
+import { listenAt, StartError } from "../lib/cli/serving.ts";
+import { processTerminal, type Terminal } from "../lib/cli/terminal.ts";
 import { tryOther } from "../lib/cli/texts.ts";
 import { UnavailableError, UnknownOutcomeError } from "../lib/client/errors.ts";
 import { ipDefault, requestTimeoutMs } from "../lib/limits.ts";
@@ -66,8 +69,11 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   } catch (error) {
     if (error instanceof WrongStep) {
       terminal.err(`${texts.wrong(error.expected, error.got)}\n`);
-    } else if (error instanceof UnavailableError || error instanceof UnknownOutcomeError) {
-      terminal.err(`${error.message}\n`);
+    } else if (
+      error instanceof UnavailableError || error instanceof UnknownOutcomeError ||
+      error instanceof StartError
+    ) {
+      terminal.err(`${escapeControls(error.message)}\n`);
     } else throw error;
     return 1;
   }
@@ -129,14 +135,16 @@ async function play(terminal: Terminal, texts: DemoTexts): Promise<void> {
 /** Starts a server on a free port. Its lines begin with the port. Without `leader` it leads. */
 function start(terminal: Terminal, putTimeoutMs: number, leader?: KvServer): KvServer {
   let mark = ""; // not known before the server listens
-  const server = KvServer.start({
-    listen: { hostname: ipDefault, port: 0 },
-    ...(leader === undefined ? {} : { leader: leader.address }),
-    prints: new ServerConsole((lines) => terminal.out(lines.replaceAll(/^(?=.)/gm, mark))),
-    report: () => {},
-    allowFaults: leader === undefined,
-    tuning: { putTimeoutMs },
-  });
+  const listen = { hostname: ipDefault, port: 0 };
+  const server = listenAt(listen, () =>
+    KvServer.start({
+      listen,
+      ...(leader === undefined ? {} : { leader: leader.address }),
+      prints: new ServerConsole((lines) => terminal.out(lines.replaceAll(/^(?=.)/gm, mark))),
+      report: () => {},
+      allowFaults: leader === undefined,
+      tuning: { putTimeoutMs },
+    }));
   mark = `[${server.address.port}] `;
   return server;
 }

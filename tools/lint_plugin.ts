@@ -9,16 +9,31 @@
 const imports: Readonly<Record<string, readonly string[]>> = {
   limits: [],
   fifo: [],
+  key_map: [],
+  version: [],
+  descriptors: [],
   wire: ["limits", "fifo"],
   mensagem: ["wire"],
   auth: ["mensagem", "wire", "limits"],
-  net: ["wire", "limits", "fifo", "node:crypto", "node:stream", "node:tls"],
-  replication: ["mensagem", "wire", "limits", "fifo"],
-  client: ["auth", "net", "mensagem", "wire", "limits", "fifo"],
-  journal: ["replication", "mensagem", "wire", "limits", "fifo", "node:zlib"],
-  metrics: ["replication", "mensagem", "wire", "limits", "fifo"],
-  etcd: ["replication", "mensagem", "wire", "limits", "fifo"],
-  server: ["replication", "net", "auth", "mensagem", "wire", "limits", "fifo", "@std/async"],
+  net: [
+    ...["wire", "limits", "fifo", "descriptors"],
+    ...["node:crypto", "node:http", "node:stream", "node:tls"],
+  ],
+  replication: ["mensagem", "wire", "limits", "fifo", "key_map"],
+  client: ["auth", "net", "mensagem", "wire", "limits", "fifo", "key_map"],
+  journal: [
+    ...["replication", "mensagem", "wire", "limits", "fifo", "descriptors"],
+    "node:zlib",
+  ],
+  metrics: ["replication", "net", "mensagem", "wire", "limits", "fifo", "version"],
+  etcd: [
+    ...["replication", "mensagem", "wire", "limits", "fifo", "key_map"],
+    ...["node:http", "node:net", "node:tls"],
+  ],
+  server: [
+    ...["replication", "net", "auth", "mensagem", "wire", "limits", "fifo", "version"],
+    "@std/async",
+  ],
   cli: ["lib/", "@std/async", "@std/cli"],
   "server.ts": ["lib/"],
   "client.ts": ["lib/"],
@@ -28,7 +43,9 @@ const imports: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Messages and the time go in, messages and prints come out: nothing else reaches these parts. */
-const pure = new Set(["limits", "fifo", "wire", "mensagem", "auth", "replication"]);
+const pure = new Set([
+  ...["limits", "fifo", "version", "descriptors", "wire", "mensagem", "auth", "replication"],
+]);
 const impure = new Set([
   ...["Deno", "globalThis", "process", "navigator", "console", "Date", "Temporal"],
   ...["performance", "setTimeout", "setInterval", "setImmediate", "queueMicrotask", "crypto"],
@@ -39,16 +56,16 @@ const impure = new Set([
 /** The members of `Deno` that every impure part of `lib` may use: no sockets, no files. */
 const harmless = new Set([
   ...["addSignalListener", "args", "build", "env", "errors", "exit", "memoryUsage", "noColor"],
-  ...["permissions", "stderr", "stdin", "stdout"],
+  ...["permissions", "removeSignalListener", "stderr", "stdin", "stdout"],
 ]);
-/** The other members of `Deno` that a part or a file of `lib` may use. HTTP is not in `net`. */
+/** The other members of `Deno` that a part or a file of `lib` may use. */
 const special: Readonly<Record<string, RegExp>> = {
   net: /^(connect|connectTls|listen|listenTls|startTls)$/,
-  journal: /^(mkdir|open|readDir|remove|rename|stat|SeekMode)$/,
-  metrics: /^serve$/,
+  journal:
+    /^(mkdir|open|openSync|readDir|readDirSync|readTextFile|remove|rename|stat|writeTextFile|SeekMode)$/,
   etcd: /^createHttpClient$/,
-  "lib/cli/session_file.ts": /^(mkdir|open|readTextFile|rename|stat|writeTextFile)$/,
-  "lib/cli/tls_flags.ts": /^readTextFileSync$/,
+  "lib/cli/session_file.ts": /^(mkdir|open|readFile|rename|stat|writeTextFile)$/,
+  "lib/cli/tls_flags.ts": /^readFileSync$/,
 };
 const networkGlobals = /^(WebSocket|WebSocketStream|EventSource|BroadcastChannel|Worker)$/;
 
@@ -95,7 +112,7 @@ function whyNotUse(path: string, part: string, name: string, member?: string): s
   if (!path.startsWith("lib/")) return undefined;
   if (name === "globalThis") return "lib may not use globalThis: it hides what is used";
   if (networkGlobals.test(name)) return `lib may not use ${name}: only lib/net opens sockets`;
-  if (name === "fetch" && part !== "etcd") return "only lib/etcd uses fetch";
+  if (name === "fetch") return "lib may not use fetch: it obeys proxies of the environment";
   if (name !== "Deno") return undefined;
   if (member === undefined) return "lib may not use Deno as a value: it hides what is used";
   const may = harmless.has(member) || special[part]?.test(member) || special[path]?.test(member);

@@ -51,12 +51,12 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
         if (!quiet) terminal.err(`${mark}${escapeControls(line)}\n`);
       };
       const start = () => KvServer.start({ listen, leader, prints, report });
-      return servers.use(listenAt(listen, start));
+      return servers.use(listenAt(listen, start, "--ports"));
     });
     await Promise.all(started.map((server) => server.ready));
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    terminal.err(`${error.message}\n`);
+    terminal.err(`${escapeControls(error.message)}\n`);
     return 1;
   }
   if (!quiet) terminal.err(`${startTexts.ready(ports)}\n`);

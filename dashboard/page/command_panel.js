@@ -4,7 +4,7 @@
  * @module
  */
 
-import { byId, html } from "./dom.js";
+import { byId, html, setText } from "./dom.js";
 import { namesIn, readable } from "./format.js";
 
 /** @import { State } from "../server/state.ts" */
@@ -86,7 +86,7 @@ export class CommandPanel {
     const faultsAllowed = servers.find(({ name }) => name === leader)?.status?.faults === true;
     byId("faults-off").hidden = faultsAllowed;
     setDisabled(demoButton, this.#demoRunning || !faultsAllowed);
-    demoButton.textContent = this.#demoRunning ? t.demoRunning : t.demo;
+    setText(demoButton, this.#demoRunning ? t.demoRunning : t.demo);
     const root = byId("faults");
     root.hidden = !faultsAllowed;
     const followers = servers.filter(({ name }) => name !== leader);
@@ -98,15 +98,12 @@ export class CommandPanel {
       const text = root.querySelector(`[data-follower="${name}"] p`);
       if (!(text instanceof HTMLElement)) continue;
       text.dataset.fault = `${fault !== undefined}`;
-      text.textContent = `${t.towards(names.server(name))}: ${
-        t.faultState[fault?.action ?? "none"]
-      }`;
+      setText(text, `${t.towards(names.server(name))}: ${t.faultState[fault?.action ?? "none"]}`);
     }
-    byId("seen-title").textContent = `${t.seenTitle} (${t.clientName(this.client)})`;
+    setText(byId("seen-title"), `${t.seenTitle} (${t.clientName(this.client)})`);
     const answer = byId("answer");
     const text = this.#answer.text(state, t);
-    // If the same text were set again, a screen reader would read it again.
-    if (answer.textContent !== text) answer.textContent = text;
+    setText(answer, text);
     answer.dataset.bad = `${this.#answer.bad}`;
   }
 

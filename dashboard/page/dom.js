@@ -17,6 +17,39 @@ export function byId(id) {
   return /** @type {T} */ (/** @type {unknown} */ (document.getElementById(id)));
 }
 
+// Format characters change the direction of text or are not seen. `lib/cli/escape.ts` has the same.
+const invisible =
+  /(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])(\u200d)(?=\p{Extended_Pictographic})|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+/** @type {Record<string, string>} */
+const named = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/**
+ * A text with its control and format characters spelled out: the last step before the screen.
+ *
+ * @param {string} text
+ * @returns {string}
+ */
+export function visible(text) {
+  return text.replace(invisible, (character, joiner) =>
+    joiner ?? named[character] ??
+      character.replace(
+        /[^]/g,
+        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+      ));
+}
+
+/**
+ * Shows a text in an element, in place of what was there.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  const shown = visible(text);
+  // If the same text were set again, a screen reader would read it again.
+  if (element.textContent !== shown) element.textContent = shown;
+}
+
 /**
  * A new HTML element. Strings become text, never markup.
  *
@@ -27,8 +60,10 @@ export function byId(id) {
  */
 export function html(tag, attributes, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
+  for (const [name, value] of Object.entries(attributes)) {
+    element.setAttribute(name, visible(value));
+  }
+  appendTo(element, children);
   return element;
 }
 
@@ -42,7 +77,17 @@ export function html(tag, attributes, ...children) {
  */
 export function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS(svgNamespace, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, `${value}`);
-  element.append(...children);
+  for (const [name, value] of Object.entries(attributes)) {
+    element.setAttribute(name, visible(`${value}`));
+  }
+  appendTo(element, children);
   return /** @type {SVGElement} */ (element);
+}
+
+/**
+ * @param {Element} element
+ * @param {readonly (Node | string)[]} children
+ */
+function appendTo(element, children) {
+  element.append(...children.map((child) => typeof child === "string" ? visible(child) : child));
 }

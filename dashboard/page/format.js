@@ -40,18 +40,13 @@ export function namesIn(state, t) {
 }
 
 /**
- * A value or a key in a readable form: shortened, and with characters that would change the text
- * around them as escapes.
+ * A value or a key in a readable form: shortened.
  *
  * @param {string | null | undefined} value
  */
 export function readable(value) {
   if (value === null || value === undefined) return "NULL";
-  const start = value.length > valueCharsMax ? `${value.slice(0, valueCharsMax)}…` : value;
-  return start.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
+  return value.length > valueCharsMax ? `${value.slice(0, valueCharsMax)}…` : value;
 }
 
 /**

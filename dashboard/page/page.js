@@ -6,7 +6,7 @@
 
 import { CommandPanel } from "./command_panel.js";
 import { Diagram } from "./diagram.js";
-import { byId } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { namesIn } from "./format.js";
 import { isStep, Playback } from "./playback.js";
 import { showPlots } from "./plots.js";
@@ -73,7 +73,7 @@ function setConnected(value) {
 function showConnection() {
   const element = byId("connection");
   element.dataset.up = `${connected}`;
-  element.textContent = connected ? preferences.t.connected : preferences.t.disconnected;
+  setText(element, connected ? preferences.t.connected : preferences.t.disconnected);
 }
 
 /* Drawing */
@@ -123,9 +123,10 @@ function redrawNow() {
   showTable({ columns: byId("columns"), rows: byId("rows") }, state, names, t);
   byId("table-empty").hidden = state.table.size > 0;
   const keys = byId("rows").childElementCount;
-  byId("table-note").textContent = keys < state.table.size
-    ? t.shownKeys(keys, state.table.size + state.keysDropped)
-    : "";
+  setText(
+    byId("table-note"),
+    keys < state.table.size ? t.shownKeys(keys, state.table.size + state.keysDropped) : "",
+  );
   showRefusals(byId("refusals"), state.refusals, names, t);
   byId("no-refusals").hidden = state.refusals.length > 0;
   showEvents(byId("events"), recording, cursor.position, isStep, names, t);
@@ -154,9 +155,9 @@ function showTraffic({ servers }) {
   traffic = traffic.filter(({ at }) => now - at < sampleMs);
   const all = traffic.reduce((sum, one) => sum + one.all, 0);
   const drawn = traffic.reduce((sum, one) => sum + one.drawn, 0);
-  byId("sample").textContent = drawn < all ? t.sampled(drawn, all) : t.notSampled;
+  setText(byId("sample"), drawn < all ? t.sampled(drawn, all) : t.notSampled);
   const missed = servers.reduce((sum, server) => sum + server.missed, 0) + lost;
-  byId("lost").textContent = missed === 0 ? "" : t.lost(missed);
+  setText(byId("lost"), missed === 0 ? "" : t.lost(missed));
 }
 
 addEventListener("resize", redrawAll);

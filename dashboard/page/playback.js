@@ -6,7 +6,7 @@
 
 import { Cursor } from "./cursor.js";
 import { showDensity } from "./density.js";
-import { byId } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { clock, namesIn } from "./format.js";
 import { Recording } from "./recording.js";
 import { emptyState } from "./state.js";
@@ -120,16 +120,19 @@ export class Playback {
       ? t.noEvents
       : `${item === undefined ? "" : `${clock(item.at)}, `}${t.position(position, end)}`;
     timeline.setAttribute("aria-valuetext", place);
-    byId("position").textContent = place;
-    byId("play").textContent = live || this.#playing ? t.pause : t.play;
+    setText(byId("position"), place);
+    setText(byId("play"), live || this.#playing ? t.pause : t.play);
     const liveButton = byId("live");
-    liveButton.textContent = live ? t.live : t.goLive;
+    setText(liveButton, live ? t.live : t.goLive);
     liveButton.setAttribute("aria-pressed", `${live}`);
     const step = this.#lastStep();
     const names = namesIn(state, t);
-    byId("moment").textContent = step === undefined
-      ? ""
-      : `${"server" in step ? `${names.server(step.server)}: ` : ""}${t.item(step, names)}`;
+    setText(
+      byId("moment"),
+      step === undefined
+        ? ""
+        : `${"server" in step ? `${names.server(step.server)}: ` : ""}${t.item(step, names)}`,
+    );
   }
 
   /** Shows the bar chart above the timeline. */

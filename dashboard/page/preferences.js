@@ -4,7 +4,7 @@
  * @module
  */
 
-import { byId, html } from "./dom.js";
+import { byId, html, setText } from "./dom.js";
 import { texts } from "./texts.js";
 
 /** @type {HTMLSelectElement} */
@@ -41,7 +41,7 @@ export class Preferences {
     /** @type {Record<string, unknown>} */
     const byName = t;
     for (const element of document.querySelectorAll("[data-text]")) {
-      element.textContent = `${byName[element.getAttribute("data-text") ?? ""]}`;
+      setText(element, `${byName[element.getAttribute("data-text") ?? ""]}`);
     }
     for (const element of document.querySelectorAll("[data-label]")) {
       const text = `${byName[element.getAttribute("data-label") ?? ""]}`;
@@ -49,7 +49,7 @@ export class Preferences {
       element.setAttribute("title", text);
     }
     const language = byId("language");
-    language.textContent = t.language;
+    setText(language, t.language);
     language.title = t.languageTitle;
     const options = Object.entries(t.themes)
       .map(([value, text]) => html("option", { value }, text));

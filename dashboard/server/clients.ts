@@ -6,7 +6,8 @@
 
 import { within } from "../../lib/client/deadlines.ts";
 import { UnavailableError } from "../../lib/client/errors.ts";
-import { type Access, ServerConnection } from "../../lib/client/server_connection.ts";
+import type { Access } from "../../lib/client/access.ts";
+import { ServerConnection } from "../../lib/client/server_connection.ts";
 import { ServerPool } from "../../lib/client/server_pool.ts";
 import { Session } from "../../lib/client/session.ts";
 import { dialTimeoutMs, requestTimeoutMs } from "../../lib/limits.ts";
@@ -72,7 +73,7 @@ export class Clients implements AsyncDisposable {
    *
    * @throws {MensagemError} if the key or the value breaks a limit.
    * @throws {RangeError} if there is no such client or server.
-   * @throws {UnavailableError} if the write was not applied and never will be.
+   * @throws {UnavailableError|AccessError} if the write was not applied and never will be.
    * @throws {UnknownOutcomeError} if the write may or may not be applied.
    */
   async put(client: number, key: string, value: string, server?: string): Promise<Answer> {
@@ -86,7 +87,7 @@ export class Clients implements AsyncDisposable {
    *
    * @throws {MensagemError} if the key breaks a limit.
    * @throws {RangeError} if there is no such client or server.
-   * @throws {UnavailableError} if the server does not answer.
+   * @throws {UnavailableError|AccessError} if the server does not answer.
    */
   async get(client: number, key: string, server?: string): Promise<Answer> {
     checkKey(key);

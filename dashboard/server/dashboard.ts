@@ -6,11 +6,12 @@
 
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
-import type { Access } from "../../lib/client/server_connection.ts";
+import type { Access } from "../../lib/client/access.ts";
 import type { FaultAction } from "../../lib/wire/events.ts";
 import { Clients } from "./clients.ts";
 import { demonstrate } from "./demo.ts";
 import { Feed } from "./feed.ts";
+import type { HttpServer } from "../../lib/net/http_server.ts";
 import { type Backend, serveHttp } from "./http.ts";
 import type { Item } from "./item.ts";
 import { Observer } from "./observer.ts";
@@ -29,6 +30,8 @@ export interface DashboardOptions extends Access {
   readonly servers: readonly Address[];
   /** How long the demonstration shows each step ({@linkcode demoStepMs}). */
   readonly demoStepMs?: number;
+  /** Takes a line for the operator, such as that a connection cannot be accepted. */
+  readonly report?: (line: string) => void;
 }
 
 /** A running dashboard. */
@@ -40,8 +43,7 @@ export class Dashboard implements AsyncDisposable, Backend {
   /** The clients that send the browsers' PUTs and GETs. */
   readonly clients: Clients;
   readonly #observers: readonly Observer[];
-  readonly #http: Deno.HttpServer;
-  readonly #httpStop = new AbortController();
+  readonly #http: HttpServer;
   readonly #demoStepMs: number;
   /** Ends the waits of the demonstration. */
   readonly #demoStop = new AbortController();
@@ -57,8 +59,8 @@ export class Dashboard implements AsyncDisposable, Backend {
   constructor(options: DashboardOptions) {
     const { listen, servers } = options;
     this.#demoStepMs = options.demoStepMs ?? demoStepMs;
-    this.#http = serveHttp(listen, this, this.#httpStop.signal);
-    this.address = { hostname: listen.hostname, port: (this.#http.addr as Deno.NetAddr).port };
+    this.#http = serveHttp(listen, this, options.report ?? (() => {}));
+    this.address = this.#http.address;
     this.feed = new Feed(servers.map(formatAddress));
     const take = (item: Item) => this.#take(item);
     this.clients = new Clients(servers, options, take);
@@ -104,9 +106,7 @@ export class Dashboard implements AsyncDisposable, Backend {
     await this.#demo;
     await this.clients[Symbol.asyncDispose]();
     await Promise.all(this.#observers.map((observer) => observer[Symbol.asyncDispose]()));
-    // `#http.shutdown()` would never end if a browser does not read.
-    this.#httpStop.abort();
-    await this.#http.finished;
+    await this.#http[Symbol.asyncDispose]();
   }
 
   #take(item: Item): void {

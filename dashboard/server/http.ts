@@ -5,8 +5,14 @@
  */
 
 import { type Address, parseIp } from "../../lib/wire/address.ts";
+import { HttpServer } from "../../lib/net/http_server.ts";
 import { MensagemError } from "../../lib/mensagem.ts";
-import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
+import {
+  AccessError,
+  InvalidArgumentError,
+  UnavailableError,
+  UnknownOutcomeError,
+} from "../../lib/client/errors.ts";
 import type { FaultAction } from "../../lib/wire/events.ts";
 import type { Clients } from "./clients.ts";
 import type { Feed } from "./feed.ts";
@@ -20,6 +26,12 @@ export const commandBytesMax = 64 * 1024;
 
 /** Commands that may run at the same time. */
 export const commandsMax = 64;
+
+/** Connections to one dashboard: streams, commands, and files of the page. */
+export const httpConnectionsMax = 256;
+
+/** Connections to one dashboard from one IP address. */
+export const httpConnectionsPerIpMax = 192;
 
 /** What the HTTP handler needs from the dashboard. */
 export interface Backend {
@@ -45,29 +57,46 @@ const headers: Readonly<Record<string, string>> = {
   "cache-control": "no-store, no-transform",
 };
 
-/** A request is refused, with this HTTP status. */
+/** A request is refused, with this HTTP status and headers. */
 class HttpError extends Error {
   readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.name = "HttpError";
     this.status = status;
+    this.headers = headers;
   }
 }
 
+/** The paths of the commands. */
+const commands: ReadonlySet<string> = new Set(["/put", "/get", "/fault", "/demo"]);
+
+/** The methods of a path; `undefined` if there is no such path. */
+function methodsOf(pathname: string): string | undefined {
+  if (pathname === "/events" || pageFiles.has(pathname)) return "GET, HEAD, OPTIONS";
+  return commands.has(pathname) ? "POST, OPTIONS" : undefined;
+}
+
 /**
- * Listens and answers requests until the signal is aborted. That closes all connections at once.
+ * Listens and answers requests until it is disposed of. That closes all connections at once.
  *
  * @throws {Deno.errors.AddrInUse} if the port is in use.
  * @throws {Deno.errors.AddrNotAvailable} if the address is not one of this machine.
  */
 export function serveHttp(
-  { hostname, port }: Address,
+  listen: Address,
   backend: Backend,
-  signal: AbortSignal,
-): Deno.HttpServer {
-  return Deno.serve({ hostname, port, signal, onListen: () => {} }, dashboardHandler(backend));
+  report: (line: string) => void,
+): HttpServer {
+  const handle = dashboardHandler(backend);
+  return new HttpServer(listen, {
+    connectionsMax: httpConnectionsMax,
+    connectionsPerIpMax: httpConnectionsPerIpMax,
+    handle,
+    report,
+  });
 }
 
 /** The handler of the browsers' requests. */
@@ -77,10 +106,17 @@ export function dashboardHandler(backend: Backend): (request: Request) => Promis
     try {
       checkOrigin(request);
       const { pathname } = new URL(request.url);
-      if (request.method === "GET" || request.method === "HEAD") return serve(pathname, backend);
-      if (request.method !== "POST") {
-        throw new HttpError(405, `${request.method} is not supported, only GET, HEAD and POST`);
+      const { method } = request;
+      const allow = methodsOf(pathname);
+      if (allow === undefined) throw notFound(pathname);
+      if (method === "OPTIONS") {
+        return new Response(null, { status: 204, headers: { ...headers, allow } });
       }
+      if (!allow.split(", ").includes(method)) {
+        const reason = `${method} is not supported for ${pathname}, only ${allow}`;
+        throw new HttpError(405, reason, { allow });
+      }
+      if (method !== "POST") return serve(method, pathname, backend);
       if (running >= commandsMax) {
         throw new HttpError(
           503,
@@ -131,8 +167,11 @@ function checkOrigin(request: Request): void {
   }
 }
 
-/** Answers a GET: a file of the page, or the event stream. */
-function serve(pathname: string, { feed }: Backend): Response {
+/**
+ * Answers a GET or HEAD: a file of the page, or the event stream. The runtime sends the answer to a
+ * HEAD without its body.
+ */
+function serve(method: string, pathname: string, { feed }: Backend): Response {
   if (pathname === "/events") {
     if (feed.browsers >= browsersMax) {
       throw new HttpError(
@@ -140,7 +179,7 @@ function serve(pathname: string, { feed }: Backend): Response {
         `${browsersMax} browsers are connected, which is the limit: close another page`,
       );
     }
-    return new Response(feed.subscribe(), {
+    return new Response(method === "HEAD" ? null : feed.subscribe(), {
       headers: { ...headers, "content-type": "text/event-stream" },
     });
   }
@@ -219,20 +258,29 @@ function notFound(pathname: string): HttpError {
 /** The response to a failed request. `error` tells the page whether a write may have happened. */
 function errorResponse(error: unknown): Response {
   const { message } = error as Error;
-  if (error instanceof HttpError) return json(error.status, { error: "REFUSED", message });
-  if (error instanceof MensagemError || error instanceof RangeError) {
+  if (error instanceof HttpError) {
+    return json(error.status, { error: "REFUSED", message }, error.headers);
+  }
+  const invalid = error instanceof MensagemError || error instanceof RangeError ||
+    error instanceof InvalidArgumentError;
+  if (invalid) {
     return json(400, { error: "BAD_MESSAGE", message });
   }
   if (error instanceof UnknownOutcomeError) {
     return json(504, { error: "UNKNOWN_OUTCOME", message, server: error.server });
   }
-  const server = error instanceof UnavailableError ? { server: error.server } : {};
+  const named = error instanceof UnavailableError || error instanceof AccessError;
+  const server = named ? { server: error.server } : {};
   return json(502, { error: "UNAVAILABLE", message, ...server });
 }
 
-function json(status: number, body: unknown): Response {
+function json(
+  status: number,
+  body: unknown,
+  more: Readonly<Record<string, string>> = {},
+): Response {
   return new Response(JSON.stringify(body), {
     status,
-    headers: { ...headers, "content-type": "application/json" },
+    headers: { ...headers, "content-type": "application/json", ...more },
   });
 }

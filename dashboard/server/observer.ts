@@ -8,7 +8,8 @@ import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import type { Counts, FaultAction } from "../../lib/wire/events.ts";
 import { within } from "../../lib/client/deadlines.ts";
-import { type Access, ServerConnection } from "../../lib/client/server_connection.ts";
+import type { Access } from "../../lib/client/access.ts";
+import { ServerConnection } from "../../lib/client/server_connection.ts";
 import { dialTimeoutMs, requestTimeoutMs } from "../../lib/limits.ts";
 import { tuningDefault } from "../../lib/replication/tuning.ts";
 import { type Events, Fault, Status } from "../../lib/mensagem.ts";
@@ -114,11 +115,11 @@ export class Observer implements AsyncDisposable {
     this.#connection = connection;
     const ended = new AbortController();
     const pollingStatus = this.#pollStatus(connection, ended.signal);
-    const reason = await connection.ended;
+    const { message } = await connection.ended;
     ended.abort();
     this.#connection = undefined;
     await pollingStatus;
-    return reason;
+    return message;
   }
 
   async #pollStatus(connection: ServerConnection, ended: AbortSignal): Promise<void> {

@@ -1,10 +1,13 @@
 /** The dashboard's clients at scripted servers. */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Clients, dashboardClients } from "../../dashboard/server/clients.ts";
 import type { Item } from "../../dashboard/server/item.ts";
-import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
+import { Observer } from "../../dashboard/server/observer.ts";
+import { AccessError, UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
+import { tlsExpected } from "../../lib/wire/errors.ts";
 import { FakeServer } from "../support/fake_server.ts";
+import { eventually } from "../support/waiting.ts";
 
 Deno.test("an answer that does not fit the request is refused", async () => {
   await using server = FakeServer.answering(({ type, id }) =>
@@ -35,6 +38,29 @@ Deno.test("each client has a connection and a session of its own", async () => {
   const known = items.filter((item) => item.kind === "client");
   assertEquals(known.map(({ client }) => client), [1, 2]);
   assertEquals(new Set(known.map(({ address }) => address)).size, 2);
+});
+
+Deno.test("a server that the dashboard cannot use: its clients and its observer say why", async () => {
+  const refusal = (message: string, id?: unknown) =>
+    `${JSON.stringify({ type: "ERROR", id, code: "FORBIDDEN", message })}\n`;
+  const cases: [answer: (id: unknown) => string, reason: string][] = [
+    [(id) => refusal("requests need the password", id), "requests need the password"],
+    [() => refusal(tlsExpected), "the server speaks TLS, and this client does not"],
+    [() => "HTTP/1.1 400 Bad Request\r\n", "no server of this store"],
+  ];
+  for (const [answer, reason] of cases) {
+    await using server = new FakeServer(async (wire) => {
+      for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
+        await wire.write(answer(JSON.parse(line).id));
+      }
+    }, { answersStatus: false });
+    await using clients = new Clients([server.address], {}, () => {});
+    await assertRejects(() => clients.get(1, "cor"), AccessError, reason);
+    const items: Item[] = [];
+    await using _observer = new Observer(server.address, {}, (item) => items.push(item));
+    const down = await eventually("it is down", () => items.find(({ kind }) => kind === "down"));
+    assertStringIncludes((down as { reason: string }).reason, reason);
+  }
 });
 
 Deno.test("unknown clients and servers are refused, and so is every request after the close", async () => {

@@ -1,8 +1,16 @@
 /** The dashboard with real servers, and its entry script. */
 
-import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { main } from "../../dashboard/main.ts";
 import { Secret } from "../../lib/auth/secret.ts";
+import { UsageError } from "../../lib/cli/flags.ts";
 import { Dashboard } from "../../dashboard/server/dashboard.ts";
 import type { Item } from "../../dashboard/server/item.ts";
 import type { State } from "../../dashboard/server/state.ts";
@@ -31,11 +39,14 @@ class Browser implements AsyncDisposable {
   readonly items: Item[] = [];
   state: State | undefined;
   readonly #url: string;
+  /** It connects to the dashboard itself, not to a proxy of the environment. */
+  readonly #client: Deno.HttpClient;
   readonly #opened: Promise<ReadableStreamDefaultReader<string>>;
   readonly #reading: Promise<void>;
 
   constructor({ hostname, port }: Address) {
     this.#url = `http://${hostname}:${port}`;
+    this.#client = Deno.createHttpClient({ proxy: { transport: "tcp", hostname, port } });
     this.#opened = this.#open();
     this.#reading = this.#read();
   }
@@ -45,6 +56,7 @@ class Browser implements AsyncDisposable {
       method: "POST",
       headers: { origin: this.#url, "content-type": "application/json" },
       body: JSON.stringify(body),
+      client: this.#client,
     });
     return await response.json();
   }
@@ -60,10 +72,11 @@ class Browser implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await (await this.#opened).cancel();
     await this.#reading;
+    this.#client.close();
   }
 
   async #open(): Promise<ReadableStreamDefaultReader<string>> {
-    const { body } = await fetch(`${this.#url}/events`);
+    const { body } = await fetch(`${this.#url}/events`, { client: this.#client });
     return body!.pipeThrough(new TextDecoderStream()).getReader();
   }
 
@@ -267,7 +280,7 @@ Deno.test("--help explains the flags, and a wrong flag is named", async () => {
     return { code, output: terminal.screen, errors: terminal.errors };
   };
   assertMatch((await run("--help")).output, /--start/);
-  for (const servers of ["", "127.0.0.1", "a:1", "127.0.0.1:1,127.0.0.1:1"]) {
+  for (const servers of ["", "127.0.0.1", "a..b:1", "[ff02::1]:1", "127.0.0.1:1,127.0.0.1:1"]) {
     assertMatch((await run(`--servers=${servers}`)).code, /--servers/);
   }
   const many = Array.from({ length: dashboardServersMax + 1 }, (_, n) => `127.0.0.1:${n + 1}`);
@@ -275,7 +288,27 @@ Deno.test("--help explains the flags, and a wrong flag is named", async () => {
   using taken = Deno.listen({ ...anyPort });
   const { port } = taken.addr;
   const servers = `--servers=${formatAddress(deadAddress())}`;
-  const { code, errors } = await run(servers, `--port=${port}`);
-  assertEquals(code, 1);
-  assertStringIncludes(errors, `127.0.0.1:${port}`);
+  for (
+    const [flags, reason] of [
+      [[], `127.0.0.1:${port}: the port is in use by another program`],
+      [["--ip=ff02::1"], `[ff02::1]:${port}: it is a multicast address`],
+      [["--ip=fe80::1"], `[fe80::1]:${port}: a link-local address needs a zone`],
+    ] as const
+  ) {
+    const { code, errors } = await run(servers, `--port=${port}`, ...flags);
+    assertEquals(code, 1);
+    assertMatch(errors, /^Cannot listen on [^\n]*\.\n$/);
+    assertStringIncludes(errors, reason);
+  }
+});
+
+Deno.test("--start outside loopback is refused: its servers have no secret", async () => {
+  for (const host of ["0.0.0.0", "192.0.2.1", "kv-0"]) {
+    const flags = ["--start", `--servers=${host}:10097`];
+    await assertRejects(
+      () => main(flags, new FakeTerminal(""), Promise.resolve()),
+      UsageError,
+      "only on loopback addresses",
+    );
+  }
 });

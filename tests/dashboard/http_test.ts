@@ -14,6 +14,8 @@ import { UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.t
 const pure = { permissions: "none" } as const;
 const host = "127.0.0.1:10090";
 const answer = { server: "127.0.0.1:10097", timestamp: 7, seen: 3 };
+/** The methods of a path of the page. */
+const reads = "GET, HEAD, OPTIONS";
 
 /** A backend that records its calls. */
 class FakeBackend implements Backend {
@@ -22,7 +24,14 @@ class FakeBackend implements Backend {
   failure: Error | undefined;
   /** Every call waits for this. */
   done: Promise<void> = Promise.resolve();
-  readonly feed = { browsers: 0, subscribe: () => new ReadableStream<Uint8Array<ArrayBuffer>>() };
+  readonly feed = {
+    browsers: 0,
+    subscribed: 0,
+    subscribe() {
+      this.subscribed++;
+      return new ReadableStream<Uint8Array<ArrayBuffer>>();
+    },
+  };
   readonly clients = {
     put: (...args: unknown[]) => this.#call("put", args, answer),
     get: (...args: unknown[]) => this.#call("get", args, { ...answer, value: "azul" }),
@@ -170,11 +179,38 @@ Deno.test("an invalid command is refused with the reason", pure, async () => {
     assertMatch((await response.json()).message, message);
   }
   assertEquals(backend.calls, []);
-  assertEquals(
-    await statusOf(new Request(`http://${host}/`, { method: "PUT", headers: { host } })),
-    405,
-  );
 });
+
+Deno.test(
+  "each path has its methods: HEAD is like GET, OPTIONS names them, others are 405",
+  pure,
+  async () => {
+    const backend = new FakeBackend();
+    const ask = (method: string, path: string) => {
+      const sent = { host, origin: `http://${host}`, "content-type": "application/json" };
+      return dashboardHandler(backend)(
+        new Request(`http://${host}${path}`, { method, headers: sent }),
+      );
+    };
+    for (const [path, allow] of [["/", reads], ["/events", reads], ["/put", "POST, OPTIONS"]]) {
+      const options = await ask("OPTIONS", path!);
+      assertEquals([options.status, options.headers.get("allow")], [204, allow], path);
+      for (const method of ["PUT", "DELETE", path === "/put" ? "GET" : "POST"]) {
+        const refused = await ask(method, path!);
+        assertEquals([refused.status, refused.headers.get("allow")], [405, allow], path);
+        await refused.body?.cancel();
+      }
+    }
+    for (const method of ["GET", "HEAD", "OPTIONS", "PUT", "POST"]) {
+      const response = await ask(method, "/nothing");
+      assertEquals(response.status, 404, method);
+      await response.body?.cancel();
+    }
+    const head = await ask("HEAD", "/events");
+    assertEquals([head.status, head.headers.get("content-type")], [200, "text/event-stream"]);
+    assertEquals([backend.feed.subscribed, backend.calls], [0, []], "a HEAD is no browser");
+  },
+);
 
 Deno.test(
   "the answer to a failed PUT says whether the value may have been written",

@@ -24,6 +24,8 @@ export interface EtcdRequest {
   readonly body: Record<string, unknown>;
   readonly token: string | null;
   readonly headers: Headers;
+  /** The port of the other end: the same for all requests on one connection. */
+  readonly port: number;
 }
 
 /** Answers a request in etcd's place; `undefined` lets the fake answer. */
@@ -237,10 +239,11 @@ export class FakeMember implements AsyncDisposable {
 
   #serve(port: number): Deno.HttpServer<Deno.NetAddr> {
     const options = { hostname: "127.0.0.1", port, onListen: () => {} };
-    return Deno.serve(options, async (http) => {
+    return Deno.serve(options, async (http, { remoteAddr: { port: from } }) => {
       const path = new URL(http.url).pathname.slice("/v3/".length);
       const token = http.headers.get("Authorization");
-      const request = { path, body: await http.json(), token, headers: http.headers };
+      const body = await http.json();
+      const request = { path, body, token, headers: http.headers, port: from };
       this.requests.push(request);
       return await this.interfere(request) ?? this.#answer(request);
     });

@@ -22,15 +22,17 @@ export class FakeServer implements AsyncDisposable {
   /** How many connections it has accepted. */
   accepted = 0;
   readonly #script: Script;
+  readonly #answersStatus: boolean;
   readonly #listener: Deno.TcpListener;
   readonly #wires: Wire[] = [];
   readonly #tasks: Promise<void>[] = [];
   #failure: { readonly error: unknown } | undefined;
   #closed = false;
 
-  /** Listens on a free port. */
-  constructor(script: Script) {
+  /** Listens on a free port. Answers each STATUS itself, and hides it from the script, by default. */
+  constructor(script: Script, { answersStatus = true } = {}) {
     this.#script = script;
+    this.#answersStatus = answersStatus;
     this.#listener = Deno.listen({ ...anyPort });
     this.address = { hostname: "127.0.0.1", port: this.#listener.addr.port };
     this.#tasks.push(this.#accept());
@@ -65,7 +67,7 @@ export class FakeServer implements AsyncDisposable {
   async #accept(): Promise<void> {
     try {
       for await (const conn of this.#listener) {
-        const wire = new Wire(conn, { answersStatus: true });
+        const wire = new Wire(conn, { answersStatus: this.#answersStatus });
         this.#wires.push(wire);
         this.#tasks.push(this.#run(wire, this.accepted++));
       }

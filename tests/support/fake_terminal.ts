@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Keyboard, type Screen } from "../../lib/cli/terminal.ts";
+import { Keyboard, type KeyboardOptions } from "../../lib/cli/keyboard.ts";
+import type { Screen } from "../../lib/cli/terminal.ts";
 import { eventually } from "./waiting.ts";
 
 /** The terminal of a role: a test types the input and reads what the role has written. */
@@ -18,13 +19,23 @@ export class FakeTerminal implements Screen {
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 
   /** A pipe with all of `input`, or a keyboard for {@linkcode FakeTerminal.type} if there is none. */
-  constructor(input?: string, interactive = input === undefined) {
+  constructor(
+    input?: string,
+    interactive = input === undefined,
+    hideTyping: KeyboardOptions["hideTyping"] = () => () => {},
+  ) {
     const bytes = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
         this.#controller = controller;
       },
     });
-    this.keyboard = new Keyboard(bytes, this.write, interactive);
+    this.keyboard = new Keyboard(bytes, {
+      write: this.write,
+      complain: this.err,
+      interactive,
+      flushed: this.flushed,
+      hideTyping,
+    });
     if (input !== undefined) {
       if (input !== "") this.type(input);
       this.#controller.close();
@@ -48,6 +59,7 @@ export class FakeTerminal implements Screen {
   readonly err = (text: string): void => {
     this.#err += text;
   };
+  readonly flushed = (): Promise<void> => Promise.resolve();
 
   /** Types on the keyboard. */
   type(text: string): void {

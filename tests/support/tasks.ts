@@ -62,9 +62,13 @@ export async function finish(process: Process, input = ""): Promise<Finished> {
   return { code, out: running.screen, err: running.errors };
 }
 
-/** Runs Deno to its end. */
-export async function runDeno(args: readonly string[], input = ""): Promise<Finished> {
-  return await finish(Process.deno(args, console), input);
+/** Runs Deno to its end, with these environment variables besides its own. */
+export async function runDeno(
+  args: readonly string[],
+  input = "",
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  return await finish(Process.deno(args, { ...console, env }), input);
 }
 
 /** Runs `deno task NAME FLAGS` to its end. */

@@ -6,7 +6,8 @@
 
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 import type { Tuning } from "../../lib/replication/tuning.ts";
-import { KvServer, type KvServerOptions, type ServerLimits } from "../../lib/server/kv_server.ts";
+import { KvServer, type KvServerOptions } from "../../lib/server/kv_server.ts";
+import type { ServerLimits } from "../../lib/server/server_limits.ts";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { linesOf } from "./lines.ts";
 import { anyPort } from "./ports.ts";
@@ -75,6 +76,11 @@ export class TestServer implements AsyncDisposable {
   /** Whether it answers GETs from its table. */
   get readable(): boolean {
     return this.#server.readable;
+  }
+
+  /** Resolves with the reason if it cannot go on. */
+  get failed(): Promise<Error> {
+    return within(`${this.name} fails`, this.#server.failed);
   }
 
   /** Resolves when it answers GETs from its table. */

@@ -112,7 +112,8 @@ Deno.test("a port in use: one sentence, code 1, and nothing is left running", as
   assertEquals([code, screen], [1, ""]);
   assertEquals(
     errors,
-    `Cannot listen on 127.0.0.1:${port}: the port is in use by another program.\n`,
+    `Cannot listen on 127.0.0.1:${port}: the port is in use by another program. ` +
+      "Stop that program, or use another port (--ports).\n",
   );
   for (const free of ports) Deno.listen({ hostname: "127.0.0.1", port: free }).close();
 });
