@@ -429,9 +429,9 @@ Deno.test("--lang=en speaks English, --lang=pt Portuguese, in answers, failures 
   assertMatch(row!, / leader +yes /);
   const down = serversFlag({ address: dead });
   for (const [lang, words] of [["en", "refused"], ["pt", "recusada"]] as const) {
-    const { err } = await run([`--lang=${lang}`, down, "--timeout=1", "get", "cor"]);
+    const { err } = await run([`--lang=${lang}`, down, "--timeout=0.2", "get", "cor"]);
     assertStringIncludes(err, words);
-    const { out } = await run([`--lang=${lang}`, down, "--timeout=1", "status"]);
+    const { out } = await run([`--lang=${lang}`, down, "--timeout=0.2", "status"]);
     assertStringIncludes(out, words);
   }
 });

@@ -371,7 +371,7 @@ Deno.test("a PUT that was sent stays an unknown outcome, whatever the server say
       await wire.messageOf("PUT");
       await wire.write(answer);
     });
-    await using client = new KvClient([server.address]);
+    await using client = new KvClient([server.address], { timeoutMs: 500 });
     await assertRejects(() => client.put("cor", "azul"), UnknownOutcomeError);
     assertEquals(server.accepted, 1);
   }

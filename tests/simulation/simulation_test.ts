@@ -4,8 +4,8 @@ import { simulate } from "./world.ts";
 
 for (
   const [seeds, what, make, flag] of [
-    [400, "with faults", makePlan, ""],
-    [200, "with disks, in which all servers may die at once", makeDurablePlan, " --durable"],
+    [200, "with faults", makePlan, ""],
+    [100, "with disks, in which all servers may die at once", makeDurablePlan, " --durable"],
   ] as const
 ) {
   Deno.test({

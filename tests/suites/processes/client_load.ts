@@ -11,20 +11,20 @@ import {
   assertMatch,
   assertRejects,
 } from "@std/assert";
-import { awaitedFirst, awaitedMax } from "../../lib/client/connection_room.ts";
+import { awaitedFirst, awaitedMax } from "../../../lib/client/connection_room.ts";
 import {
   ClientClosedError,
   ForbiddenError,
   KvError,
   UnavailableError,
   UnknownOutcomeError,
-} from "../../lib/client/errors.ts";
-import { KvClient, type StatusResult } from "../../lib/client/kv_client.ts";
-import { silentServerMs } from "../../lib/client/silence.ts";
-import { errorReply, rightAnswer, tryOther } from "../support/fake_answers.ts";
-import { FakeServer } from "../support/fake_server.ts";
-import { eventually } from "../support/waiting.ts";
-import type { Message } from "../support/wire_client.ts";
+} from "../../../lib/client/errors.ts";
+import { KvClient, type StatusResult } from "../../../lib/client/kv_client.ts";
+import { silentServerMs } from "../../../lib/client/silence.ts";
+import { errorReply, rightAnswer, tryOther } from "../../support/fake_answers.ts";
+import { FakeServer } from "../../support/fake_server.ts";
+import { eventually } from "../../support/waiting.ts";
+import type { Message } from "../../support/wire_client.ts";
 
 /** Blocks the event loop. */
 function block(ms: number): void {

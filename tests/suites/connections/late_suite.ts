@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Secret } from "../../lib/auth/secret.ts";
-import { KvClient } from "../../lib/client/kv_client.ts";
-import { unprovenFrameBytesMax } from "../../lib/net/connection.ts";
-import type { ServerLimits } from "../../lib/server/server_limits.ts";
-import { FakeServer } from "../support/fake_server.ts";
-import { anyPort } from "../support/ports.ts";
-import { TestServer } from "../support/test_server.ts";
-import { eventually, within } from "../support/waiting.ts";
-import { Wire } from "../support/wire_client.ts";
+import { Secret } from "../../../lib/auth/secret.ts";
+import { KvClient } from "../../../lib/client/kv_client.ts";
+import { unprovenFrameBytesMax } from "../../../lib/net/connection.ts";
+import type { ServerLimits } from "../../../lib/server/server_limits.ts";
+import { FakeServer } from "../../support/fake_server.ts";
+import { anyPort } from "../../support/ports.ts";
+import { TestServer } from "../../support/test_server.ts";
+import { eventually, within } from "../../support/waiting.ts";
+import { Wire } from "../../support/wire_client.ts";
 
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 const get = { type: "GET", id: 2, key: "cor", timestamp: 0 };
