@@ -10,7 +10,7 @@
 
 import { ipDefault } from "../limits.ts";
 import { type Address, formatAddress } from "../wire/address.ts";
-import { checkPermitted, DiskFolder } from "./disk.ts";
+import { checkPermitted, DiskFolder, exists } from "./disk.ts";
 import { JournalError } from "./errors.ts";
 
 /** The parent of these directories. */
@@ -91,14 +91,4 @@ async function ownerOf(shared: string): Promise<string | undefined> {
 
 function recordOf(shared: string): string {
   return `${shared}.server`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

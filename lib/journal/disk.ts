@@ -181,8 +181,8 @@ async function lockNames(names: Deno.FsFile): Promise<boolean> {
   }
 }
 
-/** Whether a file has this path. */
-async function exists(path: string): Promise<boolean> {
+/** Whether a file or a directory has this path. */
+export async function exists(path: string): Promise<boolean> {
   try {
     await Deno.stat(path);
     return true;

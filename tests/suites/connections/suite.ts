@@ -82,7 +82,7 @@ Deno.test(`${idleConnections} idle connections on one server slow down one activ
 
 Deno.test("a connection that has sent one long line costs little when it is idle", async () => {
   const line = `{"type":"STATUS","id":1,"x":"${"x".repeat(70_000)}"}\n`;
-  const count = 4_000; // so many that garbage, which is bounded, weighs little
+  const count = 4_000; // with this number the garbage of a heap weighs little for each
   await using server = await serve();
   await rate(server.address); // warm
   const before = await server.residentBytes();

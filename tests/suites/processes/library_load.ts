@@ -127,7 +127,7 @@ Deno.test("no server listens: all calls fail in time, and were not applied", asy
   }
 });
 
-Deno.test("too short a time for so many: what fails was not sent, or may be applied", async () => {
+Deno.test("in too short a time: what fails was not sent, or may be applied", async () => {
   await using servers = await ServerCluster.start();
   await using client = new KvClient(servers.addresses, { timeoutMs: 200 });
   const outcome = await atOnce(20_000, (n) => client.put(`k${n}`, "azul"));
