@@ -8,7 +8,12 @@
 
 import { escapeControls } from "./lib/cli/escape.ts";
 import { exitCode, lastWordsMs } from "./lib/cli/exit_codes.ts";
-import { askServerConfig, exposureWarning, type ServerConfig } from "./lib/cli/server_config.ts";
+import {
+  askServerConfig,
+  exposureWarning,
+  secretWarnings,
+  type ServerConfig,
+} from "./lib/cli/server_config.ts";
 import { consolePauseMs, ServerConsole } from "./lib/cli/server_console.ts";
 import { parseServerFlags } from "./lib/cli/server_flags.ts";
 import { serverUsage } from "./lib/cli/server_usage.ts";
@@ -63,6 +68,8 @@ async function serve(
   const dialled = leader && formatAddress(leader);
   // The engine on etcd has checked the same for its member.
   if (dialled !== undefined && dialled !== own) checkMayDial(dialled);
+  // The server starts meanwhile. A first handshake waits for its key.
+  const prepared = Promise.all(Object.values(config.secrets).map((secret) => secret.prepare()));
   const metrics = metricsAt && new (await import("./lib/metrics/http.ts")).Metrics(prints);
   const stopping = new AbortController();
   void stop.then(() => stopping.abort());
@@ -101,7 +108,9 @@ async function serve(
   report(`serving on ${formatAddress(server.address)}${known}, ${where}`);
   const warning = exposureWarning(config);
   if (warning !== undefined) report(warning);
+  secretWarnings(config).forEach(report);
   const failure = await Promise.race([stop, server.failed]);
+  await prepared;
   if (failure === undefined) report("stopping");
   return failure;
 }

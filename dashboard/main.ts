@@ -102,7 +102,7 @@ export async function main(
         );
       }
     }
-    const secret = password === undefined ? undefined : await Secret.from(password);
+    const secret = password === undefined ? undefined : Secret.from(password);
     const report = (line: string) => terminal.err(`${escapeControls(line)}\n`);
     const options = { listen, servers, password: secret, tls, report };
     running.use(listenAt(listen, () => new Dashboard(options)));

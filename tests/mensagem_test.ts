@@ -109,8 +109,14 @@ const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: string])[
     [new Snapshot([["cor", "azul", 12], ["__proto__", "", 3]], false), `{"type":"SNAPSHOT","entries":[["cor","azul",12],["__proto__","",3]],"last":false}`],
     [new Snapshot([], false, true), `{"type":"SNAPSHOT","entries":[],"last":false,"replace":true}`],
   ],
-  HELLO: [[new Hello("server", "0f".repeat(16)), `{"type":"HELLO","role":"server","nonce":"${"0f".repeat(16)}"}`]],
-  CHALLENGE: [[new Challenge("0f".repeat(16), "1e".repeat(32)), `{"type":"CHALLENGE","nonce":"${"0f".repeat(16)}","proof":"${"1e".repeat(32)}"}`]],
+  HELLO: [
+    [new Hello("server", "0f".repeat(16)), `{"type":"HELLO","role":"server","nonce":"${"0f".repeat(16)}"}`],
+    [new Hello("client", "0f".repeat(16), "kv1.example:10097", "[::1]:10097"), `{"type":"HELLO","role":"client","nonce":"${"0f".repeat(16)}","server":"kv1.example:10097","peer":"[::1]:10097"}`],
+  ],
+  CHALLENGE: [
+    [new Challenge("0f".repeat(16), "1e".repeat(32)), `{"type":"CHALLENGE","nonce":"${"0f".repeat(16)}","proof":"${"1e".repeat(32)}"}`],
+    [new Challenge("0f".repeat(16), "1e".repeat(32), 2), `{"type":"CHALLENGE","nonce":"${"0f".repeat(16)}","proof":"${"1e".repeat(32)}","proofVersion":2}`],
+  ],
   PROOF: [[new Proof("1e".repeat(32)), `{"type":"PROOF","proof":"${"1e".repeat(32)}"}`]],
   PROOF_OK: [[new ProofOk(), `{"type":"PROOF_OK"}`]],
   STATUS: [[new Status(7), `{"type":"STATUS","id":7}`]],
@@ -177,8 +183,11 @@ const draw: { readonly [T in Type]: (random: Random) => Of<T> } = {
     );
     return new Join(server(r), cluster(r), integer(r), highest, instance, attempt);
   },
-  HELLO: (r) => new Hello(r.pick(["server", "client"]), hex(r, 32)),
-  CHALLENGE: (r) => new Challenge(hex(r, 32), hex(r, 64)),
+  HELLO: (r) =>
+    r.chance(0.5)
+      ? new Hello(r.pick(["server", "client"]), hex(r, 32))
+      : new Hello(r.pick(["server", "client"]), hex(r, 32), server(r), address(r)),
+  CHALLENGE: (r) => new Challenge(hex(r, 32), hex(r, 64), r.chance(0.5) ? integer(r) : undefined),
   PROOF: (r) => new Proof(hex(r, 64)),
   PROOF_OK: () => new ProofOk(),
   STATUS: (r) => new Status(integer(r)),
@@ -323,6 +332,8 @@ const wrong: Readonly<Record<string, readonly string[]>> = {
   attempt: ["-1", "0.5", "9007199254740992", `"1"`, "null", "[]"],
   replace: ["1", "0", "null", `"true"`, "[]"],
   role: ["1", "null", `"leader"`, `""`, `"Server"`, "[]"],
+  proofVersion: ["-1", "0.5", `"2"`, "null", "[]"],
+  peer: ["1", "null", `""`, `"x"`, `"kv-0:1"`, `"127.0.0.1"`, `"127.0.0.1:0"`],
   nonce: ["1", "null", `""`, `"${"0".repeat(31)}"`, `"${"0".repeat(33)}"`, `"${"G".repeat(32)}"`, `"${"A".repeat(32)}"`],
   proof: ["1", "null", `""`, `"${"0".repeat(63)}"`, `"${"0".repeat(65)}"`, `"${"g".repeat(64)}"`],
   leader: ["1", "null", `""`, `"x"`, `"127.0.0.1:0"`],
@@ -352,6 +363,9 @@ const optional: readonly string[] = [
   "STATUS_OK.version",
   "PUT.client",
   "ERROR.id",
+  "HELLO.server",
+  "HELLO.peer",
+  "CHALLENGE.proofVersion",
   "JOIN.highest",
   "JOIN.instance",
   "JOIN.attempt",

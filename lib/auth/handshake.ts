@@ -3,7 +3,7 @@
  *
  * ```text
  * dialler                                        acceptor
- *    │  HELLO      role, nonce D                    │
+ *    │  HELLO      role, nonce D, address dialled   │
  *    │ ───────────────────────────────────────────▶ │
  *    │  CHALLENGE  nonce A, proof of the acceptor   │
  *    │ ◀─────────────────────────────────────────── │
@@ -16,6 +16,9 @@
  * Each half is a state machine without a socket: messages go in, and the next step comes out. The
  * caller sends, and hands in one message at a time.
  *
+ * A dialler accepts acceptors of version 1 too. An acceptor refuses diallers of version 1: it would
+ * have to show anyone who asks a proof that is cheap to guess from. So diallers are upgraded first.
+ *
  * The handshake does not encrypt. An attacker who can change bytes on the wire can use the connection
  * after the handshake; only TLS prevents that.
  *
@@ -23,7 +26,16 @@
  */
 
 import { type AnyMensagem, Challenge, type ErrorCode, Hello, Proof, ProofOk } from "../mensagem.ts";
-import { newNonce, type Role, type Secret, type Secrets } from "./secret.ts";
+import { formatAddress, parseAddress } from "../wire/address.ts";
+import {
+  type Dialled,
+  newNonce,
+  proofVersion,
+  type Role,
+  type Secret,
+  type Secrets,
+  type Terms,
+} from "./secret.ts";
 
 /** The handshake has failed. The caller must end the connection. */
 export interface Refused {
@@ -61,19 +73,24 @@ export class DiallerHandshake {
   /** The first message to send. */
   readonly hello: Hello;
   readonly #secret: Secret;
+  readonly #dialled: Dialled;
   /** In this order: CHALLENGE is due, its proof is being checked, PROOF_OK is due, the end. */
   #state: "greeting" | "verifying" | "proving" | "over" = "greeting";
 
-  /** Prepares to prove knowledge of `secret` for `role`. */
-  constructor(secret: Secret, role: Role) {
+  /** Prepares to prove to the server that was dialled that this end knows `secret`, for `role`. */
+  constructor(secret: Secret, role: Role, dialled: Dialled) {
     this.#secret = secret;
-    this.hello = new Hello(role, newNonce());
+    this.#dialled = { server: canonical(dialled.server), peer: canonical(dialled.peer) };
+    this.hello = new Hello(role, newNonce(), this.#dialled.server, this.#dialled.peer);
   }
 
   /** Takes the next message of the acceptor. */
   async receive(message: AnyMensagem): Promise<DiallerStep> {
     if (message.type === "CHALLENGE" && this.#state === "greeting") {
-      return await this.#answer(message);
+      const { proofVersion: version = 1 } = message;
+      if (version === 1 || version === proofVersion) return await this.#answer(message, version);
+      this.#state = "over";
+      return refused(`the other end has proofs of version ${version}: upgrade this end`);
     }
     if (message.type === "PROOF_OK" && this.#state === "proving") {
       this.#state = "over";
@@ -82,12 +99,13 @@ export class DiallerHandshake {
     return this.#refuse(message);
   }
 
-  async #answer({ nonce, proof }: Challenge): Promise<DiallerStep> {
+  async #answer({ nonce, proof }: Challenge, version: number): Promise<DiallerStep> {
     this.#state = "verifying";
-    const { role } = this.hello;
-    const nonces = [this.hello.nonce, nonce];
-    const right = await this.#secret.verify(proof, "acceptor", role, nonces);
-    const answer = right && new Proof(await this.#secret.prove("dialler", role, nonces));
+    const { role, nonce: own } = this.hello;
+    const dialled = version === 1 ? undefined : this.#dialled;
+    const terms: Terms = { role, nonces: [own, nonce], dialled };
+    const right = await this.#secret.verify(proof, "acceptor", terms);
+    const answer = right && new Proof(await this.#secret.prove("dialler", terms));
     // A message that came during the check has ended the handshake.
     if (answer && this.#state === "verifying") {
       this.#state = "proving";
@@ -111,22 +129,35 @@ export class DiallerHandshake {
   }
 }
 
+/** What an acceptor knows about itself. */
+export interface AcceptorOptions {
+  /** The secrets that it asks for. */
+  readonly secrets: Secrets;
+  /** Whether this server is the leader. */
+  readonly leads: boolean;
+  /**
+   * "host:port" of this server, then of this end of the connection. `undefined` with TLS: then the
+   * certificate has shown the dialler that it reached the server that it meant.
+   */
+  readonly addresses: readonly string[] | undefined;
+}
+
 /**
  * The acceptor's half of the handshake. Use one for each connection.
  *
+ * - It proves nothing to a dialler that meant another address than this server's: an impostor there
+ *   could be passing messages on.
  * - A proof is checked against the last HELLO, and only once.
  * - A HELLO may come at any time. It starts the handshake again, for the same or another role.
  */
 export class AcceptorHandshake {
-  readonly #secrets: Secrets;
-  readonly #leads: boolean;
+  readonly #options: AcceptorOptions;
   /** The HELLO that was answered with a CHALLENGE; `undefined` if no PROOF is due. */
-  #attempt: { readonly role: Role; readonly secret: Secret; readonly nonces: string[] } | undefined;
+  #attempt: { readonly secret: Secret; readonly terms: Terms } | undefined;
 
-  /** Waits for HELLO. `leads` says whether this server is the leader. */
-  constructor(secrets: Secrets, leads: boolean) {
-    this.#secrets = secrets;
-    this.#leads = leads;
+  /** Waits for HELLO. */
+  constructor(options: AcceptorOptions) {
+    this.#options = options;
   }
 
   /** Takes the next message of the dialler. */
@@ -136,28 +167,48 @@ export class AcceptorHandshake {
       : await this.#verify(message.proof);
   }
 
-  async #challenge({ role, nonce }: Hello): Promise<AcceptorStep> {
+  async #challenge({ role, nonce, server, peer }: Hello): Promise<AcceptorStep> {
+    const { secrets, leads, addresses } = this.#options;
     // Followers dial only the leader. If other servers answered too, an impostor of the leader could
     // forward their CHALLENGE to a follower, and the follower would believe it.
-    if (role === "server" && !this.#leads) return refused("this server is not the leader");
-    const secret = this.#secrets[role];
+    if (role === "server" && !leads) return refused("this server is not the leader");
+    const secret = secrets[role];
     if (secret === undefined) return refused(`this server has no ${nameOf(role)}`);
-    const nonces = [nonce, newNonce()];
-    this.#attempt = { role, secret, nonces };
-    const proof = await secret.prove("acceptor", role, nonces);
-    return { kind: "send", message: new Challenge(nonces[1]!, proof) };
+    if (server === undefined || peer === undefined) {
+      return refused("the other end is older than this server: upgrade clients, then followers");
+    }
+    if (addresses !== undefined && !addresses.includes(server) && !addresses.includes(peer)) {
+      const dialled = server === peer ? server : `${server} (${peer})`;
+      return refused(
+        `${dialled} was dialled, and this server is ${
+          addresses[0]
+        }: dial that address, start the ` +
+          "server with --advertise, or use TLS",
+      );
+    }
+    const terms: Terms = { role, nonces: [nonce, newNonce()], dialled: { server, peer } };
+    this.#attempt = { secret, terms };
+    const proof = await secret.prove("acceptor", terms);
+    return { kind: "send", message: new Challenge(terms.nonces[1], proof, proofVersion) };
   }
 
   async #verify(proof: string): Promise<AcceptorStep> {
     const attempt = this.#attempt;
     this.#attempt = undefined;
     if (attempt === undefined) return refused("PROOF came without HELLO");
-    const { role, secret, nonces } = attempt;
-    if (!await secret.verify(proof, "dialler", role, nonces)) {
+    const { secret, terms } = attempt;
+    const { role } = terms;
+    if (!await secret.verify(proof, "dialler", terms)) {
       return refused(`the ${nameOf(role)} is wrong`);
     }
     return { kind: "accepted", role, message: new ProofOk() };
   }
+}
+
+/** The address as the acceptor reads it. The proofs of both ends must be about the same text. */
+function canonical(address: string): string {
+  const parsed = parseAddress(address);
+  return parsed === undefined ? address : formatAddress(parsed);
 }
 
 function refused(reason: string, code: ErrorCode = "FORBIDDEN"): Refused {

@@ -280,7 +280,6 @@ export async function send(
   const { screen, servers, access, timeoutMs } = context;
   const [address] = servers;
   const server = formatAddress(address!);
-  const secret = await access.password;
   const lines = texts?.flatMap(linesOf) ?? await linesOfInput(screen.keyboard);
   const ending = new AbortController();
   const timer = setTimeout(() => ending.abort(), timeoutMs);
@@ -291,7 +290,7 @@ export async function send(
     exchange = new LineExchange(connection, server, lines, (line) => {
       screen.out(`${escapeControls(line)}\n`);
     });
-    exchange.start(secret);
+    exchange.start(access.password);
     await connection.run(exchange);
   } catch (cause) {
     if (!ending.signal.aborted) {

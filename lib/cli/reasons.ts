@@ -97,6 +97,11 @@ const table: readonly (readonly [RegExp, string])[] = ([
   ],
   ["the (password|secret) is wrong.*", "$n1 não confere"],
   ["this server has no (password|secret)", "o servidor não pede senha"],
+  [
+    "(\\S+)(?: \\S+)? was dialled, and this server is (\\S+): .*",
+    "este servidor se chama $2, e o cliente discou $1",
+  ],
+  ["the other end is older than this server: .*", "o servidor é mais novo que este cliente"],
   ["no permission to connect to (\\S+): .*", "falta a permissão --allow-net para $1"],
   [
     "the server speaks TLS, and this client does not: .*",

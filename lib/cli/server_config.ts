@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Secret, type Secrets } from "../auth/secret.ts";
+import { Secret, secretCharsSafe, type Secrets } from "../auth/secret.ts";
 import type { EtcdOptions } from "../etcd/options.ts";
 import { finishMs, ipDefault, portsDefault } from "../limits.ts";
 import type { Tls } from "../net/dial.ts";
@@ -136,8 +136,8 @@ async function askSecrets(
     );
   }
   return {
-    ...(secret === undefined ? {} : { server: await Secret.from(secret) }),
-    ...(password === undefined ? {} : { client: await Secret.from(password) }),
+    ...(secret === undefined ? {} : { server: Secret.from(secret) }),
+    ...(password === undefined ? {} : { client: Secret.from(password) }),
   };
 }
 
@@ -180,6 +180,15 @@ async function askAddresses(
   };
   checkServerHost("--leader-ip", leader.hostname);
   return { listen, advertise, leader };
+}
+
+/** Warns of a secret and of a password that can be guessed. */
+export function secretWarnings({ secrets: { server, client } }: ServerConfig): string[] {
+  const short = [server?.short && "secret", client?.short && "password"].filter((name) => !!name);
+  return short.map((name) =>
+    `warning: the ${name} has fewer than ${secretCharsSafe} characters, and can be guessed from a ` +
+    "recorded handshake. Take a long random one, such as openssl rand -hex 32 makes"
+  );
 }
 
 /** Warns if other machines can use the server without a secret or password, else `undefined`. */

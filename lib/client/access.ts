@@ -11,7 +11,7 @@ import type { Tls } from "../net/dial.ts";
 /** What a client needs if servers ask for a password or TLS. */
 export interface Access {
   /** The password of clients, if the servers ask for one. */
-  readonly password?: Secret | Promise<Secret | undefined> | undefined;
+  readonly password?: Secret | undefined;
   /** The certificates for TLS. Without them the connection is not encrypted. */
   readonly tls?: Tls | undefined;
 }

@@ -220,12 +220,8 @@ export class ServerConnection implements Receiver, Watcher {
   async #run(address: Address): Promise<KvError> {
     const { tls, password } = this.#options;
     try {
-      const secret = await password;
-      const { signal } = this.#ending;
-      signal.throwIfAborted();
-      this.#heardAt = loopClock.now();
-      const connection = this.#connection = await dial(address, signal, tls);
-      this.#greet(connection, secret);
+      const connection = this.#connection = await dial(address, this.#ending.signal, tls);
+      this.#greet(connection, password);
       await connection.run(this);
       this.#unavailable("the connection was lost");
     } catch (cause) {
@@ -243,7 +239,8 @@ export class ServerConnection implements Receiver, Watcher {
     connection.betweenServers = true;
     if (secret === undefined) return this.#check(connection);
     connection.unproven = true;
-    this.#handshake = new DiallerHandshake(secret, "client");
+    const { server } = this;
+    this.#handshake = new DiallerHandshake(secret, "client", { server, peer: connection.peer });
     connection.send(this.#handshake.hello.encode());
   }
 

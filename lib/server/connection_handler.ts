@@ -7,7 +7,7 @@
 
 import type { Channel } from "@std/async/channel";
 import { AcceptorHandshake, DiallerHandshake } from "../auth/handshake.ts";
-import type { Role, Secret, Secrets } from "../auth/secret.ts";
+import type { Secret, Secrets } from "../auth/secret.ts";
 import { keyBytesMax, valueBytesMax } from "../limits.ts";
 import {
   type AnyMensagem,
@@ -38,6 +38,7 @@ import type { Link } from "../replication/environment.ts";
 import { serverRefusalCode } from "../replication/join_policy.ts";
 import type { Tuning } from "../replication/tuning.ts";
 import { clientTokensMax, frameTokensMax } from "../wire/tokens.ts";
+import { notFromLeaders, serversOnly } from "./directions.ts";
 import type { ObserverLink } from "./observers.ts";
 
 /** The fields of STATUS that belong to the process and not to the engine. */
@@ -48,6 +49,8 @@ export type ProcessStatus = Pick<
 
 /** What a handler needs of its connection. */
 export interface HandledConnection extends Link, ObserverLink {
+  /** "ip:port" of this end. */
+  readonly local: string;
   /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
   readonly certified?: boolean | undefined;
   /** Whether the peer must prove a secret or password first. Until then its frames are short. */
@@ -94,24 +97,6 @@ const needsPassword = "requests need the password: prove it with HELLO first. " 
 /** An error takes as long to make as this much costly text takes to parse, in UTF-16 units. */
 const wrongMessageChars = 1_024;
 
-/** The types that only servers send, after JOIN. */
-const serversOnly: ReadonlySet<string> = new Set<AnyMensagem["type"]>([
-  "PUT_OK",
-  "GET_OK",
-  "TRY_OTHER_SERVER_OR_LATER",
-  "REPLICATION",
-  "REPLICATION_OK",
-  "JOIN_OK",
-  "SYNC",
-  "SNAPSHOT_REQUEST",
-  "SNAPSHOT",
-  "SNAPSHOT_OK",
-  "HEARTBEAT",
-  "STATUS_OK",
-  "EVENTS",
-  "FAULT_OK",
-]);
-
 /** The status of a server: what it is and what it holds. */
 export function statusOf(self: string, engine: Engine, process: ProcessStatus): ServerStatus {
   const { leader, cluster, timestamp, inSync, followers, table } = engine;
@@ -132,6 +117,8 @@ export function statusOf(self: string, engine: Engine, process: ProcessStatus): 
  *
  * - Every request is answered on its connection exactly once, at once or later.
  * - A peer may send requests, or join, only after it has proved what this server asks for.
+ * - On a connection that this server has dialled, no request is answered: a program at the leader's
+ *   address could ask for the table.
  */
 export class ConnectionHandler implements DecodingPeer {
   /** The connection. */
@@ -151,19 +138,24 @@ export class ConnectionHandler implements DecodingPeer {
     readonly done: PromiseWithResolvers<void>;
   } | undefined;
 
+  /** Whether this end has dialled: then the peer is the leader, or claims to be. */
+  readonly #dialled: boolean;
+
   /** A handler of a connection on which nothing was received yet. */
-  constructor(connection: HandledConnection, server: ServerContext) {
+  constructor(connection: HandledConnection, server: ServerContext, dialled = false) {
     this.connection = connection;
     this.#server = server;
+    this.#dialled = dialled;
     const { tuning, secrets } = server;
     this.#stricter = tuning.keyBytesMax < keyBytesMax || tuning.valueBytesMax < valueBytesMax;
     this.#mayAsk = secrets.client === undefined;
     this.#mayJoin = secrets.server === undefined;
-    connection.unproven = !this.#mayAsk;
+    connection.unproven = !dialled && !this.#mayAsk;
   }
 
   /** The types that are refused without a look at their fields. */
   get unexpected(): ReadonlySet<string> | undefined {
+    if (this.#dialled) return notFromLeaders;
     return this.#fromClient ? serversOnly : undefined;
   }
 
@@ -195,6 +187,9 @@ export class ConnectionHandler implements DecodingPeer {
     let message: AnyMensagem;
     try {
       message = Mensagem.decode(line, this);
+      if (this.#dialled && notFromLeaders.has(message.type)) {
+        throw new MensagemError("FORBIDDEN", `a leader sends no ${message.type}`);
+      }
       if (this.#stricter && message.type === "PUT" && !this.connection.betweenServers) {
         checkKey(message.key, message.id, this.#server.tuning.keyBytesMax);
         checkValue(message.value, message.id, this.#server.tuning.valueBytesMax);
@@ -232,7 +227,7 @@ export class ConnectionHandler implements DecodingPeer {
 
   /** Ends a connection whose bytes are not frames, and says why. */
   fail({ code, message }: FrameError): void {
-    const mustProve = this.connection.unproven && this.#dialler === undefined;
+    const mustProve = this.connection.unproven && !this.#dialled;
     const why = mustProve && code === "TOO_LARGE" ? `${message}. ${needsPassword}` : message;
     this.connection.send(new ErrorReply(code, why).encode());
     this.connection.close();
@@ -248,12 +243,14 @@ export class ConnectionHandler implements DecodingPeer {
   }
 
   /**
-   * Proves to the peer that this server knows a secret, and makes the peer prove the same.
+   * Proves to the leader at `leader`, which was dialled, that this server knows the secret, and makes
+   * it prove the same.
    *
    * @throws {Error} if one of the two proofs fails, or if the connection ends before.
    */
-  async prove(secret: Secret, role: Role): Promise<void> {
-    const handshake = new DiallerHandshake(secret, role);
+  async prove(secret: Secret, leader: string): Promise<void> {
+    const { peer } = this.connection;
+    const handshake = new DiallerHandshake(secret, "server", { server: leader, peer });
     const done = Promise.withResolvers<void>();
     this.#dialler = { handshake, done };
     this.connection.unproven = true;
@@ -268,24 +265,21 @@ export class ConnectionHandler implements DecodingPeer {
 
   /** Whether lines come from a client, or from a server that has not joined yet. */
   get #fromClient(): boolean {
-    return !this.connection.betweenServers && this.#dialler === undefined;
+    return !this.#dialled && !this.connection.betweenServers;
   }
 
   #notDecoded(error: unknown, line: string): void {
     if (error instanceof FrameError) return this.fail(error);
     if (!(error instanceof MensagemError)) throw error;
     this.spend(wrongMessageChars);
-    if (this.#dialler !== undefined) {
-      this.#dialler.done.reject(error);
-      return this.#refuse(this.connection.peer, error.message);
-    }
-    const { betweenServers } = this.connection;
-    // Between servers an ERROR is never answered with an ERROR, not even one that cannot be read.
-    if (!betweenServers || (JSON.parse(line) as { type: unknown }).type !== "ERROR") {
-      this.connection.send(new ErrorReply(error.code, error.message, error.id).encode());
-    }
+    const answer = new ErrorReply(error.code, error.message, error.id).encode();
+    if (this.#fromClient) return this.connection.send(answer);
     // Between servers no message may be skipped: it could be a write.
-    if (betweenServers) this.connection.close();
+    this.#dialler?.done.reject(error);
+    this.#server.report(`refused ${this.connection.peer}: ${error.message}`);
+    // Between servers an ERROR is never answered with an ERROR, not even one that cannot be read.
+    if ((JSON.parse(line) as { type: unknown }).type !== "ERROR") this.connection.send(answer);
+    this.connection.close();
   }
 
   #request(request: Get | Put | Status | Observe | Fault): void {
@@ -338,7 +332,9 @@ export class ConnectionHandler implements DecodingPeer {
       const reason = `${message.type} came, but this server did not send HELLO`;
       return this.#refuse(connection.peer, reason);
     }
-    this.#acceptor ??= new AcceptorHandshake(this.#server.secrets, this.#server.leads);
+    const { secrets, leads, self } = this.#server;
+    const addresses = connection.certified === undefined ? [self, connection.local] : undefined;
+    this.#acceptor ??= new AcceptorHandshake({ secrets, leads, addresses });
     const step = await this.#acceptor.receive(message);
     if (step.kind === "refused") return this.#refuse(connection.peer, step.reason);
     if (step.kind === "accepted") {

@@ -161,7 +161,7 @@ export class KvServer implements AsyncDisposable {
       report,
       serve: (connection) => {
         this.#admission.add(connection);
-        return this.#serve(connection);
+        return this.#serve(connection, true);
       },
       connections: () => this.#handlers.keys(),
       failed: (error) => this.#failed.resolve(error),
@@ -299,8 +299,8 @@ export class KvServer implements AsyncDisposable {
   }
 
   /** enunciado 5.b: each connection is served in a task of its own. */
-  #serve(connection: Connection): ConnectionHandler {
-    const handler = new ConnectionHandler(connection, this.#context);
+  #serve(connection: Connection, dialled = false): ConnectionHandler {
+    const handler = new ConnectionHandler(connection, this.#context, dialled);
     this.#handlers.set(connection, handler);
     this.#start(this.#run(connection, handler));
     return handler;

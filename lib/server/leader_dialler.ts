@@ -58,7 +58,7 @@ export class LeaderDialler {
       this.#foundBefore = this.#connection !== undefined;
       this.#connection = connection;
       for (const other of this.#options.connections()) this.compare(other);
-      if (secret !== undefined) await prove(connection, handler, secret, signal);
+      if (secret !== undefined) await prove(connection, handler, { secret, leader }, signal);
       caller.dialled(connection);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
@@ -93,13 +93,13 @@ export class LeaderDialler {
 async function prove(
   connection: Connection,
   handler: ConnectionHandler,
-  secret: Secret,
+  { secret, leader }: { readonly secret: Secret; readonly leader: string },
   signal: AbortSignal,
 ): Promise<void> {
   const giveUp = () => connection.abort();
   signal.addEventListener("abort", giveUp);
   try {
-    await handler.prove(secret, "server");
+    await handler.prove(secret, leader);
   } finally {
     signal.removeEventListener("abort", giveUp);
   }

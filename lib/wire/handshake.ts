@@ -10,16 +10,28 @@ import { Mensagem } from "./message.ts";
 
 /** Dialler to acceptor, first on the connection if a secret or password is set. */
 export class Hello extends Mensagem<"HELLO"> {
-  /** `role` is what the dialler wants to act as. `nonce` is 32 random hexadecimal digits. */
-  constructor(readonly role: "server" | "client", readonly nonce: string) {
+  /**
+   * `role` is what the dialler wants to act as. `nonce` is 32 random hexadecimal digits. `server` is
+   * the "host:port" that was dialled, `peer` the "ip:port" of the connection's other end; version 1
+   * has neither.
+   */
+  constructor(
+    readonly role: "server" | "client",
+    readonly nonce: string,
+    readonly server?: string,
+    readonly peer?: string,
+  ) {
     super("HELLO");
   }
 }
 
 /** Answer to HELLO: the acceptor's own proof, and its nonce for the dialler's proof. */
 export class Challenge extends Mensagem<"CHALLENGE"> {
-  /** `nonce` is 32 hexadecimal digits, `proof` 64. */
-  constructor(readonly nonce: string, readonly proof: string) {
+  /**
+   * `nonce` is 32 hexadecimal digits, `proof` 64. `proofVersion` is that of both proofs,
+   * 1 if missing.
+   */
+  constructor(readonly nonce: string, readonly proof: string, readonly proofVersion?: number) {
     super("CHALLENGE");
   }
 }

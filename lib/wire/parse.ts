@@ -122,9 +122,18 @@ export function fromFields(f: Fields): AnyMensagem {
     case "HEARTBEAT":
       return new Heartbeat();
     case "HELLO":
-      return new Hello(oneOf(f, "role", ["server", "client"]), hex(f, "nonce", 32));
+      return new Hello(
+        oneOf(f, "role", ["server", "client"]),
+        hex(f, "nonce", 32),
+        f.server === undefined ? undefined : server(f, "server"),
+        f.peer === undefined ? undefined : address(f, "peer"),
+      );
     case "CHALLENGE":
-      return new Challenge(hex(f, "nonce", 32), hex(f, "proof", 64));
+      return new Challenge(
+        hex(f, "nonce", 32),
+        hex(f, "proof", 64),
+        optionalInteger(f, "proofVersion"),
+      );
     case "PROOF":
       return new Proof(hex(f, "proof", 64));
     case "PROOF_OK":

@@ -501,6 +501,16 @@ for (
       "127.0.0.1:1: conexão recusada: não há servidor nesse endereço; " +
       "127.0.0.1:2: a conexão caiu [UNAVAILABLE]",
     ],
+    [
+      "kv-9:1 (10.0.0.9:1) was dialled, and this server is kv-0:1: dial that address, start the server with --advertise, or use TLS",
+      "FORBIDDEN",
+      "este servidor se chama kv-0:1, e o cliente discou kv-9:1 [FORBIDDEN]",
+    ],
+    [
+      "the other end is older than this server: upgrade clients, then followers",
+      "FORBIDDEN",
+      "o servidor é mais novo que este cliente [FORBIDDEN]",
+    ],
   ] as const
 ) {
   Deno.test(`in Portuguese: ${reason}`, () => {

@@ -439,18 +439,25 @@ Deno.test("a server outside loopback does not start without a secret or --insecu
   }
 });
 
-Deno.test("a server outside loopback warns of what is missing, one on loopback does not", async () => {
+Deno.test("a server warns of what is missing outside loopback, and of what can be guessed", async () => {
   const everywhere = ["--ip=0.0.0.0", "--advertise=127.0.0.1"];
   const noSecret =
     "warning: 0.0.0.0 can be reached from outside and there is no secret (--insecure): any program may join, PUT and GET\n";
   const noPassword =
     "warning: 0.0.0.0 can be reached from outside and there is no password for clients: any program may PUT and GET\n";
+  const short = (name: string) =>
+    `warning: the ${name} has fewer than 16 characters, and can be guessed from a recorded handshake. Take a long random one, such as openssl rand -hex 32 makes\n`;
+  const [secret, password] = ["segredo de servo\n", "senha dos clientes\n"];
+  const both = ["--secret-stdin", "--password-stdin"];
   for (
     const [flags, input, warning] of [
       [[...everywhere, "--insecure"], "", noSecret],
-      [[...everywhere, "--secret-stdin"], "segredo\n", noPassword],
-      [[...everywhere, "--secret-stdin", "--password-stdin"], "segredo\nsenha\n", ""],
+      [[...everywhere, "--secret-stdin"], secret, noPassword],
+      [[...everywhere, ...both], `${secret}${password}`, ""],
       [["--ip=127.0.0.1"], "", ""],
+      [["--ip=127.0.0.1", "--secret-stdin"], "segredo de serv\n", short("secret")],
+      [["--ip=127.0.0.1", ...both], `${secret}senha\n`, short("password")],
+      [["--ip=127.0.0.1", ...both], "🔑🔑🔑🔑🔑🔑🔑🔑\nx\n", short("secret") + short("password")],
     ] as const
   ) {
     const [port] = freePorts(1);

@@ -114,6 +114,7 @@ const resendMsMax = 100;
 export class Endpoint implements HandledConnection {
   betweenServers = false;
   readonly unsentChars = 0;
+  readonly local = "";
   readonly peer: string;
   readonly host: Host;
   /** The other end. */

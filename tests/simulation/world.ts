@@ -457,9 +457,10 @@ class Life implements Process {
   }
 
   /** Takes this process's end of a connection. */
-  accept(link: Endpoint, fromClient: boolean): void {
-    this.#handlers.set(link, new ConnectionHandler(link, this.#context));
-    if (fromClient) link.onSend = (frame) => this.#answered(frame);
+  accept(link: Endpoint, from: "client" | "follower" | "leader"): void {
+    const handler = new ConnectionHandler(link, this.#context, from === "leader");
+    this.#handlers.set(link, handler);
+    if (from === "client") link.onSend = (frame) => this.#answered(frame);
   }
 
   receive(link: Endpoint, lines: string[], failure?: FrameError): void {
@@ -608,9 +609,9 @@ class Life implements Process {
     if (refusal !== undefined) {
       far.send(refusal.encode());
       far.close();
-    } else life.accept(far, false);
+    } else life.accept(far, "follower");
     this.#whenRunning(() => {
-      this.accept(near, false);
+      this.accept(near, "leader");
       dialler.dialled(near);
       this.#checkInvariants();
     });
@@ -710,7 +711,7 @@ class Client implements Process, Host {
     const { life } = server;
     if (life === undefined) return undefined;
     const [near, far] = this.#world.network.connect(this, this, server, server.address, life);
-    life.accept(far, true);
+    life.accept(far, "client");
     this.#links.set(server, near);
     this.#lives.set(near, life);
     return near;

@@ -262,7 +262,7 @@ export class Stage {
 
   /** A peer connects to the server. */
   connect(peer: string): FakeLink {
-    return new FakeLink(this, peer);
+    return new FakeLink(this, peer, false);
   }
 
   /** A server connects and says JOIN. */
@@ -274,7 +274,7 @@ export class Stage {
 
   /** The server's dial succeeds. */
   dialled(): FakeLink {
-    const link = this.connect(leader);
+    const link = new FakeLink(this, leader, true);
     this.#dialler!.dialled(link);
     this.engine.checkInvariants();
     return link;
@@ -323,6 +323,7 @@ function tableOf({ table }: Leader | Follower): string[] {
 /** The server's end of a connection. The other end is the test. */
 export class FakeLink implements HandledConnection {
   readonly peer: string;
+  readonly local = "127.0.0.1:1";
   betweenServers = false;
   readonly unsentChars = 0;
   /** Whether it is open. `false` once either end has closed it. */
@@ -333,11 +334,15 @@ export class FakeLink implements HandledConnection {
   readonly #handler: ConnectionHandler;
   #sent: string[] = [];
 
-  /** A connection of the stage's server with `peer`. */
-  constructor(stage: Stage, peer: string) {
+  /** A connection of the stage's server with `peer`, dialled by one of the two. */
+  constructor(stage: Stage, peer: string, dialled: boolean) {
     this.#stage = stage;
     this.peer = peer;
-    this.#handler = new ConnectionHandler(this, { ...stage.context, secrets: stage.secrets });
+    this.#handler = new ConnectionHandler(
+      this,
+      { ...stage.context, secrets: stage.secrets },
+      dialled,
+    );
   }
 
   send(frames: string): void {
@@ -441,6 +446,7 @@ interface Party {
 /** One end of a connection in a {@linkcode CoreCluster}. */
 class End implements HandledConnection {
   readonly peer: string;
+  readonly local = "";
   betweenServers = false;
   readonly unsentChars = 0;
   /** The process that has this end. */
@@ -510,7 +516,8 @@ class Server implements Party {
   receive(end: End, lines: readonly string[]): void {
     let handler = this.#handlers.get(end);
     if (handler === undefined) {
-      handler = new ConnectionHandler(end, this.#context);
+      const dialled = end.peer === leader;
+      handler = new ConnectionHandler(end, this.#context, dialled);
       this.#handlers.set(end, handler);
     }
     handler.begin();

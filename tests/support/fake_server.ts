@@ -29,11 +29,11 @@ export class FakeServer implements AsyncDisposable {
   #failure: { readonly error: unknown } | undefined;
   #closed = false;
 
-  /** Listens on a free port. Answers each STATUS itself, and hides it from the script, by default. */
-  constructor(script: Script, { answersStatus = true } = {}) {
+  /** Listens on a free port, or at `listen`. By default it answers each STATUS, hidden from the script. */
+  constructor(script: Script, { answersStatus = true, listen = anyPort } = {}) {
     this.#script = script;
     this.#answersStatus = answersStatus;
-    this.#listener = Deno.listen({ ...anyPort });
+    this.#listener = Deno.listen({ ...listen });
     this.address = { hostname: "127.0.0.1", port: this.#listener.addr.port };
     this.#tasks.push(this.#accept());
   }

@@ -138,6 +138,9 @@ const eventFields = fc.record({
   action: fc.constantFrom("pause", "delay", "stop"),
 }, { requiredKeys: ["kind", "at", "key", "timestamp", "client", "follower"] });
 
+/** The addresses at which the servers of the suite are known. */
+export const advertised = ["kv-1.test:10097", "kv-2.test:10097", "kv-3.test:10097"] as const;
+
 const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   id: integerJson,
   key: jsonOf(keyText),
@@ -148,7 +151,8 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   instance: integerJson,
   attempt: integerJson,
   client: jsonOf(addressText),
-  server: jsonOf(addressText),
+  server: jsonOf(fc.oneof(addressText, fc.constantFrom(...advertised))),
+  peer: jsonOf(addressText),
   leader: jsonOf(addressText),
   cluster: jsonOf(clusterText),
   entries: entriesJson,
@@ -168,6 +172,7 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   memoryBytes: integerJson,
   faults: fc.boolean().map(json),
   version: fc.constantFrom("0.1.0", "1.2.3-rc.1", "", "a b").map(json),
+  proofVersion: fc.constantFrom(1, 2).map(json),
   at: integerJson,
   missed: integerJson,
   counts: fc.record({

@@ -200,8 +200,17 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
   ],
   SNAPSHOT_OK: [],
   HEARTBEAT: [],
-  HELLO: [{ name: "role", judge: role }, { name: "nonce", judge: nonce }],
-  CHALLENGE: [{ name: "nonce", judge: nonce }, { name: "proof", judge: proof }],
+  HELLO: [
+    { name: "role", judge: role },
+    { name: "nonce", judge: nonce },
+    { name: "server", judge: server, optional: true },
+    { name: "peer", judge: address, optional: true },
+  ],
+  CHALLENGE: [
+    { name: "nonce", judge: nonce },
+    { name: "proof", judge: proof },
+    { name: "proofVersion", judge: integer, optional: true },
+  ],
   PROOF: [{ name: "proof", judge: proof }],
   PROOF_OK: [],
   STATUS: [id],
@@ -318,6 +327,8 @@ export interface Facts {
   readonly leads: boolean;
   /** Whether servers and clients must prove that they know a secret. */
   readonly guarded: boolean;
+  /** Its "host:port". */
+  readonly self: string;
 }
 
 /** An expected answer. */
@@ -333,7 +344,7 @@ export type Due =
  */
 export function answersTo(
   stream: Stream,
-  { leads, guarded }: Facts,
+  { leads, guarded, self }: Facts,
 ): { due: Due[]; ends: boolean; observes: boolean } {
   const due: Due[] = [];
   let observes = false;
@@ -373,7 +384,7 @@ export function answersTo(
         else observes = true;
         break;
       case "HELLO":
-        if (guarded && (leads || request.role === "client")) {
+        if (guarded && (leads || request.role === "client") && means(request, self)) {
           due.push({ type: "CHALLENGE", request });
           break;
         }
@@ -394,6 +405,11 @@ export function answersTo(
   }
   if (stream.failure !== undefined) refuse(stream.failure);
   return { due, ends: stream.failure !== undefined, observes };
+}
+
+/** Whether a HELLO is for this server. */
+function means({ server, peer }: Fields, self: string): boolean {
+  return server !== undefined && peer !== undefined && (server === self || peer === self);
 }
 
 /** The code that refuses a JOIN. A leader judges the data if it asks for no proof. */

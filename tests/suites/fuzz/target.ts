@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
 import { frameBytesMax } from "../../../lib/limits.ts";
 import { unprovenFrameBytesMax } from "../../../lib/net/connection.ts";
-import type { Address } from "../../../lib/wire/address.ts";
+import { type Address, parseAddress } from "../../../lib/wire/address.ts";
 import { Secret, type Secrets } from "../../../lib/auth/secret.ts";
 import { ServerConsole } from "../../../lib/cli/server_console.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
@@ -16,7 +16,7 @@ import { linesOf } from "../../support/lines.ts";
 import { anyPort } from "../../support/ports.ts";
 import { eventually, within } from "../../support/waiting.ts";
 import { type Message, Wire } from "../../support/wire_client.ts";
-import { type Input, knownKey } from "./arbitraries.ts";
+import { advertised, type Input, knownKey } from "./arbitraries.ts";
 import { Memory } from "./memory.ts";
 import { answersTo, complaint, type Facts, judge, split } from "./model.ts";
 
@@ -215,7 +215,7 @@ export class Target implements AsyncDisposable {
   static async start(kind: Kind): Promise<Target> {
     const guarded = kind === "guarded";
     const secrets: Secrets = guarded
-      ? { server: await Secret.from("segredo"), client: await Secret.from(password) }
+      ? { server: Secret.from("segredo"), client: Secret.from(password) }
       : {};
     const complaints: string[] = [];
     const count = kind === "alone" ? 1 : 3;
@@ -231,9 +231,11 @@ export class Target implements AsyncDisposable {
       connectionsPerIpMax: connectionsMax,
       finishMs: 4 * conversationMsMax,
     };
+    const names = [...advertised];
     const start = (leader?: Address) => {
       const options: KvServerOptions = {
         listen: anyPort,
+        advertise: parseAddress(names.shift()!)!,
         prints: new ServerConsole((text) => {
           complaints.push(...linesOf(text).filter((line) => !printedLine.test(line)));
         }),
@@ -266,7 +268,8 @@ export class Target implements AsyncDisposable {
   async take(inputs: readonly Input[], number: number): Promise<void> {
     const at = number % this.#servers.length;
     const server = this.#servers[at]!;
-    const facts = { leads: at === 0, guarded: this.#kind === "guarded" };
+    const self = server.status.server;
+    const facts = { leads: at === 0, guarded: this.#kind === "guarded", self };
     await Promise.all(inputs.map((input) => this.#converse(server.address, input, facts)));
     await this.#good.next();
     this.#memory.look();
