@@ -17,10 +17,10 @@ export const keyBytesMax = 1024;
 export const valueBytesMax = 1024 * 1024;
 
 /**
- * The highest timestamp that a server may claim to hold. It is below the highest safe integer,
- * because each recovery of a leader adds about 2³².
+ * The highest timestamp, 2⁵³ − 1. A leader that has given it takes no more PUTs. How far ahead of the
+ * other servers a server may be that joins is bounded in `lib/replication/timestamps.ts`.
  */
-export const timestampMax = 2 ** 52;
+export const timestampMax: number = Number.MAX_SAFE_INTEGER;
 
 /** The address that a server listens on by default (enunciado 5.a). */
 export const ipDefault = "127.0.0.1";

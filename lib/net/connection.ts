@@ -8,6 +8,7 @@ import { type Address, formatAddress, unmapped } from "../wire/address.ts";
 import type { FrameError } from "../wire/errors.ts";
 import { bufferBytesKept, FrameReader } from "../wire/line_reader.ts";
 import { frameBytesMax, inFlightMax, lingerMs } from "../limits.ts";
+import type { Certificate } from "./certificate.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { isDisconnection, type Socket, tuneTcp } from "./socket.ts";
 import { StallDetector, type StallLimits, stallLimitsDefault } from "./stall_detector.ts";
@@ -141,6 +142,11 @@ export class Connection {
   /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
   get certified(): boolean | undefined {
     return this.#socket.certified;
+  }
+
+  /** The certificate that an accepted peer has shown, if the CA signed it. */
+  get certificate(): Certificate | undefined {
+    return this.#socket.certificate;
   }
 
   /** Whether lines are still handed out. */

@@ -16,6 +16,7 @@ import { pipeline } from "node:stream/promises";
 import { type Address, formatAddress } from "../wire/address.ts";
 import { lingerMs } from "../limits.ts";
 import { Listener } from "./listener.ts";
+import { linesMax, ReportLimiter } from "./report_limiter.ts";
 import { tuneTcp } from "./socket.ts";
 
 /** A request must be complete within this time after its connection was accepted. */
@@ -26,9 +27,6 @@ export const unreadMs = 10_000;
 
 /** The most refused connections that stay open for a moment, so that peers can read the reason. */
 const refusedMax = 8;
-
-/** The time between two reports of the same kind. */
-const reportMs = 60_000;
 
 const readBytes = 16 * 1024;
 /** Bytes of one write. A longer write would hide its progress. */
@@ -68,7 +66,7 @@ export class HttpServer implements AsyncDisposable {
   /** Refused connections that are still open. */
   readonly #refused = new Set<Duplex>();
   readonly #answers = new Set<Promise<void>>();
-  #refusedAt = -Infinity;
+  readonly #reports: ReportLimiter<"connections" | "accept" | "failures">;
 
   /**
    * Listens and serves.
@@ -80,12 +78,14 @@ export class HttpServer implements AsyncDisposable {
     this.#options = options;
     this.#listener = new Listener(listen);
     this.address = this.#listener.address;
+    const name = `HTTP on ${formatAddress(this.address)}`;
+    this.#reports = new ReportLimiter((line) => options.report(`${name}: ${line}`));
     this.#http.on("clientError", (_, socket) => {
       socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     });
     this.#accepting = this.#listener.accept(
       (conn) => this.#accept(conn),
-      (line) => this.#report(line),
+      this.#reports.about("accept"),
     );
   }
 
@@ -96,6 +96,7 @@ export class HttpServer implements AsyncDisposable {
     for (const { stream } of this.#connections.values()) stream.destroy();
     for (const stream of this.#refused) stream.destroy();
     await Promise.all(this.#answers);
+    this.#reports.close();
   }
 
   #accept(conn: Deno.TcpConn): void {
@@ -131,14 +132,7 @@ export class HttpServer implements AsyncDisposable {
       stream.resume(); // a close with unread bytes would cut off the answer
       stream.end(answer);
     } else conn.close();
-    const now = performance.now();
-    if (now - this.#refusedAt < reportMs) return;
-    this.#refusedAt = now;
-    this.#report(`refused a connection: this port has ${limit} already`);
-  }
-
-  #report(line: string): void {
-    this.#options.report(`HTTP on ${formatAddress(this.address)}: ${line}`);
+    this.#reports.report(`refused a connection: this port has ${limit} already`, "connections");
   }
 
   #take(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -183,7 +177,7 @@ export class HttpServer implements AsyncDisposable {
     try {
       return await this.#options.handle(request);
     } catch (error) {
-      this.#report(`a request failed: ${(error as Error).stack}`);
+      this.#reports.report(`a request failed: ${(error as Error).stack}`, "failures", linesMax);
       return new Response("internal error\n", { status: 500 });
     }
   }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Certificate } from "./certificate.ts";
+
 /** The part of `Deno.Conn` that a connection uses. */
 export interface Socket
   extends Pick<Deno.Conn, "read" | "write" | "close" | "closeWrite" | "remoteAddr" | "localAddr"> {
@@ -12,6 +14,8 @@ export interface Socket
    * read. `undefined` if the peer was dialled, or if the socket is not encrypted.
    */
   readonly certified?: boolean;
+  /** That certificate; `undefined` if the peer has not shown one that counts. */
+  readonly certificate?: Certificate | undefined;
 }
 
 /** Whether an error only says that the connection was closed or lost. */

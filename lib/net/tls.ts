@@ -11,6 +11,8 @@
 // deno-lint-ignore-file no-external-import -- part of the runtime
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { Certificate } from "./certificate.ts";
+import { certificatesIn, ownCertificate } from "./certificate_chain.ts";
 import type { Tls } from "./dial.ts";
 import type { Socket } from "./socket.ts";
 import { TlsSocket, type TlsSocketOptions } from "./tls_socket.ts";
@@ -19,6 +21,8 @@ import { TlsSocket, type TlsSocketOptions } from "./tls_socket.ts";
 export class TlsAcceptor {
   /** The server's certificates and key. */
   readonly tls: Required<Tls>;
+  /** What the server's certificate says. */
+  readonly certificate: Certificate;
 
   /**
    * Checks certificates and key.
@@ -28,6 +32,7 @@ export class TlsAcceptor {
   constructor(tls: Required<Tls>) {
     checkTls(tls);
     this.tls = tls;
+    this.certificate = ownCertificate(tls.cert, tls.ca);
   }
 
   /** Wraps an accepted connection and begins the handshake. */
@@ -42,7 +47,7 @@ function checkTls({ ca, cert, key }: Required<Tls>): void {
   if (!leaf.checkPrivateKey(privateKey)) {
     throw new TypeError("The TLS key does not belong to the TLS certificate");
   }
-  const roots = ca.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const roots = certificatesIn(ca);
   if (roots.length === 0) throw new TypeError("The TLS CA holds no certificate in PEM");
   for (const root of roots) {
     // With a CA certificate of X.509 version 1, node:tls of Deno 2.9 accepts any peer that shows

@@ -9,6 +9,8 @@
 import { Duplex } from "node:stream";
 import { createServer, type TLSSocket } from "node:tls";
 import { formatAddress } from "../wire/address.ts";
+import type { Certificate } from "./certificate.ts";
+import { certificateOf } from "./certificate_chain.ts";
 import type { Tls } from "./dial.ts";
 import { type Socket, tuneTcp } from "./socket.ts";
 
@@ -55,7 +57,7 @@ export class TlsSocket implements Socket {
   readonly #secured = Promise.withResolvers<TLSSocket>();
   /** Set once the handshake is done. */
   #socket: TLSSocket | undefined;
-  #certified = false;
+  #certificate: Certificate | undefined;
   #handshakeTimer: ReturnType<typeof setTimeout> | undefined;
   /** Why it has ended; `undefined` before. */
   #failure: Error | undefined;
@@ -107,7 +109,12 @@ export class TlsSocket implements Socket {
 
   /** Whether the peer has shown a certificate that the CA signed. */
   get certified(): boolean {
-    return this.#certified;
+    return this.#certificate !== undefined;
+  }
+
+  /** The certificate that the peer has shown, if the CA signed it. */
+  get certificate(): Certificate | undefined {
+    return this.#certificate;
   }
 
   /** Reads decrypted bytes. */
@@ -153,11 +160,13 @@ export class TlsSocket implements Socket {
   /** Called once the handshake is done. Decides whether the peer counts as a server. */
   #secure(socket: TLSSocket): void {
     clearTimeout(this.#handshakeTimer);
-    const end = socket.getPeerCertificate()?.valid_to;
+    const shown = socket.getPeerCertificate(true);
+    const end = shown?.valid_to;
     // With a resumed session node:tls of Deno 2.9 says `authorized` without checking a certificate.
     const resumed = socket.isSessionReused();
-    this.#certified = socket.authorized && !resumed;
-    if (end !== undefined && !this.#certified) {
+    if (end !== undefined && socket.authorized && !resumed) {
+      this.#certificate = certificateOf(shown);
+    } else if (end !== undefined) {
       const reason = resumed
         ? "its session was resumed"
         : Date.parse(end) < Date.now()

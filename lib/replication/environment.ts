@@ -73,6 +73,24 @@ export interface Dialler {
   dialFailed(reason: string): void;
 }
 
+/**
+ * What a line for the operator is about. Of many lines on one topic some are only counted, so that no
+ * peer can write without end.
+ */
+export type ReportTopic =
+  /** JOINs that are refused. */
+  | "refused"
+  /** Followers that join, leave, or get in sync. */
+  | "members"
+  /** What a leader does before it is open. */
+  | "recovery"
+  /** A follower's connection to its leader. */
+  | "leader"
+  /** FAULT. */
+  | "faults"
+  /** PUTs for which no timestamp is left. */
+  | "timestamps";
+
 /** The world around the core. */
 export interface Host {
   /** The receiver of the assignment's lines. May change between two reads. */
@@ -81,8 +99,11 @@ export interface Host {
   readonly listener?: ReplicationListener | undefined;
   /** The journal of this server. `undefined` if everything is in memory. */
   readonly journal?: Journal | undefined;
-  /** Tells the operator something that is not part of the assignment's output, in one line. */
-  report(line: string): void;
+  /**
+   * Tells the operator something that is not part of the assignment's output, in one line. Lines that
+   * other servers and clients can cause have a topic: see {@linkcode ReportTopic}.
+   */
+  report(line: string, topic?: ReportTopic): void;
   /** Begins to connect to the leader. The result is a later call of the dialler's methods. */
   dial(dialler: Dialler): void;
   /** Calls back a moment later, after the PUTs that arrived meanwhile were received. The moment is

@@ -44,7 +44,7 @@ export class Faults {
   /** Ends the fault of a follower, if it has one. */
   end(member: Member, reason: string): void {
     if (!member.endHold()) return;
-    this.#host.report(`fault: ended for ${member.server}: ${reason}`);
+    this.#host.report(`fault: ended for ${member.server}: ${reason}`, "faults");
     this.#host.listener?.fault(member.server, "resume");
   }
 
@@ -59,7 +59,7 @@ export class Faults {
     const { server } = member;
     member.hold(delayMs, this.#clock.now, () => this.end(member, "too much is held"));
     const effect = delayMs === Infinity ? "held" : `${delayMs} ms late`;
-    this.#host.report(`fault: REPLICATIONs to ${server} are ${effect}`);
+    this.#host.report(`fault: REPLICATIONs to ${server} are ${effect}`, "faults");
     if (this.#host.listener !== undefined) tell(this.#host.listener, server, delayMs);
   }
 }

@@ -17,6 +17,7 @@ import {
   ReplicationOk,
   type Snapshot,
   SnapshotOk,
+  type Sync,
 } from "../mensagem.ts";
 import { answerGetFrom, type Engine, type EngineOptions, misdirected } from "./engine.ts";
 import type { Dialler, Host, Link } from "./environment.ts";
@@ -31,6 +32,7 @@ import { SnapshotSender } from "./snapshot.ts";
 import { Store } from "./store.ts";
 import { SyncState } from "./sync_state.ts";
 import { TickClock } from "./tick_clock.ts";
+import { whyNotNext, whyNotSynced } from "./timestamps.ts";
 import { answerBy, type Tuning } from "./tuning.ts";
 
 /**
@@ -146,8 +148,7 @@ export class Follower implements Engine, Dialler {
     this.#connection.heard();
     switch (message.type) {
       case "REPLICATION":
-        this.#ledger.append(message);
-        this.#apply(message);
+        this.#write(message);
         return undefined;
       case "PUT_OK":
         this.#forwarded.answer(
@@ -163,10 +164,7 @@ export class Follower implements Engine, Dialler {
         this.#noteFollower();
         return undefined;
       case "SYNC":
-        this.#ledger.append(message);
-        this.#sync.synchronise(message);
-        this.#advanced();
-        this.#host.listener?.table();
+        this.#synchronise(message);
         return undefined;
       case "SNAPSHOT":
         this.#ledger.append(message);
@@ -269,6 +267,27 @@ export class Follower implements Engine, Dialler {
     this.#ledger.append(new Join(this.#self, this.#sync.cluster, this.#sync.timestamp));
   }
 
+  #write(message: Replication): void {
+    const reason = whyNotNext(message, this.#sync.timestamp);
+    if (reason !== undefined) return this.#disconnect(reason);
+    this.#ledger.append(message);
+    this.#apply(message);
+  }
+
+  #synchronise(message: Sync): void {
+    const reason = whyNotSynced(message, this.#sync.highest);
+    if (reason !== undefined) {
+      // An entry above all of the leader's would hide its later writes: the leader sends its table.
+      this.#ledger.append(clearTable());
+      this.#clear();
+      return this.#disconnect(reason);
+    }
+    this.#ledger.append(message);
+    this.#sync.synchronise(message);
+    this.#advanced();
+    this.#host.listener?.table();
+  }
+
   /**
    * enunciado 5.d: prints, applies, and acknowledges with the next flush, once for all writes that
    * came together.
@@ -289,7 +308,7 @@ export class Follower implements Engine, Dialler {
 
   #merge({ entries, replace }: Snapshot): void {
     if (replace === true) {
-      this.#host.report("what this server held is replaced by the leader's table");
+      this.#host.report("what this server held is replaced by the leader's table", "leader");
       this.#clear();
     }
     for (const [key, value, timestamp] of entries) {
@@ -311,7 +330,7 @@ export class Follower implements Engine, Dialler {
     if (this.#reportedReadable || !this.#sync.readable) return;
     this.#reportedReadable = true;
     const { cluster, timestamp } = this.#sync;
-    this.#host.report(`synchronised at timestamp ${timestamp}, cluster ${cluster}`);
+    this.#host.report(`synchronised at timestamp ${timestamp}, cluster ${cluster}`, "leader");
   }
 
   /**
@@ -326,7 +345,7 @@ export class Follower implements Engine, Dialler {
     }
     if (this.#connection.joinedLink === undefined && refusesData(error)) {
       if (this.#sync.readable) {
-        this.#host.report("GETs are refused until the leader takes this server");
+        this.#host.report("GETs are refused until the leader takes this server", "leader");
       }
       this.#sync.exclude();
     }

@@ -7,6 +7,7 @@
 import { type ErrorCode, ErrorReply, type Join } from "../mensagem.ts";
 import { timestampMax } from "../limits.ts";
 import type { Gap } from "./recovered_state.ts";
+import { highestOf, takeOverMax } from "./timestamps.ts";
 
 /** What a leader knows when a JOIN comes. */
 export interface JoinContext {
@@ -84,8 +85,9 @@ function whyDataRefused(join: Join, context: JoinContext): string | undefined {
   if (highest < timestamp) {
     return `${server} holds timestamp ${timestamp}, which is above the highest write, ${highest}`;
   }
-  if (highest > timestampMax) {
-    return `${server} holds timestamp ${highest}, which is above the limit, ${timestampMax}`;
+  const limit = context.cluster === "" ? takeOverMax : timestampMax;
+  if (highest > limit) {
+    return `${server} holds timestamp ${highest}, which is above the limit, ${limit}`;
   }
   if (highest > 0 && cluster === "") return `${server} holds data of no cluster`;
   // Data of another cluster is never mixed in, and never deleted silently.
@@ -109,9 +111,4 @@ const keepOld = "Move the old directory away and keep it: it may hold the only c
 function clusterOf({ cluster, joined, ownCluster }: JoinContext): string | undefined {
   if (cluster !== "") return cluster;
   return joined.find((join) => highestOf(join) > 0)?.cluster ?? ownCluster;
-}
-
-/** The newest write that a follower holds. It is above `timestamp` if a catch-up was not finished. */
-function highestOf({ timestamp, highest = timestamp }: Join): number {
-  return highest;
 }

@@ -17,13 +17,14 @@ import {
   type Replication,
   Sync,
 } from "../mensagem.ts";
+import { timestampMax } from "../limits.ts";
 import { CatchUp } from "./catch_up.ts";
 import { answerGetFrom, type Engine, type EngineOptions, misdirected } from "./engine.ts";
+import { Entrance } from "./entrance.ts";
 import type { Host, Link, ReplicationListener } from "./environment.ts";
 import { Faults } from "./faults.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { assert } from "./invariant.ts";
-import { joinRefusal } from "./join_policy.ts";
 import { Ledger } from "./ledger.ts";
 import { Member } from "./member.ts";
 import { Members } from "./members.ts";
@@ -34,6 +35,7 @@ import type { RecoveredState } from "./recovered_state.ts";
 import { type Origin, Recovery } from "./recovery.ts";
 import { Store } from "./store.ts";
 import { TickClock } from "./tick_clock.ts";
+import { noTimestampLeft, whyNotHeld } from "./timestamps.ts";
 import { decideBy, type Tuning } from "./tuning.ts";
 
 /**
@@ -59,6 +61,7 @@ export class Leader implements Engine {
   readonly #group: GroupCommit | undefined;
   readonly #outbox: Outbox;
   readonly #catchUp: CatchUp;
+  readonly #entrance: Entrance;
 
   /** The highest timestamp given. Invariant: never falls. */
   #stamped = 0;
@@ -90,6 +93,7 @@ export class Leader implements Engine {
     const [members, store, ledger] = [this.#members, this.#store, this.#ledger];
     this.#recovery = new Recovery({ members, store, ledger, host, tuning, recovered });
     this.#catchUp = new CatchUp({ store, outbox: this.#outbox, recovery: this.#recovery, tuning });
+    this.#entrance = new Entrance({ self, members, recovery: this.#recovery, host, tuning });
     this.#begin(this.#recovery.begin());
   }
 
@@ -137,19 +141,16 @@ export class Leader implements Engine {
   /** enunciado 5.c: a PUT of a client, or of a follower that forwards it with the client's address. */
   put(link: Link, put: Put): void {
     const client = this.#members.has(link) ? put.client ?? link.peer : link.peer;
-    const { outstandingPutsMax, waitingCharsMax, putTimeoutMs } = this.#tuning;
-    const pending = this.#pending;
-    if (pending.length >= outstandingPutsMax || pending.waitingChars >= waitingCharsMax) {
-      const reason = `not applied: ${pending.length} PUTs are waiting already, try again later`;
-      link.send(new ErrorReply("OVERLOADED", reason, put.id).encode());
-      return;
+    const full = this.#pending.whyFull(this.#tuning);
+    if (full !== undefined) {
+      return link.send(new ErrorReply("OVERLOADED", `not applied: ${full}`, put.id).encode());
     }
     this.#host.prints.put(client, put.key, put.value);
-    const deadline = decideBy(this.#clock.now, putTimeoutMs);
+    const deadline = decideBy(this.#clock.now, this.#tuning.putTimeoutMs);
     const next = { link, id: put.id, put, key: "", timestamp: 0, client, deadline };
     const group = this.#group;
     if (this.#writable && (group?.admits() ?? true)) this.#stamp(next, put);
-    else pending.wait(next);
+    else this.#pending.wait(next);
   }
 
   fault(request: Fault): FaultOk | ErrorReply {
@@ -167,7 +168,9 @@ export class Leader implements Engine {
     if (message.type === "REPLICATION_OK") this.#acknowledged(member, message.timestamp);
     else if (message.type === "SNAPSHOT_OK") this.#snapshotConfirmed(member);
     else if (message.type === "SNAPSHOT" && this.#recovery.copiesFrom(member)) {
-      this.#begin(this.#recovery.copy(member, message));
+      const reason = whyNotHeld(message, member.joined);
+      if (reason !== undefined) this.#drop(member, reason);
+      else this.#begin(this.#recovery.copy(member, message));
     } else if (message.type !== "HEARTBEAT") return misdirected(message);
     return undefined;
   }
@@ -249,6 +252,7 @@ export class Leader implements Engine {
    * journal it is on the disk first: a client must not see a write that this server could forget.
    */
   #stamp(pending: PendingPut, put: Put): void {
+    if (this.#stamped === timestampMax) return this.#refuseAtEnd(pending);
     const written = put.stamped(++this.#stamped);
     pending.put = undefined;
     pending.key = written.key;
@@ -257,6 +261,11 @@ export class Leader implements Engine {
     if (this.#group === undefined) return this.#apply(pending, written);
     this.#ledger.append(written);
     this.#ledger.whenDurable(() => this.#apply(pending, written));
+  }
+
+  #refuseAtEnd({ link, id }: PendingPut): void {
+    link.send(new ErrorReply("UNAVAILABLE", `not applied: ${noTimestampLeft}`, id).encode());
+    this.#host.report(noTimestampLeft, "timestamps");
   }
 
   #apply(pending: PendingPut, written: Replication): void {
@@ -317,20 +326,9 @@ export class Leader implements Engine {
   }
 
   #join(link: Link, join: Join): void {
-    const repeated = this.#members.has(link);
-    // This process's earlier connection does not count, and ends only if the JOIN is accepted.
-    const earlier = this.#members.findRedialling(join);
-    const joined = this.#members.joined.filter((other) => other !== earlier?.joined);
-    const [self, timestamp, { clusterSize }] = [this.#self, this.#timestamp, this.#tuning];
-    const { cluster, gaps, ownCluster } = this.#recovery;
-    const context = { self, clusterSize, repeated, joined, cluster, timestamp, gaps, ownCluster };
-    const refusal = joinRefusal(join, context);
-    if (refusal !== undefined) {
-      link.send(refusal.encode());
-      link.close();
-      return this.#host.report(`refused ${join.server}: ${refusal.message}`);
-    }
-    if (earlier !== undefined) this.#drop(earlier, "it has dialled again");
+    const leaving = this.#entrance.decide(link, join, this.#timestamp);
+    if (leaving === undefined) return; // it is refused
+    for (const { member, reason } of leaving) this.#drop(member, reason);
     const member = new Member(link, join, this.#clock.now);
     link.betweenServers = true;
     this.#members.add(member);
@@ -389,7 +387,10 @@ export class Leader implements Engine {
   /** Reports a change of the members or their state, to the operator and to the listener. */
   #report(event: string): void {
     const { serversInSync } = this.#members;
-    this.#host.report(`${event} (${serversInSync} of ${this.#tuning.clusterSize} in sync)`);
+    this.#host.report(
+      `${event} (${serversInSync} of ${this.#tuning.clusterSize} in sync)`,
+      "members",
+    );
     if (this.#host.listener !== undefined) this.#tellMembers(this.#host.listener);
   }
 

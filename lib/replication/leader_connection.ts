@@ -71,7 +71,7 @@ export class LeaderConnection {
   joined(): void {
     this.#state = "joined";
     this.#redialMs = this.#tuning.redialFirstMs;
-    this.#host.report(`joined the leader ${this.#leader}`);
+    this.#host.report(`joined the leader ${this.#leader}`, "leader");
   }
 
   /** Dials, or sends a heartbeat, if one of them is due. */
@@ -103,7 +103,10 @@ export class LeaderConnection {
     if (this.#state !== "dialling") return;
     // Reported once for an outage, not for each try.
     if (this.#redialMs === this.#tuning.redialFirstMs) {
-      this.#host.report(`cannot reach the leader ${this.#leader}, trying again: ${reason}`);
+      this.#host.report(
+        `cannot reach the leader ${this.#leader}, trying again: ${reason}`,
+        "leader",
+      );
     }
     this.#redialLater();
   }
@@ -112,7 +115,7 @@ export class LeaderConnection {
   lose(reason: string): void {
     this.#link?.close();
     this.#link = undefined;
-    this.#host.report(`lost the leader ${this.#leader}: ${reason}`);
+    this.#host.report(`lost the leader ${this.#leader}: ${reason}`, "leader");
     this.#redialLater();
   }
 

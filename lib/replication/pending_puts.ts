@@ -72,6 +72,14 @@ export class PendingPuts {
     return this.#waitingChars;
   }
 
+  /** Why no further PUT is taken, `undefined` if one is. */
+  whyFull(
+    { outstandingPutsMax, waitingCharsMax }: Pick<Tuning, "outstandingPutsMax" | "waitingCharsMax">,
+  ): string | undefined {
+    if (this.length < outstandingPutsMax && this.#waitingChars < waitingCharsMax) return undefined;
+    return `${this.length} PUTs are waiting already, try again later`;
+  }
+
   /** Queues a PUT that cannot be stamped yet. */
   wait(pending: PendingPut): void {
     this.#waiting.push(pending);

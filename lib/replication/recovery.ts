@@ -23,17 +23,10 @@ import type { Member } from "./member.ts";
 import type { Members } from "./members.ts";
 import type { Gap, RecoveredState } from "./recovered_state.ts";
 import type { Store } from "./store.ts";
+import { highestOf, skipFrom, warningOfEnd } from "./timestamps.ts";
 import type { Tuning } from "./tuning.ts";
 
-/**
- * How far a recovered leader skips ahead, on average. The shortest distance is half of this, the
- * longest one and a half times this.
- *
- * The shortest one must exceed the number of writes that a crashed leader stamped and no living
- * follower has. The distance is random because two leaders may go on from the same timestamp, one of
- * them with an old disk. They must not accept each other's writes.
- */
-export const recoverySkip = 2 ** 32;
+export { recoverySkip } from "./timestamps.ts";
 
 /** Where a leader begins: its table is complete up to `table`, its timestamps go on after `timestamp`. */
 export interface Origin {
@@ -119,6 +112,11 @@ export class Recovery {
     return this.#own !== undefined && this.#own.highest > 0 ? this.#own.cluster : undefined;
   }
 
+  /** The newest write on this leader's own disk, 0 if it has none. */
+  get ownHighest(): number {
+    return this.#own?.highest ?? 0;
+  }
+
   /** Begins with its own table if no other server can have more. Otherwise waits for followers. */
   begin(): Origin | undefined {
     return this.#ledLast ? this.#beginWithOwn(this.#own!) : this.#chooseSource();
@@ -154,9 +152,10 @@ export class Recovery {
       this.#phase = "waiting";
       return this.#chooseSource();
     }
-    const { cluster, timestamp } = source.joined;
+    const { cluster, timestamp: table } = source.joined;
     // Far above every timestamp that the previous leader may have given (G5).
-    return this.#begin({ cluster, table: timestamp, timestamp: this.#skipFrom(timestamp), source });
+    const timestamp = this.#skipFrom(highestOf(source.joined));
+    return this.#begin({ cluster, table, timestamp, source });
   }
 
   /** The origin is on the disk now, or there is no journal. */
@@ -227,7 +226,10 @@ export class Recovery {
     }
     this.#phase = "copying";
     this.#source = source;
-    host.report(`recovering from ${source.server} at timestamp ${source.joined.timestamp}`);
+    host.report(
+      `recovering from ${source.server} at timestamp ${source.joined.timestamp}`,
+      "recovery",
+    );
     source.link.send(new SnapshotRequest().encode());
     return undefined;
   }
@@ -249,6 +251,7 @@ export class Recovery {
       `warning: ${empty.length} of ${clusterSize} servers came back without data: ` +
         `${empty.join(" and ")}. Acknowledged writes that only they had are lost. The table of ` +
         `${server}, up to timestamp ${timestamp}, is taken over: it is complete if that server was in sync`,
+      "recovery",
     );
   }
 
@@ -275,10 +278,12 @@ export class Recovery {
     this.#phase = "catching up";
     this.#origin = origin;
     this.#gaps = [...this.#gaps, [origin.table, origin.timestamp]];
+    const warning = warningOfEnd(origin.timestamp);
+    if (warning !== undefined) this.#options.host.report(warning);
     return origin;
   }
 
   #skipFrom(timestamp: number): number {
-    return timestamp + Math.floor(recoverySkip * (0.5 + this.#options.host.random()));
+    return skipFrom(timestamp, this.#options.host.random());
   }
 }

@@ -37,6 +37,11 @@ export class SyncState {
     return this.#timestamp;
   }
 
+  /** The newest write of the table. */
+  get highest(): number {
+    return this.#highest;
+  }
+
   /** The newest write of the table if a catch-up is not finished, otherwise `undefined`. */
   get unfinished(): number | undefined {
     return this.#highest > this.#timestamp ? this.#highest : undefined;

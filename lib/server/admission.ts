@@ -114,9 +114,21 @@ export class Admission {
     else this.#perIp.delete(connection.ip);
   }
 
+  /** Whether a refused connection may stay open for a moment. One IP address has half of the places. */
+  mayLinger({ ip }: Pick<Counted, "ip">): boolean {
+    if (this.tooManyRefused) return false;
+    let ofIp = 0;
+    for (const refused of this.#refused) if (refused.ip === ip) ofIp++;
+    return ofIp <= this.#refusedMax / 2;
+  }
+
   /** Whether more refused connections are open than may be. They must leave most of the reserve. */
   get tooManyRefused(): boolean {
-    return this.#refused.size > (this.#lowered ? reservedMax / 4 : refusedMax);
+    return this.#refused.size > this.#refusedMax;
+  }
+
+  get #refusedMax(): number {
+    return this.#lowered ? reservedMax / 4 : refusedMax;
   }
 
   /**

@@ -32,6 +32,7 @@ import {
   type Status,
   StatusOk,
 } from "../mensagem.ts";
+import { type Certificate, whyNotFor } from "../net/certificate.ts";
 import type { StallLimits } from "../net/stall_detector.ts";
 import type { Engine } from "../replication/engine.ts";
 import type { Link } from "../replication/environment.ts";
@@ -53,6 +54,8 @@ export interface HandledConnection extends Link, ObserverLink {
   readonly local: string;
   /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
   readonly certified?: boolean | undefined;
+  /** That certificate. */
+  readonly certificate?: Certificate | undefined;
   /** Whether the peer must prove a secret or password first. Until then its frames are short. */
   unproven?: boolean;
   /** Notes that a line was costly: such lines of all clients share a budget. */
@@ -238,7 +241,12 @@ export class ConnectionHandler implements DecodingPeer {
     const [code, reason] = verdict === "unproven"
       ? ["FORBIDDEN", `nothing was proved within ${proofMs} ms (--proof-timeout). ${needsPassword}`]
       : ["UNAVAILABLE", `idle for ${idleMs} ms (--idle-timeout): connect again`];
-    this.connection.push(new ErrorReply(code as ErrorCode, reason).encode());
+    this.endWith(code as ErrorCode, reason);
+  }
+
+  /** Ends the connection, and says why. No line is received after that. */
+  endWith(code: ErrorCode, reason: string): void {
+    this.connection.push(new ErrorReply(code, reason).encode());
     this.connection.close();
   }
 
@@ -311,10 +319,13 @@ export class ConnectionHandler implements DecodingPeer {
   /** Handles a message between servers, or a reply without a request. */
   #fromServer(message: AnyMensagem): void {
     const { connection } = this;
-    const { certified } = connection;
-    if (message.type === "JOIN" && this.#server.leads && !(this.#mayJoin && certified !== false)) {
-      const reason = "a server joins only with the secret and, with TLS, with a certificate";
-      return this.#refuse(message.server, reason, serverRefusalCode(message));
+    if (message.type === "JOIN" && this.#server.leads) {
+      const refusal = this.#mayJoin && connection.certified !== false
+        ? whyNotFor(connection.certificate, message.server)
+        : "a server joins only with the secret and, with TLS, with a certificate";
+      if (refusal !== undefined) {
+        return this.#refuse(message.server, refusal, serverRefusalCode(message));
+      }
     }
     const reason = this.#server.engine.receive(connection, message);
     if (connection.betweenServers) connection.unproven = false; // a JOIN needs no password

@@ -11,16 +11,23 @@ import { tlsExpected } from "../wire/errors.ts";
 import type { Secrets } from "../auth/secret.ts";
 import { Connection } from "../net/connection.ts";
 import { Listener } from "../net/listener.ts";
+import { ReportLimiter } from "../net/report_limiter.ts";
 import type { TlsAcceptor } from "../net/tls.ts";
 import type { TlsSocketOptions } from "../net/tls_socket.ts";
 import type { Engine, StartEngine } from "../replication/engine.ts";
 import type { OpenJournal } from "../replication/recovered_state.ts";
 import { ErrorReply, type ServerStatus } from "../mensagem.ts";
 import { startReplica } from "../replication/replica.ts";
-import type { Host, ReplicationListener, ServerPrints } from "../replication/environment.ts";
+import type {
+  Host,
+  ReplicationListener,
+  ReportTopic,
+  ServerPrints,
+} from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
 import { version } from "../version.ts";
 import { Admission } from "./admission.ts";
+import { CertificateWatch } from "./certificate_watch.ts";
 import { ConnectionHandler, type ServerContext, statusOf } from "./connection_handler.ts";
 import { waitForGroup } from "./group_wait.ts";
 import { LeaderDialler } from "./leader_dialler.ts";
@@ -69,6 +76,19 @@ export interface KvServerOptions {
   readonly journal?: OpenJournal;
 }
 
+/** What the lines that peers can cause are about. */
+type Topic =
+  | ReportTopic
+  | "connections"
+  | "TLS"
+  | "certificates"
+  | "accept"
+  | "dial"
+  | "open files"
+  | "memory"
+  | "failures"
+  | "engine";
+
 /** The host's `prints` and `listener` change while the server runs. */
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
@@ -93,11 +113,13 @@ export class KvServer implements AsyncDisposable {
   /** The address it listens on. */
   readonly address: Address;
 
-  readonly #report: (line: string) => void;
+  readonly #reports: ReportLimiter<Topic>;
   readonly #limits: ServerLimits;
   readonly #listener: Listener;
   readonly #tls: TlsAcceptor | undefined;
   readonly #tlsOptions: TlsSocketOptions;
+  /** `undefined` without TLS. */
+  readonly #certificates: CertificateWatch | undefined;
   readonly #admission: Admission;
   readonly #leaderDialler: LeaderDialler;
   readonly #engine: Engine;
@@ -138,18 +160,21 @@ export class KvServer implements AsyncDisposable {
           "give servers a secret or TLS too",
       );
     }
-    const report = this.#report = withoutRepeats(options.report);
+    const reports = this.#reports = new ReportLimiter(options.report);
     this.#limits = { ...serverLimitsDefault, ...limits };
     this.#admission = new Admission(this.#limits);
     this.#tls = tls;
     this.#tlsOptions = {
       handshakeMs: this.#limits.tlsHandshakeMs,
       plainAnswer: new ErrorReply("FORBIDDEN", tlsExpected).encode(),
-      report,
+      report: reports.about("TLS"),
     };
     this.#listener = new Listener(listen);
     this.address = this.#listener.address;
     const self = formatAddress(advertise ?? this.address);
+    const aboutCertificates = reports.about("certificates");
+    this.#certificates = tls && new CertificateWatch(self, tls.certificate, aboutCertificates);
+    this.#certificates?.sweep([], Date.now());
     // enunciado 5.a: the server whose address is the leader's is the leader.
     const leaderName = leader === undefined ? self : formatAddress(leader);
     this.#leaderDialler = new LeaderDialler({
@@ -158,7 +183,7 @@ export class KvServer implements AsyncDisposable {
       secret: secrets.server,
       tls: tls?.tls,
       limits: this.#limits,
-      report,
+      report: reports.about("dial"),
       serve: (connection) => {
         this.#admission.add(connection);
         return this.#serve(connection, true);
@@ -171,7 +196,7 @@ export class KvServer implements AsyncDisposable {
       prints,
       listener: watch,
       journal,
-      report,
+      report: (line, topic) => reports.report(line, topic ?? "engine"),
       dial: (caller) => this.#start(this.#leaderDialler.dial(caller)),
       waitForPuts: waitForGroup,
       random: Math.random,
@@ -201,15 +226,17 @@ export class KvServer implements AsyncDisposable {
         version,
       }),
       flush: () => this.#flush(),
-      report,
+      report: reports.about("refused"),
     };
     if (allowFaults) {
-      report(
+      options.report(
         "warning: FAULT is accepted (--allow-faults): any client can hold the replication to a follower",
       );
     }
-    const makeRoom = () => report(this.#admission.makeRoom(this.#handlers.keys()));
-    this.#start(this.#listener.accept((conn) => this.#accept(conn), report, makeRoom));
+    const makeRoom = () =>
+      reports.report(this.#admission.makeRoom(this.#handlers.keys()), "open files");
+    const accept = (conn: Deno.TcpConn) => this.#accept(conn);
+    this.#start(this.#listener.accept(accept, reports.about("accept"), makeRoom));
     journal?.begin({
       durable: (count) => this.#engine.durable(count),
       failed: (error) => this.#failed.resolve(error),
@@ -270,6 +297,7 @@ export class KvServer implements AsyncDisposable {
     for (const connection of this.#handlers.keys()) connection.abort();
     await Promise.all(this.#tasks);
     await this.#engine.close();
+    this.#reports.close();
   }
 
   /** Waits until the connections have ended, at most until a time. */
@@ -288,8 +316,8 @@ export class KvServer implements AsyncDisposable {
     this.#leaderDialler.compare(connection);
     const reason = this.#admission.admit(connection);
     if (reason === undefined) return void this.#serve(connection);
-    this.#report(`refused a connection: ${reason}`);
-    if (this.#admission.tooManyRefused) { // cut off before a read holds its descriptor for a moment
+    this.#reports.report(`refused a connection: ${reason}`, "connections");
+    if (!this.#admission.mayLinger(connection)) { // cut off before a read holds its descriptor for a moment
       this.#admission.remove(connection);
       return connection.abort();
     }
@@ -310,7 +338,8 @@ export class KvServer implements AsyncDisposable {
     try {
       await connection.run(handler);
     } catch (error) {
-      this.#report(`connection of ${connection.peer} ended: ${(error as Error).stack}`);
+      const line = `connection of ${connection.peer} ended: ${(error as Error).stack}`;
+      this.#reports.report(line, "failures");
     } finally {
       this.#admission.remove(connection);
       this.#handlers.delete(connection);
@@ -341,13 +370,16 @@ export class KvServer implements AsyncDisposable {
     if (this.#engine.readable) this.#ready.resolve();
     const cut = this.#admission.freeMemory(this.#handlers.keys());
     if (cut > 0) {
-      this.#report(
+      this.#reports.report(
         `cut off ${cut} connections with the most half-sent frames and unread answers: all clients ` +
           `together held more than ${this.#limits.heldBytesMax} bytes (--max-buffered)`,
+        "memory",
       );
     }
     if (now - this.#sweptAt < this.#limits.sweepMs) return;
     this.#sweptAt = now;
+    this.#reports.tick();
+    this.#certificates?.sweep(this.#handlers, Date.now());
     for (const [connection, handler] of this.#handlers) {
       const verdict = connection.sweep(now);
       if (verdict === undefined || (verdict === "idle" && this.#observers.has(connection))) {
@@ -361,14 +393,4 @@ export class KvServer implements AsyncDisposable {
     this.#tasks.add(task);
     task.finally(() => this.#tasks.delete(task));
   }
-}
-
-/** Leaves out a line that is equal to the one before. */
-function withoutRepeats(report: (line: string) => void): (line: string) => void {
-  let last = "";
-  return (line) => {
-    if (line === last) return;
-    last = line;
-    report(line);
-  };
 }

@@ -10,8 +10,11 @@ import type { ReplicationListener } from "../replication/environment.ts";
 import type { Store } from "../replication/store.ts";
 import { cut, EventRecorder, type EventSink, type PermanentSinks } from "./event_recorder.ts";
 
-/** Observers of one server. */
+/** Observers of one server from one IP address. So one client cannot take all places. */
 export const observersMax = 16;
+
+/** Observers of one server from all addresses. */
+export const observersInAllMax = 32;
 
 /** Entries of the table that a new observer is sent. */
 export const tableEventsMax = 1_000;
@@ -24,6 +27,8 @@ export const eventsIntervalMs = 1_000;
 
 /** The connection of an observer. */
 export interface ObserverLink {
+  /** The peer's IP address. Links without one count as of one address. */
+  readonly ip?: string;
   /** Text that is not sent yet, in UTF-16 units. */
   readonly unsentChars: number;
   /** Queues an answer. */
@@ -85,12 +90,12 @@ export class Observers {
 
   /** Answers an OBSERVE: with EVENTS from the next tick on, or with an ERROR. */
   add(link: ObserverLink, { id }: Observe): void {
+    const full = this.#whyFull(link);
     if (this.#observers.has(link)) {
       const reason = "this connection is an observer already";
       link.send(new ErrorReply("FORBIDDEN", reason, id).encode());
-    } else if (this.#observers.size >= observersMax) {
-      const reason = `this server has ${observersMax} observers already`;
-      link.send(new ErrorReply("OVERLOADED", reason, id).encode());
+    } else if (full !== undefined) {
+      link.send(new ErrorReply("OVERLOADED", full, id).encode());
     } else {
       if (this.#observers.size === 0) this.#redirect(this.#recorder);
       this.#observers.set(link, { id, answered: false, tableDue: true, missed: 0, sentAt: 0 });
@@ -128,6 +133,17 @@ export class Observers {
       this.#send(link, observer, observer.tableDue ? withTable! : events);
       observer.sentAt = now;
     }
+  }
+
+  /** Why no place is left for this connection, `undefined` if one is. */
+  #whyFull({ ip }: ObserverLink): string | undefined {
+    if (this.#observers.size >= observersInAllMax) {
+      return `this server has ${observersInAllMax} observers already, which is its limit`;
+    }
+    let ofIp = 0;
+    for (const other of this.#observers.keys()) if (other.ip === ip) ofIp++;
+    if (ofIp < observersMax) return undefined;
+    return `this server has ${observersMax} observers from ${ip} already, its limit for one address`;
   }
 
   #send(link: ObserverLink, observer: Observer, events: readonly ServerEvent[]): void {

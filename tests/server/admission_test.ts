@@ -69,6 +69,17 @@ Deno.test("only a few refused connections may stay open", pure, () => {
   assertEquals(admission.tooManyRefused, false);
 });
 
+Deno.test("one address has half of the places for refused connections", pure, () => {
+  const admission = new Admission({ ...limits, connectionsMax: 0 });
+  const refuse = (ip: string) => {
+    const connection = new FakeConnection(ip);
+    admission.admit(connection);
+    return admission.mayLinger(connection);
+  };
+  for (let n = 0; n < refusedMax / 2; n++) assertEquals(refuse("a"), true, `${n}`);
+  assertEquals([refuse("a"), refuse("b")], [false, true]);
+});
+
 Deno.test("the clients that hold most are cut off, as few as possible, and no server", pure, () => {
   const admission = new Admission(limits);
   const held = [40, 10, 60, 30].map((bytes) => new FakeConnection("a", bytes));

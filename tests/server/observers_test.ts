@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLessOrEqual,
+  assertStringIncludes,
+} from "@std/assert";
 import { Secret } from "../../lib/auth/secret.ts";
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 import type { ServerEvent } from "../../lib/wire/events.ts";
@@ -8,6 +14,7 @@ import {
   eventsIntervalMs,
   type ObserverLink,
   Observers,
+  observersInAllMax,
   observersMax,
   observerUnsentCharsMax,
   tableEventsMax,
@@ -30,6 +37,8 @@ const tickMs = 50;
 
 /** The connection of an observer. The test sets how much of it is unsent. */
 class Link implements ObserverLink {
+  constructor(readonly ip = "10.0.9.1") {}
+
   unsentChars = 0;
   /** Frames sent as answers, and frames pushed without a request. */
   readonly answers: string[] = [];
@@ -75,8 +84,8 @@ class FakeHost {
   }
 
   /** Adds an observer and drops its first EVENTS. */
-  observer(): Link {
-    const link = new Link();
+  observer(ip?: string): Link {
+    const link = new Link(ip);
     this.observers.add(link, new Observe(7));
     this.tick();
     link.heard();
@@ -166,6 +175,31 @@ Deno.test("a second OBSERVE on a connection, and one observer too many, are refu
   host.tick();
   assertEquals(late.heard().at(-1)!.id, 9);
 });
+
+Deno.test(
+  "one address cannot take all places, and the refusal says which limit it was",
+  pure,
+  () => {
+    const host = new FakeHost();
+    const refusal = (ip: string) => {
+      const late = new Link(ip);
+      host.observers.add(late, new Observe(8));
+      return late.answers.map((frame) => JSON.parse(frame)).map(({ code, message }) =>
+        `${code}: ${message}`
+      )[0];
+    };
+    for (let n = 0; n < observersMax; n++) host.observer("127.0.0.1");
+    assertEquals(
+      refusal("127.0.0.1"),
+      "OVERLOADED: this server has 16 observers from 127.0.0.1 already, its limit for one address",
+    );
+    for (let n = observersMax; n < observersInAllMax; n++) host.observer(`10.0.0.${n}`);
+    assertEquals(
+      refusal("10.0.8.1"),
+      "OVERLOADED: this server has 32 observers already, which is its limit",
+    );
+  },
+);
 
 // The events
 
@@ -504,7 +538,9 @@ Deno.test("an observer that has left makes room for another one", async () => {
     assertEquals((await wire.ask({ type: "OBSERVE", id: 1 })).type, "EVENTS");
   }));
   using late = await Wire.connect(server.address);
-  assertEquals((await late.ask({ type: "OBSERVE", id: 1 })).code, "OVERLOADED");
+  const { code, message } = await late.ask({ type: "OBSERVE", id: 1 });
+  assertEquals(code, "OVERLOADED");
+  assertStringIncludes(`${message}`, "observers from 127.0.0.1 already");
   await observers.disposeAsync();
   await eventually("there is room", async () => {
     using wire = await Wire.connect(server.address);

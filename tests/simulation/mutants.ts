@@ -71,8 +71,8 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: "no skip ahead after recovery",
-    file: "replication/recovery.ts",
-    find: "timestamp + Math.floor(recoverySkip * (0.5 + this.#options.host.random()))",
+    file: "replication/timestamps.ts",
+    find: "timestamp + Math.floor(recoverySkip * (0.5 + random))",
     replace: "timestamp",
   },
   {

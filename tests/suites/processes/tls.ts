@@ -20,6 +20,7 @@ import { TlsAcceptor } from "../../../lib/net/tls.ts";
 import { KvServer } from "../../../lib/server/kv_server.ts";
 import { Process } from "../../../bench/process.ts";
 import { anyPort, freePorts } from "../../support/ports.ts";
+import { TestCa } from "../../support/certificates.ts";
 import { Scratch } from "../../support/scratch.ts";
 import { commandOf, finish } from "../../support/tasks.ts";
 import { TestServer } from "../../support/test_server.ts";
@@ -220,4 +221,30 @@ Deno.test("OpenSSL: with a resumed session a certificate of another CA still doe
   }
   const resumed = reports.filter((line) => line.endsWith("its session was resumed"));
   assert(resumed.length === 2, reports.join("\n"));
+});
+
+Deno.test("a follower whose certificate expires while it is connected is sent away, and both say why", async () => {
+  const testCa = await TestCa.make();
+  const folderOf = async (validMs: number) => {
+    const { ca, cert, key } = await testCa.issue({ names: ["127.0.0.1"], validMs });
+    return folderWith({ "cert.pem": cert, "key.pem": key, "ca.pem": ca });
+  };
+  const [port, followerPort] = freePorts(2);
+  const flags = (own: number) => [
+    `--port=${own}`,
+    "--ip=127.0.0.1",
+    "--leader-ip=127.0.0.1",
+    `--leader-port=${port}`,
+    "--cluster-size=2",
+  ];
+  using folder = await folderOf(60 * 60 * 1_000);
+  await using leader = await start("server:tls", folder.path, ...flags(port!));
+  await leader.reports("warning: the certificate of this server expires at ");
+  await leader.listensOn(port!);
+  using short = await folderOf(8_000);
+  await using follower = await start("server:tls", short.path, ...flags(followerPort!));
+  await follower.reports("joined the leader");
+  await follower.reports("FORBIDDEN: the certificate of the server at 127.0.0.1:");
+  await leader.reports("ended the connection of 127.0.0.1:");
+  await leader.reports("does not count as a server: its certificate has expired");
 });
