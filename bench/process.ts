@@ -199,20 +199,13 @@ export class Process implements AsyncDisposable {
 
   /** Kills the process and its children: `deno task` runs the program as a child. */
   async #killAll(): Promise<void> {
-    let children: number[] = [];
     try {
-      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", `${this.pid}`] }).output();
-      children = new TextDecoder().decode(stdout).split("\n").filter(Boolean).map(Number);
+      // Deno.kill() needs the permission to run any program, this one only itself.
+      await new Deno.Command("pkill", { args: ["-KILL", "-P", `${this.pid}`] }).output();
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error; // a system without pgrep
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // a system without pkill
     }
-    for (const pid of [...children, this.pid]) {
-      try {
-        Deno.kill(pid, "SIGKILL");
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error; // it has ended
-      }
-    }
+    this.signal("SIGKILL");
   }
 
   #errorReader(line: ((line: string) => void) | undefined): (text: string) => void {

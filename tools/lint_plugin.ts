@@ -62,9 +62,9 @@ const harmless = new Set([
 const special: Readonly<Record<string, RegExp>> = {
   net: /^(connect|connectTls|listen|listenTls|startTls)$/,
   journal:
-    /^(mkdir|open|openSync|readDir|readDirSync|readTextFile|remove|rename|stat|writeTextFile|SeekMode)$/,
+    /^(lstat|mkdir|open|openSync|readDir|readDirSync|readTextFile|remove|rename|stat|writeTextFile|SeekMode)$/,
   etcd: /^createHttpClient$/,
-  "lib/cli/session_file.ts": /^(mkdir|open|readFile|rename|stat|writeTextFile)$/,
+  "lib/cli/session_file.ts": /^(lstat|mkdir|open|readDir|readFile|remove|rename)$/,
   "lib/cli/tls_flags.ts": /^readFileSync$/,
 };
 const networkGlobals = /^(WebSocket|WebSocketStream|EventSource|BroadcastChannel|Worker)$/;

@@ -2,23 +2,26 @@
  * Fills the git-ignored folder `vendor/` with the packages that deno.json names. Every task that
  * needs packages runs this first. If the folder is complete it does nothing.
  *
- * - If JSR can be reached, Deno itself fills `vendor/`, with the original sources.
- * - Otherwise the same modules come from an npm package, through Deno's npm support. They are stored
- *   in the layout of a JSR package. The npm package has no types; `tools/types/` has them.
- * - If neither can be reached, it prints one line on stderr and exits with 1.
+ * - The sources come from JSR. If JSR cannot be reached, the same modules come from an npm package,
+ *   which has no types: `tools/types/` has them.
+ * - `tools/checksums.txt` has the SHA-256 of each file of either. `vendor/` is written from files
+ *   that match and from nothing else. What was fetched is read as text and never run.
+ * - If there are no files that match, it says which ones differ and exits with 1.
  *
  * It may be interrupted, and it may run several times at once. A file lock lets one run work at a
- * time. The last step writes `vendor/setup.json`, which marks the folder as complete.
+ * time. The last step writes `vendor/setup.json`, which marks the folder as complete and has the
+ * checksums of its files. A folder whose files were changed since is filled again.
  *
  * @module
  */
 
-/** The standard library, compiled from the releases that deno.json pins. Change both together. */
-const npmPackage = "npm:deno-std@1.4.0";
-/** The version of packages that deno.json does not name. No real release has it. */
+import { openLockFile } from "../lib/journal/lock_file.ts";
+
+/** The version of packages that deno.json does not name, if they come from npm. */
 const siblingVersion = "1.0.0-npm";
-/** A module that others import for its types only. `deno check` loads it, `deno run` does not. */
-const typesOnlyModule = "jsr:@std/internal@^1/types";
+const checksumsFile = "tools/checksums.txt";
+/** Where Deno puts what it fetches from JSR: the `vendor/` beside the configuration of this task. */
+const fetchedFolder = "tools/vendor";
 
 /** How long JSR may take before npm is tried. */
 const jsrMsMax = 15_000;
@@ -32,23 +35,44 @@ const usage = `Fills vendor/ with the packages of Deno's standard library that d
   deno task setup
 
 The other tasks run it first. If vendor/ is complete it does nothing. The packages come from JSR, or
-from npm if JSR cannot be reached. To fetch them again, remove the folder vendor/.
+from npm if JSR cannot be reached. They must match ${checksumsFile}. To fetch them again, remove
+the folder vendor/.
 `;
-const requirement = `JSR or the npm registry (for ${npmPackage}) must be reachable`;
+
+/** A file of a package, as `tools/checksums.txt` names it. */
+interface PinnedFile {
+  readonly source: "jsr" | "npm";
+  /** The package, without its scope: `assert`. */
+  readonly name: string;
+  readonly version: string;
+  /** The name of the file in its package: `equals.ts`. */
+  readonly file: string;
+  /** What to import: `jsr:@std/assert@1.0.19/equals`, `npm:deno-std@1.4.0/assert/equals.js`. */
+  readonly specifier: string;
+  /** SHA-256, in hexadecimal digits. */
+  readonly checksum: string;
+}
 
 /** What `vendor/` must contain. */
 interface Wanted {
-  /** By package: its pinned version, such as `cli` → `1.0.32`. */
-  versions: Map<string, string>;
-  /** By module in use: its declarations. Names as in npm, such as `cli/parse_args`. */
-  types: Map<string, string>;
+  readonly files: readonly PinnedFile[];
+  /** For a module of the npm package, such as `cli/parse_args.js`: its declarations. */
+  readonly types: ReadonlyMap<string, string>;
   /** A hash of everything that the content of `vendor/` depends on. */
-  fingerprint: string;
+  readonly fingerprint: string;
 }
 
-/** What deno.json, `tools/types/` and this file say about `vendor/`. */
+/** The mark of a complete `vendor/`. */
+interface Stamp {
+  readonly fingerprint: string;
+  /** By path: the checksum of each file. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** What deno.json, `tools/checksums.txt`, `tools/types/` and this file say about `vendor/`. */
 async function readWanted(): Promise<Wanted> {
   const { imports } = JSON.parse(await Deno.readTextFile("deno.json"));
+  const list = await Deno.readTextFile(checksumsFile);
   const versions = new Map<string, string>();
   const types = new Map<string, string>();
   for (const specifier of Object.values<string>(imports)) {
@@ -56,146 +80,221 @@ async function readWanted(): Promise<Wanted> {
     if (name === undefined || version === undefined) continue;
     versions.set(name, version);
     for await (const { name: file } of Deno.readDir(`tools/types/${name}`)) {
-      const module = `${name}/${file.replace(/\.d\.ts$/, "")}`;
+      const module = `${name}/${file.replace(/\.d\.ts$/, ".js")}`;
       types.set(module, await Deno.readTextFile(`tools/types/${name}/${file}`));
     }
   }
-  const inputs = [imports, [...types].sort(), await Deno.readTextFile("tools/setup.ts")];
-  return { versions, types, fingerprint: await sha256(JSON.stringify(inputs)) };
+  const inputs = [imports, list, [...types].sort(), await Deno.readTextFile("tools/setup.ts")];
+  const files = parseChecksums(list, versions);
+  return { files, types, fingerprint: await sha256(JSON.stringify(inputs)) };
 }
 
-/** Where the packages in `vendor/` came from, and for which fingerprint. Empty if incomplete. */
-async function readStamp(): Promise<{ source?: "jsr" | "npm"; fingerprint?: string }> {
-  return await Deno.readTextFile("vendor/setup.json").then(JSON.parse).catch(() => ({}));
+/**
+ * Reads lines of a checksum and a specifier.
+ *
+ * @throws {Error} if a line cannot be read, or if JSR's files are of another version than deno.json
+ *   names.
+ */
+function parseChecksums(list: string, versions: ReadonlyMap<string, string>): PinnedFile[] {
+  const files: PinnedFile[] = [];
+  for (const line of list.split(/\r?\n/)) {
+    if (line === "" || line.startsWith("#")) continue;
+    const [, checksum, path] = /^([0-9a-f]{64}) {2}(\S+)$/.exec(line) ?? [];
+    const jsr = /^jsr:@std\/([\w-]+)@([^/]+)\/(\w+\.ts)$/.exec(path ?? "");
+    const npm = /^npm:deno-std@[\d.]+\/(\w+)\/(\w+\.js)$/.exec(path ?? "");
+    if (checksum !== undefined && jsr !== null) {
+      const [, name = "", version = "", file = ""] = jsr;
+      const specifier = `jsr:@std/${[`${name}@${version}`, ...toSubpath(file)].join("/")}`;
+      files.push({ source: "jsr", name, version, file, specifier, checksum });
+    } else if (checksum !== undefined && npm !== null) {
+      const [specifier, folder = "", file = ""] = npm;
+      const name = folder.replaceAll("_", "-");
+      const version = versions.get(name) ?? siblingVersion;
+      files.push({ source: "npm", name, version, file, specifier, checksum });
+    } else throw new Error(`${checksumsFile}: cannot read the line "${line}"`);
+  }
+  for (const [name, version] of versions) {
+    if (files.some((one) => one.source === "jsr" && one.name === name && one.version === version)) {
+      continue;
+    }
+    throw new Error(`${checksumsFile} has no checksum of jsr:@std/${name}@${version}: add them`);
+  }
+  return files;
 }
 
-/** Marks `vendor/` as complete. */
-async function writeStamp(folder: string, source: "jsr" | "npm", { fingerprint }: Wanted) {
-  await Deno.writeTextFile(`${folder}/setup.json`, JSON.stringify({ source, fingerprint }));
+/** Whether `vendor/` is complete, and its files are as they were written. */
+async function isComplete({ fingerprint }: Wanted): Promise<boolean> {
+  const stamp: Partial<Stamp> = await Deno.readTextFile("vendor/setup.json").then(JSON.parse)
+    .catch(() => ({}));
+  if (stamp.fingerprint !== fingerprint || stamp.files === undefined) return false;
+  const changed = await Promise.all(
+    Object.entries(stamp.files).map(async ([path, checksum]) => {
+      const text = await Deno.readTextFile(`vendor/${path}`).catch(() => "");
+      return await sha256(text) === checksum ? [] : [path];
+    }),
+  );
+  for (const path of changed.flat()) report(`vendor/${path} was changed since it was written`);
+  return changed.flat().length === 0;
 }
 
 /** Fills `vendor/` unless it is complete. Only one process at a time does so. */
 async function setUp(): Promise<void> {
   const wanted = await readWanted();
-  const isComplete = async () => (await readStamp()).fingerprint === wanted.fingerprint;
-  if (await isComplete()) return;
-  setTimeout(() => fail(`no packages after ${setupMsMax / 1000} s: ${requirement}`), setupMsMax);
+  if (await isComplete(wanted)) return;
+  setTimeout(() => fail(`no packages after ${setupMsMax / 1000} s: ${advice}`), setupMsMax);
   await Deno.mkdir(".setup", { recursive: true });
-  const lock = await Deno.open(".setup/lock", { create: true, write: true });
+  const lock = await openLockFile(".setup/lock");
   await lock.lock(true);
-  if (await isComplete()) return; // another process filled it while this one waited
+  if (await isComplete(wanted)) return; // another process filled it while this one waited
   report("getting the packages, only this time");
-  // Modules from npm must not mix with modules that Deno fetches from JSR.
-  if ((await readStamp()).source === "npm") await removeVendor();
-  if (await fillFromJsr()) await writeStamp("vendor", "jsr", wanted);
-  else await fillFromNpm(wanted);
-}
-
-/**
- * Lets Deno fill `vendor/` from JSR. Returns whether that succeeded in time. The imports run in a
- * worker, because only a worker's end stops an import that waits for the network.
- */
-async function fillFromJsr(): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const worker = new Worker(import.meta.url, { type: "module", name: jsrWorkerName });
-  worker.onmessage = ({ data }) => resolve(data);
-  setTimeout(() => resolve(false), jsrMsMax);
-  const isFilled = await promise;
-  worker.terminate();
-  return isFilled;
-}
-
-/** Imports every module in use, so that Deno fetches what `vendor/` lacks. Runs in the worker. */
-async function importModules(): Promise<boolean> {
-  try {
-    for (const module of (await readWanted()).types.keys()) {
-      await import(`@std/${toExport(module)}`);
-    }
-    await import(typesOnlyModule).catch(() => {}); // programs run without it
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Fills `vendor/` from the npm package. */
-async function fillFromNpm(wanted: Wanted): Promise<void> {
-  const texts = await readNpmPackage(wanted.types.keys()).catch((error) =>
-    fail(`cannot get the packages: ${requirement} (${String(error).split("\n", 1)})`)
-  );
-  await Deno.remove(".setup/new", { recursive: true }).catch(ignoreNotFound);
-  for (const [name, files] of toJsrPackages(texts, wanted)) {
-    await writePackage(name, wanted.versions.get(name) ?? siblingVersion, files);
-  }
-  await writeStamp(".setup/new", "npm", wanted);
+  await removeFolder(".setup/new");
+  const host = await fillFromJsr(wanted) ?? await fillFromNpm(wanted);
+  await writeStamp(host, wanted);
   await removeVendor();
   await rename(".setup/new", "vendor");
 }
 
-/** An import of another file of the package. It starts its line, so it is not in a comment. */
-const importPattern = /^((?:import|export)\b[^"';]*from )"(\.[^"]+)"/gm;
+const advice = "JSR or the npm registry must be reachable";
 
-/** By path in the npm package: the text of each module in use, and of all that these import. */
-async function readNpmPackage(modules: Iterable<string>): Promise<Map<string, string>> {
-  // Deno fetches the package for an ordinary import, but not for an import as text.
-  await import(`${npmPackage}/assert/false.js`);
-  const texts = new Map<string, string>();
-  const paths = Array.from(modules, (module) => `${module}.js`);
-  for (const path of paths) { // grows during the loop
-    if (texts.has(path)) continue;
-    const { default: text } = await import(`${npmPackage}/${path}`, { with: { type: "text" } });
-    texts.set(path, text);
-    for (const [, , target = ""] of text.matchAll(importPattern)) {
-      paths.push(resolveImport(target, path));
+/**
+ * Fills `.setup/new` from JSR. Returns the folder of the host that served the files, `undefined` if
+ * it could not be reached in time or served other files.
+ */
+async function fillFromJsr({ files }: Wanted): Promise<string | undefined> {
+  const pinned = files.filter(({ source }) => source === "jsr");
+  await removeFolder(fetchedFolder);
+  try {
+    if (!await fetchInTime()) return undefined;
+    for await (const { name: host } of Deno.readDir(fetchedFolder)) {
+      const texts = new Map<PinnedFile, string>();
+      for (const one of pinned) {
+        const path = `${fetchedFolder}/${host}/@std/${one.name}/${one.version}/${one.file}`;
+        texts.set(one, await Deno.readTextFile(path).catch(() => ""));
+      }
+      const wrong = await differences(texts);
+      if (wrong.length === 0) return await writePackages(host, texts);
+      report(`JSR is not used, its files do not match ${checksumsFile}:\n${wrong.join("\n")}`);
     }
+    return undefined;
+  } finally {
+    await removeFolder(fetchedFolder);
   }
-  return texts;
 }
 
 /**
- * The path in the npm package that an import leads to. The package imports from `data-structures`,
- * but its folder is `data_structures`.
+ * Lets Deno fetch the files from JSR. Returns whether that succeeded in time. It is done in a
+ * worker, because only a worker's end stops an import that waits for the network.
  */
-function resolveImport(target: string, importer: string): string {
-  return new URL(target, `file:///${importer}`).pathname.slice(1).replaceAll("-", "_");
+async function fetchInTime(): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const worker = new Worker(import.meta.url, { type: "module", name: jsrWorkerName });
+  worker.onmessage = ({ data }) => resolve(data);
+  setTimeout(() => resolve(false), jsrMsMax);
+  const isFetched = await promise;
+  worker.terminate();
+  return isFetched;
 }
 
-/** The JSR export of a path: `cli/parse_args.js` → `cli/parse-args`, `assert/mod.js` → `assert`. */
-function toExport(path: string): string {
-  return path.replace(/\.js$/, "").replace(/\/mod$/, "").replaceAll("_", "-");
-}
-
-/** Turns each folder of the npm package into a JSR package: by name, and then by file: the text. */
-function toJsrPackages(
-  texts: Map<string, string>,
-  { versions, types }: Wanted,
-): Map<string, Map<string, string>> {
-  const packages = new Map<string, Map<string, string>>();
-  for (const [path, text] of texts) {
-    const [folder = "", file = ""] = path.split("/");
-    const name = toExport(folder);
-    const files = packages.get(name) ?? new Map<string, string>();
-    packages.set(name, files);
-    let js = text.replace(importPattern, (unchanged, before: string, target: string) => {
-      const [sibling = "", ...subpath] = toExport(resolveImport(target, path)).split("/");
-      if (sibling === name) return unchanged;
-      const version = versions.get(sibling) ?? siblingVersion;
-      return `${before}"${[`jsr:@std/${sibling}@${version}`, ...subpath].join("/")}"`;
-    });
-    const declarations = types.get(path.replace(/\.js$/, ""));
-    if (declarations !== undefined) {
-      const typesFile = file.replace(/\.js$/, ".d.ts");
-      files.set(typesFile, declarations);
-      js = `/* @ts-self-types="./${typesFile}" */\n${js}`;
+/** Fills `.setup/new` from the npm package. Returns the folder of the host in whose place it is. */
+async function fillFromNpm({ files, types }: Wanted): Promise<string> {
+  const pinned = files.filter(({ source }) => source === "npm");
+  const texts = new Map<PinnedFile, string>();
+  try {
+    // Deno fetches the package for an ordinary import, but not for an import as text.
+    await fetchWithoutRunning(pinned.slice(0, 1).map(({ specifier }) => specifier));
+    for (const one of pinned) {
+      const { default: text } = await import(one.specifier, { with: { type: "text" } });
+      texts.set(one, text);
     }
-    files.set(file, js);
+  } catch (error) {
+    fail(`cannot get the packages: ${advice} (${String(error).split("\n", 1)})`);
   }
-  return packages;
+  const wrong = await differences(texts);
+  if (wrong.length > 0) {
+    fail(
+      `the files of the npm package do not match ${checksumsFile}, so nothing was installed:\n` +
+        `${wrong.join("\n")}\nDo not use that package. Try another network or registry.`,
+    );
+  }
+  const [, npmPackage] = /^npm:([^/]+)/.exec(pinned[0]?.specifier ?? "") ?? [];
+  const packages = pinned.filter(({ version }) => version !== siblingVersion)
+    .map(({ name, version }) => `@std/${name}@${version}`);
+  report(
+    `JSR could not be used: ${npmPackage} from npm is used in place of ` +
+      [...new Set(packages)].join(", "),
+  );
+  return await writePackages("jsr.io", texts, types);
 }
 
-/** Writes a package in the layout of `vendor/`: metadata, and the files in a folder by version. */
-async function writePackage(name: string, version: string, files: Map<string, string>) {
-  const folder = `.setup/new/jsr.io/@std/${name}`;
+/**
+ * Lets Deno fetch modules, with all that they import, and runs none of them: a module's imports run
+ * in their order, and the first one throws.
+ */
+async function fetchWithoutRunning(specifiers: readonly string[]): Promise<void> {
+  const stop = "stopped before the imports";
+  const imports = [`data:text/javascript,throw "${stop}"`, ...specifiers]
+    .map((specifier) => `import ${JSON.stringify(specifier)};`);
+  await import(`data:text/javascript,${encodeURIComponent(imports.join(""))}`).catch((error) => {
+    if (error !== stop) throw error;
+  });
+}
+
+/** One line for each text that does not have its checksum. */
+async function differences(texts: ReadonlyMap<PinnedFile, string>): Promise<string[]> {
+  const lines: string[] = [];
+  for (const [{ source, name, version, file, specifier, checksum }, text] of texts) {
+    const found = await sha256(text);
+    const path = source === "jsr" ? `jsr:@std/${name}@${version}/${file}` : specifier;
+    if (found !== checksum) lines.push(`  ${path}: expected ${checksum}, found ${found}`);
+  }
+  return lines;
+}
+
+/** An import of another file of the npm package. It starts its line, so it is not in a comment. */
+const importPattern = /^((?:import|export)\b[^"';]*from )"\.\.\/([\w-]+)\/(\w+\.js)"/gm;
+
+/**
+ * Writes packages in the layout of `vendor/`: metadata, and the files in a folder by version.
+ * Returns the host.
+ */
+async function writePackages(
+  host: string,
+  texts: ReadonlyMap<PinnedFile, string>,
+  types: ReadonlyMap<string, string> = new Map(),
+): Promise<string> {
+  const versions = new Map(Array.from(texts.keys(), ({ name, version }) => [name, version]));
+  for (const [name, version] of versions) {
+    const files = new Map<string, string>();
+    for (const [{ source, name: owner, file }, text] of texts) {
+      if (owner !== name) continue;
+      if (source === "jsr") files.set(file, text);
+      else for (const [path, part] of toJsrFiles(name, file, text)) files.set(path, part);
+    }
+    await writePackage(`.setup/new/${host}/@std/${name}`, name, version, files);
+  }
+  return host;
+
+  /** A file of the npm package as JSR would have it: imports by package, and declarations. */
+  function toJsrFiles(name: string, file: string, text: string): [string, string][] {
+    const js = text.replace(importPattern, (_, before: string, folder: string, target: string) => {
+      const sibling = folder.replaceAll("_", "-");
+      const subpath = [`@std/${sibling}@${versions.get(sibling)}`, ...toSubpath(target)].join("/");
+      return `${before}"jsr:${subpath}"`;
+    });
+    const declarations = types.get(`${name}/${file}`);
+    if (declarations === undefined) return [[file, js]];
+    const typesFile = file.replace(/\.js$/, ".d.ts");
+    return [[typesFile, declarations], [file, `/* @ts-self-types="./${typesFile}" */\n${js}`]];
+  }
+}
+
+/** Writes one package. Its metadata names this version alone, so that no other is ever resolved. */
+async function writePackage(
+  folder: string,
+  name: string,
+  version: string,
+  files: ReadonlyMap<string, string>,
+) {
   const manifest: Record<string, { size: number; checksum: string }> = {};
   const exports: Record<string, string> = {};
   await Deno.mkdir(`${folder}/${version}`, { recursive: true });
@@ -203,7 +302,7 @@ async function writePackage(name: string, version: string, files: Map<string, st
     await Deno.writeTextFile(`${folder}/${version}/${file}`, text);
     const size = new TextEncoder().encode(text).length;
     manifest[`/${file}`] = { size, checksum: `sha256-${await sha256(text)}` };
-    if (file.endsWith(".js")) exports[toExport(`./${file}`)] = `./${file}`;
+    if (!file.endsWith(".d.ts")) exports[[".", ...toSubpath(file)].join("/")] = `./${file}`;
   }
   const meta = { scope: "std", name, latest: version, versions: { [version]: {} } };
   await Deno.writeTextFile(`${folder}/meta.json`, JSON.stringify(meta));
@@ -211,11 +310,36 @@ async function writePackage(name: string, version: string, files: Map<string, st
   await Deno.writeTextFile(`${folder}/${version}_meta.json`, JSON.stringify(versionMeta));
 }
 
+/** The part of a specifier that stands for a file: `parse_args.ts` → `parse-args`, `mod.ts` → none. */
+function toSubpath(file: string): string[] {
+  const name = file.replace(/\.\w+$/, "").replaceAll("_", "-");
+  return name === "mod" ? [] : [name];
+}
+
+/** Marks `.setup/new` as complete. */
+async function writeStamp(host: string, { fingerprint }: Wanted): Promise<void> {
+  const files: Record<string, string> = {};
+  const addFiles = async (folder: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(`.setup/new/${folder}`)) {
+      const path = `${folder}/${name}`;
+      if (isDirectory) await addFiles(path);
+      else files[path] = await sha256(await Deno.readTextFile(`.setup/new/${path}`));
+    }
+  };
+  await addFiles(host);
+  const stamp: Stamp = { fingerprint, files };
+  await Deno.writeTextFile(".setup/new/setup.json", JSON.stringify(stamp));
+}
+
 /** Removes `vendor/`. It is renamed first, so that Deno never sees half of it. */
 async function removeVendor(): Promise<void> {
-  await Deno.remove(".setup/old", { recursive: true }).catch(ignoreNotFound);
+  await removeFolder(".setup/old");
   await rename("vendor", ".setup/old").catch(ignoreNotFound);
-  await Deno.remove(".setup/old", { recursive: true }).catch(ignoreNotFound);
+  await removeFolder(".setup/old");
+}
+
+async function removeFolder(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch(ignoreNotFound);
 }
 
 /** Renames a folder. On Windows a virus scanner may hold a new file, so it tries several times. */
@@ -251,7 +375,10 @@ function fail(message: string): never {
 }
 
 if (self.name === jsrWorkerName) {
-  (self as unknown as Worker).postMessage(await importModules());
+  const { files } = await readWanted();
+  const specifiers = files.filter(({ source }) => source === "jsr").map((one) => one.specifier);
+  const isFetched = await fetchWithoutRunning(specifiers).then(() => true, () => false);
+  (self as unknown as Worker).postMessage(isFetched);
 } else if (Deno.args.includes("--help")) {
   Deno.stdout.writeSync(new TextEncoder().encode(usage));
 } else {

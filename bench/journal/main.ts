@@ -32,7 +32,8 @@ deno task bench:journal [FLAGS]
   --count=N       the number of keys (1000000)
   --rounds=N      rounds of measurements in turns; a figure is the median of the rounds (5)
   --seconds=N     seconds of each measurement (1)
-  --dir=DIR       the folder of the data, on the disk to measure (the system's temporary folder)
+  --dir=DIR       the folder of the data, on the disk to measure (the system's temporary folder);
+                  the task may use that one alone: see docs/performance.md for another
   --json          JSON instead of tables
   --help          this text
 

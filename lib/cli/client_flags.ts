@@ -100,7 +100,7 @@ Examples:
   deno task client put -- -key- -value-
 
 The task client:session keeps a session in the folder .session. client:secret takes KV_PASSWORD from
-the environment, client:tls takes the files in tls/. For other files give the permission yourself:
+the environment, client:tls takes tls/ca.pem. For other files give the permission yourself:
   DENO_TLS_CA_STORE= deno run --allow-net --allow-read=A client.ts --tls-ca=A
   deno run --allow-net --allow-read=D --allow-write=D client.ts --session=D/FILE get cor
 `;

@@ -68,7 +68,7 @@ async function take(
   try {
     // The lock admits one server at a time, so only one can find no record.
     const owner = await ownerOf(shared);
-    if (owner === undefined) await Deno.writeTextFile(recordOf(shared), `${server}\n`);
+    if (owner === undefined) await record(shared, server);
     if (owner === undefined || owner === server) return folder;
   } catch (error) {
     folder.close();
@@ -78,9 +78,18 @@ async function take(
   return undefined;
 }
 
+/** Records the server of `data/PORT`, in place of an empty record. Follows no symbolic link. */
+async function record(shared: string, server: string): Promise<void> {
+  if (await exists(recordOf(shared))) await Deno.remove(recordOf(shared));
+  await Deno.writeTextFile(recordOf(shared), `${server}\n`, { createNew: true, mode: 0o600 });
+}
+
 /** The address of the server that has taken `data/PORT`; `undefined` if none has. */
 async function ownerOf(shared: string): Promise<string | undefined> {
   try {
+    if (!(await Deno.lstat(recordOf(shared))).isFile) {
+      throw new Error(`${recordOf(shared)} is not a regular file`);
+    }
     // An empty file is what a crash may leave.
     return (await Deno.readTextFile(recordOf(shared))).trim() || undefined;
   } catch (error) {

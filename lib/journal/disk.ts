@@ -7,6 +7,7 @@
 import { systemMessage } from "../descriptors.ts";
 import { JournalError } from "./errors.ts";
 import { type Folder, type FolderFile, parseFileName } from "./folder.ts";
+import { openLockFile } from "./lock_file.ts";
 import { inTheWay } from "./new_file.ts";
 import { SpareDescriptor } from "./spare_descriptor.ts";
 
@@ -47,11 +48,7 @@ export class DiskFolder implements Folder {
     using handles = new DisposableStack();
     try {
       await Deno.mkdir(path, { recursive: true, mode: 0o700 });
-      const lock = handles.use(Deno.openSync(`${path}/lock`, {
-        create: true,
-        write: true,
-        mode: 0o600,
-      }));
+      const lock = handles.use(await openLockFile(`${path}/lock`));
       // Windows cannot open a directory, and needs no sync of its names.
       const names = Deno.build.os === "windows" ? undefined : handles.use(Deno.openSync(path));
       if (!await lock.tryLock(true) || names !== undefined && !await lockNames(names)) {
@@ -85,9 +82,10 @@ export class DiskFolder implements Folder {
     }
   }
 
-  create(name: string, allocateBytes = 0): Promise<FolderFile> {
-    const options = { create: true, truncate: true, write: true, mode: 0o600 };
-    return Promise.try(() => this.#open(name, options, 0, allocateBytes));
+  async create(name: string, allocateBytes = 0): Promise<FolderFile> {
+    // Not emptied in place: then a symbolic link or a hard link would empty a file elsewhere.
+    await Deno.remove(this.#file(name)).catch(ignoreNotFound);
+    return this.#open(name, { createNew: true, write: true, mode: 0o600 }, 0, allocateBytes);
   }
 
   async extend(name: string, bytes: number, allocateBytes = 0): Promise<FolderFile> {
@@ -190,6 +188,10 @@ export async function exists(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
+}
+
+function ignoreNotFound(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
 /** What tells two files apart, whatever their names. */

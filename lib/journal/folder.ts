@@ -41,7 +41,7 @@ export interface Folder {
   /** The bytes of a file from its start. Each part is valid until the next one. */
   read(name: string): AsyncIterable<Uint8Array>;
   /**
-   * Creates an empty file, or empties an existing one. The file may allocate up to `allocateBytes`
+   * Creates an empty file, in place of an existing one. The file may allocate up to `allocateBytes`
    * zeros behind what is written.
    */
   create(name: string, allocateBytes?: number): Promise<FolderFile>;

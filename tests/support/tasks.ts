@@ -7,6 +7,8 @@
 import { Process, type ProcessOptions } from "../../bench/process.ts";
 
 const config = new URL("../../deno.json", import.meta.url);
+/** How a task says where Deno itself is. The shell of the tasks runs it. */
+const ownPath = `"$(deno eval 'console.log(Deno.execPath())')"`;
 
 /** The environment variables that a task sets, and its arguments for Deno. */
 export interface TaskCommand {
@@ -19,7 +21,7 @@ export async function taskCommands(): Promise<Readonly<Record<string, TaskComman
   const { tasks } = JSON.parse(await Deno.readTextFile(config));
   return Object.fromEntries(
     Object.entries<{ command: string }>(tasks).map(([name, { command }]) => {
-      const words = command.split(" ");
+      const words = command.replace(ownPath, Deno.execPath()).split(" ");
       const deno = words.indexOf("deno");
       const env = Object.fromEntries(words.slice(0, deno).map((word) => word.split("=")));
       return [name, { env, args: words.slice(deno + 1) }];

@@ -31,6 +31,7 @@ import { alone, ServerProcess, type ServerProcessOptions } from "../../../bench/
 import { freePorts } from "../../support/ports.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { Scratch } from "../../support/scratch.ts";
+import { makeLink } from "../../support/special_files.ts";
 import { eventually } from "../../support/waiting.ts";
 import { commandOf } from "../../support/tasks.ts";
 
@@ -231,7 +232,7 @@ test("files that are not of a journal are left alone, and named in one line", as
   assertEquals(names, [".DS_Store", "Thumbs.db", "journal-1", "lock", "lost+found"]);
   // A link with the name of a segment may lead to the only copy.
   await Deno.rename(`${dir}/journal-1`, `${dir}/elsewhere`);
-  await Deno.symlink("elsewhere", `${dir}/journal-1`);
+  await makeLink("elsewhere", `${dir}/journal-1`);
   const { code, errors } = await fail(dir);
   assertEquals(code, 1);
   assertStringIncludes(errors, `${dir}/journal-1 is not a regular file`);

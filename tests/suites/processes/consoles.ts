@@ -243,14 +243,10 @@ async function onTerminal(task: string, ...flags: string[]): Promise<OnTerminal>
   };
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    Deno.kill(pid, "SIGCONT");
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+/** Sends a signal to a process that is not a child. Returns whether there is one. */
+async function kill(pid: number, signal: "TERM" | "CONT"): Promise<boolean> {
+  const args = [`-${signal}`, `${pid}`];
+  return (await new Deno.Command("kill", { args, stderr: "null" }).output()).success;
 }
 
 function testOnTerminal(name: string, fn: () => Promise<void>): void {
@@ -285,7 +281,7 @@ for (const [task, flags, question, code] of secrets) {
       await using program = await onTerminal(task, ...flags);
       await program.process.shows(question);
       await program.process.type(signal === "SIGINT" ? "s3gr\x03" : "s3gr");
-      if (signal === "SIGTERM") Deno.kill(program.pid, signal);
+      if (signal === "SIGTERM") await kill(program.pid, "TERM");
       assertEquals(await program.end(), { code: code ?? signalCode, restored: true });
       assert(!program.process.screen.includes("s3gr"));
     }
@@ -336,8 +332,8 @@ testOnTerminal("Ctrl-S on a server's terminal stops neither its PUTs nor SIGTERM
   await server.process.type("\x13");
   await using client = new KvClient([{ hostname: "127.0.0.1", port }]);
   await putMany(client, 1_000);
-  Deno.kill(server.pid, "SIGTERM");
-  await eventually("it ends", () => !isRunning(server.pid), stopMsMax);
+  await kill(server.pid, "TERM");
+  await eventually("it ends", async () => !await kill(server.pid, "CONT"), stopMsMax);
   await server.process.type("\x11");
   assertEquals(await server.end(), { code: 0, restored: true });
 });

@@ -142,7 +142,7 @@ Deno.test({
     for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
       await using servers = await ServerCluster.start();
       const process = servers.processes[2]!;
-      Deno.kill(process.pid, signal);
+      process.signal(signal);
       try {
         await using client = new KvClient(servers.addresses);
         assertAllDone(await atOnce(20_000, (n) => client.get(`k${n}`)));
@@ -150,7 +150,7 @@ Deno.test({
         assertFailedWell(outcome, requestTimeoutMs);
         await assertTrue(outcome, servers);
       } finally {
-        if (signal === "SIGSTOP") Deno.kill(process.pid, "SIGCONT");
+        if (signal === "SIGSTOP") process.signal("SIGCONT");
       }
     }
   },
