@@ -14,10 +14,12 @@ import { keysMax, valueBytesMin, Values } from "./values.ts";
 import { randomFrom } from "./workload.ts";
 import { type Address, formatAddress } from "../lib/wire/address.ts";
 import { inFlightMax, valueBytesMax } from "../lib/limits.ts";
+import { escapeControls } from "../lib/cli/escape.ts";
 import { exitCode } from "../lib/cli/exit_codes.ts";
 import { parseServers } from "../lib/cli/addresses.ts";
 import { numberFlag, parseFlags, UsageError } from "../lib/cli/flags.ts";
 import { processTerminal, type Terminal } from "../lib/cli/terminal.ts";
+import { writeJson } from "../lib/cli/write_json.ts";
 
 const numberFlags = {
   connections: { help: "connections", preset: 64, min: 1, max: 10_000, whole: true },
@@ -149,14 +151,15 @@ export async function main(
     result = await run(settings, own?.addresses ?? settings.servers!, signal, progress);
   } catch (error) {
     progress("");
-    terminal.err(`${error instanceof Violation ? "VIOLATION: " : ""}${(error as Error).message}\n`);
+    const kind = error instanceof Violation ? "VIOLATION: " : "";
+    terminal.err(`${kind}${escapeControls((error as Error).message)}\n`);
     return 1;
   }
   progress("");
   if (settings.json) {
     const { numbers, via, rate, seed } = settings;
     const flags = { ...numbers, via, rate: rate ?? null, seed };
-    terminal.out(`${JSON.stringify({ settings: flags, ...jsonOf(result) })}\n`);
+    writeJson(terminal, { settings: flags, ...jsonOf(result) });
   } else {
     const coloured = Deno.stdout.isTerminal() && !Deno.noColor;
     terminal.out(describeSettings(settings));

@@ -6,6 +6,7 @@
 
 import { drawHistogram, duration, grouped, type Paint } from "./drawing.ts";
 import type { Histogram } from "./histogram.ts";
+import { escapeControls } from "../lib/cli/escape.ts";
 import { describeErrors, type LoadResult, type Progress, ratePerSecond } from "./load.ts";
 
 /** The latencies of one kind of request, in microseconds. */
@@ -69,14 +70,14 @@ export function textOf(result: LoadResult, openLoop: boolean, paint: Paint): str
   }
   lines.push("");
   if (tryOther > 0) lines.push(`TRY_OTHER_SERVER_OR_LATER: ${grouped(tryOther)} GETs`);
-  if (errors.size > 0) lines.push(`errors: ${describeErrors(errors)}`);
+  if (errors.size > 0) lines.push(`errors: ${escapeControls(describeErrors(errors))}`);
   if (unsent > 0) {
     lines.push(`due but never sent: ${grouped(unsent)}, which are not in the latencies`);
   }
   lines.push(
     violation === undefined
       ? "every answer checked: no older timestamp, no value that was not written"
-      : `VIOLATION: ${violation}`,
+      : `VIOLATION: ${escapeControls(violation)}`,
   );
   return `${lines.join("\n")}\n`;
 }

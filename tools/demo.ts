@@ -68,7 +68,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     await play(terminal, texts);
   } catch (error) {
     if (error instanceof WrongStep) {
-      terminal.err(`${texts.wrong(error.expected, error.got)}\n`);
+      terminal.err(`${escapeControls(texts.wrong(error.expected, error.got))}\n`);
     } else if (
       error instanceof UnavailableError || error instanceof UnknownOutcomeError ||
       error instanceof StartError

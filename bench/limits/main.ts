@@ -4,6 +4,7 @@
  * @module
  */
 
+import { escapeControls } from "../../lib/cli/escape.ts";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { numberFlag, parseFlags } from "../../lib/cli/flags.ts";
 import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
@@ -107,7 +108,7 @@ try {
   Deno.exit(await exitCode(terminal, () => main(Deno.args, terminal, stop.signal)));
 } catch (error) {
   if (!stop.signal.aborted) throw error;
-  terminal.err(`${(error as Error).message}\n`);
+  terminal.err(`${escapeControls((error as Error).message)}\n`);
   await terminal.flushed();
   Deno.exit(1);
 }

@@ -6,6 +6,7 @@
 
 // deno-lint-ignore no-external-import -- it is of the runtime itself
 import { cpus } from "node:os";
+import { escapeControls } from "../../lib/cli/escape.ts";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { numberFlag, parseFlags, UsageError } from "../../lib/cli/flags.ts";
 import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
@@ -319,7 +320,7 @@ try {
   Deno.exit(await exitCode(terminal, () => main(Deno.args, terminal, stop.signal)));
 } catch (error) {
   if (!stop.signal.aborted) throw error;
-  terminal.err(`\n${(error as Error).message}\n`);
+  terminal.err(`\n${escapeControls((error as Error).message)}\n`);
   await terminal.flushed();
   Deno.exit(1);
 }

@@ -17,9 +17,10 @@ export function byId(id) {
   return /** @type {T} */ (/** @type {unknown} */ (document.getElementById(id)));
 }
 
-// Format characters change the direction of text or are not seen. `lib/cli/escape.ts` has the same.
+// Format characters change the direction of text or are not seen, and many combining marks are drawn
+// over other lines. `lib/cli/escape.ts` has the same.
 const invisible =
-  /(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])(\u200d)(?=\p{Extended_Pictographic})|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+  /(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])(\u200d)(?=\p{Extended_Pictographic})|([\p{Mn}\p{Me}]{30})([\p{Mn}\p{Me}]+)|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Noncharacter_Code_Point}]/gu;
 /** @type {Record<string, string>} */
 const named = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
@@ -30,12 +31,25 @@ const named = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
  * @returns {string}
  */
 export function visible(text) {
-  return text.replace(invisible, (character, joiner) =>
-    joiner ?? named[character] ??
-      character.replace(
-        /[^]/g,
-        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-      ));
+  return text.replace(
+    invisible,
+    (character, joiner, marks, excess) =>
+      marks !== undefined ? marks + escapeOf(excess) : joiner ?? named[character] ??
+        escapeOf(character),
+  );
+}
+
+/**
+ * One `\\uXXXX` for each UTF-16 unit.
+ *
+ * @param {string} text
+ * @returns {string}
+ */
+function escapeOf(text) {
+  return text.replace(
+    /[^]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /**

@@ -4,23 +4,55 @@
  * @module
  */
 
-// Cc moves the cursor, Zl and Zp end lines, Cf is invisible or changes the direction of text. The
-// joiner within an emoji is the only Cf that stays. `dashboard/page/dom.js` has the same rule.
-const invisible =
-  /(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])(\u200d)(?=\p{Extended_Pictographic})|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-const named: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+/** What is done with a code point. */
+type Treatment = typeof notKnown | typeof shown | typeof spelled | typeof mark | typeof joiner;
+const notKnown = 0;
+const shown = 1;
+const spelled = 2;
+/** A combining mark: shown, unless there are many on one character. */
+const mark = 3;
+/** Shown only within an emoji. */
+const joiner = 4;
+
+// Cc moves the cursor, Zl and Zp end lines, Cf is invisible or changes the direction of text. Cs and
+// noncharacters are no text. `dashboard/page/dom.js` has the same rules.
+const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+const combining = /[\p{Mn}\p{Me}]/u;
+const joinerInEmoji =
+  /(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d(?=\p{Extended_Pictographic})/uy;
+
+/**
+ * Combining marks on one character. More of them are drawn over other lines, and no language has more
+ * (Stream-Safe Text of UAX #15).
+ */
+const marksMax = 30;
+
+const named: Readonly<Record<number, string>> = { 9: "\\t", 10: "\\n", 13: "\\r" };
+
+/** The bytes in hexadecimal. */
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** One `\uXXXX` for each UTF-16 unit, so that JSON with escapes is still JSON. */
-function escapeOf(character: string): string {
-  return named[character] ??
-    character.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+function escapeOf(code: number): string {
+  if (code > 0xffff) {
+    const rest = code - 0x10000;
+    return escapeOf(0xd800 + (rest >> 10)) + escapeOf(0xdc00 + (rest & 0x3ff));
+  }
+  return named[code] ?? `\\u${hex[code >> 8]}${hex[code & 0xff]}`;
 }
 
-/** The escapes of C0, DEL and C1, made once: a long value may consist of them alone. */
-const escapes = Array.from({ length: 0xa0 }, (_, code) => escapeOf(String.fromCharCode(code)));
+/** By code point: its treatment, once it has been met. A regular expression takes far longer. */
+const treatments = new Uint8Array(0x110000);
 
-/** Text that needs no escape. Most keys and values match. */
-const plain = /^[ -~]*$/;
+function treat(code: number): Treatment {
+  const character = String.fromCodePoint(code);
+  if (character === "\u200d") return joiner;
+  if (hidden.test(character)) return spelled;
+  return combining.test(character) ? mark : shown;
+}
+
+/** Text of ASCII and Latin-1 that needs no escape. Most keys and values match. */
+const plain = /^[ -~\xa0-\xac\xae-\xff]*$/;
 
 /**
  * Returns the text with every control and format character spelled out, so that no text can forge a
@@ -28,8 +60,25 @@ const plain = /^[ -~]*$/;
  */
 export function escapeControls(text: string): string {
   if (plain.test(text)) return text;
-  return text.replace(
-    invisible,
-    (c, joiner: string | undefined) => joiner ?? escapes[c.charCodeAt(0)] ?? escapeOf(c),
-  );
+  let result = "";
+  let copied = 0;
+  let marks = 0;
+  for (let at = 0; at < text.length;) {
+    const code = text.codePointAt(at)!;
+    const next = at + (code > 0xffff ? 2 : 1);
+    const treatment = treatments[code] ||= treat(code);
+    marks = treatment === mark ? marks + 1 : 0;
+    if (treatment === spelled || marks > marksMax || treatment === joiner && !joins(text, at)) {
+      result += text.slice(copied, at) + escapeOf(code);
+      copied = next;
+    }
+    at = next;
+  }
+  return copied === 0 ? text : result + text.slice(copied);
+}
+
+/** Whether the joiner at a place is within an emoji. */
+function joins(text: string, at: number): boolean {
+  joinerInEmoji.lastIndex = at;
+  return joinerInEmoji.test(text);
 }

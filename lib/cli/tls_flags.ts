@@ -14,6 +14,9 @@ export const tlsFlags = ["tls-cert", "tls-key", "tls-ca"] as const;
 /** The values of the flags for TLS. */
 export type TlsValues = Readonly<Record<typeof tlsFlags[number], string | undefined>>;
 
+/** How PEM says that a key has a password: in PKCS #8, and in the older formats. */
+const encryptedKey = /^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m;
+
 /**
  * Reads the files for a client. It needs the CA, and shows a certificate only if one is given.
  *
@@ -47,7 +50,12 @@ function readTls(role: "server" | "client", values: TlsValues): Tls | undefined 
   const hint = `"deno task ${role}:tls" may read the files in tls/; for other files see --help`;
   const pem = (flag: typeof tlsFlags[number]) => readPem(flag, values[flag]!, hint);
   if (cert === undefined) return { ca: pem("tls-ca") };
-  return { cert: pem("tls-cert"), key: pem("tls-key"), ca: pem("tls-ca") };
+  const own = { cert: pem("tls-cert"), key: pem("tls-key") };
+  if (encryptedKey.test(own.key)) {
+    const remedy = "Give one without, which `openssl pkey -in OLD -out NEW` writes";
+    throw new UsageError(`--tls-key=${key}: the key is encrypted with a password. ${remedy}`);
+  }
+  return { ...own, ca: pem("tls-ca") };
 }
 
 /**

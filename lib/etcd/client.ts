@@ -79,7 +79,7 @@ export class EtcdClient implements Disposable {
   /** The name of the store. Stores `name` as its name if it has none yet. */
   async claim(name: string, withinMs: number): Promise<string> {
     const local = await this.#ask("kv/range", this.#keys.range(""), withinMs);
-    const stored = this.#keys.entryOf(local)?.value;
+    const stored = this.#keys.entryOf(local, "")?.value;
     if (stored !== undefined) return stored;
     const body = this.#keys.claim(name);
     return this.#keys.claimed(await this.#ask("kv/txn", body, withinMs, onlyWithLeader)) ?? name;
@@ -97,7 +97,7 @@ export class EtcdClient implements Disposable {
     const deadline = performance.now() + withinMs;
     using _permit = await acquire(this.#gets, withinMs);
     const leftMs = deadline - performance.now();
-    return this.#keys.entryOf(await this.#ask("kv/range", this.#keys.range(key), leftMs));
+    return this.#keys.entryOf(await this.#ask("kv/range", this.#keys.range(key), leftMs), key);
   }
 
   /** Writes a key, and returns the revision of the write. */
@@ -125,8 +125,8 @@ export class EtcdClient implements Disposable {
     request.withoutLimit();
     for await (const line of request.lines()) {
       const parsed = this.#keys.watchLine(line);
-      if (parsed.kind === "failed" && parsed.error.kind !== "no leader") this.#tokens.forget(token);
-      yield parsed;
+      if (parsed.kind !== "failed") yield parsed;
+      else yield { kind: "failed", error: this.#watchError(parsed.error, token) };
     }
   }
 
@@ -181,6 +181,12 @@ export class EtcdClient implements Disposable {
     // A server of another kind may echo the request.
     const echo = error.kind === "unexpected" && this.#tokens.reveals(text);
     return echo ? errorOf(status, "") : error;
+  }
+
+  #watchError(error: EtcdError, token: string | undefined): EtcdError {
+    const echo = error.kind === "unexpected" && this.#tokens.reveals(error.message);
+    if (error.kind !== "no leader") this.#tokens.forget(token);
+    return echo ? errorOf(200, "") : error;
   }
 
   async #fetchToken({ user: name, password }: Login, withinMs: number): Promise<unknown> {

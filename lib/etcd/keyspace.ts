@@ -13,6 +13,7 @@ import {
   list,
   parse,
   record,
+  revisionOf,
   type StoredEntry,
   unexpected,
   type WatchEvent,
@@ -94,10 +95,17 @@ export class Keyspace {
     return JSON.stringify({ create_request: { ...this.#keyRange(), ...how } });
   }
 
-  /** The entry that a read has found; `undefined` if the key does not exist. */
-  entryOf(answer: JsonRecord): StoredEntry | undefined {
-    const [kv] = list(answer, "kvs");
-    return kv === undefined ? undefined : this.#entry(kv);
+  /**
+   * The entry that a read of a key has found; `undefined` if the key does not exist.
+   *
+   * @throws {EtcdError} if it is another key's.
+   */
+  entryOf(answer: JsonRecord, key: string): StoredEntry | undefined {
+    const [kv, ...more] = list(answer, "kvs");
+    if (kv === undefined) return undefined;
+    const entry = this.#entry(kv);
+    if (entry?.key !== key || more.length > 0) throw unexpected("the entry of another key");
+    return entry;
   }
 
   /** The number of keys in the answer to a count. */
@@ -110,7 +118,7 @@ export class Keyspace {
     if (answer.succeeded === true) return undefined;
     const [response] = list(answer, "responses");
     const range = record(isRecord(response) ? response : {}, "response_range");
-    return this.entryOf(range)?.value;
+    return this.entryOf(range, "")?.value;
   }
 
   /** A line of a watch. */
@@ -118,7 +126,7 @@ export class Keyspace {
     const json = parse(line);
     if (json.error !== undefined) return { kind: "failed", error: errorOf(200, line) };
     const result = record(json, "result");
-    const compacted = integerOf(result, "compact_revision");
+    const compacted = revisionOf(result, "compact_revision");
     if (compacted > 0) return { kind: "compacted", revision: compacted };
     if (result.canceled === true) {
       const reason = `${result.cancel_reason ?? "the watch has ended"}`;
@@ -146,10 +154,12 @@ export class Keyspace {
     if (!isRecord(json)) throw unexpected("a key that is not an object");
     const key = textOf(json.key, this.#prefixBytes + keyBytesMax);
     if (key === undefined || !key.startsWith(this.prefix)) return undefined;
+    const revision = revisionOf(json, "mod_revision");
+    if (revision === 0) throw unexpected("a key without a revision");
     return {
       key: key.slice(this.prefix.length),
       value: textOf(json.value, valueBytesMax),
-      revision: integerOf(json, "mod_revision"),
+      revision,
       created: json.version === "1",
     };
   }

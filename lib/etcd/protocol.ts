@@ -4,6 +4,7 @@
  * @module
  */
 
+import { timestampMax } from "../limits.ts";
 import { EtcdError } from "./errors.ts";
 import { isRecord, type JsonRecord } from "./json.ts";
 
@@ -98,6 +99,13 @@ export function integerOf(json: JsonRecord, name: string): number {
   return n;
 }
 
+/** A revision: it becomes a timestamp, so it has the same limit. */
+export function revisionOf(json: JsonRecord, name: string): number {
+  const revision = integerOf(json, name);
+  if (revision > timestampMax) throw unexpected(`"${name}" is above ${timestampMax}`);
+  return revision;
+}
+
 function idOf(json: JsonRecord, name: string): string {
   const text = json[name] ?? "";
   if (typeof text !== "string" || !/^\d{0,20}$/.test(text)) {
@@ -112,7 +120,7 @@ export function headerOf(answer: JsonRecord): AnswerHeader {
   const cluster = idOf(header, "cluster_id");
   const member = idOf(header, "member_id");
   if (cluster === "" || member === "") throw unexpected("the header has no ids");
-  return { cluster, member, revision: integerOf(header, "revision") };
+  return { cluster, member, revision: revisionOf(header, "revision") };
 }
 
 /** The answer to a request for a member's status. */

@@ -144,15 +144,22 @@ Deno.test("the menu offers INIT, PUT and GET, and nothing else", pure, () => {
 const named = new Map([["\t", "\\t"], ["\n", "\\n"], ["\r", "\\r"]]);
 
 for (const [where, escape] of [["console", escapeControls], ["page", visible]] as const) {
-  Deno.test(`${where}: all of Cc, Cf, Zl and Zp are spelled out, and nothing else`, pure, () => {
+  const all = "Cc, Cf, Zl, Zp, surrogates and noncharacters";
+  Deno.test(`${where}: all of ${all} are spelled out, and nothing else`, pure, () => {
     for (let code = 0; code <= 0x10ffff; code++) {
-      if (code >= 0xd800 && code <= 0xdfff) continue;
       const character = String.fromCodePoint(code);
-      const spelled = /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]$/u.test(character)
-        ? named.get(character) ?? JSON.parse(`"${character.split("").map(unitOf).join("")}"`)
-        : character;
+      const spelled =
+        /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Noncharacter_Code_Point}]$/u.test(character)
+          ? named.get(character) ?? JSON.parse(`"${character.split("").map(unitOf).join("")}"`)
+          : character;
       assertStrictEquals(escape(`a${character}b`), `a${spelled}b`);
     }
+  });
+
+  Deno.test(`${where}: combining marks beyond 30 on one character are spelled out`, pure, () => {
+    const marks = "\u0301\u20dd\u0336".repeat(10);
+    assertStrictEquals(escape(`a${marks}b${marks}`), `a${marks}b${marks}`);
+    assertStrictEquals(escape(`a${marks}\u0301\u0302b`), `a${marks}\\u0301\\u0302b`);
   });
 
   Deno.test(`${where}: the joiner stays only within an emoji`, pure, () => {
