@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Address, formatAddress, isLoopback } from "../lib/wire/address.ts";
+import { type Address, formatAddress, isLoopback, isWildcard } from "../lib/wire/address.ts";
 import { Secret } from "../lib/auth/secret.ts";
 import { escapeControls } from "../lib/cli/escape.ts";
 import { parseServers } from "../lib/cli/addresses.ts";
@@ -106,7 +106,8 @@ export async function main(
     const report = (line: string) => terminal.err(`${escapeControls(line)}\n`);
     const options = { listen, servers, password: secret, tls, report };
     running.use(listenAt(listen, () => new Dashboard(options)));
-    terminal.err(`${dashboardTexts.ready(`http://${formatAddress(listen)}/`)}\n`);
+    const shown = isWildcard(listen.hostname) ? { ...listen, hostname: ipDefault } : listen;
+    terminal.err(`${dashboardTexts.ready(`http://${formatAddress(shown)}/`)}\n`);
     if (!isLoopback(listen.hostname)) terminal.err(`${dashboardTexts.open(listen.hostname)}\n`);
     await stopped;
     quiet = true; // while they stop, the servers would report that they lose each other

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { escapeControls } from "../lib/cli/escape.ts";
 import { openLockFile } from "../lib/journal/lock_file.ts";
 
 /** The version of packages that deno.json does not name, if they come from npm. */
@@ -366,7 +367,7 @@ async function sha256(text: string): Promise<string> {
 }
 
 function report(message: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`setup: ${message}\n`));
+  Deno.stderr.writeSync(new TextEncoder().encode(`setup: ${escapeControls(message)}\n`));
 }
 
 function fail(message: string): never {

@@ -28,7 +28,7 @@ const usage = `The limits of the servers, each figure beside its target.
 
 deno task bench:limits [FLAGS]
 
-  --start         time from the command to a server that listens
+  --start         time from the command to a server that listens, without a secret and with one
   --at-once       100,000 GETs and 50,000 PUTs at once by one client
   --large         rate of GETs of values of 1 MiB
   --memory        memory for each key

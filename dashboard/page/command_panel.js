@@ -181,7 +181,7 @@ export class CommandPanel {
       const prefix = answer.server === undefined ? "" : `${answer.server}: `;
       this.#showAnswer((_, t) => `${prefix}${t.failed[error]} (${answer.message})`, true);
     } catch {
-      this.#showAnswer((_, t) => t.disconnected, true);
+      this.#showAnswer((_, t) => t.connection.disconnected, true);
     }
     return undefined;
   }

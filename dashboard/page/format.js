@@ -5,11 +5,10 @@
  * @module
  */
 
+import { shownCharsMax } from "./limits.js";
+
 /** @import { State } from "../server/state.ts" */
 /** @import { Texts } from "./texts.js" */
-
-/** Characters of a value that are shown. */
-const valueCharsMax = 60;
 
 /**
  * The names that the page shows.
@@ -17,6 +16,8 @@ const valueCharsMax = 60;
  * @typedef {object} Names
  * @property {(address: string) => string} server the name of a server, given its "ip:port"
  * @property {(address: string) => string} client the name of a client, given its "ip:port"
+ * @property {(addresses: readonly string[], others?: number) => string} list several servers, and how
+ * many others
  * @property {(value: string | null | undefined) => string} value see {@linkcode readable}
  */
 
@@ -29,8 +30,12 @@ const valueCharsMax = 60;
  */
 export function namesIn(state, t) {
   const hosts = new Set(state.servers.map(({ name }) => name.slice(0, name.lastIndexOf(":"))));
+  const server = (/** @type {string} */ address) =>
+    hosts.size === 1 ? address.slice(address.lastIndexOf(":") + 1) : address;
   return {
-    server: (address) => hosts.size === 1 ? address.slice(address.lastIndexOf(":") + 1) : address,
+    server,
+    list: (addresses, others = 0) =>
+      [...addresses.map(server), ...(others > 0 ? [`+${others}`] : [])].join(", "),
     client: (address) => {
       const client = state.clientNumbers.get(address);
       return client === undefined ? address : t.clientName(client);
@@ -46,7 +51,7 @@ export function namesIn(state, t) {
  */
 export function readable(value) {
   if (value === null || value === undefined) return "NULL";
-  return value.length > valueCharsMax ? `${value.slice(0, valueCharsMax)}…` : value;
+  return value.length > shownCharsMax ? `${value.slice(0, shownCharsMax)}…` : value;
 }
 
 /**

@@ -7,14 +7,13 @@
 import { svg } from "./dom.js";
 import { ease, pointAt } from "./geometry.js";
 import { Layout } from "./layout.js";
+import { arrivalsMax, flightsMax } from "./limits.js";
 
 /** @import { DiagramMessage } from "../server/state.ts" */
 /** @import { Curve } from "./geometry.js" */
 
 /** How long a message takes from one end to the other on the screen. */
 const flightMs = 600;
-/** Messages that may be on their way at the same time. */
-const flightsMax = 24;
 /** How far the drawing may lag behind the events. */
 const lagMsMax = 3_500;
 /** If more messages than this are on the screen, their labels are hidden. */
@@ -61,6 +60,7 @@ export class MessageAnimation {
       ) continue;
       const arrival = `${message.to} ${message.key}`;
       this.#arrivals.set(arrival, Math.max(start + flightMs, this.#arrivals.get(arrival) ?? 0));
+      this.#forgetArrivals(now);
       const element = elementOf(message);
       this.#root.append(element);
       this.#flights.push({ curve, start, element });
@@ -75,6 +75,16 @@ export class MessageAnimation {
     this.#flights = [];
     this.#arrivals.clear();
     this.#root.replaceChildren();
+  }
+
+  /**
+   * Forgets the arrivals that are over, if there are many.
+   *
+   * @param {number} now
+   */
+  #forgetArrivals(now) {
+    if (this.#arrivals.size <= arrivalsMax) return;
+    for (const [end, at] of this.#arrivals) if (at <= now) this.#arrivals.delete(end);
   }
 
   /** @param {number} now */

@@ -7,12 +7,14 @@
 import { CommandPanel } from "./command_panel.js";
 import { Diagram } from "./diagram.js";
 import { byId, setText } from "./dom.js";
+import { FeedStream } from "./feed_stream.js";
 import { namesIn } from "./format.js";
 import { isStep, Playback } from "./playback.js";
 import { showPlots } from "./plots.js";
 import { Preferences } from "./preferences.js";
 import { messagesOf } from "./selectors.js";
 import { decode } from "./state.js";
+import { Traffic } from "./traffic.js";
 import { showDemo, showEvents, showRefusals, showSeen, showTable } from "./views.js";
 
 /** @import { Item } from "../server/item.ts" */
@@ -22,8 +24,6 @@ import { showDemo, showEvents, showRefusals, showSeen, showTable } from "./views
 const redrawMs = 120;
 /** Shortest time between two redraws of the plots, while the page is live. */
 const plotsRedrawMs = 1_000;
-/** The time over which the page counts messages and those that it has drawn. */
-const sampleMs = 1_000;
 
 const diagram = new Diagram(byId("diagram"));
 const playback = new Playback({
@@ -36,44 +36,40 @@ const preferences = new Preferences(() => {
   showConnection();
   redrawAll();
 });
-/** Whether the page is connected to the feed. */
-let connected = false;
 /** Items that the feed could not deliver to this page. */
 let lost = 0;
-/** @type {{ at: number, all: number, drawn: number }[]} The messages within `sampleMs`. */
-let traffic = [];
+const traffic = new Traffic();
+/** @type {import("./feed_stream.js").Connection} */
+let connection = "disconnected";
 
 /* The feed */
 
-const source = new EventSource("/events");
-source.addEventListener("open", () => setConnected(true));
-source.addEventListener("error", () => setConnected(false));
-source.addEventListener("keyframe", ({ data }) => {
-  const keyframe = decode(data);
-  lost += keyframe.lost;
-  playback.takeKeyframe(keyframe.state);
-  redraw();
+new FeedStream({
+  onChange: (now) => {
+    connection = now;
+    showConnection();
+  },
+  onKeyframe: (data) => {
+    const keyframe = decode(data);
+    lost += keyframe.lost;
+    playback.takeKeyframe(keyframe.state);
+    redraw();
+  },
+  onItems: (data) => {
+    /** @type {Item[]} */
+    const items = JSON.parse(data);
+    for (const item of items) {
+      playback.recording.push(item);
+      if (playback.cursor.live) drawMessages(item);
+    }
+    redraw();
+  },
 });
-source.addEventListener("items", ({ data }) => {
-  /** @type {Item[]} */
-  const items = JSON.parse(data);
-  for (const item of items) {
-    playback.recording.push(item);
-    if (playback.cursor.live) drawMessages(item);
-  }
-  redraw();
-});
-
-/** @param {boolean} value */
-function setConnected(value) {
-  connected = value;
-  showConnection();
-}
 
 function showConnection() {
   const element = byId("connection");
-  element.dataset.up = `${connected}`;
-  setText(element, connected ? preferences.t.connected : preferences.t.disconnected);
+  element.dataset.up = `${connection === "connected"}`;
+  setText(element, preferences.t.connection[connection]);
 }
 
 /* Drawing */
@@ -88,7 +84,7 @@ function drawMessages(item) {
   const missed = item.kind === "counts" ? item.missed : 0;
   if (messages.length + missed === 0) return;
   const drawn = diagram.animation.play(messages);
-  traffic.push({ at: performance.now(), all: messages.length + missed, drawn });
+  traffic.add(performance.now(), messages.length + missed, drawn);
 }
 
 let redrawing = false;
@@ -151,10 +147,7 @@ function redrawNow() {
  */
 function showTraffic({ servers }) {
   const { t } = preferences;
-  const now = performance.now();
-  traffic = traffic.filter(({ at }) => now - at < sampleMs);
-  const all = traffic.reduce((sum, one) => sum + one.all, 0);
-  const drawn = traffic.reduce((sum, one) => sum + one.drawn, 0);
+  const { all, drawn } = traffic.last(performance.now());
   setText(byId("sample"), drawn < all ? t.sampled(drawn, all) : t.notSampled);
   const missed = servers.reduce((sum, server) => sum + server.missed, 0) + lost;
   setText(byId("lost"), missed === 0 ? "" : t.lost(missed));

@@ -8,6 +8,7 @@ import { Cursor } from "./cursor.js";
 import { showDensity } from "./density.js";
 import { byId, setText } from "./dom.js";
 import { clock, namesIn } from "./format.js";
+import { searchedMax } from "./limits.js";
 import { Recording } from "./recording.js";
 import { emptyState } from "./state.js";
 
@@ -142,7 +143,9 @@ export class Playback {
 
   /** The last step before the cursor; `undefined` if there is none. */
   #lastStep() {
-    for (let at = this.cursor.position - 1; at >= this.recording.first; at--) {
+    const { position } = this.cursor;
+    const first = Math.max(this.recording.first, position - searchedMax);
+    for (let at = position - 1; at >= first; at--) {
       const item = this.recording.itemAt(at);
       if (item !== undefined && isStep(item)) return item;
     }

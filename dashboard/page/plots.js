@@ -5,7 +5,7 @@
  */
 
 import { html, svg } from "./dom.js";
-import { secondsMax } from "./state.js";
+import { secondsMax } from "./limits.js";
 
 /** @import { Second, State } from "../server/state.ts" */
 /** @import { Texts } from "./texts.js" */

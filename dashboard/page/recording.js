@@ -5,17 +5,11 @@
  * @module
  */
 
+import { itemsMax, segmentItemsMax, segmentsMax } from "./limits.js";
 import { apply, copyState } from "./state.js";
 
 /** @import { Item } from "../server/item.ts" */
 /** @import { State } from "../server/state.ts" */
-
-/** Items between two keyframes. A jump replays at most this number of items. */
-export const segmentItemsMax = 256;
-/** Items that a recording keeps. */
-export const itemsMax = 20_000;
-/** Segments that a recording keeps: more than the items need, as the feed sends keyframes too. */
-export const segmentsMax = 128;
 
 /**
  * The items of the feed in segments. Each segment begins with a keyframe, that is, the whole state.

@@ -6,21 +6,18 @@
  * @module
  */
 
-/** @import { Item, ServerItem } from "../server/item.ts" */
-/** @import { Cell, Second, ServerState, State } from "../server/state.ts" */
+import {
+  clientsMax,
+  demoStepsMax,
+  forwardedMax,
+  keysMax,
+  refusalsMax,
+  secondsMax,
+  writesMax,
+} from "./limits.js";
 
-/** Keys in the table. If there are more, the key whose last write is the oldest is dropped. */
-export const keysMax = 200;
-/** Recent writes whose keys are remembered. */
-export const writesMax = 500;
-/** Refused GETs that are kept. */
-export const refusalsMax = 50;
-/** Seconds that the plots show. */
-export const secondsMax = 60;
-/** Forwarded PUTs that may wait for the leader's report of them. */
-export const forwardedMax = 32;
-/** Connections of clients that are kept. */
-export const clientsMax = 64;
+/** @import { DemoStep, Item, ServerItem } from "../server/item.ts" */
+/** @import { Cell, Second, ServerState, State } from "../server/state.ts" */
 
 /**
  * The state before the first item.
@@ -39,6 +36,7 @@ export function emptyState(servers) {
       timestamp: 0,
       fault: undefined,
       missed: 0,
+      slow: false,
     })),
     leader: "",
     inSync: [],
@@ -105,7 +103,7 @@ export function apply(state, item) {
       state.seen.clear();
       return;
     case "demo":
-      state.demoSteps = item.step.name === "pause" ? [item.step] : [...state.demoSteps, item.step];
+      addDemoStep(state, item.step);
       return;
   }
   const server = state.servers.find(({ name }) => name === item.server);
@@ -145,9 +143,12 @@ function applyServerItem(state, server, item) {
       second.gets += gets;
       second.refused += refused;
       second.replications += replications;
-      server.missed += item.missed;
+      server.missed = Math.min(server.missed + item.missed, Number.MAX_SAFE_INTEGER);
       return;
     }
+    case "slow":
+      server.slow = item.slow;
+      return;
     case "written":
       setBounded(state.writtenKeys, item.timestamp, item.key, writesMax);
       setCell(state, server, item.key, item);
@@ -207,6 +208,7 @@ function applyServerItem(state, server, item) {
  */
 function setUp(state, server) {
   server.up = true;
+  server.slow = false;
   server.reason = "";
   server.timestamp = 0;
   for (const [key, cells] of state.table) {
@@ -243,6 +245,18 @@ function setCell(state, server, key, { value, timestamp }) {
 function takeForwarder({ forwardedPuts }, { key, value }) {
   const index = forwardedPuts.findIndex((put) => put.key === key && put.value === value);
   return index < 0 ? undefined : forwardedPuts.splice(index, 1)[0]?.server;
+}
+
+/**
+ * Adds a step of the demonstration. One that is over is followed by another one.
+ *
+ * @param {State} state
+ * @param {DemoStep} step
+ */
+function addDemoStep(state, step) {
+  const last = state.demoSteps.at(-1)?.name;
+  const begins = step.name === "pause" || last === "done" || last === "failed";
+  state.demoSteps = begins ? [step] : [...state.demoSteps, step].slice(-demoStepsMax);
 }
 
 /**

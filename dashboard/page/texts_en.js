@@ -18,8 +18,12 @@ export const en = {
   languageTitle: "Switch to Portuguese",
   theme: "Theme",
   themes: { auto: "Automatic", light: "Light", dark: "Dark" },
-  connected: "connected",
-  disconnected: "no connection to the dashboard",
+  connection: {
+    connected: "connected",
+    disconnected: "no connection to the dashboard",
+    hidden: "not live while this page is hidden",
+    waiting: "not live: click or press a key",
+  },
   skip: "Skip to the commands",
 
   cluster: "Servers and messages",
@@ -30,6 +34,7 @@ export const en = {
   followerRole: "follower",
   inSync: "in sync",
   notInSync: "not in sync",
+  slow: "sends more than the dashboard can take, so it is read slowly",
   unreachable: "unreachable",
   lastTimestamp: (ts) => `last ts ${ts}`,
   paused: "paused",
@@ -182,15 +187,15 @@ export const en = {
             names.value(item.value)
           }, timestamp ${item.own}`;
       case "members":
-        return item.open
-          ? `in sync: ${item.inSync.map(names.server).join(", ")}`
-          : "takes no PUTs yet";
+        return item.open ? `in sync: ${names.list(item.inSync, item.others)}` : "takes no PUTs yet";
       case "fault":
         return item.action === "resume"
           ? `replication to ${names.server(item.follower)} goes on`
           : item.action === "pause"
           ? `replication to ${names.server(item.follower)} paused`
           : `replication to ${names.server(item.follower)} delayed by ${item.delayMs} ms`;
+      case "slow":
+        return item.slow ? en.slow : "is read at the usual pace again";
       case "up":
         return "connected";
       case "down":

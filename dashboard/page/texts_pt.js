@@ -20,8 +20,12 @@ export const pt = {
   languageTitle: "Mudar para inglês",
   theme: "Tema",
   themes: { auto: "Automático", light: "Claro", dark: "Escuro" },
-  connected: "conectado",
-  disconnected: "sem conexão com o painel",
+  connection: {
+    connected: "conectado",
+    disconnected: "sem conexão com o painel",
+    hidden: "parado enquanto a página está oculta",
+    waiting: "parado: clique ou aperte uma tecla",
+  },
   skip: "Ir para os comandos",
 
   cluster: "Servidores e mensagens",
@@ -32,6 +36,7 @@ export const pt = {
   followerRole: "seguidor",
   inSync: "em dia",
   notInSync: "fora do conjunto",
+  slow: "envia mais do que cabe: o painel lê devagar",
   unreachable: "fora do ar",
   lastTimestamp: (/** @type {number} */ ts) => `último ts ${ts}`,
   paused: "pausada",
@@ -214,7 +219,7 @@ export const pt = {
           }, timestamp ${item.own}`;
       case "members":
         return item.open
-          ? `em dia: ${item.inSync.map(names.server).join(", ")}`
+          ? `em dia: ${names.list(item.inSync, item.others)}`
           : "ainda não aceita PUT";
       case "fault":
         return item.action === "resume"
@@ -222,6 +227,8 @@ export const pt = {
           : item.action === "pause"
           ? `replicação para ${names.server(item.follower)} pausada`
           : `replicação para ${names.server(item.follower)} atrasada ${item.delayMs} ms`;
+      case "slow":
+        return item.slow ? pt.slow : "volta a ser lido no ritmo normal";
       case "up":
         return "conectado";
       case "down":

@@ -6,6 +6,7 @@
 
 import { html } from "./dom.js";
 import { clock, readable } from "./format.js";
+import { eventsMax, rowsMax, searchedMax, seenMax } from "./limits.js";
 import { cellOf } from "./selectors.js";
 
 /** @import { DemoStep, Item } from "../server/item.ts" */
@@ -13,11 +14,6 @@ import { cellOf } from "./selectors.js";
 /** @import { Names } from "./format.js" */
 /** @import { Recording } from "./recording.js" */
 /** @import { Texts } from "./texts.js" */
-
-/** Keys in the table. */
-const rowsMax = 12;
-/** Events in the list. */
-const eventsMax = 60;
 
 /**
  * Shows the table: a row for each key, a column for each server's copy.
@@ -80,8 +76,9 @@ function tableCell(state, key, server, t) {
  * @param {State} state
  * @param {Texts} t
  */
-function statusLine({ name, up, reason, status }, { leader }, t) {
+function statusLine({ name, up, reason, status, slow }, { leader }, t) {
   if (!up) return reason === "" ? t.unreachable : `${t.unreachable}: ${reason}`;
+  if (slow) return t.slow;
   const role = name === leader ? t.leaderRole : t.followerRole;
   if (status === undefined) return role;
   const { keys, connections, uptimeMs, memoryBytes } = status;
@@ -122,7 +119,8 @@ export function showRefusals(root, refusals, names, t) {
  */
 export function showEvents(root, recording, position, isStep, names, t) {
   const entries = [];
-  for (let at = position - 1; at >= recording.first && entries.length < eventsMax; at--) {
+  const first = Math.max(recording.first, position - searchedMax);
+  for (let at = position - 1; at >= first && entries.length < eventsMax; at--) {
     const item = recording.itemAt(at);
     if (item === undefined || !isStep(item)) continue;
     const refused = item.kind === "get" && "refused" in item;
@@ -171,7 +169,7 @@ export function showDemo(root, steps, names, t) {
  */
 export function showSeen(root, seen, t) {
   root.replaceChildren(
-    ...[...seen].reverse().flatMap(([key, timestamp]) => [
+    ...[...seen].slice(-seenMax).reverse().flatMap(([key, timestamp]) => [
       html("dt", {}, readable(key)),
       html("dd", {}, `${t.ts} ${timestamp}`),
     ]),

@@ -4,8 +4,7 @@
  * @module
  */
 
-/** Bytes that may wait for a browser that reads slowly. If there are more, it loses items. */
-export const browserBytesMax = 1024 * 1024;
+import { browserBytesMax } from "../page/limits.js";
 
 const encoder = new TextEncoder();
 
@@ -45,8 +44,9 @@ export class BrowserStream {
     else this.#controller?.enqueue(event);
   }
 
-  /** Ends the stream. */
-  end(): void {
+  /** Ends the stream, with a last event if one is given. */
+  end(last?: Uint8Array<ArrayBuffer>): void {
+    if (last !== undefined) this.#controller?.enqueue(last);
     this.#controller?.close();
   }
 }

@@ -13,6 +13,7 @@ import { Session } from "../../lib/client/session.ts";
 import { dialTimeoutMs, requestTimeoutMs } from "../../lib/limits.ts";
 import { checkKey, checkValue, Get, Put } from "../../lib/mensagem.ts";
 import type { Address } from "../../lib/wire/address.ts";
+import { keysSeenMax } from "../page/limits.js";
 import type { Item } from "./item.ts";
 
 /** The number of clients. */
@@ -44,8 +45,8 @@ export class Clients implements AsyncDisposable {
   readonly #take: (item: Item) => void;
   /** The connections of each client. */
   readonly #pools: readonly ServerPool[];
-  /** The timestamps that each client has seen in the cluster `#cluster`. */
-  #sessions: readonly Session[] = newSessions();
+  /** The timestamps that each client has seen in the cluster `#cluster`, and of how many keys. */
+  #sessions: readonly { readonly session: Session; keys: number }[] = newSessions();
   /** The id of the cluster, "" until one is known. */
   #cluster = "";
   #closed = false;
@@ -72,7 +73,7 @@ export class Clients implements AsyncDisposable {
    * Writes a value as one of the clients.
    *
    * @throws {MensagemError} if the key or the value breaks a limit.
-   * @throws {RangeError} if there is no such client or server.
+   * @throws {RangeError} if there is no such client or server, or the client has seen too many keys.
    * @throws {UnavailableError|AccessError} if the write was not applied and never will be.
    * @throws {UnknownOutcomeError} if the write may or may not be applied.
    */
@@ -86,7 +87,7 @@ export class Clients implements AsyncDisposable {
    * Reads a value as one of the clients.
    *
    * @throws {MensagemError} if the key breaks a limit.
-   * @throws {RangeError} if there is no such client or server.
+   * @throws {RangeError} if there is no such client or server, or the client has seen too many keys.
    * @throws {UnavailableError|AccessError} if the server does not answer.
    */
   async get(client: number, key: string, server?: string): Promise<Answer> {
@@ -122,13 +123,22 @@ export class Clients implements AsyncDisposable {
     const connection = this.#connection(client, server);
     // The first answer of a server may tell the clients to forget what they have seen.
     await connection.opened;
-    const session = this.#sessions[client - 1]!;
+    const known = this.#sessions[client - 1]!;
+    const { session } = known;
     const seen = session.timestamp(key);
-    const reply = await connection.request((id) => make(id, seen), within(requestTimeoutMs));
+    if (seen === 0 && known.keys >= keysSeenMax) {
+      // To forget a key would let the client read an older value.
+      throw new RangeError(
+        `client ${client} has seen ${keysSeenMax} keys, which is the limit: restart the dashboard`,
+      );
+    }
+    const reply = await connection.request((id) => make(id, seen), within(requestTimeoutMs), seen);
     const answer = { server: connection.server, timestamp: reply.timestamp, seen };
     if (reply.type === "TRY_OTHER_SERVER_OR_LATER") return answer;
+    const before = session.timestamp(key);
     session.learn(reply);
     const timestamp = session.timestamp(key);
+    if (before === 0 && timestamp > 0) known.keys++;
     this.#take({ kind: "seen", at: Date.now(), client, key, timestamp });
     return reply.type === "GET_OK" ? { ...answer, value: reply.value } : answer;
   }
@@ -167,6 +177,6 @@ export class Clients implements AsyncDisposable {
   }
 }
 
-function newSessions(): Session[] {
-  return Array.from({ length: dashboardClients }, () => new Session());
+function newSessions(): { readonly session: Session; keys: number }[] {
+  return Array.from({ length: dashboardClients }, () => ({ session: new Session(), keys: 0 }));
 }

@@ -8,6 +8,7 @@ import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import type { Access } from "../../lib/client/access.ts";
 import type { FaultAction } from "../../lib/wire/events.ts";
+import { boundedItem } from "./bounded_item.ts";
 import { Clients } from "./clients.ts";
 import { demonstrate } from "./demo.ts";
 import { Feed } from "./feed.ts";
@@ -44,6 +45,8 @@ export class Dashboard implements AsyncDisposable, Backend {
   readonly clients: Clients;
   readonly #observers: readonly Observer[];
   readonly #http: HttpServer;
+  /** "ip:port" of the servers. */
+  readonly #servers: readonly string[];
   readonly #demoStepMs: number;
   /** Ends the waits of the demonstration. */
   readonly #demoStop = new AbortController();
@@ -61,7 +64,8 @@ export class Dashboard implements AsyncDisposable, Backend {
     this.#demoStepMs = options.demoStepMs ?? demoStepMs;
     this.#http = serveHttp(listen, this, options.report ?? (() => {}));
     this.address = this.#http.address;
-    this.feed = new Feed(servers.map(formatAddress));
+    this.#servers = servers.map(formatAddress);
+    this.feed = new Feed(this.#servers);
     const take = (item: Item) => this.#take(item);
     this.clients = new Clients(servers, options, take);
     this.#observers = servers.map((server) => new Observer(server, options, take));
@@ -93,7 +97,7 @@ export class Dashboard implements AsyncDisposable, Backend {
       put: (...args) => this.clients.put(...args),
       get: (...args) => this.clients.get(...args),
       fault: (action) => this.fault(follower, action),
-      show: (step) => this.feed.add({ kind: "demo", at: Date.now(), step }),
+      show: (step) => this.#take({ kind: "demo", at: Date.now(), step }),
       wait: () => delay(this.#demoStepMs, { signal: this.#demoStop.signal }).catch(() => {}),
     }).finally(() => this.#demo = undefined);
     await this.#demo;
@@ -110,7 +114,7 @@ export class Dashboard implements AsyncDisposable, Backend {
   }
 
   #take(item: Item): void {
-    this.feed.add(item);
+    this.feed.add(boundedItem(item, this.#servers));
     if (item.kind === "status") this.clients.belongsTo(item.status.cluster);
   }
 }

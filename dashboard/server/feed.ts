@@ -5,6 +5,7 @@
  */
 
 import { Fifo } from "../../lib/fifo.ts";
+import { browsersMax, itemsWaitingMax } from "../page/limits.js";
 import { BrowserStream, eventBytes } from "./browser_stream.ts";
 import type { Item } from "./item.ts";
 import type { State } from "./state.ts";
@@ -15,9 +16,6 @@ export const deliveryIntervalMs = 50;
 
 /** How long an item waits for earlier items of other servers. */
 export const reorderWaitMs = 120;
-
-/** Items that may wait for others. If there are more, all of them are delivered at once. */
-export const itemsWaitingMax = 10_000;
 
 /** How old an item may be when it arrives. If it is older, the server's clock counts as wrong. */
 export const clockSkewMsMax = 2_000;
@@ -55,7 +53,8 @@ export class Feed implements Disposable {
   #waitingCount = 0;
   /** By server: the time of its newest item. */
   readonly #lastAt = new Map<string, number>();
-  readonly #browsers = new Set<BrowserStream>();
+  /** By browser, the oldest first: its IP address. */
+  readonly #browsers = new Map<BrowserStream, string>();
   readonly #timer: ReturnType<typeof setInterval>;
 
   /** A feed for these servers ("ip:port"). `now` returns milliseconds since the Unix epoch. */
@@ -75,7 +74,9 @@ export class Feed implements Disposable {
     return this.#browsers.size;
   }
 
-  /** Adds an item. If the server's clock is wrong, the item counts as happening now. */
+  /**
+   * Adds an item of bounded size. If the server's clock is wrong, the item counts as happening now.
+   */
   add(item: Item): void {
     const source = "server" in item ? item.server : "";
     const now = this.#now();
@@ -102,24 +103,40 @@ export class Feed implements Disposable {
     }
     if (items.length === 0) return;
     const event = eventBytes("items", JSON.stringify(items));
-    for (const browser of this.#browsers) browser.send(event, items.length);
+    for (const browser of this.#browsers.keys()) browser.send(event, items.length);
   }
 
-  /** The text/event-stream for one more browser. It ends with the browser or with the feed. */
-  subscribe(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  /**
+   * The text/event-stream for one more browser at an IP address. It ends with the browser or with the
+   * feed. If there are {@linkcode browsersMax} already, it takes the place of another one, which is
+   * told: the oldest one of the address that has the most.
+   */
+  subscribe(ip = ""): ReadableStream<Uint8Array<ArrayBuffer>> {
+    if (this.#browsers.size >= browsersMax) this.#replaceOne();
     const browser = new BrowserStream(
       (lost) => eventBytes("keyframe", encode({ lost, state: this.#state })),
       () => this.#browsers.delete(browser),
     );
-    this.#browsers.add(browser);
+    this.#browsers.set(browser, ip);
     return browser.stream;
   }
 
   /** Ends all streams. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    for (const browser of this.#browsers) browser.end();
+    for (const browser of this.#browsers.keys()) browser.end();
     this.#browsers.clear();
+  }
+
+  /** Ends the oldest stream of the address that has the most streams. */
+  #replaceOne(): void {
+    const byIp = Map.groupBy(this.#browsers.keys(), (browser) => this.#browsers.get(browser)!);
+    let most: BrowserStream[] = [];
+    for (const streams of byIp.values()) if (streams.length > most.length) most = streams;
+    const [oldest] = most;
+    if (oldest === undefined) return;
+    this.#browsers.delete(oldest);
+    oldest.end(eventBytes("replaced", "{}"));
   }
 
   /** The queue whose first item is the earliest; `undefined` if no item waits. */

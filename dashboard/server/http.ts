@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Address, parseIp } from "../../lib/wire/address.ts";
+import type { Address } from "../../lib/wire/address.ts";
 import { HttpServer } from "../../lib/net/http_server.ts";
 import { MensagemError } from "../../lib/mensagem.ts";
 import {
@@ -16,16 +16,19 @@ import {
 import type { FaultAction } from "../../lib/wire/events.ts";
 import type { Clients } from "./clients.ts";
 import type { Feed } from "./feed.ts";
-import { pageFiles } from "./page_files.ts";
-
-/** Browsers that may be connected to one dashboard at the same time. */
-export const browsersMax = 32;
+import { reasonCharsMax } from "../page/limits.js";
+import { cut } from "./bounded_item.ts";
+import { pageFiles, waitingPage } from "./page_files.ts";
+import { checkSource, HttpError, isOpenedElsewhere, type PathKind } from "./request_policy.ts";
 
 /** The longest body of a command. */
 export const commandBytesMax = 64 * 1024;
 
 /** Commands that may run at the same time. */
-export const commandsMax = 64;
+export const commandsMax = 96;
+
+/** The same from one IP address. */
+export const commandsPerIpMax = 64;
 
 /** Connections to one dashboard: streams, commands, and files of the page. */
 export const httpConnectionsMax = 256;
@@ -36,7 +39,7 @@ export const httpConnectionsPerIpMax = 192;
 /** What the HTTP handler needs from the dashboard. */
 export interface Backend {
   /** The event stream. */
-  readonly feed: Pick<Feed, "browsers" | "subscribe">;
+  readonly feed: Pick<Feed, "subscribe">;
   /** The clients that send PUTs and GETs. */
   readonly clients: Pick<Clients, "put" | "get">;
   /** Pauses, delays or resumes the replication to a follower. */
@@ -57,26 +60,14 @@ const headers: Readonly<Record<string, string>> = {
   "cache-control": "no-store, no-transform",
 };
 
-/** A request is refused, with this HTTP status and headers. */
-class HttpError extends Error {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-
-  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
-    super(message);
-    this.name = "HttpError";
-    this.status = status;
-    this.headers = headers;
-  }
-}
-
 /** The paths of the commands. */
 const commands: ReadonlySet<string> = new Set(["/put", "/get", "/fault", "/demo"]);
 
-/** The methods of a path; `undefined` if there is no such path. */
-function methodsOf(pathname: string): string | undefined {
-  if (pathname === "/events" || pageFiles.has(pathname)) return "GET, HEAD, OPTIONS";
-  return commands.has(pathname) ? "POST, OPTIONS" : undefined;
+/** What a path is; a path that does not exist is a file. */
+function kindOf(pathname: string): PathKind {
+  if (pathname === "/") return "page";
+  if (pathname === "/events") return "stream";
+  return commands.has(pathname) ? "command" : "file";
 }
 
 /**
@@ -100,15 +91,19 @@ export function serveHttp(
 }
 
 /** The handler of the browsers' requests. */
-export function dashboardHandler(backend: Backend): (request: Request) => Promise<Response> {
-  let running = 0;
-  return async (request) => {
+export function dashboardHandler(
+  backend: Backend,
+): (request: Request, ip?: string) => Promise<Response> {
+  /** By IP address: the commands that are running. Has no entry for 0. */
+  const running = new Map<string, number>();
+  return async (request, ip = "") => {
     try {
-      checkOrigin(request);
       const { pathname } = new URL(request.url);
+      const kind = kindOf(pathname);
+      checkSource(request, kind);
+      if (kind === "file" && !pageFiles.has(pathname)) throw notFound(pathname);
       const { method } = request;
-      const allow = methodsOf(pathname);
-      if (allow === undefined) throw notFound(pathname);
+      const allow = kind === "command" ? "POST, OPTIONS" : "GET, HEAD, OPTIONS";
       if (method === "OPTIONS") {
         return new Response(null, { status: 204, headers: { ...headers, allow } });
       }
@@ -116,18 +111,23 @@ export function dashboardHandler(backend: Backend): (request: Request) => Promis
         const reason = `${method} is not supported for ${pathname}, only ${allow}`;
         throw new HttpError(405, reason, { allow });
       }
-      if (method !== "POST") return serve(method, pathname, backend);
-      if (running >= commandsMax) {
+      if (method !== "POST") return serve(request, pathname, backend, ip);
+      const ofIp = running.get(ip) ?? 0;
+      const all = running.values().reduce((sum, one) => sum + one, 0);
+      if (all >= commandsMax || ofIp >= commandsPerIpMax) {
         throw new HttpError(
           503,
-          `${commandsMax} commands are running, which is the limit: try again later`,
+          `${all} commands are running, ${ofIp} of this address. The limits are ${commandsMax} ` +
+            `and ${commandsPerIpMax}: try again later`,
         );
       }
-      running++;
+      running.set(ip, ofIp + 1);
       try {
         return json(200, await runCommand(pathname, await readBody(request), backend));
       } finally {
-        running--;
+        const left = running.get(ip)! - 1;
+        if (left === 0) running.delete(ip);
+        else running.set(ip, left);
       }
     } catch (error) {
       return errorResponse(error);
@@ -136,54 +136,17 @@ export function dashboardHandler(backend: Backend): (request: Request) => Promis
 }
 
 /**
- * Refuses requests that come from pages of other sites.
- *
- * - In DNS rebinding another site makes its own name resolve to this address, and its pages send
- *   that name as the Host. So the Host must be an IP address or localhost, which no site can own.
- * - A page of another site sends its Origin, or at least Sec-Fetch-Site. It cannot forge them, so
- *   no token is needed. It cannot send JSON either, unless this server allows it in a preflight.
- *
- * @throws {HttpError} if the request comes from another site.
- */
-function checkOrigin(request: Request): void {
-  const host = request.headers.get("host") ?? "";
-  if (parseIp(host.replace(/:\d{1,5}$/, "")) === undefined) {
-    throw new HttpError(403, `the Host must be an IP address or localhost, not "${host}"`);
-  }
-  const origin = request.headers.get("origin");
-  const site = request.headers.get("sec-fetch-site") ?? "same-origin";
-  if (origin !== null && origin !== `http://${host}`) {
-    throw new HttpError(403, `pages of ${origin} may not use this dashboard`);
-  }
-  // A link on another site may open the page.
-  const opens = request.method === "GET" && request.headers.get("sec-fetch-mode") === "navigate";
-  if (site !== "same-origin" && !opens) {
-    throw new HttpError(403, "pages of other sites may not use this dashboard");
-  }
-  if (request.method !== "POST") return;
-  if (origin === null) throw new HttpError(403, "a command needs an Origin header");
-  if (request.headers.get("content-type") !== "application/json") {
-    throw new HttpError(415, "a command needs the content type application/json");
-  }
-}
-
-/**
  * Answers a GET or HEAD: a file of the page, or the event stream. The runtime sends the answer to a
  * HEAD without its body.
  */
-function serve(method: string, pathname: string, { feed }: Backend): Response {
+function serve(request: Request, pathname: string, { feed }: Backend, ip: string): Response {
   if (pathname === "/events") {
-    if (feed.browsers >= browsersMax) {
-      throw new HttpError(
-        503,
-        `${browsersMax} browsers are connected, which is the limit: close another page`,
-      );
-    }
-    return new Response(method === "HEAD" ? null : feed.subscribe(), {
+    return new Response(request.method === "HEAD" ? null : feed.subscribe(ip), {
       headers: { ...headers, "content-type": "text/event-stream" },
     });
   }
-  const file = pageFiles.get(pathname);
+  const waits = pathname === "/" && isOpenedElsewhere(request);
+  const file = waits ? waitingPage : pageFiles.get(pathname);
   if (file === undefined) throw notFound(pathname);
   return new Response(file.text, { headers: { ...headers, "content-type": file.type } });
 }
@@ -257,7 +220,7 @@ function notFound(pathname: string): HttpError {
 
 /** The response to a failed request. `error` tells the page whether a write may have happened. */
 function errorResponse(error: unknown): Response {
-  const { message } = error as Error;
+  const message = cut((error as Error).message, reasonCharsMax);
   if (error instanceof HttpError) {
     return json(error.status, { error: "REFUSED", message }, error.headers);
   }

@@ -14,13 +14,22 @@ export type Item = ServerItem | DashboardItem;
 export type ServerItem =
   & { readonly at: number; readonly server: string }
   & (
-    | ServerEvent
+    | Exclude<ServerEvent, { readonly kind: "members" }>
+    /** As the event of that name. `others` counts the servers in sync that are not listed. */
+    | {
+      readonly kind: "members";
+      readonly inSync: readonly string[];
+      readonly others?: number;
+      readonly open: boolean;
+    }
     /** The dashboard is connected to the server. */
     | { readonly kind: "up" }
     /** The connection to the server has ended, or could not be made. */
     | { readonly kind: "down"; readonly reason: string }
     /** A new answer to STATUS. */
     | { readonly kind: "status"; readonly status: ServerStatus }
+    /** Whether the server sends more than the dashboard can take, so that it is read slowly. */
+    | { readonly kind: "slow"; readonly slow: boolean }
     /** What the server has counted since the last such item, and how many events were lost. */
     | { readonly kind: "counts"; readonly counts: Counts; readonly missed: number }
   );

@@ -14,6 +14,7 @@ import { dialTimeoutMs, requestTimeoutMs } from "../../lib/limits.ts";
 import { tuningDefault } from "../../lib/replication/tuning.ts";
 import { type Events, Fault, Status } from "../../lib/mensagem.ts";
 import type { Item } from "./item.ts";
+import { Pace } from "./pace.ts";
 
 const { redialFirstMs, redialLongestMs } = tuningDefault;
 
@@ -35,6 +36,8 @@ const tableIncomplete = "events were lost, so the dashboard reconnects to get th
  * - When the connection ends, the observer dials again. The pause before that grows up to a limit.
  * - `take` gets "up" before the items of a connection and "down" after them. While the server
  *   cannot be reached, the same reason is given only once.
+ * - A server that sends more than an honest one, or takes too much time, is read slowly.
+ * - A server that says that it is another one is not observed.
  * - A server sends its table to each new observer. So if events were lost, the observer
  *   reconnects as soon as no more are lost.
  */
@@ -52,6 +55,11 @@ export class Observer implements AsyncDisposable {
   #counts: Counts | undefined;
   /** Whether events were lost. Then the dashboard's copy of the server's table may be old. */
   #incomplete = false;
+  readonly #pace = new Pace();
+  /** Whether the server is read slowly, as the page shows it. */
+  #slow = false;
+  /** Whether reading has waited since the last answer to STATUS. */
+  #waited = false;
   /** When this connection was dialled, on the clock of `performance.now()`. */
   #dialledMs = 0;
 
@@ -106,11 +114,14 @@ export class Observer implements AsyncDisposable {
   async #observe(): Promise<string> {
     this.#counts = undefined;
     this.#incomplete = false;
+    this.#slow = false;
     this.#dialledMs = performance.now();
     const connection = new ServerConnection(this.#address, {
       ...this.#access,
       connectTimeoutMs: dialTimeoutMs,
       onEvents: (events) => this.#takeEvents(connection, events),
+      paceEvents: ({ events }, chars, ms) =>
+        this.#wait(this.#pace.take({ events: events.length, chars, ms })),
     });
     this.#connection = connection;
     const ended = new AbortController();
@@ -128,6 +139,9 @@ export class Observer implements AsyncDisposable {
       try {
         const reply = await connection.request((id) => new Status(id), within(observerSilenceMs));
         const { type: _type, id: _id, ...status } = reply;
+        if (status.server !== this.server) return connection.close(this.#isOther(status.server));
+        if (!this.#waited) this.#showSlow(false);
+        this.#waited = false;
         this.#take({ kind: "status", at: Date.now(), server: this.server, status });
       } catch (error) {
         return connection.close((error as Error).message);
@@ -136,8 +150,12 @@ export class Observer implements AsyncDisposable {
     }
   }
 
-  #takeEvents(connection: ServerConnection, { at, missed, counts, events }: Events): void {
+  #takeEvents(
+    connection: ServerConnection,
+    { server: name, at, missed, counts, events }: Events,
+  ): void {
     const { server } = this;
+    if (name !== server) return connection.close(this.#isOther(name));
     const before = this.#counts;
     this.#counts = counts;
     if (before === undefined) this.#take({ kind: "up", at: Date.now(), server });
@@ -151,6 +169,24 @@ export class Observer implements AsyncDisposable {
     else if (this.#incomplete && performance.now() - this.#dialledMs > reconnectMinMs) {
       connection.close(tableIncomplete);
     }
+  }
+
+  /** Waits before the server is read on, and shows that. */
+  #wait(ms: number): Promise<void> | undefined {
+    if (ms === 0) return undefined;
+    this.#waited = true;
+    this.#showSlow(true);
+    return pause(ms, this.#closed.signal);
+  }
+
+  #showSlow(slow: boolean): void {
+    if (slow === this.#slow) return;
+    this.#slow = slow;
+    this.#take({ kind: "slow", at: Date.now(), server: this.server, slow });
+  }
+
+  #isOther(name: string): string {
+    return `the server says that it is ${name}: name it so in --servers`;
   }
 }
 

@@ -61,6 +61,8 @@ export interface ServerState {
   fault: { readonly action: "pause" | "delay"; readonly delayMs: number } | undefined;
   /** Events of the server that never reached the dashboard. */
   missed: number;
+  /** Whether it sends more than the dashboard can take, so that it is read slowly. */
+  slow: boolean;
 }
 
 /** A server's copy of a key. */

@@ -29,4 +29,9 @@ export interface ServerConnectionOptions extends Access {
   readonly onRoom?: () => void;
   /** Receives the events of the server. If given, the connection observes the server. */
   readonly onEvents?: (events: Events) => void;
+  /**
+   * Called after `onEvents`, with the length of the line in UTF-16 units, and the milliseconds that it
+   * took. If it returns a promise, nothing more is read until that resolves.
+   */
+  readonly paceEvents?: (events: Events, chars: number, ms: number) => Promise<void> | undefined;
 }

@@ -20,12 +20,16 @@ export class PendingRequest {
   /** Stops listening to the caller's signal. */
   stopListening: (() => void) | undefined;
 
-  /** A request that is not sent yet. `resolve` and `reject` settle the caller's promise. */
+  /**
+   * A request that is not sent yet. `resolve` and `reject` settle the caller's promise. `seen` is the
+   * timestamp of the key that the caller has seen.
+   */
   constructor(
     readonly request: Request,
     readonly deadlines: Deadlines,
     readonly resolve: (reply: Reply) => void,
     readonly reject: (reason: unknown) => void,
+    readonly seen = 0,
   ) {
     this.chars = charsOf(request);
   }

@@ -30,14 +30,19 @@ export type ReplyTo<R extends Request> = R extends Put ? PutOk
   : StatusOk;
 
 /**
- * Whether a correct server could have given this answer to the request: the right type, the same
- * key, and no value older than the request allows. The ids are not compared.
+ * Whether a correct server could have given this answer to the request. The ids are not compared.
+ *
+ * - It has the right type and the same key.
+ * - A write has a timestamp above 0, and a new one: higher than `seen`, what the caller had seen of
+ *   the key before it sent the PUT.
+ * - A value is not older than the GET allows.
  */
-export function answers(reply: AnyMensagem, request: Request): reply is Reply {
+export function answers(reply: AnyMensagem, request: Request, seen = 0): reply is Reply {
   if (request.type === "STATUS") return reply.type === "STATUS_OK";
   if (request.type === "FAULT") return reply.type === "FAULT_OK";
   if (!("key" in reply) || reply.key !== request.key) return false;
-  if (request.type === "PUT") return reply.type === "PUT_OK";
-  return reply.type === "TRY_OTHER_SERVER_OR_LATER" ||
-    reply.type === "GET_OK" && reply.timestamp >= request.timestamp;
+  if (request.type === "PUT") return reply.type === "PUT_OK" && reply.timestamp > seen;
+  if (reply.type === "TRY_OTHER_SERVER_OR_LATER") return true;
+  if (reply.type !== "GET_OK" || reply.timestamp < request.timestamp) return false;
+  return reply.timestamp > 0 || reply.value === null;
 }

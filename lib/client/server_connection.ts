@@ -44,8 +44,7 @@ import { answers, type Reply, type ReplyTo, type Request } from "./requests.ts";
  * - Before the first PUT or GET leaves, the server has proved that it knows the password, if there
  *   is one, and has said which cluster it belongs to.
  *
- * It has more fields than most classes because it joins the parts that have their own states: the
- * socket, the handshake, the pending requests and the timer.
+ * It has many fields, because it joins the socket, the handshake, the requests and the timer.
  */
 export class ServerConnection implements Receiver, Watcher {
   /** "ip:port" of the server. */
@@ -54,7 +53,6 @@ export class ServerConnection implements Receiver, Watcher {
   readonly opened: Promise<void>;
   /** Resolves with why the connection has ended, once its socket is closed. Never rejects. */
   readonly ended: Promise<KvError>;
-
   readonly #options: ServerConnectionOptions;
   readonly #ending = new AbortController();
   readonly #opened = Promise.withResolvers<void>();
@@ -132,7 +130,8 @@ export class ServerConnection implements Receiver, Watcher {
   }
 
   /**
-   * Sends a request and resolves with its answer. `make` gets the id of the request.
+   * Sends a request and resolves with its answer. `make` gets the id of the request. A PUT_OK must
+   * have a higher timestamp than `seen`, the highest that the caller has seen for the key.
    *
    * @throws {UnavailableError} if no write was applied, and none will be.
    * @throws {AccessError} if this client cannot use the server. No write was applied.
@@ -143,7 +142,11 @@ export class ServerConnection implements Receiver, Watcher {
    * @throws {ClusterResetError} if the server belongs to another cluster.
    * @throws the signal's reason if it is aborted in any other case.
    */
-  request<R extends Request>(make: (id: number) => R, deadlines: Deadlines): Promise<ReplyTo<R>> {
+  request<R extends Request>(
+    make: (id: number) => R,
+    deadlines: Deadlines,
+    seen = 0,
+  ): Promise<ReplyTo<R>> {
     return new Promise<Reply>((resolve, reject) => {
       deadlines.signal?.throwIfAborted();
       if (!this.usable) {
@@ -151,7 +154,7 @@ export class ServerConnection implements Receiver, Watcher {
       }
       const request = make(this.#nextId++);
       if (this.#foreign && request.type !== "STATUS") throw new ClusterResetError(this.server);
-      const pending = new PendingRequest(request, deadlines, resolve, reject);
+      const pending = new PendingRequest(request, deadlines, resolve, reject, seen);
       this.#pending.add(pending);
       if (this.#maySend(request)) this.#send(pending, deadlines.since);
       const by = pending.sent ? deadlines.answerBy : deadlines.sendBy;
@@ -173,8 +176,12 @@ export class ServerConnection implements Receiver, Watcher {
   /** Takes a line of the server. */
   receive(line: string): void | Promise<void> {
     this.#room.received(line.length);
+    const startedAt = this.#options.paceEvents === undefined ? 0 : performance.now();
     try {
-      return this.#take(Mensagem.decode(line));
+      const message = Mensagem.decode(line);
+      const taken = this.#take(message);
+      if (message.type !== "EVENTS" || this.#state === "failed") return taken;
+      return this.#options.paceEvents?.(message, line.length, performance.now() - startedAt);
     } catch (error) {
       this.fail(error as Error);
     }
@@ -187,12 +194,9 @@ export class ServerConnection implements Receiver, Watcher {
 
   /** Ends the connection, because a line is no message, or neither an answer nor an event. */
   fail(cause: Error): void {
+    if (this.#state !== "open") return this.#fail(notThisProtocol(this.server, cause));
     const reason = `the server broke the protocol: ${cause.message}`;
-    this.#fail(
-      this.#state === "open"
-        ? new UnavailableError(this.server, reason, { cause })
-        : notThisProtocol(this.server, cause),
-    );
+    this.#fail(new UnavailableError(this.server, reason, { cause }));
   }
 
   /** Gives up the requests whose deadline is over, and the connection if it is not open in time. */
@@ -310,8 +314,8 @@ export class ServerConnection implements Receiver, Watcher {
       ? this.#pending.get(reply.id)
       : undefined;
     if (pending === undefined || !pending.sent) return this.#takeUnasked(reply);
-    const { request, abandoned, resolve, reject } = pending;
-    if (!abandoned && reply.type !== "ERROR" && !answers(reply, request)) {
+    const { request, seen, abandoned, resolve, reject } = pending;
+    if (!abandoned && reply.type !== "ERROR" && !answers(reply, request, seen)) {
       throw new Error(`${reply.type} does not answer a ${request.type}`);
     }
     this.#pending.remove(pending);
@@ -367,9 +371,7 @@ export class ServerConnection implements Receiver, Watcher {
   }
 
   #requestGivenUp(): void {
-    if (this.#pending.abandoned >= Math.min(this.#room.awaitedMax, abandonedMax)) {
-      this.#retired = true;
-    }
+    this.#retired ||= this.#pending.abandoned >= Math.min(this.#room.awaitedMax, abandonedMax);
     this.#endIfRetired();
   }
 

@@ -12,7 +12,7 @@ import type { Certificate } from "./certificate.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { isDisconnection, type Socket, tuneTcp } from "./socket.ts";
 import { StallDetector, type StallLimits, stallLimitsDefault } from "./stall_detector.ts";
-import { budgetFor, type TurnBudget } from "./turn_budget.ts";
+import { budgetFor, strangerLineChars, strangers, type TurnBudget } from "./turn_budget.ts";
 
 /** Unsent answers to a client above which its requests are not read, in UTF-16 units. */
 export const unsentPauseChars = 1024 * 1024;
@@ -25,6 +25,9 @@ export const unsentCharsMax = 64 * 1024 * 1024;
  * handshake have less than 200.
  */
 export const unprovenFrameBytesMax = 4 * 1024;
+
+/** The size up to which the buffer of such a peer grows for many short frames. */
+const unprovenBufferBytesKept = 1024;
 
 /** The size up to which the buffer of a connection between servers grows for many short frames. */
 const serverBufferBytesKept = 64 * 1024;
@@ -214,8 +217,9 @@ export class Connection {
         const count = await this.#socket.read(this.#reader.space);
         if (count === null) break;
         const bytes = this.#reader.partialBytes + count;
-        this.#budget = budgetFor(bytes);
+        this.#budget = this.#strange ? strangers : budgetFor(bytes);
         while (this.#outOfTurn) await this.#waiting(count, this.#budget.nextTurn());
+        if (this.#strange) this.spend(count);
         if (!this.open) {
           // Closing a socket with unread bytes resets it, and the peer would lose the last frames.
           this.#reader.clear();
@@ -278,7 +282,11 @@ export class Connection {
       : betweenServers
       ? frameBytesMax
       : this.#limits.frameBytesMax;
-    this.#reader.bytesKept = betweenServers ? serverBufferBytesKept : bufferBytesKept;
+    this.#reader.bytesKept = betweenServers
+      ? serverBufferBytesKept
+      : unproven
+      ? unprovenBufferBytesKept
+      : bufferBytesKept;
   }
 
   /** Waits while this many bytes have been read and not been handed out. */
@@ -295,6 +303,11 @@ export class Connection {
       !this.betweenServers;
   }
 
+  /** Whether the peer must prove something first, or what it sends is dropped. */
+  get #strange(): boolean {
+    return this.unproven || !this.open;
+  }
+
   /** Whether lines have to wait for the next turn of the event loop. */
   get #outOfTurn(): boolean {
     return this.#budget.spent && !this.betweenServers;
@@ -309,6 +322,7 @@ export class Connection {
     try {
       do {
         this.#due++;
+        if (this.unproven) this.spend(strangerLineChars);
         pending = receiver.receive(lines[next++]!);
       } while (
         pending === undefined && next < lines.length && this.open && !this.#congested &&

@@ -18,6 +18,7 @@ import { lingerMs } from "../limits.ts";
 import { Listener } from "./listener.ts";
 import { linesMax, ReportLimiter } from "./report_limiter.ts";
 import { tuneTcp } from "./socket.ts";
+import { TurnBudget } from "./turn_budget.ts";
 
 /** A request must be complete within this time after its connection was accepted. */
 export const requestMs = 10_000;
@@ -32,6 +33,18 @@ const readBytes = 16 * 1024;
 /** Bytes of one write. A longer write would hide its progress. */
 const writeBytesMax = 64 * 1024;
 
+/**
+ * What a read costs besides its bytes. It may bring a request, which takes about a millisecond to
+ * answer.
+ */
+const readChars = 16 * 1024;
+
+/**
+ * What all HTTP connections of the process may read in one turn: two requests. The clients of the
+ * store have the rest of the time.
+ */
+const reads = new TurnBudget(2 * readChars);
+
 /** What an HTTP server needs. */
 export interface HttpServerOptions {
   /** The number of connections. */
@@ -42,8 +55,8 @@ export interface HttpServerOptions {
   readonly requestMs?: number;
   /** See {@linkcode unreadMs}. */
   readonly unreadMs?: number;
-  /** Answers a request. */
-  handle(request: Request): Response | Promise<Response>;
+  /** Answers a request from an IP address. */
+  handle(request: Request, ip: string): Response | Promise<Response>;
   /** Takes a line for the operator. */
   report(line: string): void;
 }
@@ -81,6 +94,7 @@ export class HttpServer implements AsyncDisposable {
     const name = `HTTP on ${formatAddress(this.address)}`;
     this.#reports = new ReportLimiter((line) => options.report(`${name}: ${line}`));
     this.#http.on("clientError", (_, socket) => {
+      this.#connections.get(socket)?.ignoreRest();
       socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     });
     this.#accepting = this.#listener.accept(
@@ -97,6 +111,7 @@ export class HttpServer implements AsyncDisposable {
     for (const stream of this.#refused) stream.destroy();
     await Promise.all(this.#answers);
     this.#reports.close();
+    await reads.nextTurn(); // a read may wait for its turn
   }
 
   #accept(conn: Deno.TcpConn): void {
@@ -137,7 +152,8 @@ export class HttpServer implements AsyncDisposable {
 
   #take(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const connection = this.#connections.get(incoming.socket);
-    if (connection === undefined || connection.hasRequest) return; // a connection has one request
+    if (connection === undefined) return;
+    if (connection.hasRequest) return connection.ignoreRest();
     connection.hasRequest = true;
     const answer = this.#answer(connection, incoming, outgoing).catch(() => {}); // the peer has gone
     this.#answers.add(answer);
@@ -150,6 +166,7 @@ export class HttpServer implements AsyncDisposable {
     outgoing: ServerResponse,
   ): Promise<void> {
     const response = await this.#responseTo(connection, incoming);
+    connection.ignoreRest(); // perhaps of a body that the handler has not read
     outgoing.shouldKeepAlive = false;
     outgoing.statusCode = response.status;
     outgoing.setHeaders(response.headers);
@@ -175,8 +192,10 @@ export class HttpServer implements AsyncDisposable {
     if (request.body === null) connection.requestIsComplete();
     else incoming.once("end", () => connection.requestIsComplete());
     try {
-      return await this.#options.handle(request);
+      return await this.#options.handle(request, connection.ip);
     } catch (error) {
+      // A peer that leaves before the end of its request must not fill the operator's log.
+      if (incoming.destroyed && !incoming.complete) throw error;
       this.#reports.report(`a request failed: ${(error as Error).stack}`, "failures", linesMax);
       return new Response("internal error\n", { status: 500 });
     }
@@ -190,12 +209,19 @@ function isEndless({ headers }: Response): boolean {
 
 /** @throws {TypeError} if `Request` cannot hold it, such as a TRACE. */
 function requestOf(incoming: IncomingMessage): Request {
-  const { method = "GET", url = "/" } = incoming;
+  const { method = "GET", url = "/", rawHeaders } = incoming;
   const headers = new Headers();
-  for (const [name, value] of Object.entries(incoming.headers)) headers.set(name, `${value}`);
-  const target = url.startsWith("/") ? `http://${headers.get("host")}${url}` : url;
+  // A header that comes twice, such as Host, has both values. `incoming.headers` has only one.
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    headers.append(rawHeaders[at]!, rawHeaders[at + 1]!);
+  }
+  const origin = url.startsWith("/") ? `http://${headers.get("host")}` : "";
+  const parsed = URL.parse(origin + url);
+  const target = parsed?.username === "" ? parsed : new URL("http://invalid.invalid/");
+  // The host of a whole URL counts in place of the Host header (RFC 9112, section 3.2.2).
+  if (origin === "") headers.set("host", target.host);
   const hasBody = method !== "GET" && method !== "HEAD";
-  return new Request(URL.parse(target) ?? "http://invalid.invalid/", {
+  return new Request(target, {
     method,
     headers,
     body: hasBody ? Readable.toWeb(incoming) as ReadableStream : null,
@@ -208,10 +234,14 @@ class HttpConnection {
   readonly ip: string;
   /** Whether its request has come. */
   hasRequest = false;
+  #ignores = false;
   readonly #conn: Deno.TcpConn;
   readonly #unreadMs: number;
   readonly #buffer = new Uint8Array(readBytes);
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Runs until the request is complete, also while something is written ("100 Continue"). */
+  readonly #requestTimer: ReturnType<typeof setTimeout>;
+  /** Runs while the peer has to read. */
+  #writeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(conn: Deno.TcpConn, requestMs: number, unreadMs: number) {
     this.#conn = conn;
@@ -222,29 +252,39 @@ class HttpConnection {
       write: (bytes: Uint8Array, _, done) => void this.#write(bytes).then(() => done(), done),
       final: (done) => void this.#end().then(() => done(), done),
       destroy: (error, done) => {
-        clearTimeout(this.#timer);
+        clearTimeout(this.#requestTimer);
+        clearTimeout(this.#writeTimer);
         conn.close();
         done(error);
       },
     });
     this.stream.on("error", () => {}); // the connection has ended
-    this.#limit(requestMs);
+    this.#requestTimer = this.#cutOffAfter(requestMs);
+  }
+
+  /** Reads from now on only to notice the end. The parser takes long for thousands of requests. */
+  ignoreRest(): void {
+    this.#ignores = true;
   }
 
   /** Ends the time limit of the request. The answer may take as long as its handler needs. */
   requestIsComplete(): void {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#requestTimer);
+    this.ignoreRest();
   }
 
-  /** Cuts the connection off after this time, in place of the limit before. */
-  #limit(ms: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.stream.destroy(), ms);
+  #cutOffAfter(ms: number): ReturnType<typeof setTimeout> {
+    return setTimeout(() => this.stream.destroy(), ms);
   }
 
   async #read(): Promise<void> {
     try {
-      const count = await this.#conn.read(this.#buffer);
+      let count: number | null;
+      do {
+        count = await this.#conn.read(this.#buffer);
+        reads.spend(readChars + (count ?? 0));
+        while (reads.spent && !this.stream.destroyed) await reads.nextTurn();
+      } while (count !== null && this.#ignores);
       this.stream.push(count === null ? null : this.#buffer.slice(0, count));
     } catch (error) {
       this.stream.destroy(error as Error);
@@ -253,15 +293,15 @@ class HttpConnection {
 
   async #write(bytes: Uint8Array): Promise<void> {
     for (let sent = 0; sent < bytes.length;) {
-      this.#limit(this.#unreadMs);
+      clearTimeout(this.#writeTimer);
+      this.#writeTimer = this.#cutOffAfter(this.#unreadMs);
       sent += await this.#conn.write(bytes.subarray(sent, sent + writeBytesMax));
     }
-    // The next write, or the end, sets a limit of its own.
-    clearTimeout(this.#timer);
+    clearTimeout(this.#writeTimer);
   }
 
   async #end(): Promise<void> {
     await this.#conn.closeWrite();
-    this.#limit(lingerMs);
+    this.#writeTimer = this.#cutOffAfter(lingerMs);
   }
 }

@@ -161,14 +161,17 @@ export class TlsSocket implements Socket {
   #secure(socket: TLSSocket): void {
     clearTimeout(this.#handshakeTimer);
     const shown = socket.getPeerCertificate(true);
-    const end = shown?.valid_to;
+    const { valid_to: end, ca = false } = shown ?? {};
     // With a resumed session node:tls of Deno 2.9 says `authorized` without checking a certificate.
     const resumed = socket.isSessionReused();
-    if (end !== undefined && socket.authorized && !resumed) {
+    // It accepts a CA's own certificate as well, although that one is not a server's.
+    if (end !== undefined && socket.authorized && !resumed && !ca) {
       this.#certificate = certificateOf(shown);
     } else if (end !== undefined) {
       const reason = resumed
         ? "its session was resumed"
+        : ca
+        ? "its certificate is that of a CA"
         : Date.parse(end) < Date.now()
         ? "its certificate has expired"
         : `the CA has not signed its certificate (${socket.authorizationError})`;

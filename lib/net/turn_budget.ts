@@ -12,6 +12,15 @@
  */
 export const turnCharsMax = 256 * 1024;
 
+/**
+ * The same for peers that must prove something first, and for connections that are to end. They are all
+ * strangers: clients that have proved the password must not wait behind them. 32 lines, about 1 ms.
+ */
+export const strangerCharsMax = 32 * 1024;
+
+/** What a line of a stranger costs at least: it may begin a handshake, which computes two proofs. */
+export const strangerLineChars = 1024;
+
 /** The longest short read, in bytes. A client with one request at a time makes such reads. */
 export const shortReadBytesMax = 1024;
 
@@ -27,8 +36,15 @@ const lineChars = 64;
  * - Connections go on in the order in which they began to wait.
  */
 export class TurnBudget {
-  #left = turnCharsMax;
+  readonly #charsMax: number;
+  #left: number;
   #next: Promise<void> | undefined;
+
+  /** A whole budget of this many UTF-16 units. */
+  constructor(charsMax: number = turnCharsMax) {
+    this.#charsMax = charsMax;
+    this.#left = charsMax;
+  }
 
   /** Whether the budget of this turn is spent. */
   get spent(): boolean {
@@ -53,13 +69,16 @@ export class TurnBudget {
     // `setImmediate`, does not: other clients would wait for some sixty turns.
     await new Promise((resolve) => setTimeout(resolve));
     this.#next = undefined;
-    this.#left = turnCharsMax;
+    this.#left = this.#charsMax;
   }
 }
 
 /** Connections share the event loop of the process, so they share its budgets. */
 const shortReads = new TurnBudget();
 const longReads = new TurnBudget();
+
+/** The budget of all strangers together. */
+export const strangers: TurnBudget = new TurnBudget(strangerCharsMax);
 
 /**
  * The budget that counts a read of `bytes` bytes. Short reads have their own budget, so that a client

@@ -113,6 +113,11 @@ const wrongAnswers: [
   ["no id", (r) => ({ ...rightAnswer(r), id: undefined }), '"id" must be'],
   ["another key", (r) => ({ ...rightAnswer(r), key: "outra" }), "the server broke the protocol"],
   [
+    "the timestamp 0 of no write, with a value",
+    (r) => ({ ...rightAnswer(r), timestamp: 0 }),
+    "the server broke the protocol",
+  ],
+  [
     "an ERROR without an id",
     () => ({ type: "ERROR", code: "BAD_MESSAGE", message: "não entendi" }),
     "BAD_MESSAGE: não entendi",

@@ -302,6 +302,33 @@ Deno.test("--help explains the flags, and a wrong flag is named", async () => {
   }
 });
 
+Deno.test("outside loopback the dashboard warns, and names an address that a browser may use", async () => {
+  const [port, dead] = freePorts(2);
+  const listen = Deno.listen;
+  const asked: string[] = [];
+  Deno.listen = ((options: Deno.TcpListenOptions) => {
+    asked.push(options.hostname!);
+    return listen({ ...options, hostname: "127.0.0.1" }); // tests stay on loopback
+  }) as typeof Deno.listen;
+  const ips = { "0.0.0.0": "127.0.0.1", "192.0.2.1": "192.0.2.1" };
+  try {
+    for (const [ip, shown] of Object.entries(ips)) {
+      const terminal = new FakeTerminal("");
+      const stopped = Promise.withResolvers<void>();
+      const flags = [`--servers=127.0.0.1:${dead}`, `--ip=${ip}`, `--port=${port}`];
+      const running = main(flags, terminal, stopped.promise);
+      const warning = `Atenção: ${ip} não é só desta máquina`;
+      await eventually("it warns", () => terminal.errors.includes(warning));
+      assertStringIncludes(terminal.errors, `http://${shown}:${port}/`);
+      stopped.resolve();
+      assertEquals(await within("the dashboard stops", running), 0);
+    }
+    assertEquals(asked, Object.keys(ips));
+  } finally {
+    Deno.listen = listen;
+  }
+});
+
 Deno.test("--start outside loopback is refused: its servers have no secret", async () => {
   for (const host of ["0.0.0.0", "192.0.2.1", "kv-0"]) {
     const flags = ["--start", `--servers=${host}:10097`];

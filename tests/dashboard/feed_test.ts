@@ -1,8 +1,8 @@
 /** The feed: the order of items, and what a slow browser gets. */
 
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import { browserBytesMax } from "../../dashboard/server/browser_stream.ts";
-import { clockSkewMsMax, Feed, itemsWaitingMax } from "../../dashboard/server/feed.ts";
+import { browserBytesMax, browsersMax, itemsWaitingMax } from "../../dashboard/page/limits.js";
+import { clockSkewMsMax, Feed } from "../../dashboard/server/feed.ts";
 import type { Item } from "../../dashboard/server/item.ts";
 import type { State } from "../../dashboard/server/state.ts";
 import { apply, decode, encode } from "../../dashboard/page/state.js";
@@ -14,20 +14,21 @@ const now = 1_000_000;
 /** An event that a browser receives. */
 type Message =
   | { readonly event: "keyframe"; readonly data: { readonly lost: number; readonly state: State } }
-  | { readonly event: "items"; readonly data: readonly Item[] };
+  | { readonly event: "items"; readonly data: readonly Item[] }
+  | { readonly event: "replaced"; readonly data: Record<string, never> };
 
 /** A browser that reads only when a test says so. */
 class SlowBrowser {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 
-  constructor(feed: Feed) {
-    this.#reader = feed.subscribe().getReader();
+  constructor(feed: Feed, ip?: string) {
+    this.#reader = feed.subscribe(ip).getReader();
   }
 
   async read(): Promise<Message> {
     const { value } = await within("the feed sends", this.#reader.read());
     const text = new TextDecoder().decode(value);
-    const [, event, data] = /^event: (keyframe|items)\ndata: (.*)\n\n$/.exec(text)!;
+    const [, event, data] = /^event: (keyframe|items|replaced)\ndata: (.*)\n\n$/.exec(text)!;
     return { event, data: decode(data!) } as Message;
   }
 
@@ -177,4 +178,24 @@ Deno.test("a browser that disconnects is removed, and a new browser starts with 
   const second = await new SlowBrowser(feed).read();
   assert(second.event === "keyframe");
   assertEquals(second.data.state.servers[0]!.timestamp, 7);
+});
+
+Deno.test("one browser too many replaces the oldest of the address with the most, and tells it", async () => {
+  using feed = feedAt(() => now);
+  const teacher = new SlowBrowser(feed, "127.0.0.1");
+  const [first, ...others] = Array.from(
+    { length: browsersMax - 1 },
+    () => new SlowBrowser(feed, "10.0.0.7"),
+  );
+  const late = new SlowBrowser(feed, "10.0.0.8");
+  for (const browser of [teacher, first!, ...others, late]) {
+    assertEquals((await browser.read()).event, "keyframe");
+  }
+  assertEquals((await first!.read()).event, "replaced");
+  assertEquals(feed.browsers, browsersMax);
+  feed.add(written(now, 1));
+  feed.deliver(Infinity);
+  for (const browser of [teacher, ...others, late]) {
+    assertEquals((await browser.read()).event, "items");
+  }
 });

@@ -3,9 +3,9 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   type Backend,
-  browsersMax,
   commandBytesMax,
   commandsMax,
+  commandsPerIpMax,
   dashboardHandler,
 } from "../../dashboard/server/http.ts";
 import { pageFiles } from "../../dashboard/server/page_files.ts";
@@ -25,9 +25,8 @@ class FakeBackend implements Backend {
   /** Every call waits for this. */
   done: Promise<void> = Promise.resolve();
   readonly feed = {
-    browsers: 0,
     subscribed: 0,
-    subscribe() {
+    subscribe(_ip: string) {
       this.subscribed++;
       return new ReadableStream<Uint8Array<ArrayBuffer>>();
     },
@@ -233,19 +232,20 @@ Deno.test(
 );
 
 Deno.test(
-  "the numbers of commands and of browsers at the same time are limited",
+  "the number of commands at the same time is limited, for one address and for all",
   pure,
   async () => {
     const backend = new FakeBackend();
     const { promise, resolve } = Promise.withResolvers<void>();
     backend.done = promise;
     const handler = dashboardHandler(backend);
-    const waiting = Array.from({ length: commandsMax }, () => handler(post("/put", put)));
-    assertEquals((await handler(post("/put", put))).status, 503);
+    const ask = (ip: string) => handler(post("/put", put), ip);
+    const waiting = Array.from({ length: commandsPerIpMax }, () => ask("127.0.0.1"));
+    assertEquals((await ask("127.0.0.1")).status, 503);
+    for (let n = commandsPerIpMax; n < commandsMax; n++) waiting.push(ask("10.0.0.7"));
+    assertEquals((await ask("10.0.0.8")).status, 503);
     resolve();
     for (const response of await Promise.all(waiting)) assertEquals(response.status, 200);
-    assertEquals((await handler(post("/put", put))).status, 200);
-    backend.feed.browsers = browsersMax;
-    assertEquals(await statusOf(show("/events"), backend), 503);
+    for (const ip of ["127.0.0.1", "10.0.0.8"]) assertEquals((await ask(ip)).status, 200);
   },
 );

@@ -4,17 +4,15 @@ import { assert, assertEquals } from "@std/assert";
 import type { DemoStep, Item } from "../../dashboard/server/item.ts";
 import type { State } from "../../dashboard/server/state.ts";
 import { Cursor } from "../../dashboard/page/cursor.js";
-import { itemsMax, Recording, segmentItemsMax } from "../../dashboard/page/recording.js";
 import {
-  apply,
-  copyState,
-  decode,
-  emptyState,
-  encode,
+  itemsMax,
   keysMax,
   refusalsMax,
   secondsMax,
-} from "../../dashboard/page/state.js";
+  segmentItemsMax,
+} from "../../dashboard/page/limits.js";
+import { Recording } from "../../dashboard/page/recording.js";
+import { apply, copyState, decode, emptyState, encode } from "../../dashboard/page/state.js";
 import { cellOf, messagesOf, writesBehind } from "../../dashboard/page/selectors.js";
 import { type Random, seeded } from "../support/random.ts";
 
@@ -233,7 +231,7 @@ function randomItem(random: Random, at: number): Item {
     { kind: "acknowledged", at, server, follower: random.pick(servers), timestamp },
     { kind: "get", at, server, client, key, seen: 1, own: timestamp, value: "v" },
     { kind: "get", at, server, client, key, seen: timestamp, own: 1, refused: true },
-    { kind: "members", at, server, joined: [near], inSync: [near], open: random.chance(0.5) },
+    { kind: "members", at, server, inSync: [near], open: random.chance(0.5) },
     { kind: "fault", at, server, follower: far, action: random.pick(["pause", "resume"]) },
     { kind: "seen", at, client: random.below(4), key, timestamp },
     { kind: "client", at, client: 1, address: client },

@@ -7,7 +7,7 @@ import {
   unsentCharsMax,
   unsentPauseChars,
 } from "../../lib/net/connection.ts";
-import { turnCharsMax } from "../../lib/net/turn_budget.ts";
+import { strangerCharsMax, strangerLineChars, turnCharsMax } from "../../lib/net/turn_budget.ts";
 import { halfFrameMs, stalledWriteMs } from "../../lib/net/stall_detector.ts";
 import type { FrameError } from "../../lib/mensagem.ts";
 import { finishMs, frameBytesMax } from "../../lib/limits.ts";
@@ -568,4 +568,23 @@ Deno.test("a peer that sends costly lines without end leaves turns to the others
   clearInterval(counter);
   assertLess(done, count / 2, "another peer is answered long before");
   assertLess(3, turns, "and timers have run");
+});
+
+Deno.test("peers that have proved nothing, and those whose bytes are dropped, leave turns to the others", async () => {
+  let turns = 0;
+  const counter = setInterval(() => turns++, 1);
+  await using unproven = await Running.start();
+  unproven.connection.unproven = true;
+  const lines = 10 * strangerCharsMax / strangerLineChars;
+  await unproven.wire.write("x\n".repeat(lines));
+  await unproven.received(lines);
+  assertLess(5, turns, "for lines");
+  await using closed = await Running.start();
+  closed.connection.close();
+  turns = 0;
+  await closed.wire.write("x".repeat(10 * strangerCharsMax));
+  await closed.wire.closeWrite();
+  await closed.end();
+  clearInterval(counter);
+  assertLess(5, turns, "for bytes");
 });

@@ -114,6 +114,24 @@ Deno.test("a connection without a complete request, or whose answer is not read,
   await within("the endless answer is given up", cancelled.promise);
 });
 
+Deno.test("a request that comes a byte at a time, or waits for 100 Continue, is cut off and not reported", async () => {
+  const { server, reports, port } = start({ requestMs: 100 });
+  await using _server = server;
+  const half = get.replace("GET", "POST").replace("h\r", "h\r\ncontent-length: 9\r");
+  assertEquals(await ask(port, half), "");
+  const expecting = half.replace("h\r", "h\r\nexpect: 100-continue\r");
+  assertEquals(await ask(port, expecting), "HTTP/1.1 100 Continue\r\n\r\n");
+  using slow = await send(port);
+  const ended = rest(slow);
+  let over = false;
+  ended.then(() => over = true);
+  await eventually("it is cut off", async () => {
+    await slow.write(encoder.encode("G")).catch(() => {});
+    return over;
+  });
+  assertEquals(reports, []);
+});
+
 Deno.test("the body of an endless answer to HEAD is given up at once", async () => {
   const cancelled = Promise.withResolvers<void>();
   const headers = { "content-type": "text/event-stream" };

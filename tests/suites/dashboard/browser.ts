@@ -5,7 +5,13 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+} from "playwright-core";
 import { Dashboard } from "../../../dashboard/server/dashboard.ts";
 import { formatAddress } from "../../../lib/wire/address.ts";
 import type { KvServer } from "../../../lib/server/kv_server.ts";
@@ -30,7 +36,7 @@ const chromiumFlags = [
  *
  * @throws {Error} if it is missing. The message says how to install it.
  */
-export async function requireChromium(): Promise<void> {
+async function requireChromium(): Promise<void> {
   try {
     await Deno.stat(executablePath);
   } catch (cause) {
@@ -39,6 +45,17 @@ export async function requireChromium(): Promise<void> {
       { cause },
     );
   }
+}
+
+/** Starts Chromium, with more flags. The stack closes it. */
+export async function launchChromium(
+  stack: AsyncDisposableStack,
+  ...flags: readonly string[]
+): Promise<Browser> {
+  await requireChromium();
+  const browser = await chromium.launch({ executablePath, args: [...chromiumFlags, ...flags] });
+  stack.defer(() => browser.close());
+  return browser;
 }
 
 /** The page, the dashboard and the servers of one test. */
@@ -66,7 +83,6 @@ export class Scene implements AsyncDisposable {
     options: BrowserContextOptions = {},
     ports: readonly [number, number, number] = [0, 0, 0],
   ): Promise<Scene> {
-    await requireChromium();
     await using stack = new AsyncDisposableStack();
     const leader = stack.use(startServer(ports[0]));
     const followers = ports.slice(1).map((port) => stack.use(startServer(port, leader)));
@@ -75,8 +91,7 @@ export class Scene implements AsyncDisposable {
     const dashboard = stack.use(
       new Dashboard({ listen: anyPort, servers: servers.map(({ address }) => address) }),
     );
-    const browser = await chromium.launch({ executablePath, args: chromiumFlags });
-    stack.defer(() => browser.close());
+    const browser = await launchChromium(stack);
     const page = await browser.newPage({
       viewport: { width: 1280, height: 900 },
       colorScheme: "light",

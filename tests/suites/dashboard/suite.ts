@@ -15,6 +15,8 @@ import { parseAddress } from "../../../lib/wire/address.ts";
 import { portsDefault } from "../../../lib/limits.ts";
 import { eventually } from "../../support/waiting.ts";
 import { Scene } from "./browser.ts";
+import "./lying_servers.ts";
+import "./windows.ts";
 
 const screenshots = Deno.args.includes("--screenshots");
 

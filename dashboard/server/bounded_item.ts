@@ -1,0 +1,100 @@
+/**
+ * Bounds an item of the feed, whatever a server has sent.
+ *
+ * @module
+ */
+
+import type { Counts } from "../../lib/wire/events.ts";
+import {
+  countMax,
+  durationMsMax,
+  listedServersMax,
+  reasonCharsMax,
+  textCharsMax,
+} from "../page/limits.js";
+import type { Item } from "./item.ts";
+
+/** The item with its texts, lists and numbers within the limits. `known` are the page's servers. */
+export function boundedItem(item: Item, known: readonly string[]): Item {
+  switch (item.kind) {
+    case "table":
+    case "written":
+    case "replication":
+    case "put":
+    case "forwarding":
+      return { ...item, key: cutText(item.key), value: cutText(item.value) };
+    case "get":
+      return "refused" in item || item.value === null
+        ? { ...item, key: cutText(item.key) }
+        : { ...item, key: cutText(item.key), value: cutText(item.value) };
+    case "put_ok":
+      return { ...item, key: cutText(item.key), ms: Math.min(item.ms, durationMsMax) };
+    case "seen":
+      return { ...item, key: cutText(item.key) };
+    case "members":
+      return {
+        ...{ kind: "members", at: item.at, server: item.server, open: item.open },
+        ...listed(item.inSync, known),
+      };
+    case "status": {
+      const { inSync } = listed(item.status.inSync, known);
+      return { ...item, status: { ...item.status, inSync, followers: [] } };
+    }
+    case "counts":
+      return { ...item, counts: boundedCounts(item.counts), missed: bounded(item.missed) };
+    case "fault":
+      return item.delayMs === undefined
+        ? item
+        : { ...item, delayMs: Math.min(item.delayMs, durationMsMax) };
+    case "down":
+      return { ...item, reason: cut(item.reason, reasonCharsMax) };
+    case "demo": {
+      const { reason } = item.step;
+      const step = reason === undefined
+        ? item.step
+        : { ...item.step, reason: cut(reason, reasonCharsMax) };
+      return { ...item, step: { ...step, value: cutText(step.value) } };
+    }
+    default:
+      return item;
+  }
+}
+
+/** The start of a text, with an ellipsis, if it is longer than `charsMax`. */
+export function cut(text: string, charsMax: number): string {
+  if (text.length <= charsMax) return text;
+  const start = text.slice(0, charsMax - 1).toWellFormed();
+  // `slice` keeps the whole text alive; joining its characters copies them.
+  return `${Array.from(start).join("")}…`;
+}
+
+function cutText(text: string): string {
+  return cut(text, textCharsMax);
+}
+
+/** The servers of the page that are in a list, then others while there is room. */
+function listed(
+  servers: readonly string[],
+  known: readonly string[],
+): { inSync: readonly string[]; others: number } {
+  if (servers.length <= listedServersMax) return { inSync: servers, others: 0 };
+  const present = new Set(servers);
+  const first = known.filter((server) => present.delete(server));
+  const inSync = [...first, ...present].slice(0, listedServersMax);
+  return { inSync, others: first.length + present.size - inSync.length };
+}
+
+function boundedCounts({ puts, putOks, gets, refused, replications }: Counts): Counts {
+  return {
+    puts: bounded(puts),
+    putOks: bounded(putOks),
+    gets: bounded(gets),
+    refused: bounded(refused),
+    replications: bounded(replications),
+  };
+}
+
+/** A count from 0 to {@linkcode countMax}. */
+function bounded(count: number): number {
+  return Math.min(Math.max(count, 0), countMax);
+}
