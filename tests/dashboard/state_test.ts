@@ -251,7 +251,7 @@ Deno.test(
     const cursor = new Cursor(recording);
     const isStep = (item: Item) => item.kind !== "counts" && item.kind !== "status";
     let at = 0;
-    for (let round = 0; round < 1_500; round++) {
+    for (let round = 0; round < 600; round++) {
       for (let n = random.below(3); n > 0; n--) {
         const item = randomItem(random, at += random.below(400));
         recording.push(item);
