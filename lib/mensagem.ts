@@ -19,7 +19,7 @@
  */
 
 import { FrameError, MensagemError } from "./wire/errors.ts";
-import { decodeFast } from "./wire/fast_decode.ts";
+import { decodeFast, decodeLong } from "./wire/fast_decode.ts";
 import { type AnyMensagem, Mensagem as Message } from "./wire/messages.ts";
 import { fromFields } from "./wire/parse.ts";
 import { checkTokens, frameTokensMax } from "./wire/tokens.ts";
@@ -35,6 +35,7 @@ export {
   type ServerEvent,
 } from "./wire/events.ts";
 export * from "./wire/messages.ts";
+export { LongValue, textOfValue, type Value } from "./wire/long_value.ts";
 export { checkKey, checkValue } from "./wire/validate.ts";
 
 /** A message of any type (enunciado 4, Observações: "a classe Mensagem"). */
@@ -46,29 +47,35 @@ export interface DecodingPeer {
   readonly unexpected?: ReadonlySet<string> | undefined;
   /** Tokens in a line of it at most; by default as many as a server may send. */
   readonly tokensMax?: number | undefined;
-  /** Called before a line is parsed that is not spelled as `encode` spells it: that takes longer. */
+  /**
+   * Called for a line that takes longer to parse: it is not spelled as `encode` spells it, or has escapes.
+   */
   spend?(chars: number): void;
 }
 
 /** The base class of all messages, with the decoder. */
 export const Mensagem: typeof Message & {
-  decode(line: string, peer?: DecodingPeer): AnyMensagem;
+  decode(line: string, peer?: DecodingPeer, bytes?: Uint8Array<ArrayBuffer>): AnyMensagem;
 } = Object.assign(Message, { decode });
 
 /**
  * Decodes one line, without its LF. A CR at its end is allowed.
  *
  * What it costs is bounded by the length of the line and its tokens, whatever the line contains.
+ * `bytes` is the same line in UTF-8, if it is at hand. A long value is then kept as it came.
  *
  * @throws {FrameError} if the line is not a JSON object, or has too many tokens: the connection must
  * end.
  * @throws {MensagemError} if the type or a field is wrong: the sender gets an `ERROR`, and the
  * connection goes on.
  */
-function decode(line: string, peer?: DecodingPeer): AnyMensagem {
-  const fast = decodeFast(line);
+function decode(line: string, peer?: DecodingPeer, bytes?: Uint8Array<ArrayBuffer>): AnyMensagem {
+  const long = bytes && decodeLong(line, bytes);
+  const fast = long ?? decodeFast(line);
+  if (fast === undefined || (long !== undefined && line.includes("\\"))) {
+    peer?.spend?.(line.length);
+  }
   if (fast !== undefined) return fast;
-  peer?.spend?.(line.length);
   checkTokens(line, peer?.tokensMax ?? frameTokensMax);
   let parsed: unknown;
   try {

@@ -21,6 +21,7 @@ import { tuningDefault } from "../lib/replication/tuning.ts";
 import { KvServer } from "../lib/server/kv_server.ts";
 import { DemoClient, demoKey } from "./demo_client.ts";
 import { type DemoTexts, demoTexts, type Step } from "./demo_texts.ts";
+import { textOf } from "../lib/wire/frames.ts";
 
 const usage = `Shows how TRY_OTHER_SERVER_OR_LATER comes about, on three real servers.
 
@@ -140,7 +141,9 @@ function start(terminal: Terminal, putTimeoutMs: number, leader?: KvServer): KvS
     KvServer.start({
       listen,
       ...(leader === undefined ? {} : { leader: leader.address }),
-      prints: new ServerConsole((lines) => terminal.out(lines.replaceAll(/^(?=.)/gm, mark))),
+      prints: new ServerConsole((lines) =>
+        terminal.out(textOf(lines).replaceAll(/^(?=.)/gm, mark))
+      ),
       report: () => {},
       allowFaults: leader === undefined,
       tuning: { putTimeoutMs },

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { FrameQueue, type Frames, sizeOf } from "../wire/frames.ts";
+
 /** How long a text waits for an earlier one on the other stream, in milliseconds. */
 const orderMsMax = 50;
 
@@ -13,6 +15,7 @@ const orderMsMax = 50;
  */
 const bufferBytes: Readonly<Record<"first" | "max", number>> = { first: 128 * 1024, max: 1 << 20 };
 
+const LF = 10;
 const encoder = new TextEncoder();
 
 /**
@@ -54,7 +57,7 @@ export interface DroppedLines {
 
 /** How an output treats its reader. */
 export interface OutputOptions {
-  /** Most text that waits to be written, in UTF-16 units. */
+  /** Most text that waits to be written: UTF-16 units, and bytes of long values. */
   readonly unsentCharsMax: number;
   /** Called when the stream fails, unless its reader closed it. */
   readonly onFailure?: (error: Error) => void;
@@ -79,10 +82,12 @@ export class Output {
   readonly #stream: ByteSink;
   readonly #options: OutputOptions;
   #buffer = new Uint8Array(bufferBytes.first);
-  /** Text that the background task has not taken yet. */
-  #waiting = "";
-  /** The UTF-16 units of `#waiting`, and of what the task has taken and not written. */
-  #unsentChars = 0;
+  /** What the background task has not taken yet. */
+  #waiting = new FrameQueue(encodeLines);
+  /** What the task writes now, without what is in the buffer. */
+  #taken = new FrameQueue(encodeLines);
+  /** The size of `#waiting`, and of what the task has taken and not written. */
+  #unsentSize = 0;
   /** Whether the background task runs. */
   #running = false;
   /** What the task writes now, which never fails; `undefined` if all is written. */
@@ -109,13 +114,14 @@ export class Output {
   }
 
   /** Writes all of a text, or drops it. After a failure every text is dropped. */
-  readonly write = (text: string): void => {
-    if (this.closed || text === "") return;
-    const fits = this.#unsentChars === 0 ||
-      this.#unsentChars + text.length <= this.#options.unsentCharsMax;
+  readonly write = (text: Frames): void => {
+    const size = sizeOf(text);
+    if (this.closed || size === 0) return;
+    const fits = this.#unsentSize === 0 ||
+      this.#unsentSize + size <= this.#options.unsentCharsMax;
     if (this.#dropping || !fits) return this.#drop(text);
-    this.#waiting += text;
-    this.#unsentChars += text.length;
+    this.#waiting.push(text);
+    this.#unsentSize += size;
     if (!this.#running) void this.#run();
   };
 
@@ -134,17 +140,17 @@ export class Output {
     return dropped;
   }
 
-  #drop(text: string): void {
+  #drop(text: Frames): void {
     this.#dropping = true;
-    this.#count(text);
+    this.#count(linesIn(text));
   }
 
-  /** Counts the lines of a text as dropped. */
-  #count(text: string): void {
+  /** Counts lines as dropped. A text that ends within a line counts as one too. */
+  #count(lines: number): void {
     const now = new Date();
     this.#dropped ??= { lines: 0, from: now, to: now };
     this.#dropped.to = now;
-    this.#dropped.lines += linesIn(text);
+    this.#dropped.lines += Math.max(lines, 1);
   }
 
   async #written(): Promise<void> {
@@ -154,11 +160,10 @@ export class Output {
 
   async #run(): Promise<void> {
     this.#running = true;
-    while (this.#waiting !== "") {
-      const text = this.#waiting;
-      this.#waiting = "";
+    while (this.#waiting.size > 0) {
+      [this.#taken, this.#waiting] = [this.#waiting, this.#taken];
       const earlier = this.#beside === undefined ? undefined : this.#beside.#batch;
-      this.#batch = this.#send(text, earlier);
+      this.#batch = this.#send(earlier);
       await this.#batch;
     }
     this.#batch = undefined;
@@ -167,21 +172,20 @@ export class Output {
     if (this.#dropped !== undefined) this.#options.onResume?.();
   }
 
-  async #send(text: string, earlier: Promise<void> | undefined): Promise<void> {
+  /** Writes all that is taken. */
+  async #send(earlier: Promise<void> | undefined): Promise<void> {
     if (earlier !== undefined) await settled(earlier, orderMsMax);
     try {
-      for (let start = 0; start < text.length;) {
-        const part = partOf(text, start);
-        if (part.length > this.#buffer.length) this.#buffer = new Uint8Array(bufferBytes.max);
-        const { read, written } = encodeLines(part, this.#buffer);
-        const known = await this.#stream.write(this.#buffer.subarray(0, written));
-        if (!known) this.#count(text.slice(start, start + read));
-        start += read;
-        this.#unsentChars -= read;
+      for (let left = this.#taken.size; left > 0; left = this.#taken.size) {
+        if (left > this.#buffer.length) this.#buffer = new Uint8Array(bufferBytes.max);
+        const bytes = this.#buffer.subarray(0, this.#taken.fill(this.#buffer));
+        if (!await this.#stream.write(bytes)) this.#count(linesIn([bytes]));
+        this.#unsentSize -= left - this.#taken.size;
       }
     } catch (error) {
       this.closed = true;
-      this.#waiting = "";
+      this.#waiting.clear();
+      this.#taken.clear();
       if (error instanceof Deno.errors.BrokenPipe) return; // as with `| head`
       this.failure = error as Error;
       this.#options.onFailure?.(this.failure);
@@ -189,19 +193,15 @@ export class Output {
   }
 }
 
-/** How many lines a text has. One that ends within a line counts as one too. */
-function linesIn(text: string): number {
+/** How many line ends a text has. */
+function linesIn(text: Frames): number {
   let lines = 0;
-  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines++;
-  return Math.max(lines, 1);
-}
-
-/** The text from `start` on, at most as long as the largest buffer. Cuts no surrogate pair. */
-function partOf(text: string, start: number): string {
-  const end = start + bufferBytes.max;
-  if (end >= text.length) return start === 0 ? text : text.slice(start);
-  const last = text.charCodeAt(end - 1);
-  return text.slice(start, last >= 0xd800 && last <= 0xdbff ? end - 1 : end);
+  for (const part of typeof text === "string" ? [text] : text) {
+    if (typeof part === "string") {
+      for (let at = part.indexOf("\n"); at >= 0; at = part.indexOf("\n", at + 1)) lines++;
+    } else for (let at = part.indexOf(LF); at >= 0; at = part.indexOf(LF, at + 1)) lines++;
+  }
+  return lines;
 }
 
 /** Resolves when `promise` does, at the latest after `msMax`. */

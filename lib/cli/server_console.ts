@@ -5,15 +5,17 @@
  */
 
 import type { ServerPrints } from "../replication/environment.ts";
+import type { Part } from "../wire/frames.ts";
+import type { LongValue, Value } from "../wire/long_value.ts";
 import { escapeControls } from "./escape.ts";
-import type { Write } from "./terminal.ts";
+import type { WriteParts } from "./terminal.ts";
 import { valueText } from "./texts.ts";
 
 /** Shortest pause between two writes of a server process to its console, in milliseconds. */
 export const consolePauseMs = 50;
 
-/** Most text that the buffer holds before it is written, in UTF-16 units. */
-const bufferCharsMax = 64 * 1024;
+/** The size of lines that are written before a pause ends: UTF-16 units, and bytes of long values. */
+const bufferSizeMax = 64 * 1024;
 
 /**
  * The console of one server (enunciado, "Mensagens apresentadas na console", `cada servidor`).
@@ -23,10 +25,14 @@ const bufferCharsMax = 64 * 1024;
  * together when it ends. So a single line does not wait, and many lines cost one write.
  */
 export class ServerConsole implements ServerPrints {
-  readonly #write: Write;
+  readonly #write: WriteParts;
   readonly #mark: string;
   readonly #pauseMs: number;
-  #buffer = "";
+  /** Lines that are not written yet: #parts, then #text. */
+  #parts: Part[] = [];
+  #text = "";
+  /** UTF-16 units of text, and bytes of long values, in both. */
+  #size = 0;
   /** Whether a write is scheduled: at the end of the turn, or at the end of the pause. */
   #scheduled = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -37,30 +43,26 @@ export class ServerConsole implements ServerPrints {
    * @param mark Text before each line, for several servers on one screen.
    * @param pauseMs Shortest time between two writes, unless the buffer is full.
    */
-  constructor(write: Write, mark = "", pauseMs = 0) {
+  constructor(write: WriteParts, mark = "", pauseMs = 0) {
     this.#write = write;
     this.#mark = mark;
     this.#pauseMs = pauseMs;
   }
 
-  put(client: string, key: string, value: string): void {
-    this.#print(
-      `Cliente ${client} PUT key:${escapeControls(key)} value:${escapeControls(value)}.\n`,
-    );
+  put(client: string, key: string, value: Value): void {
+    this.#print(`Cliente ${client} PUT key:${escapeControls(key)} value:`, value, ".\n");
   }
 
-  forwarding(key: string, value: string): void {
-    this.#print(`Encaminhando PUT key:${escapeControls(key)} value:${escapeControls(value)}\n`);
+  forwarding(key: string, value: Value): void {
+    this.#print(`Encaminhando PUT key:${escapeControls(key)} value:`, value, "\n");
   }
 
-  replication(key: string, value: string, timestamp: number): void {
-    this.#print(
-      `REPLICATION key:${escapeControls(key)} value:${escapeControls(value)} ts:${timestamp}.\n`,
-    );
+  replication(key: string, value: Value, timestamp: number): void {
+    this.#print(`REPLICATION key:${escapeControls(key)} value:`, value, ` ts:${timestamp}.\n`);
   }
 
   putOk(client: string, key: string, timestamp: number): void {
-    this.#print(
+    this.#printText(
       `Enviando PUT_OK ao Cliente ${client} da key:${escapeControls(key)} ts:${timestamp}.\n`,
     );
   }
@@ -70,19 +72,21 @@ export class ServerConsole implements ServerPrints {
     key: string,
     seen: number,
     own: number,
-    value: string | null | undefined,
+    value: Value | null | undefined,
   ): void {
-    this.#print(
-      `Cliente ${client} GET key:${
-        escapeControls(key)
-      } ts:${seen}. Meu ts é ${own}, portanto devolvendo ${valueText(value)}\n`,
-    );
+    const start = `Cliente ${client} GET key:${
+      escapeControls(key)
+    } ts:${seen}. Meu ts é ${own}, portanto devolvendo `;
+    if (value === undefined || value === null) this.#printText(`${start}${valueText(value)}\n`);
+    else this.#print(start, value, "\n");
   }
 
   /** Writes the buffered lines now. */
   flush(): void {
-    const lines = this.#buffer;
-    this.#buffer = "";
+    const lines = this.#parts.length === 0 ? this.#text : [...this.#parts, this.#text];
+    this.#parts = [];
+    this.#text = "";
+    this.#size = 0;
     if (lines !== "") this.#write(lines);
   }
 
@@ -92,17 +96,51 @@ export class ServerConsole implements ServerPrints {
     this.flush();
   }
 
-  #print(line: string): void {
-    this.#buffer += this.#mark + line;
-    if (this.#buffer.length > bufferCharsMax) return this.flush();
+  /** Prints a line with a value between two texts. */
+  #print(before: string, value: Value, after: string): void {
+    if (typeof value === "string") {
+      return this.#printText(`${before}${escapeControls(value)}${after}`);
+    }
+    const shown = shownLong(value);
+    this.#parts.push(this.#text + this.#mark + before, shown);
+    this.#text = after;
+    this.#size += before.length + shown.length + after.length;
+    this.#schedule();
+  }
+
+  #printText(line: string): void {
+    this.#text += this.#mark + line;
+    this.#size += this.#mark.length + line.length;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#size > bufferSizeMax) return this.flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => this.#flushAndPause());
   }
 
   #flushAndPause(): void {
-    if (this.#buffer === "" || this.#pauseMs === 0) this.#scheduled = false;
+    if (this.#size === 0 || this.#pauseMs === 0) this.#scheduled = false;
     else this.#timer = setTimeout(() => this.#flushAndPause(), this.#pauseMs);
     this.flush();
   }
+}
+
+/** What the console shows of a long value. */
+function shownLong(value: LongValue): Part {
+  value.shownAs ??= shownAs(value);
+  if (value.shownAs === "json") return value.inner;
+  return value.shownAs === "text" ? value.text : escapeControls(value.text);
+}
+
+function shownAs({ inner, innerText, text }: LongValue): LongValue["shownAs"] {
+  const hasEscapes = innerText.includes("\\");
+  // JSON escapes the other control characters of ASCII.
+  const isPlain = typeof inner === "string" && !hasEscapes
+    ? !inner.includes("\x7f")
+    : escapeControls(text) === text;
+  if (!isPlain) return "escaped";
+  return hasEscapes ? "text" : "json";
 }

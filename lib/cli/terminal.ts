@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Frames } from "../wire/frames.ts";
 import { Keyboard } from "./keyboard.ts";
 import { Output } from "./output.ts";
 import { StandardStream } from "./standard_stream.ts";
@@ -11,12 +12,15 @@ import { StandardStream } from "./standard_stream.ts";
 /** Writes a text, in the order of the calls. Does not wait for the reader. */
 export type Write = (text: string) => void;
 
+/** Writes a text or parts of one, as {@linkcode Write} does. */
+export type WriteParts = (text: Frames) => void;
+
 /** The standard streams of a program. */
 export interface Terminal {
   /** Lines from the keyboard or a pipe. */
   readonly keyboard: Keyboard;
   /** Standard output. */
-  readonly out: Write;
+  readonly out: WriteParts;
   /** Standard error. */
   readonly err: Write;
   /** Why standard output failed; `undefined` if it works, or if its reader closed it. */

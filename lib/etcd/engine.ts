@@ -17,6 +17,7 @@ import {
   type Get,
   type Put,
   PutOk,
+  textOfValue,
 } from "../mensagem.ts";
 import {
   answerGet,
@@ -223,7 +224,8 @@ export class EtcdEngine implements Engine {
   }
 
   async #put(link: Link, request: Put, leads: boolean): Promise<void> {
-    const { id, key, value } = request;
+    const { id, key } = request;
+    const value = textOfValue(request.value);
     const arrivedMs = performance.now();
     const put: UnansweredPut = { key, value };
     if (leads) this.#echoes.begin(put);

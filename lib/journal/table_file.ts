@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Join, Snapshot, type SnapshotEntry } from "../mensagem.ts";
+import { Join, Snapshot, type SnapshotEntry, textOfValue } from "../mensagem.ts";
 import type { JournalSummary } from "../replication/recovered_state.ts";
 import type { Entry, Store } from "../replication/store.ts";
 import { type Folder, parseFileName, tableName, unfinishedName } from "./folder.ts";
@@ -90,8 +90,9 @@ function* chunksOf(store: Store, chunkKeysMax: number): Iterable<Snapshot> {
       const next = entries.next();
       if (next.done) left = 0; // the table was cleared meanwhile
       else {
-        const [key, { value, timestamp }] = next.value;
-        chunk.push([key, value, timestamp]);
+        const [key, entry] = next.value;
+        const value = textOfValue(entry.value);
+        chunk.push([key, value, entry.timestamp]);
         chars += key.length + value.length;
         left--;
       }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FaultAction, FollowerStatus, ServerStatus } from "../mensagem.ts";
+import type { FaultAction, FollowerStatus, ServerStatus, Value } from "../mensagem.ts";
 import type { ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import type { Metric, Sample } from "./prometheus.ts";
 import { version } from "../version.ts";
@@ -32,17 +32,17 @@ export class Metrics implements ServerPrints, ReplicationListener {
     this.#nowMs = nowMs;
   }
 
-  put(client: string, key: string, value: string): void {
+  put(client: string, key: string, value: Value): void {
     this.#puts++;
     this.#prints.put(client, key, value);
   }
 
-  forwarding(key: string, value: string): void {
+  forwarding(key: string, value: Value): void {
     this.#forwarded++;
     this.#prints.forwarding(key, value);
   }
 
-  replication(key: string, value: string, timestamp: number): void {
+  replication(key: string, value: Value, timestamp: number): void {
     this.#replications++;
     this.#prints.replication(key, value, timestamp);
   }
@@ -58,14 +58,14 @@ export class Metrics implements ServerPrints, ReplicationListener {
     key: string,
     seen: number,
     own: number,
-    value: string | null | undefined,
+    value: Value | null | undefined,
   ): void {
     this.#gets++;
     if (value === undefined) this.#refused++;
     this.#prints.get(client, key, seen, own, value);
   }
 
-  written(_key: string, _value: string, timestamp: number, waitedMs: number): void {
+  written(_key: string, _value: Value, timestamp: number, waitedMs: number): void {
     this.#putLatency.stamped(timestamp, this.#nowMs() - waitedMs);
   }
 

@@ -6,6 +6,7 @@
 
 import { type Address, formatAddress, unmapped } from "../wire/address.ts";
 import type { FrameError } from "../wire/errors.ts";
+import type { Frames } from "../wire/frames.ts";
 import { bufferBytesKept, FrameReader } from "../wire/line_reader.ts";
 import { frameBytesMax, inFlightMax, lingerMs } from "../limits.ts";
 import type { Certificate } from "./certificate.ts";
@@ -14,10 +15,10 @@ import { isDisconnection, type Socket, tuneTcp } from "./socket.ts";
 import { StallDetector, type StallLimits, stallLimitsDefault } from "./stall_detector.ts";
 import { budgetFor, strangerLineChars, strangers, type TurnBudget } from "./turn_budget.ts";
 
-/** Unsent answers to a client above which its requests are not read, in UTF-16 units. */
+/** Unsent answers to a client above which its requests are not read: UTF-16 units and bytes. */
 export const unsentPauseChars = 1024 * 1024;
 
-/** Unsent text above which any connection is cut off, in UTF-16 units. */
+/** What is unsent above which any connection is cut off: UTF-16 units and bytes. */
 export const unsentCharsMax = 64 * 1024 * 1024;
 
 /**
@@ -42,10 +43,10 @@ export interface Receiver {
   /** Called before lines are handed out. */
   begin(): void;
   /**
-   * Takes a line. If it returns a promise, the next line waits for it, and `end` and `begin` are
-   * called in between.
+   * Takes a line, and the bytes of a long one, which are valid during the call. If it returns a
+   * promise, the next line waits for it, and `end` and `begin` are called in between.
    */
-  receive(line: string): void | Promise<void>;
+  receive(line: string, bytes?: Uint8Array<ArrayBuffer>): void | Promise<void>;
   /** Called after the last of the lines that were handed out without a pause. */
   end(): void;
   /** Takes the reason why the bytes that follow are not frames. Must close the connection. */
@@ -61,9 +62,9 @@ export interface ConnectionLimits extends StallLimits {
   readonly frameBytesMax: number;
   /** The number of unanswered requests at which nothing more is read. */
   readonly inFlightMax: number;
-  /** Unsent answers above which nothing more is read, in UTF-16 units. */
+  /** Unsent answers above which nothing more is read: UTF-16 units, and bytes of long values. */
   readonly unsentPauseChars: number;
-  /** Unsent text above which the connection is cut off, in UTF-16 units. */
+  /** Unsent frames above which the connection is cut off: UTF-16 units, and bytes of long values. */
   readonly unsentCharsMax: number;
   /** How long the connection stays open after its last message, so that the peer can read it. */
   readonly lingerMs: number;
@@ -162,13 +163,13 @@ export class Connection {
     return this.#reader.heldBytes + 2 * this.#waitingBytes + this.#writer.heldBytes;
   }
 
-  /** Queued text that is not being written yet, in UTF-16 units. */
+  /** Queued frames that are not being written yet: UTF-16 units, and bytes of long values. */
   get unsentChars(): number {
     return this.#writer.unsentChars;
   }
 
-  /** Queues an answer, or several frames in one text. Ignored if the connection is closing. */
-  send(frames: string): void {
+  /** Queues an answer, or several frames. Ignored if the connection is closing. */
+  send(frames: Frames): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#writer.queue(frames);
     this.#due--;
@@ -323,7 +324,8 @@ export class Connection {
       do {
         this.#due++;
         if (this.unproven) this.spend(strangerLineChars);
-        pending = receiver.receive(lines[next++]!);
+        pending = receiver.receive(lines[next]!, this.#reader.longLines?.[next]);
+        next++;
       } while (
         pending === undefined && next < lines.length && this.open && !this.#congested &&
         !this.#outOfTurn

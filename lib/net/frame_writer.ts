@@ -4,15 +4,18 @@
  * @module
  */
 
+import { FrameQueue, type Frames } from "../wire/frames.ts";
 import { isDisconnection, type Socket } from "./socket.ts";
 
-/** Bytes in one write. A longer text takes several writes. */
+/** Bytes in one write. Longer frames take several writes. */
 export const writeBytesMax = 256 * 1024;
 
-/** A write buffer longer than this is dropped when there is nothing more to write. */
-export const writeBytesKept = 16 * 1024;
+/** How much larger than the frames, in UTF-16 units, the buffer of a write is if they are long. */
+const spareBytes = 4 * 1024;
 
-const encoder = new TextEncoder();
+/** A write buffer longer than this is dropped when there is nothing more to write. */
+export const writeBytesKept = 64 * 1024;
+
 const noBytes = new Uint8Array(0);
 
 /**
@@ -24,7 +27,7 @@ const noBytes = new Uint8Array(0);
  *
  * ```text
  * queue ─▶ #unsent ─▶ #taken ─▶ #buffer ─▶ socket
- *          text       text      bytes
+ *          frames     frames    bytes
  * ```
  *
  * Its other fields hold the position in each stage and the state of the write loop.
@@ -34,11 +37,9 @@ export class FrameWriter {
   readonly #onWritten: () => void;
   readonly #onFailed: () => void;
   /** Frames that the write loop has not taken yet. */
-  #unsent = "";
-  /** The text that is being written. Its characters before `#takenFrom` are encoded already. */
-  #taken = "";
-  /** Invariant: `0 <= #takenFrom`, and 0 if `#taken` is empty. */
-  #takenFrom = 0;
+  #unsent = new FrameQueue();
+  /** The frames that are being written, without what is encoded already. */
+  #taken = new FrameQueue();
   #buffer: Uint8Array<ArrayBuffer> = noBytes;
   /** Invariant: `#bufferFrom <= #bufferTo`; the bytes between them are still to be written. */
   #bufferFrom = 0;
@@ -67,14 +68,14 @@ export class FrameWriter {
     this.#onFailed = onFailed;
   }
 
-  /** Queued text that the write loop has not taken yet, in UTF-16 units. */
+  /** Queued frames that the write loop has not taken yet: UTF-16 units, and bytes of long values. */
   get unsentChars(): number {
-    return this.#unsent.length;
+    return this.#unsent.size;
   }
 
-  /** An upper bound of the memory that unsent text and unwritten bytes take, in bytes. */
+  /** An upper bound of the memory that unsent frames and unwritten bytes take, in bytes. */
   get heldBytes(): number {
-    return 2 * (this.#unsent.length + this.#taken.length) + this.#bufferTo - this.#bufferFrom;
+    return this.#unsent.heldBytes + this.#taken.heldBytes + this.#bufferTo - this.#bufferFrom;
   }
 
   /** Whether a write is under way or about to begin. */
@@ -102,9 +103,9 @@ export class FrameWriter {
     if (!this.#writing) this.#buffer = noBytes;
   }
 
-  /** Queues a frame, or several in one text. Not to be called after `end` or `drop`. */
-  queue(frames: string): void {
-    this.#unsent += frames;
+  /** Queues one or more frames. Not to be called after `end` or `drop`. */
+  queue(frames: Frames): void {
+    this.#unsent.push(frames);
     if (this.#writing) return;
     this.#writing = true;
     // Frames that this turn queues later go into the same write.
@@ -117,9 +118,9 @@ export class FrameWriter {
     if (!this.#writing) this.#endSending();
   }
 
-  /** Drops what is queued. Text that the write loop has taken is still written. */
+  /** Drops what is queued. What the write loop has taken is still written. */
   drop(): void {
-    this.#unsent = "";
+    this.#unsent.clear();
     this.#ending = false;
     this.#done.resolve();
   }
@@ -131,10 +132,9 @@ export class FrameWriter {
 
   readonly #writeNext = (): void => {
     if (this.#bufferFrom === this.#bufferTo) {
-      if (this.#taken === "") {
-        if (this.#unsent === "") return this.#stop();
-        this.#taken = this.#unsent;
-        this.#unsent = "";
+      if (this.#taken.size === 0) {
+        if (this.#unsent.size === 0) return this.#stop();
+        [this.#taken, this.#unsent] = [this.#unsent, this.#taken];
       }
       this.#encode();
     }
@@ -152,26 +152,18 @@ export class FrameWriter {
   readonly #writeFailed = (error: unknown): void => {
     if (!isDisconnection(error)) this.#error = error;
     this.#onFailed();
-    this.#clearTaken();
+    this.#taken.clear();
     this.#stop();
   };
 
-  /** Encodes as much of the taken text as one write may hold. */
+  /** Encodes as much of the taken frames as one write may hold. */
   #encode(): void {
-    const rest = this.#takenFrom === 0 ? this.#taken : this.#taken.slice(this.#takenFrom);
-    // One UTF-16 unit is at most three bytes of UTF-8.
-    const bytes = Math.min(rest.length * 3, writeBytesMax);
+    // Most long texts are ASCII. What does not fit goes into the next write.
+    const { size, bytesMax } = this.#taken;
+    const bytes = Math.min(bytesMax, size + spareBytes, writeBytesMax);
     if (this.#buffer.length < bytes) this.#buffer = new Uint8Array(bytes);
-    const { read, written } = encoder.encodeInto(rest, this.#buffer);
     this.#bufferFrom = 0;
-    this.#bufferTo = written;
-    if (read === rest.length) this.#clearTaken();
-    else this.#takenFrom += read;
-  }
-
-  #clearTaken(): void {
-    this.#taken = "";
-    this.#takenFrom = 0;
+    this.#bufferTo = this.#taken.fill(this.#buffer);
   }
 
   #stop(): void {

@@ -22,6 +22,7 @@ import {
 import type { Host, Link, ReplicationListener } from "./environment.ts";
 import type { Tuning } from "./tuning.ts";
 import type { Reading, Store } from "./store.ts";
+import { textOfValue } from "../wire/long_value.ts";
 
 /** What every engine is started with. */
 export interface EngineOptions {
@@ -94,8 +95,11 @@ export function answerGet(
   const value = reading.fresh ? reading.value : undefined;
   host.prints.get(link.peer, key, seen, reading.timestamp, value);
   if (!reading.fresh) link.send(new TryOther(id, key, reading.timestamp).encode());
-  else if (reading.text !== undefined) link.send(GetOk.encodeText(id, reading.text));
-  else link.send(new GetOk(id, key, reading.value, reading.timestamp).encode());
+  else if (reading.entry !== undefined) link.send(GetOk.frame(id, key, reading.entry));
+  else {
+    const text = reading.value === null ? null : textOfValue(reading.value);
+    link.send(new GetOk(id, key, text, reading.timestamp).encode());
+  }
 }
 
 /** enunciado 5.f: answers a GET from a table. Without `readable` the table may be old or half copied. */

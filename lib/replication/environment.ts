@@ -8,6 +8,8 @@
  */
 
 import type { FaultAction } from "../wire/events.ts";
+import type { Frames } from "../wire/frames.ts";
+import type { Value } from "../wire/long_value.ts";
 import type { Journal } from "./journal.ts";
 
 /** One end of a connection. Frames arrive whole and in order, or not at all. */
@@ -20,7 +22,7 @@ export interface Link {
    */
   betweenServers: boolean;
   /** Queues one or more frames. Does nothing once the link has ended. */
-  send(frames: string): void;
+  send(frames: Frames): void;
   /**
    * Takes no more messages. The connection ends once the queued frames, and the answers still due to
    * a client, have gone out.
@@ -31,11 +33,11 @@ export interface Link {
 /** The lines of the assignment that a server prints. `lib/cli/server_console.ts` has their exact text. */
 export interface ServerPrints {
   /** The leader received a PUT. */
-  put(client: string, key: string, value: string): void;
+  put(client: string, key: string, value: Value): void;
   /** A follower forwards a PUT to the leader. */
-  forwarding(key: string, value: string): void;
+  forwarding(key: string, value: Value): void;
   /** A follower received a REPLICATION. */
-  replication(key: string, value: string, timestamp: number): void;
+  replication(key: string, value: Value, timestamp: number): void;
   /** The leader answers a PUT that every in-sync server has applied. */
   putOk(client: string, key: string, timestamp: number): void;
   /** A server received a GET. `value` is `undefined` if it answers TRY_OTHER_SERVER_OR_LATER. */
@@ -44,7 +46,7 @@ export interface ServerPrints {
     key: string,
     seen: number,
     own: number,
-    value: string | null | undefined,
+    value: Value | null | undefined,
   ): void;
 }
 
@@ -54,7 +56,7 @@ export interface ReplicationListener {
    * The leader has stamped and applied a PUT, and its REPLICATIONs leave. The PUT had waited for
    * `waitedMs`, to within a tick.
    */
-  written(key: string, value: string, timestamp: number, waitedMs: number): void;
+  written(key: string, value: Value, timestamp: number, waitedMs: number): void;
   /** A follower has acknowledged every write up to a timestamp. */
   acknowledged(follower: string, timestamp: number): void;
   /** The followers that have joined, the servers in sync, and whether the leader is open. */

@@ -134,7 +134,7 @@ export class Follower implements Engine, Dialler {
     }
     this.#host.prints.forwarding(put.key, put.value);
     const leaderId = this.#forwarded.add(link, id, answerBy(this.#clock.now, putTimeoutMs));
-    toLeader.send(put.forwarded(leaderId, link.peer).encode());
+    toLeader.send(put.forwarded(leaderId, link.peer).frame());
   }
 
   fault({ id }: Fault): ErrorReply {

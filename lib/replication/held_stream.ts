@@ -5,9 +5,10 @@
  */
 
 import { Fifo } from "../fifo.ts";
+import { type Frames, sizeOf } from "../wire/frames.ts";
 import type { Link } from "./environment.ts";
 
-/** REPLICATIONs that a fault holds for one follower, in UTF-16 units. */
+/** REPLICATIONs that a fault holds for one follower: UTF-16 units, and bytes of long values. */
 export const heldCharsMax = 8 * 1024 * 1024;
 
 /**
@@ -20,9 +21,9 @@ export class HeldStream implements Pick<Link, "send"> {
   readonly #link: Link;
   readonly #overflowed: () => void;
   /** Invariant: their times never fall. */
-  readonly #frames = new Fifo<{ readonly frame: string; readonly at: number }>();
-  /** Invariant: the length of all #frames together. */
-  #chars = 0;
+  readonly #held = new Fifo<{ readonly frames: Frames; readonly at: number }>();
+  /** Invariant: the size of all #held together. */
+  #size = 0;
   #now: number;
   /** The delay of each frame. Infinity holds all of them. */
   delayMs: number;
@@ -36,10 +37,10 @@ export class HeldStream implements Pick<Link, "send"> {
   }
 
   /** Holds frames. */
-  send(frame: string): void {
-    this.#frames.push({ frame, at: this.#now });
-    this.#chars += frame.length;
-    if (this.#chars > heldCharsMax) this.#overflowed();
+  send(frames: Frames): void {
+    this.#held.push({ frames, at: this.#now });
+    this.#size += sizeOf(frames);
+    if (this.#size > heldCharsMax) this.#overflowed();
   }
 
   /** Time has passed: sends the frames that are due. */
@@ -54,11 +55,11 @@ export class HeldStream implements Pick<Link, "send"> {
   }
 
   #sendUntil(time: number): void {
-    for (let first = this.#frames.at(0); first !== undefined; first = this.#frames.at(0)) {
+    for (let first = this.#held.at(0); first !== undefined; first = this.#held.at(0)) {
       if (first.at > time) return;
-      this.#frames.shift();
-      this.#chars -= first.frame.length;
-      this.#link.send(first.frame);
+      this.#held.shift();
+      this.#size -= sizeOf(first.frames);
+      this.#link.send(first.frames);
     }
   }
 }

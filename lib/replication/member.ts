@@ -5,6 +5,7 @@
  */
 
 import { Heartbeat, type Join, Sync } from "../mensagem.ts";
+import type { Frames } from "../wire/frames.ts";
 import type { Link } from "./environment.ts";
 import { HeldStream } from "./held_stream.ts";
 import { assert } from "./invariant.ts";
@@ -133,7 +134,7 @@ export class Member {
   }
 
   /** Sends REPLICATIONs, or holds them during a fault. */
-  replicate(frames: string): void {
+  replicate(frames: Frames): void {
     this.#stream.send(frames);
   }
 

@@ -5,6 +5,7 @@
  */
 
 import type { Replication } from "../mensagem.ts";
+import { type Frames, sizeOf } from "../wire/frames.ts";
 import { assert } from "./invariant.ts";
 import type { Member } from "./member.ts";
 import { WriteLog } from "./write_log.ts";
@@ -12,7 +13,7 @@ import { WriteLog } from "./write_log.ts";
 /** A batch of about this size leaves before its turn ends, in UTF-16 units. */
 export const batchChars = 32 * 1024;
 
-/** The REPLICATIONs of one turn, which leave together in one text. */
+/** The REPLICATIONs of one turn, which leave together in one text. One with a long value leaves alone. */
 export class Outbox {
   readonly #members: Iterable<Member>;
   readonly #logBytesMax: number;
@@ -22,7 +23,7 @@ export class Outbox {
   #batchWrites = 0;
   /** The newest write that was added. At first it is the timestamp at which the leader began. */
   #timestamp = 0;
-  /** The size of all batches that have left, in UTF-16 units. */
+  /** The size of all batches that have left: UTF-16 units, and bytes of long values. */
   #sentChars = 0;
   /** Invariant: ends right before #batch begins. */
   #log: WriteLog;
@@ -42,8 +43,14 @@ export class Outbox {
 
   /** Adds the next write. */
   add(written: Replication): void {
+    const frame = written.frame();
+    if (typeof frame !== "string") {
+      this.send();
+      this.#timestamp = written.timestamp;
+      return this.#leave(frame, 1);
+    }
     this.#timestamp = written.timestamp;
-    this.#batch += written.encode();
+    this.#batch += frame;
     this.#batchWrites++;
     if (this.#batch.length > batchChars) this.send();
   }
@@ -51,17 +58,13 @@ export class Outbox {
   /** Sends the batch to all live members and moves it to the log. */
   send(): void {
     if (this.#batchWrites === 0) return;
-    const frames = this.#batch;
-    this.#log.append(this.#timestamp - this.#batchWrites + 1, this.#timestamp, frames);
+    const [frames, writes] = [this.#batch, this.#batchWrites];
     this.#batch = "";
     this.#batchWrites = 0;
-    this.#sentChars += frames.length;
-    for (const member of this.#members) {
-      if (member.live) member.replicate(frames);
-    }
+    this.#leave(frames, writes);
   }
 
-  /** The size of all writes that have left, in UTF-16 units. */
+  /** The size of all writes that have left: UTF-16 units, and bytes of long values. */
   get sentChars(): number {
     return this.#sentChars;
   }
@@ -74,6 +77,15 @@ export class Outbox {
   /** The frames of all sent writes after `timestamp`, which the log must reach. */
   after(timestamp: number): Iterable<string> {
     return this.#log.after(timestamp);
+  }
+
+  /** Sends the frames of the newest `writes`, which are no longer in the batch. */
+  #leave(frames: Frames, writes: number): void {
+    this.#log.append(this.#timestamp - writes + 1, this.#timestamp, frames);
+    this.#sentChars += sizeOf(frames);
+    for (const member of this.#members) {
+      if (member.live) member.replicate(frames);
+    }
   }
 
   /**

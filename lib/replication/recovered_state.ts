@@ -6,6 +6,7 @@
 
 import { type AnyMensagem, type Join, JoinOk, Sync } from "../mensagem.ts";
 import type { Journal, JournalMessage, JournalOwner } from "./journal.ts";
+import type { Value } from "../wire/long_value.ts";
 import { Store } from "./store.ts";
 
 /** A journal together with what it held when it was opened. */
@@ -136,7 +137,7 @@ export class RecoveredState {
     return true;
   }
 
-  #put(key: string, value: string, timestamp: number): void {
+  #put(key: string, value: Value, timestamp: number): void {
     this.store.put(key, value, timestamp);
     if (timestamp > this.#highest) this.#highest = timestamp;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Snapshot, type SnapshotEntry } from "../mensagem.ts";
+import { Snapshot, type SnapshotEntry, textOfValue } from "../mensagem.ts";
 import type { Link } from "./environment.ts";
 import { type Tuning, tuningDefault } from "./tuning.ts";
 import type { Entry, Store } from "./store.ts";
@@ -100,8 +100,9 @@ export class SnapshotSender {
       this.#left--;
       visits++;
       if (entry.timestamp <= this.#base) continue;
-      chunk.push([key, entry.value, entry.timestamp]);
-      chars += key.length + entry.value.length + 24;
+      const value = textOfValue(entry.value);
+      chunk.push([key, value, entry.timestamp]);
+      chars += key.length + value.length + 24;
     }
     this.#unconfirmed++;
     this.#allowed -= chunk.length;

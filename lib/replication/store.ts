@@ -5,19 +5,23 @@
  */
 
 import { KeyMap } from "../key_map.ts";
-import { Write } from "../wire/encoded_write.ts";
+import { detached, Write } from "../wire/encoded_write.ts";
+import type { Value } from "../wire/long_value.ts";
 
 /** The value and timestamp of a key. The object may change with the next write: do not keep it. */
 export type Entry = Pick<Write, "value" | "timestamp">;
 
 /** The answer of a table to a GET. */
 export type Reading =
-  /** The value may be shown. It is `null`, without `text`, if the key does not exist. */
+  /**
+   * The value may be shown. It is `null`, without `entry`, if the key does not exist. The entry may
+   * change with the next write.
+   */
   | {
     readonly fresh: true;
-    readonly value: string | null;
+    readonly value: Value | null;
     readonly timestamp: number;
-    readonly text?: string;
+    readonly entry?: Pick<Write, "frame">;
   }
   /** The client has seen a newer value than this table has. */
   | { readonly fresh: false; readonly timestamp: number };
@@ -33,7 +37,7 @@ export class Store {
   /** Invariant: the text of all writes in #table. */
   #chars = 0;
 
-  /** The text of all keys and values in JSON, in UTF-16 units. */
+  /** The length of all keys and values in JSON: UTF-16 units, and bytes of long values. */
   get chars(): number {
     return this.#chars;
   }
@@ -49,7 +53,7 @@ export class Store {
   }
 
   /** Stores a write given by its parts, see {@linkcode Store.keep}. */
-  put(key: string, value: string, timestamp: number): boolean {
+  put(key: string, value: Value, timestamp: number): boolean {
     return this.keep(key, Write.of(key, value, timestamp));
   }
 
@@ -79,8 +83,10 @@ export class Store {
     if (entry === undefined) {
       return seen > 0 ? { fresh: false, timestamp: 0 } : { fresh: true, value: null, timestamp: 0 };
     }
-    const { timestamp, value, text } = entry;
-    return timestamp < seen ? { fresh: false, timestamp } : { fresh: true, value, timestamp, text };
+    const { timestamp } = entry;
+    return timestamp < seen
+      ? { fresh: false, timestamp }
+      : { fresh: true, value: entry.value, timestamp, entry };
   }
 
   /**
@@ -96,12 +102,4 @@ export class Store {
     this.#chars = 0;
     this.#table.clear();
   }
-}
-
-/** V8 copies a slice of fewer characters. A longer one keeps the text that it was cut from. */
-const sliceCharsMin = 13;
-
-/** The same text in memory of its own. */
-function detached(key: string): string {
-  return key.length < sliceCharsMin ? key : JSON.parse(JSON.stringify(key));
 }

@@ -5,6 +5,7 @@
  */
 
 import { Fifo } from "../fifo.ts";
+import { FrameQueue, type Frames, sizeOf } from "../wire/frames.ts";
 
 /** A piece of memory, and the number of batches in it. */
 interface Block {
@@ -21,10 +22,9 @@ interface Batch {
   readonly end: number;
 }
 
-/** Batches share memory of this size. A text longer than a quarter of it gets memory of its own. */
+/** Batches share memory of this size. One longer than a quarter of it gets memory of its own. */
 const blockBytes = 256 * 1024;
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
@@ -46,6 +46,8 @@ export class WriteLog {
   #used = 0;
   /** The number of bytes that the last #tryEncode has written. */
   #written = 0;
+  /** Invariant: empty between two calls. */
+  readonly #queue = new FrameQueue();
   /** Memory without any batch, to be reused. */
   readonly #spare: Block[] = [];
 
@@ -66,7 +68,7 @@ export class WriteLog {
   }
 
   /** Adds the newest writes, from timestamp `first` to `last`, as one frame for each. */
-  append(first: number, last: number, frames: string): void {
+  append(first: number, last: number, frames: Frames): void {
     const batch = this.#encode(first, last, frames);
     this.#batches.push(batch);
     this.#bytes += batch.end - batch.start;
@@ -92,9 +94,11 @@ export class WriteLog {
     }
   }
 
-  #encode(first: number, last: number, frames: string): Batch {
-    if (frames.length > blockBytes / 4) {
-      const bytes = encoder.encode(frames);
+  #encode(first: number, last: number, frames: Frames): Batch {
+    if (sizeOf(frames) > blockBytes / 4) {
+      this.#queue.push(frames);
+      const room = new Uint8Array(this.#queue.bytesMax);
+      const bytes = room.slice(0, this.#queue.fill(room));
       return { first, last, block: { bytes, batches: 1 }, start: 0, end: bytes.length };
     }
     if (!this.#tryEncode(frames)) {
@@ -106,11 +110,13 @@ export class WriteLog {
     return { first, last, block: this.#block, start: this.#used, end: this.#used += this.#written };
   }
 
-  /** Encodes a text into the rest of the block. Returns `false` if it does not fit. */
-  #tryEncode(frames: string): boolean {
-    const { read, written } = encoder.encodeInto(frames, this.#block.bytes.subarray(this.#used));
-    this.#written = written;
-    return read === frames.length;
+  /** Encodes frames into the rest of the block. Returns `false` if they do not fit. */
+  #tryEncode(frames: Frames): boolean {
+    this.#queue.push(frames);
+    this.#written = this.#queue.fill(this.#block.bytes.subarray(this.#used));
+    const fits = this.#queue.size === 0;
+    this.#queue.clear();
+    return fits;
   }
 
   #forgetOldest(): void {

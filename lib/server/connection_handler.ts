@@ -31,6 +31,7 @@ import {
   type ServerStatus,
   type Status,
   StatusOk,
+  textOfValue,
 } from "../mensagem.ts";
 import { type Certificate, whyNotFor } from "../net/certificate.ts";
 import type { StallLimits } from "../net/stall_detector.ts";
@@ -182,20 +183,21 @@ export class ConnectionHandler implements DecodingPeer {
   }
 
   /**
-   * Takes one line of the connection. The next line waits for a returned promise.
+   * Takes one line of the connection, and the bytes of a long one, which are valid during the call.
+   * The next line waits for a returned promise.
    *
    * @throws {Error} if the engine fails.
    */
-  receive(line: string): void | Promise<void> {
+  receive(line: string, bytes?: Uint8Array<ArrayBuffer>): void | Promise<void> {
     let message: AnyMensagem;
     try {
-      message = Mensagem.decode(line, this);
+      message = Mensagem.decode(line, this, bytes);
       if (this.#dialled && notFromLeaders.has(message.type)) {
         throw new MensagemError("FORBIDDEN", `a leader sends no ${message.type}`);
       }
       if (this.#stricter && message.type === "PUT" && !this.connection.betweenServers) {
         checkKey(message.key, message.id, this.#server.tuning.keyBytesMax);
-        checkValue(message.value, message.id, this.#server.tuning.valueBytesMax);
+        checkValue(textOfValue(message.value), message.id, this.#server.tuning.valueBytesMax);
       }
     } catch (error) {
       return this.#notDecoded(error, line);

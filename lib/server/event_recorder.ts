@@ -5,6 +5,7 @@
  */
 
 import type { Counts, FaultAction, ServerEvent } from "../wire/events.ts";
+import { textOfValue, type Value } from "../wire/long_value.ts";
 import { Fifo } from "../fifo.ts";
 import type { ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import { eventTextCharsMax, timedPutsMax } from "../limits.ts";
@@ -76,7 +77,7 @@ export class EventRecorder implements EventSink {
   }
 
   /** Records a PUT that the leader received. */
-  put(client: string, key: string, value: string): void {
+  put(client: string, key: string, value: Value): void {
     this.#prints.put(client, key, value);
     this.#counts.puts++;
     if (this.#hasRoom()) {
@@ -85,7 +86,7 @@ export class EventRecorder implements EventSink {
   }
 
   /** Records a PUT that a follower passes on. */
-  forwarding(key: string, value: string): void {
+  forwarding(key: string, value: Value): void {
     this.#prints.forwarding(key, value);
     if (this.#hasRoom()) {
       this.#events.push({ kind: "forwarding", at: Date.now(), key: cut(key), value: cut(value) });
@@ -93,14 +94,14 @@ export class EventRecorder implements EventSink {
   }
 
   /** Records a REPLICATION that a follower received. */
-  replication(key: string, value: string, timestamp: number): void {
+  replication(key: string, value: Value, timestamp: number): void {
     this.#prints.replication(key, value, timestamp);
     this.#counts.replications++;
     this.#addWrite("replication", key, value, timestamp);
   }
 
   /** Records a write of the leader, and when its PUT came. */
-  written(key: string, value: string, timestamp: number, waitedMs: number): void {
+  written(key: string, value: Value, timestamp: number, waitedMs: number): void {
     this.#watch?.written(key, value, timestamp, waitedMs);
     if (this.#putTimes.length === timedPutsMax) this.#putTimes.shift();
     this.#putTimes.push({ timestamp, cameAt: performance.now() - waitedMs });
@@ -125,7 +126,7 @@ export class EventRecorder implements EventSink {
     key: string,
     seen: number,
     own: number,
-    value: string | null | undefined,
+    value: Value | null | undefined,
   ): void {
     this.#prints.get(client, key, seen, own, value);
     this.#counts.gets++;
@@ -169,7 +170,7 @@ export class EventRecorder implements EventSink {
     this.#tableDue = true;
   }
 
-  #addWrite(kind: "written" | "replication", key: string, value: string, timestamp: number): void {
+  #addWrite(kind: "written" | "replication", key: string, value: Value, timestamp: number): void {
     if (!this.#hasRoom()) return;
     this.#events.push({ kind, at: Date.now(), key: cut(key), value: cut(value), timestamp });
   }
@@ -193,7 +194,8 @@ export class EventRecorder implements EventSink {
 }
 
 /** Cuts a key or value to {@linkcode eventTextCharsMax}, and marks the cut with an ellipsis. */
-export function cut(text: string): string {
+export function cut(keyOrValue: Value): string {
+  const text = textOfValue(keyOrValue);
   return text.length <= eventTextCharsMax
     ? text
     : `${text.slice(0, eventTextCharsMax).toWellFormed()}…`;

@@ -5,6 +5,7 @@
  */
 
 import type { ServerEvent } from "../wire/events.ts";
+import type { Frames } from "../wire/frames.ts";
 import { ErrorReply, Events, type Observe } from "../mensagem.ts";
 import type { ReplicationListener } from "../replication/environment.ts";
 import type { Store } from "../replication/store.ts";
@@ -29,10 +30,10 @@ export const eventsIntervalMs = 1_000;
 export interface ObserverLink {
   /** The peer's IP address. Links without one count as of one address. */
   readonly ip?: string;
-  /** Text that is not sent yet, in UTF-16 units. */
+  /** What is not sent yet: UTF-16 units, and bytes of long values. */
   readonly unsentChars: number;
   /** Queues an answer. */
-  send(frame: string): void;
+  send(frame: Frames): void;
   /** Queues a frame that is not an answer. */
   push(frame: string): void;
 }

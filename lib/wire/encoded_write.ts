@@ -1,8 +1,11 @@
 /**
- * A write, stored as the text that REPLICATION and GET_OK carry.
+ * A write, stored as the end of the frames that carry it.
  *
  * @module
  */
+
+import type { Frames } from "./frames.ts";
+import { LongValue, longValueChars, type Value } from "./long_value.ts";
 
 /** Matches plain text: its JSON is the text itself in quotes. Most keys and values are plain. */
 export const plain = /^[ !#-[\]-~]*$/;
@@ -12,6 +15,11 @@ const keyStart = '"key":"'.length;
 /** The length of the text between key and value. */
 const betweenChars = '","value":"'.length;
 
+/** The JSON of a key or a short value. */
+export function jsonOf(text: string): string {
+  return plain.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
 /**
  * A write: its value, its timestamp, and their JSON.
  *
@@ -20,20 +28,27 @@ const betweenChars = '","value":"'.length;
  */
 export class Write {
   /**
-   * `valueStart` and `valueEnd` are the range of the value in `json`, without its quotes. The
-   * fields are `private`, not `#private`, so that assertions can compare two writes.
+   * `json` is what follows the first fields of a frame: `"key":…,"value":…,"timestamp":…}` and LF. Of
+   * a write with a long value it is only that value. `valueStart` and `valueEnd` are the range of the
+   * value in that text, without its quotes. The fields are `private`, not `#private`, so that
+   * assertions can compare two writes.
    */
   private constructor(
-    private json: string,
+    private json: Value,
     private stamp: number,
     private valueStart: number,
     private valueEnd: number,
   ) {}
 
   /** A write of any key and value. */
-  static of(key: string, value: string, timestamp: number): Write {
-    const keyJson = plain.test(key) ? `"${key}"` : JSON.stringify(key);
-    const valueJson = plain.test(value) ? `"${value}"` : JSON.stringify(value);
+  static of(key: string, value: Value, timestamp: number): Write {
+    const keyJson = jsonOf(key);
+    if (typeof value !== "string" || value.length >= longValueChars) {
+      const long = typeof value === "string" ? LongValue.of(value) : value;
+      const valueStart = keyStart + keyJson.length - 2 + betweenChars;
+      return new Write(long, timestamp, valueStart, valueStart + long.length);
+    }
+    const valueJson = jsonOf(value);
     // `join` makes a flat string. A template would make a rope, which takes twice the memory.
     const text = ['"key":', keyJson, ',"value":', valueJson, ',"timestamp":', timestamp, "}\n"]
       .join("");
@@ -47,15 +62,20 @@ export class Write {
     return new Write(text, timestamp, valueStart, fields.length - 1);
   }
 
-  /** A write from its whole text, see {@linkcode Write.text}. The lengths exclude the quotes. */
+  /** A write from the whole end of its frame. The lengths exclude the quotes. */
   static ofText(text: string, keyLength: number, valueLength: number, timestamp: number): Write {
     const valueStart = keyStart + keyLength + betweenChars;
     return new Write(text, timestamp, valueStart, valueStart + valueLength);
   }
 
-  /** The text that ends a frame: `"key":…,"value":…,"timestamp":…}` and LF. */
-  get text(): string {
-    return this.json;
+  /** The frame that begins with `head` and ends with the write, which is one of `key`. */
+  frame(head: string, key: string): Frames {
+    const { json } = this;
+    return typeof json === "string" ? head + json : [
+      `${head}"key":${jsonOf(key)},"value":"`,
+      json.inner,
+      `","timestamp":${this.stamp}}\n`,
+    ];
   }
 
   /** The timestamp that the leader gave to the write. A key and a timestamp identify one value. */
@@ -63,20 +83,21 @@ export class Write {
     return this.stamp;
   }
 
-  /** The length of key and value in JSON, without quotes, in UTF-16 units. */
+  /** The length of key and value in JSON, without quotes: UTF-16 units, or bytes of a long value. */
   get chars(): number {
     return this.valueEnd - keyStart - betweenChars;
   }
 
-  /** The value, decoded. */
-  get value(): string {
+  /** The value, decoded if it is short. */
+  get value(): Value {
+    if (typeof this.json !== "string") return this.json;
     const json = this.json.slice(this.valueStart, this.valueEnd);
     return json.includes("\\") ? JSON.parse(`"${json}"`) : json;
   }
 
-  /** The key. Valid only if the key is plain. */
-  get plainKey(): string {
-    return this.json.slice(keyStart, this.valueStart - betweenChars);
+  /** The key. Valid only if the key is plain and the value short. */
+  plainKey(): string {
+    return (this.json as string).slice(keyStart, this.valueStart - betweenChars);
   }
 
   /** A second object for the same write. */
@@ -91,4 +112,12 @@ export class Write {
     this.valueStart = write.valueStart;
     this.valueEnd = write.valueEnd;
   }
+}
+
+/** V8 copies a slice of fewer characters. A longer one keeps the text that it was cut from. */
+const sliceCharsMin = 13;
+
+/** The same key in memory of its own. */
+export function detached(key: string): string {
+  return key.length < sliceCharsMin ? key : JSON.parse(JSON.stringify(key));
 }

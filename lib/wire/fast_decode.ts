@@ -6,9 +6,12 @@
  */
 
 import { keyBytesMax, valueBytesMax } from "../limits.ts";
-import { Write } from "./encoded_write.ts";
+import { detached, Write } from "./encoded_write.ts";
+import { LongValue, longValueChars } from "./long_value.ts";
 import { Get, Put, PutOk, Replication, ReplicationOk } from "./messages.ts";
 import { address } from "./validate.ts";
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 // The spelling that `encode` produces, with plain keys and values. 15 digits fit a safe integer.
 const getLine =
@@ -20,11 +23,19 @@ const putOkLine =
 const replicationLine =
   /^\{"type":"REPLICATION","key":"([ !#-[\]-~]+)","value":"([ !#-[\]-~]*)","timestamp":(0|[1-9]\d{0,14})\}$/;
 const replicationOkLine = /^\{"type":"REPLICATION_OK","timestamp":(0|[1-9]\d{0,14})\}$/;
+/** The start of a line with a value, up to that value. */
+const longHead =
+  /^\{"type":"(?:PUT","id":(0|[1-9]\d{0,14})|REPLICATION"),"key":"([ !#-[\]-~]+)","value":(?=")/;
+/** What follows the value, up to the end of the line. */
+const longPutTail = /(?<=")(?:,"client":"([ !#-[\]-~]*)")?\}$/;
+const longReplicationTail = /(?<="),"timestamp":(0|[1-9]\d{0,14})\}$/;
+/** No such tail is longer. */
+const longTailCharsMax = 128;
 const typeAt = '{"type":"'.length;
 const putIdAt = '{"type":"PUT","id":'.length;
 const writeAt = '{"type":"REPLICATION",'.length;
-/** A longer line needs the general decoder: it is over a limit, or has more than the usual fields. */
-const lineCharsMax = keyBytesMax + valueBytesMax + 256;
+/** A longer line has a long value, is over a limit, or has more than the usual fields. */
+const lineCharsMax = keyBytesMax + longValueChars + 256;
 /** The length of the fields of an empty key and an empty value. */
 const emptyFieldsChars = '"key":"","value":""'.length;
 
@@ -45,6 +56,53 @@ export function decodeFast(
   return undefined;
 }
 
+/**
+ * The message in a line with a long value, which keeps the value's JSON as it came; `undefined` if the
+ * general decoder must decide. `bytes` is the line in UTF-8, which this function copies from.
+ *
+ * @throws {MensagemError} if the client's address in a PUT is wrong.
+ */
+export function decodeLong(
+  line: string,
+  bytes: Uint8Array<ArrayBuffer>,
+): Put | Replication | undefined {
+  const head = longHead.exec(line);
+  if (head === null || head[2]!.length > keyBytesMax) return undefined;
+  const isPut = head[1] !== undefined;
+  const tail = (isPut ? longPutTail : longReplicationTail).exec(line.slice(-longTailCharsMax));
+  if (tail === null) return undefined;
+  // What surrounds the value is ASCII.
+  const [start, tailChars] = [head[0].length, tail[0].length];
+  const value = longValue(
+    line.slice(start, line.length - tailChars),
+    bytes.subarray(start, bytes.length - tailChars),
+  );
+  if (value === undefined) return undefined;
+  // The message's own copy of the key. `head[2]` is a slice that would keep the received chunk alive.
+  const key = detached(head[2]!);
+  if (!isPut) return Replication.of(key, value, Number(tail[1]));
+  const id = Number(head[1]);
+  const client = tail[1] === undefined ? undefined : address({ id }, "client", tail[1]);
+  return new Put(id, key, value, client);
+}
+
+/** The value with this JSON; `undefined` if it is not a string, not long, or over a limit. */
+function longValue(json: string, bytes: Uint8Array<ArrayBuffer>): LongValue | undefined {
+  if (bytes.length - 2 > valueBytesMax) return undefined;
+  let text: unknown;
+  try {
+    text = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (typeof text !== "string" || text.length < longValueChars) return undefined;
+  if (json.length < bytes.length) {
+    return text.isWellFormed() ? new LongValue(bytes.slice(1, -1)) : undefined;
+  }
+  if (text.length === json.length - 2) return new LongValue(text); // nothing is escaped
+  return text.isWellFormed() ? new LongValue(decoder.decode(bytes.subarray(1, -1))) : undefined;
+}
+
 function decodeGet(line: string): Get | undefined {
   const match = getLine.exec(line);
   if (match === null || match[2]!.length > keyBytesMax) return undefined;
@@ -61,7 +119,7 @@ function decodePut(line: string): Put | undefined {
     string,
     string?,
   ];
-  if (key.length > keyBytesMax || value.length > valueBytesMax) return undefined;
+  if (key.length > keyBytesMax || value.length >= longValueChars) return undefined;
   const id = Number(digits);
   const start = putIdAt + digits.length + 1;
   const fields = line.slice(start, start + emptyFieldsChars + key.length + value.length);
@@ -79,11 +137,11 @@ function decodeReplication(line: string): Replication | undefined {
   const match = replicationLine.exec(line);
   if (match === null) return undefined;
   const [, key, value, timestamp] = match as unknown as [string, string, string, string];
-  if (key.length > keyBytesMax || value.length > valueBytesMax) return undefined;
+  if (key.length > keyBytesMax || value.length >= longValueChars) return undefined;
   const text = `${line.slice(writeAt)}\n`;
   const write = Write.ofText(text, key.length, value.length, Number(timestamp));
   // The write's own copy of the key. `match[1]` is a slice that would keep the chunk alive.
-  return new Replication(write.plainKey, write);
+  return new Replication(write.plainKey(), write);
 }
 
 function decodeReplicationOk(line: string): ReplicationOk | undefined {

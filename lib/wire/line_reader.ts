@@ -6,8 +6,11 @@
 
 import { FrameError, tlsUnexpected } from "./errors.ts";
 import { frameBytesMax } from "../limits.ts";
+import { longValueChars } from "./long_value.ts";
 
 const LF = 10;
+/** The length from which on the bytes of a line are handed out too. */
+const longLineChars = longValueChars;
 /** The first byte of a TLS record that opens or refuses a connection. */
 const tlsHandshake = 22;
 const tlsAlert = 21;
@@ -17,8 +20,8 @@ const tlsMajorVersion = 3;
 const bufferBytesFirst = 256;
 /**
  * The size to which the buffer of a busy connection grows and that it keeps. It cannot be given back
- * while the connection is idle, because a read into it is pending. A longer buffer is given back after
- * its frame.
+ * while the connection is idle, because a read into it is pending. What a longer frame needed beyond
+ * that is given back after the frame.
  */
 export const bufferBytesKept = 16 * 1024;
 /** The most bytes of one read. They bound how many lines come at once, also after a long one. */
@@ -28,6 +31,9 @@ const readBytesMax = 64 * 1024;
 // that throws takes four times as long as one that replaces invalid UTF-8 by U+FFFD.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The bytes of the long ones of some lines; `undefined` for a short line, or if all are short. */
+export type LongLines = readonly (Uint8Array<ArrayBuffer> | undefined)[] | undefined;
 
 /**
  * Cuts a stream of bytes into lines.
@@ -45,8 +51,10 @@ export class FrameReader {
   /** The size up to which the buffer grows for many short frames. */
   bytesKept: number = bufferBytesKept;
   #bytes = new Uint8Array(bufferBytesFirst);
-  /** Invariant: bytes [0, #length) are an incomplete frame and hold no LF. */
-  #length = 0;
+  /** Invariant: bytes [#start, #end) are an incomplete frame and hold no LF. */
+  #start = 0;
+  #end = 0;
+  #longLines: LongLines;
   #failure: FrameError | undefined;
   /** Whether the first two bytes were checked. TLS may hold no LF, so its sender would wait in vain. */
   #begun = false;
@@ -58,12 +66,12 @@ export class FrameReader {
 
   /** The bytes of an incomplete frame; 0 if there is none. */
   get partialBytes(): number {
-    return this.#length;
+    return this.#end - this.#start;
   }
 
   /** The memory that the buffer takes, in bytes. Of a long one only the part in use takes memory. */
   get heldBytes(): number {
-    return this.#bytes.length > this.bytesKept ? this.#length : this.#bytes.length;
+    return this.#bytes.length > this.bytesKept ? this.partialBytes : this.#bytes.length;
   }
 
   /** Why the stream cannot go on: a frame over the limit, not UTF-8, or TLS. `undefined` if it can. */
@@ -73,10 +81,20 @@ export class FrameReader {
 
   /** The room for the next bytes. Never empty; valid until the next call. */
   get space(): Uint8Array<ArrayBuffer> {
-    if (this.#length === this.#bytes.length) this.#resize(this.#bytes.length * 2);
-    return this.#length === 0 && this.#bytes.length <= readBytesMax
+    this.#longLines = undefined;
+    if (this.#start > 0) this.#moveToFront();
+    if (this.#end === this.#bytes.length) this.#resize(this.#bytes.length * 2);
+    return this.#end === 0 && this.#bytes.length <= readBytesMax
       ? this.#bytes
-      : this.#bytes.subarray(this.#length, this.#length + readBytesMax);
+      : this.#bytes.subarray(this.#end, this.#end + readBytesMax);
+  }
+
+  /**
+   * The bytes of the long lines that the last push has returned. Valid until the next read of
+   * {@linkcode FrameReader.space}.
+   */
+  get longLines(): LongLines {
+    return this.#longLines;
   }
 
   /**
@@ -85,7 +103,7 @@ export class FrameReader {
    */
   push(count: number): string[] {
     if (this.#failure !== undefined) return [];
-    const end = this.#length + count;
+    const end = this.#end + count;
     if (!this.#begun && end > 1) {
       this.#begun = true;
       if (isTlsRecord(this.#bytes)) {
@@ -94,10 +112,9 @@ export class FrameReader {
       }
     }
     const full = end === this.#bytes.length;
-    // Only the new bytes can hold an LF.
-    const lastLf = this.#length + this.#bytes.subarray(this.#length, end).lastIndexOf(LF);
-    if (lastLf < this.#length) {
-      this.#length = end;
+    const lastLf = this.#lastLf(end);
+    this.#end = end;
+    if (lastLf < 0) {
       if (end >= this.bytesMax) {
         this.#failure = new FrameError(
           "TOO_LARGE",
@@ -107,8 +124,8 @@ export class FrameReader {
       return [];
     }
     const lines = this.#decode(lastLf);
-    if (lastLf + 1 < end) this.#bytes.copyWithin(0, lastLf + 1, end);
-    this.#length = end - lastLf - 1;
+    this.#start = lastLf + 1;
+    if (lastLf >= longLineChars) this.#longLines = this.#bytesOfLong(lines, lastLf);
     if (this.#bytes.length > this.bytesKept) this.#shrink();
     // A full buffer means that there was more to read.
     else if (full && this.#bytes.length < this.bytesKept) this.#resize(this.#bytes.length * 2);
@@ -117,8 +134,8 @@ export class FrameReader {
 
   /** Discards an incomplete frame. */
   clear(): void {
-    this.#length = 0;
-    this.#shrink();
+    this.#start = this.#end = 0;
+    if (this.#bytes.length > bufferBytesFirst) this.#resize(bufferBytesFirst);
   }
 
   #decode(end: number): string[] {
@@ -141,18 +158,51 @@ export class FrameReader {
     return lines;
   }
 
-  /** Gives back the memory that a long frame needed. */
+  /** The place of the last LF before `end`; -1 if there is none. Only new bytes can hold one. */
+  #lastLf(end: number): number {
+    if (this.#bytes[end - 1] === LF) return end - 1;
+    // A search from the front is twice as fast as one from the back.
+    const first = this.#bytes.subarray(0, end).indexOf(LF, this.#end);
+    return first < 0 ? first : this.#bytes.lastIndexOf(LF, end - 1);
+  }
+
+  #bytesOfLong(lines: readonly string[], lastLf: number): LongLines {
+    if (!lines.some(isLong)) return undefined;
+    let start = 0;
+    const chars = lines.reduce((sum, { length }) => sum + length, lines.length - 1);
+    const isAscii = chars === lastLf;
+    return lines.map((line) => {
+      const end = isAscii ? start + line.length : this.#bytes.indexOf(LF, start);
+      const bytes = isLong(line) ? this.#bytes.subarray(start, end) : undefined;
+      start = end + 1;
+      return bytes;
+    });
+  }
+
+  /** Gives back the memory that only a long frame needed. */
   #shrink(): void {
-    let bytes = bufferBytesFirst;
-    while (bytes <= this.#length) bytes *= 2;
+    let bytes = this.bytesKept;
+    while (bytes <= this.partialBytes) bytes *= 2;
     if (bytes < this.#bytes.length) this.#resize(bytes);
+  }
+
+  #moveToFront(): void {
+    if (this.#start < this.#end) this.#bytes.copyWithin(0, this.#start, this.#end);
+    this.#end -= this.#start;
+    this.#start = 0;
   }
 
   #resize(bytes: number): void {
     const resized = new Uint8Array(Math.min(bytes, this.bytesMax));
-    resized.set(this.#bytes.subarray(0, this.#length));
+    resized.set(this.#bytes.subarray(this.#start, this.#end));
     this.#bytes = resized;
+    this.#end -= this.#start;
+    this.#start = 0;
   }
+}
+
+function isLong(line: string): boolean {
+  return line.length >= longLineChars;
 }
 
 function isTlsRecord(bytes: Uint8Array): boolean {

@@ -5,6 +5,8 @@
  */
 
 import { Write } from "./encoded_write.ts";
+import { type Frames, textOf } from "./frames.ts";
+import type { Value } from "./long_value.ts";
 import { Mensagem } from "./message.ts";
 
 /** Leader to follower: apply this write. Timestamps rise on one connection. */
@@ -15,12 +17,12 @@ export class Replication extends Mensagem<"REPLICATION"> {
   }
 
   /** A message for any key, value and timestamp. */
-  static of(key: string, value: string, timestamp: number): Replication {
+  static of(key: string, value: Value, timestamp: number): Replication {
     return new Replication(key, Write.of(key, value, timestamp));
   }
 
   /** The value of the write. */
-  get value(): string {
+  get value(): Value {
     return this.write.value;
   }
 
@@ -29,9 +31,14 @@ export class Replication extends Mensagem<"REPLICATION"> {
     return this.write.timestamp;
   }
 
+  /** The message as one frame, with a long value as a part of its own. */
+  frame(): Frames {
+    return this.write.frame('{"type":"REPLICATION",', this.key);
+  }
+
   /** The message as one frame. */
   override encode(): string {
-    return `{"type":"REPLICATION",${this.write.text}`;
+    return textOf(this.frame());
   }
 }
 

@@ -4,14 +4,16 @@
  * @module
  */
 
-import { plain, Write } from "./encoded_write.ts";
+import { jsonOf, plain, Write } from "./encoded_write.ts";
 import type { ErrorCode } from "./errors.ts";
+import type { Frames } from "./frames.ts";
+import type { Value } from "./long_value.ts";
 import { Mensagem } from "./message.ts";
 import { Replication } from "./replication.ts";
 
 /** Client to server, follower to leader: store `value` under `key`. */
 export class Put extends Mensagem<"PUT"> {
-  /** Key and value as the frame spells them, if both are plain: they need no second encoding. */
+  /** Key and value as the frame spells them, if both are plain text: they need no second encoding. */
   readonly #fields: string | undefined;
 
   /**
@@ -21,7 +23,7 @@ export class Put extends Mensagem<"PUT"> {
   constructor(
     readonly id: number,
     readonly key: string,
-    readonly value: string,
+    readonly value: Value,
     readonly client?: string,
     fields?: string,
   ) {
@@ -41,12 +43,23 @@ export class Put extends Mensagem<"PUT"> {
     if (fields === undefined) return Replication.of(key, value, timestamp);
     const write = Write.ofFields(fields, key.length, timestamp);
     // The write's own copy of the key. `key` is a slice that would keep the received chunk alive.
-    return new Replication(write.plainKey, write);
+    return new Replication(write.plainKey(), write);
   }
 
   /** Whether key and value are slices of the received chunk, which they keep in memory. */
   sharesChunk(): boolean {
     return this.#fields !== undefined;
+  }
+
+  /** The message as one frame, with a long value as a part of its own. */
+  frame(): Frames {
+    const { id, key, value, client } = this;
+    if (typeof value === "string") return this.encode();
+    return [
+      `{"type":"PUT","id":${id},"key":${jsonOf(key)},"value":"`,
+      value.inner,
+      client === undefined ? '"}\n' : `","client":"${client}"}\n`,
+    ];
   }
 
   /** The message as one frame. Faster than JSON.stringify. */
@@ -96,9 +109,9 @@ export class GetOk extends Mensagem<"GET_OK"> {
     super("GET_OK");
   }
 
-  /** The frame that answers a GET with an entry of a table, see {@linkcode Write.text}. */
-  static encodeText(id: number, text: string): string {
-    return `{"type":"GET_OK","id":${id},${text}`;
+  /** The frame that answers a GET of `key` with an entry of a table. */
+  static frame(id: number, key: string, entry: Pick<Write, "frame">): Frames {
+    return entry.frame(`{"type":"GET_OK","id":${id},`, key);
   }
 }
 

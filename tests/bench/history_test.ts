@@ -12,11 +12,12 @@ import {
   PutOk,
   TryOther,
 } from "../../lib/mensagem.ts";
+import { textOfValue } from "../../lib/wire/long_value.ts";
 
 const pure = { permissions: "none" } as const;
 
 function valueOf({ request }: Asked): string {
-  return (request as Put).value;
+  return textOfValue((request as Put).value);
 }
 
 /** The history of a client that has written key 0: value 1 with timestamp 5. */

@@ -57,6 +57,25 @@ Deno.test("texts are written in their order, those of a busy time together", pur
   assertStrictEquals(sink.writes, 2);
 });
 
+Deno.test("parts are written as one text, and dropped as one", pure, async () => {
+  const { sink, out, resumed } = output(30);
+  out.write(["é ", encoder.encode("1é\n2"), "\n"]);
+  await out.flushed();
+  assertStrictEquals(sink.text, "é 1é\n2\n");
+  const read = sink.stop();
+  out.write("first\n");
+  out.write(["a", encoder.encode("b".repeat(20)), "\n"]);
+  out.write(["c\n", encoder.encode("not shown\n"), "\n"]);
+  read();
+  await out.flushed();
+  assertStrictEquals(sink.text, `é 1é\n2\nfirst\na${"b".repeat(20)}\n`);
+  assertEquals(resumed, [3]);
+  sink.script.push(false);
+  out.write(["d\n", encoder.encode("lost\n"), "e\n"]);
+  await out.flushed();
+  assertEquals(resumed, [3, 3]);
+});
+
 Deno.test("flushed waits for the texts so far, not for those that follow", pure, async () => {
   let written = 0;
   const out = new Output({

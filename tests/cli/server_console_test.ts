@@ -4,13 +4,15 @@ import { escapeControls } from "../../lib/cli/escape.ts";
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 import { addressTexts, clientTexts, serverTexts, startTexts } from "../../lib/cli/texts.ts";
 import { seeded } from "../support/random.ts";
+import { textOf } from "../../lib/wire/frames.ts";
+import { LongValue, longValueChars } from "../../lib/wire/long_value.ts";
 
 const pure = { permissions: "none" } as const;
 
 /** The texts that a console writes, one for each write. */
 function writesOf(print: (console: ServerConsole) => void, mark?: string): string[] {
   const writes: string[] = [];
-  const console = new ServerConsole((text) => writes.push(text), mark);
+  const console = new ServerConsole((text) => writes.push(textOf(text)), mark);
   print(console);
   console.flush();
   return writes;
@@ -232,7 +234,7 @@ Deno.test("questions and reports are one line each, with what they are about", p
 
 Deno.test("the lines of one turn are one write, in the order of the events", pure, async () => {
   const writes: string[] = [];
-  const console = new ServerConsole((text) => writes.push(text));
+  const console = new ServerConsole((text) => writes.push(textOf(text)));
   for (let n = 1; n <= 3; n++) console.forwarding(`k${n}`, "v");
   assertEquals(writes, []);
   await Promise.resolve();
@@ -243,7 +245,7 @@ Deno.test("the lines of one turn are one write, in the order of the events", pur
 
 Deno.test("the next turn is another write", pure, async () => {
   const writes: string[] = [];
-  const console = new ServerConsole((text) => writes.push(text));
+  const console = new ServerConsole((text) => writes.push(textOf(text)));
   for (const key of ["a", "b"]) {
     console.forwarding(key, "v");
     await Promise.resolve();
@@ -253,7 +255,7 @@ Deno.test("the next turn is another write", pure, async () => {
 
 Deno.test("flush writes at once, and nothing is written twice or lost", pure, async () => {
   const writes: string[] = [];
-  const console = new ServerConsole((text) => writes.push(text));
+  const console = new ServerConsole((text) => writes.push(textOf(text)));
   console.flush();
   assertEquals(writes, []);
   console.forwarding("a", "v");
@@ -283,7 +285,7 @@ Deno.test(
     const paused = Promise.withResolvers<void>();
     const console = new ServerConsole(
       (text) => {
-        writes.push(text);
+        writes.push(textOf(text));
         if (writes.length === 2) paused.resolve();
       },
       "",
@@ -308,7 +310,7 @@ Deno.test(
 
 Deno.test("much text is written without a pause, in order", pure, async () => {
   const writes: string[] = [];
-  const console = new ServerConsole((text) => writes.push(text), "", 60_000);
+  const console = new ServerConsole((text) => writes.push(textOf(text)), "", 60_000);
   let expected = "";
   for (let n = 0; n < 40; n++) {
     console.forwarding(`${n}`, "x".repeat(4_000));
@@ -318,4 +320,50 @@ Deno.test("much text is written without a pause, in order", pure, async () => {
   assert(writes.length >= 3, "the buffer grew beyond its limit");
   console.close();
   assertEquals(writes.join(""), expected);
+});
+
+Deno.test("a long value is shown as the same text, whatever characters it has", pure, () => {
+  const characters = [
+    "x",
+    "é",
+    "😀",
+    "👩‍👩‍👧",
+    '"',
+    "\\",
+    "\n",
+    "\b",
+    "\0",
+    "\x7f",
+    "\x9b",
+    "\u2028",
+    "\u202e",
+    '"\n',
+    "é\\",
+    "\x7fé",
+  ];
+  for (const character of characters) {
+    const text = "x".repeat(longValueChars) + character;
+    const long = LongValue.of(text);
+    const print = (console: ServerConsole, value: string | LongValue) => {
+      for (let times = 2; times > 0; times--) { // what is found out the first time is kept
+        console.put("10.0.0.7:50123", "cor", value);
+        console.forwarding("cor", value);
+        console.replication("cor", value, 7);
+        console.get("10.0.0.7:50123", "cor", 5, 7, value);
+        console.putOk("10.0.0.7:50123", "cor", 7);
+      }
+    };
+    const shown = writesOf((console) => print(console, long), "[1] ").join("");
+    assertStrictEquals(shown, writesOf((console) => print(console, text), "[1] ").join(""));
+    assertStrictEquals(shown.split(escapeControls(text)).length, 9);
+  }
+});
+
+Deno.test("lines with long values are written before the pause if there are many", pure, () => {
+  const writes: string[] = [];
+  const console = new ServerConsole((text) => writes.push(textOf(text)), "", 60_000);
+  const long = LongValue.of("x".repeat(20_000));
+  for (let n = 1; n <= 4; n++) console.forwarding("cor", long);
+  console.close();
+  assertEquals(writes, [`Encaminhando PUT key:cor value:${long.text}\n`.repeat(4)]);
 });

@@ -6,6 +6,7 @@ import { askHost, askIp, askPort } from "../../lib/cli/prompts.ts";
 import type { Terminal } from "../../lib/cli/terminal.ts";
 import { inputTexts } from "../../lib/cli/texts.ts";
 import { FakeTerminal } from "../support/fake_terminal.ts";
+import { type Frames, textOf } from "../../lib/wire/frames.ts";
 
 const pure = { permissions: "none" } as const;
 const encoder = new TextEncoder();
@@ -46,8 +47,8 @@ class Screen implements Terminal, AsyncDisposable {
     });
   }
 
-  readonly out = (text: string): void => {
-    this.shown += text;
+  readonly out = (text: Frames): void => {
+    this.shown += textOf(text);
   };
   readonly err = (text: string): void => {
     this.complaints += text;

@@ -72,6 +72,22 @@ Deno.test(
   },
 );
 
+Deno.test("frames with bytes leave in their order, and count by their size", pure, async () => {
+  const { socket, writer, wrote } = start();
+  const bytes = new TextEncoder().encode("x".repeat(writeBytesMax));
+  writer.queue("1\n");
+  writer.queue(["2", bytes, "\n"]);
+  writer.queue("3\n");
+  assertEquals(writer.unsentChars, 6 + bytes.length);
+  for (let count = 1; writer.heldBytes > 0; count++) {
+    await wrote(count);
+    socket.accept();
+    await Promise.resolve();
+  }
+  await within("it stops", writer.stopped());
+  assert(socket.texts.join("") === `1\n2${"x".repeat(writeBytesMax)}\n3\n`);
+});
+
 Deno.test("a write that took only a part is continued, and counts as progress", pure, async () => {
   const { socket, calls, writer, wrote } = start();
   writer.queue("abcdef\n");

@@ -41,6 +41,7 @@ import {
   stranger,
   version1,
 } from "../support/tls_fixture.ts";
+import { textOf } from "../../lib/wire/frames.ts";
 
 const put = { type: "PUT", id: 1, key: "cor", value: "azul" };
 const get = { type: "GET", id: 2, key: "cor", timestamp: 0 };
@@ -54,7 +55,7 @@ class TlsServer implements AsyncDisposable {
   constructor({ tuning, limits, ...options }: Partial<KvServerOptions> = {}) {
     this.kv = KvServer.start({
       listen: anyPort,
-      prints: new ServerConsole((text) => this.printed += text),
+      prints: new ServerConsole((text) => this.printed += textOf(text)),
       report: (line) => this.reports.push(line),
       tuning: { redialFirstMs: 10, redialLongestMs: 100, ...tuning },
       limits: { tickMs: 10, ...limits },

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Join, Replication } from "../../lib/mensagem.ts";
+import { type Frames, sizeOf, textOf } from "../../lib/wire/frames.ts";
 import { Member } from "../../lib/replication/member.ts";
 import { batchChars, Outbox } from "../../lib/replication/outbox.ts";
 
@@ -11,7 +12,7 @@ function member(live: boolean): { member: Member; sent: string[] } {
   const link = {
     peer: "10.0.0.2:40001",
     betweenServers: true,
-    send: (text: string) => void sent.push(text),
+    send: (frames: Frames) => void sent.push(textOf(frames)),
     close: () => {},
   };
   const member = new Member(link, new Join("10.0.0.2:2", "c", 0), 0);
@@ -38,6 +39,27 @@ Deno.test("a large batch leaves before its turn ends", pure, () => {
   const outbox = new Outbox([live], 1_000_000);
   outbox.add(Replication.of("k", "x".repeat(batchChars), 1));
   assertEquals(sent.length, 1);
+});
+
+Deno.test("a write with a long value leaves alone, in its place, and is in the log", pure, () => {
+  const { member: live, sent } = member(true);
+  const outbox = new Outbox([live], 1_000_000);
+  const values = ["a", "é".repeat(batchChars), "b", "c", "x".repeat(300_000), "y".repeat(3_000)];
+  let size = 0;
+  for (const [index, value] of values.entries()) {
+    const written = Replication.of("k", value, index + 1);
+    size += sizeOf(written.frame());
+    outbox.add(written);
+    outbox.checkInvariants(index + 1);
+  }
+  outbox.send();
+  const frames = values.map((value, index) => frame(index + 1, value));
+  assertEquals(sent.map((text) => text.split("\n").length - 1), [1, 1, 2, 1, 1]);
+  assertEquals(sent.join(""), frames.join(""));
+  assertEquals(outbox.sentChars, size);
+  for (let from = 0; from <= values.length; from++) {
+    assertEquals([...outbox.after(from)].join(""), frames.slice(from).join(""));
+  }
 });
 
 Deno.test("the log has the writes that have left, and begins where it is told to", pure, () => {

@@ -3,6 +3,7 @@ import { ErrorReply, Mensagem, Put, PutOk } from "../../lib/mensagem.ts";
 import { type PendingPut, PendingPuts } from "../../lib/replication/pending_puts.ts";
 import type { Link, ServerPrints } from "../../lib/replication/environment.ts";
 import { type Random, seeded } from "../support/random.ts";
+import { textOf } from "../../lib/wire/frames.ts";
 
 const pure = { permissions: "none" } as const;
 
@@ -16,7 +17,7 @@ class Harness {
     const link: Link = {
       peer: `peer of ${id}`,
       betweenServers: false,
-      send: (frame) => this.events.push(`to ${id}: ${frame.trimEnd()}`),
+      send: (frame) => this.events.push(`to ${id}: ${textOf(frame).trimEnd()}`),
       close: () => this.events.push(`closed ${id}`),
     };
     const put = new Put(id, text, `value of ${id}`);

@@ -1,12 +1,14 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { type Entry, type Reading, Store } from "../../lib/replication/store.ts";
 import { type Random, seeded } from "../support/random.ts";
+import { textOf } from "../../lib/wire/frames.ts";
+import { textOfValue } from "../../lib/wire/long_value.ts";
 
 const pure = { permissions: "none" } as const;
 
 /** The fields of an entry. */
 function held(entry: Entry | undefined): { value: string; timestamp: number } | undefined {
-  return entry && { value: entry.value, timestamp: entry.timestamp };
+  return entry && { value: textOfValue(entry.value), timestamp: entry.timestamp };
 }
 
 /** All of a table. */
@@ -14,14 +16,14 @@ function heldIn(store: Store): unknown[] {
   return Array.from(store.entries(), ([key, entry]) => [key, held(entry)]);
 }
 
-/** The fields of a reading without `text`, which repeats them. */
+/** The fields of a reading without its entry, whose frame repeats them. */
 function read(store: Store, key: string, seen: number): Reading {
   const reading = store.read(key, seen);
   if (!reading.fresh) return reading;
-  const { text, ...rest } = reading;
-  if (text !== undefined) {
+  const { entry, ...rest } = reading;
+  if (entry !== undefined) {
     const { value, timestamp } = rest;
-    assertEquals(JSON.parse(`{${text}`), { key, value, timestamp });
+    assertEquals(JSON.parse(textOf(entry.frame("{", key))), { key, value, timestamp });
   }
   return rest;
 }

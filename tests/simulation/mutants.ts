@@ -230,8 +230,8 @@ const mutants: readonly Mutant[] = [
   {
     name: "half a multi-byte character is decoded by itself",
     file: "wire/line_reader.ts",
-    find: "this.#length = end - lastLf - 1;",
-    replace: "this.#length = 0;",
+    find: "this.#start = lastLf + 1;",
+    replace: "this.#start = end;",
   },
   {
     name: "a follower acknowledges what its disk does not have yet",

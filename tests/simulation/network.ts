@@ -7,9 +7,10 @@
  */
 
 import type { FrameError } from "../../lib/mensagem.ts";
-import { FrameReader } from "../../lib/wire/line_reader.ts";
+import { FrameReader, type LongLines } from "../../lib/wire/line_reader.ts";
 import type { HandledConnection } from "../../lib/server/connection_handler.ts";
 import type { Random } from "../support/random.ts";
+import { type Frames, textOf } from "../../lib/wire/frames.ts";
 
 interface Event {
   readonly at: number;
@@ -93,8 +94,8 @@ export interface Host {
 
 /** A process that has ends of connections. */
 export interface Process {
-  /** Lines that arrived together. */
-  receive(link: Endpoint, lines: string[], failure?: FrameError): void;
+  /** Lines that arrived together, and the bytes of the long ones. */
+  receive(link: Endpoint, lines: string[], failure?: FrameError, longLines?: LongLines): void;
   /** The other end has closed, or the connection broke. */
   ended(link: Endpoint): void;
 }
@@ -142,8 +143,9 @@ export class Endpoint implements HandledConnection {
     this.#process = process;
   }
 
-  send(frames: string): void {
+  send(parts: Frames): void {
     if (!this.open) return;
+    const frames = textOf(parts);
     if (this.onSend !== undefined) {
       for (const frame of frames.slice(0, -1).split("\n")) this.onSend(`${frame}\n`);
     }
@@ -240,8 +242,10 @@ export class Endpoint implements HandledConnection {
         start += written = part.length;
       }
       const lines = this.#reader.push(written);
-      const { failure } = this.#reader;
-      if (lines.length > 0 || failure !== undefined) this.#process.receive(this, lines, failure);
+      const { failure, longLines } = this.#reader;
+      if (lines.length > 0 || failure !== undefined) {
+        this.#process.receive(this, lines, failure, longLines);
+      }
     }
   }
 

@@ -25,6 +25,8 @@ import {
   survivesAll,
 } from "./plan.ts";
 import { Random } from "../support/random.ts";
+import { longValueChars, textOfValue } from "../../lib/wire/long_value.ts";
+import type { LongLines } from "../../lib/wire/line_reader.ts";
 
 /** About a fifth of the default times. The tables are tiny, and so are the chunks. */
 const tuning: Tuning = {
@@ -463,18 +465,23 @@ class Life implements Process {
     if (from === "client") link.onSend = (frame) => this.#answered(frame);
   }
 
-  receive(link: Endpoint, lines: string[], failure?: FrameError): void {
+  receive(
+    link: Endpoint,
+    lines: string[],
+    failure?: FrameError,
+    longLines?: LongLines,
+  ): void {
     const handler = this.#handlers.get(link);
     if (!this.alive || handler === undefined) return;
     handler.begin();
-    for (const line of lines) {
+    for (const [index, line] of lines.entries()) {
       if (!link.open) break;
       if (this.#world.traced) {
         this.#world.trace(`${link.peer} → ${this.#server.address}  ${line}`);
       }
       if (link.onSend !== undefined) this.#owed.set(readId(line), { link, at: this.#ownNow, line });
       if (line.endsWith(`"replace":true}`)) this.#startOver();
-      handler.receive(line);
+      handler.receive(line, longLines?.[index]);
       if (line.startsWith(`{"type":"SYNC"`)) this.#synced = true;
       if (line.startsWith(`{"type":"REPLICATION"`)) this.#lookAtTable();
     }
@@ -538,9 +545,10 @@ class Life implements Process {
   #lookAtTable(): void {
     const seen = { kind: "held", life: this.#number, server: this.#server.address } as const;
     const counts = this.#synced || this.engine.readable;
-    for (const [key, { value, timestamp }] of this.engine.table.entries()) {
+    for (const [key, { value: held, timestamp }] of this.engine.table.entries()) {
       if (this.#held.get(key) === timestamp) continue;
       this.#held.set(key, timestamp);
+      const value = textOfValue(held);
       this.#world.observe({ ...seen, counts, key, value, timestamp });
     }
   }
@@ -666,7 +674,7 @@ class Client implements Process, Host {
     let op = 0;
     for (let times = twice ? 2 : 1; times > 0; times--) {
       const id = op = this.#world.nextOp();
-      if (kind === "put") value ??= `vé${op}`;
+      if (kind === "put") value ??= valueOf(op);
       this.#world.observe({ kind: "asked", op, client: this.ip, key, value });
       const request = value === undefined
         ? new Get(op, key, this.#session.timestamp(key))
@@ -726,4 +734,9 @@ function readTimestamp(frame: string): number {
 /** The id of a request or an answer; 0 if the frame has none. */
 function readId(frame: string): number {
   return Number(/"id":(\d+)/.exec(frame)?.[1] ?? 0);
+}
+
+/** The value of a PUT. Some values are long: a server keeps those as bytes. */
+function valueOf(op: number): string {
+  return `vé${op}`.padEnd(op % 8 === 0 ? longValueChars : 0, ".");
 }

@@ -29,6 +29,8 @@ import {
   type ServerContext,
 } from "../../lib/server/connection_handler.ts";
 import type { Random } from "./random.ts";
+import { textOfValue, type Value } from "../../lib/wire/long_value.ts";
+import { type Frames, textOf } from "../../lib/wire/frames.ts";
 
 /** Options of a test that needs no permissions. */
 export const pure = { permissions: "none" } as const;
@@ -45,8 +47,9 @@ export const client = "10.0.9.1:5001";
 const tickMs = 50;
 
 /** `a=1`. Of a long value it shows only the length. */
-function pair(key: string, value: string | null): string {
-  if (value === null) return `${key}=NULL`;
+function pair(key: string, valueOrNull: Value | null): string {
+  if (valueOrNull === null) return `${key}=NULL`;
+  const value = textOfValue(valueOrNull);
   return `${key}=${value.length > 20 ? `<${value.length}>` : value}`;
 }
 
@@ -345,9 +348,9 @@ export class FakeLink implements HandledConnection {
     );
   }
 
-  send(frames: string): void {
+  send(frames: Frames): void {
     if (!this.open) return;
-    for (const frame of framesIn(frames)) {
+    for (const frame of framesIn(textOf(frames))) {
       if (frame === `{"type":"HEARTBEAT"}\n`) this.heartbeats++;
       else this.#sent.push(frame);
     }
@@ -464,8 +467,8 @@ class End implements HandledConnection {
     this.peer = peer;
   }
 
-  send(frames: string): void {
-    if (!this.closed && !this.other.closed) this.other.inbox.push(...framesIn(frames));
+  send(frames: Frames): void {
+    if (!this.closed && !this.other.closed) this.other.inbox.push(...framesIn(textOf(frames)));
   }
 
   push(frames: string): void {

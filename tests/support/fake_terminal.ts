@@ -7,6 +7,7 @@
 import { Keyboard, type KeyboardOptions } from "../../lib/cli/keyboard.ts";
 import type { Screen } from "../../lib/cli/terminal.ts";
 import { eventually } from "./waiting.ts";
+import { type Frames, textOf } from "../../lib/wire/frames.ts";
 
 /** The terminal of a role: a test types the input and reads what the role has written. */
 export class FakeTerminal implements Screen {
@@ -55,7 +56,7 @@ export class FakeTerminal implements Screen {
   readonly write = (text: string): void => {
     this.#out += text;
   };
-  readonly out: (text: string) => void = this.write;
+  readonly out: (text: Frames) => void = (text) => this.write(textOf(text));
   readonly err = (text: string): void => {
     this.#err += text;
   };

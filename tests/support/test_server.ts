@@ -12,6 +12,8 @@ import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import { linesOf } from "./lines.ts";
 import { anyPort } from "./ports.ts";
 import { eventually, within } from "./waiting.ts";
+import { textOf } from "../../lib/wire/frames.ts";
+import { textOfValue } from "../../lib/wire/long_value.ts";
 
 /** A server with everything that it printed and reported. It redials and ticks faster than by default. */
 export class TestServer implements AsyncDisposable {
@@ -33,7 +35,7 @@ export class TestServer implements AsyncDisposable {
       ...more,
       listen,
       ...(leader === undefined ? {} : { leader }),
-      prints: new ServerConsole((text) => this.#printed += text),
+      prints: new ServerConsole((text) => this.#printed += textOf(text)),
       report: (line) => this.reports.push(line),
       tuning: { redialFirstMs: 10, redialLongestMs: 100, ...tuning },
       limits: { tickMs: 10, ...limits },
@@ -70,7 +72,7 @@ export class TestServer implements AsyncDisposable {
   /** The entry in its table; `undefined` if there is none. */
   holds(key: string): { value: string; timestamp: number } | undefined {
     const entry = this.#server.table.get(key);
-    return entry && { value: entry.value, timestamp: entry.timestamp };
+    return entry && { value: textOfValue(entry.value), timestamp: entry.timestamp };
   }
 
   /** Whether it answers GETs from its table. */

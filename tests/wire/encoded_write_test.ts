@@ -9,6 +9,7 @@ import { Mensagem, Put, Replication } from "../../lib/mensagem.ts";
 import { Store } from "../../lib/replication/store.ts";
 import { Write } from "../../lib/wire/encoded_write.ts";
 import { type Random, seeded } from "../support/random.ts";
+import { textOf } from "../../lib/wire/frames.ts";
 
 const pure = { permissions: "none" } as const;
 
@@ -43,7 +44,10 @@ Deno.test(
   () => {
     const write = Write.of("cor", 'a"z\\ul\n', 7);
     assertEquals([write.value, write.timestamp], ['a"z\\ul\n', 7]);
-    assertStrictEquals(write.text, '"key":"cor","value":"a\\"z\\\\ul\\n","timestamp":7}\n');
+    assertStrictEquals(
+      write.frame("", "cor"),
+      '"key":"cor","value":"a\\"z\\\\ul\\n","timestamp":7}\n',
+    );
   },
 );
 
@@ -57,7 +61,7 @@ Deno.test(
       assertStrictEquals(write.value, value);
       const [keyJson, valueJson] = [JSON.stringify(key), JSON.stringify(value)];
       assertStrictEquals(write.chars, keyJson.length + valueJson.length - 4);
-      assertEquals(JSON.parse(`{${write.text}`), { key, value, timestamp });
+      assertEquals(JSON.parse(textOf(write.frame("{", key))), { key, value, timestamp });
 
       const put = Mensagem.decode(new Put(n, key, value).encode().slice(0, -1)) as Put;
       for (

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals } from "@std/assert";
 import { bufferBytesKept, FrameReader } from "../../lib/wire/line_reader.ts";
+import { longValueChars } from "../../lib/wire/long_value.ts";
 import { frameBytesMax } from "../../lib/limits.ts";
 import { Heartbeat, Mensagem } from "../../lib/mensagem.ts";
 import { type Random, seeded } from "../support/random.ts";
@@ -272,10 +273,9 @@ function feedAll(reader: FrameReader, bytes: Uint8Array): string[][] {
 Deno.test("after a long frame the buffer is given back, with or without a rest", pure, () => {
   for (const rest of ["", "the rest"]) {
     const reader = new FrameReader();
-    const before = reader.heldBytes;
     feedAll(reader, bytesOf(`${"x".repeat(3_000_000)}\n${rest}`));
-    assertStrictEquals(reader.heldBytes, before);
-    assertStrictEquals(reader.space.buffer.byteLength, before);
+    assertStrictEquals(reader.heldBytes, bufferBytesKept);
+    assertStrictEquals(reader.space.buffer.byteLength, bufferBytesKept);
     assertEquals(feed(reader, bytesOf("\n")), [rest]);
   }
 });
@@ -309,3 +309,35 @@ Deno.test("the limit of a frame may be small at first and rise between two reads
   assertFailure(strict, "TOO_LARGE");
   assert(strict.heldBytes <= 1_000);
 });
+
+Deno.test(
+  "the bytes of long lines are those of their text, in 300 random streams",
+  pure,
+  seeded((random) => {
+    for (let round = 0; round < 300; round++) {
+      const lines = Array.from({ length: random.between(1, 8) }, () => {
+        const length = random.chance(0.5)
+          ? random.below(300)
+          : longValueChars + random.between(-2, 20_000);
+        return random.pick(["x", "é", "😀"]).repeat(length);
+      });
+      const reader = new FrameReader();
+      const bytes = bytesOf(lines.map((line) => `${line}\n`).join(""));
+      const read: string[] = [];
+      for (let start = 0; start < bytes.length;) {
+        const { space } = reader;
+        const part = bytes.subarray(start, start + random.between(1, space.length));
+        space.set(part);
+        start += part.length;
+        const some = reader.push(part.length);
+        for (const [index, line] of some.entries()) {
+          const long = reader.longLines?.[index];
+          assertStrictEquals(long !== undefined, line.length >= longValueChars);
+          if (long !== undefined) assertStrictEquals(new TextDecoder().decode(long), line);
+        }
+        read.push(...some);
+      }
+      assertEquals(read, lines);
+    }
+  }),
+);

@@ -5,6 +5,7 @@
  */
 
 import { makeCheckers, type Observation, type Table } from "../../simulation/checkers.ts";
+import { textOfValue } from "../../../lib/wire/long_value.ts";
 
 /** What happens to a request: first "asked", then the outcome, then "answered". */
 export type Event =
@@ -139,7 +140,8 @@ export class History {
     };
     for (const entry of this.entries) look(entry, entry.atMs);
     for (const [life, { server, store }] of end.tables.entries()) {
-      for (const [key, { value, timestamp }] of store.entries()) {
+      for (const [key, entry] of store.entries()) {
+        const [value, { timestamp }] = [textOfValue(entry.value), entry];
         look({ kind: "held", counts: true, life, server, key, value, timestamp }, end.loadEndMs);
       }
     }

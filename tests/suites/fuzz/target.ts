@@ -19,6 +19,8 @@ import { type Message, Wire } from "../../support/wire_client.ts";
 import { advertised, type Input, knownKey } from "./arbitraries.ts";
 import { Memory } from "./memory.ts";
 import { answersTo, complaint, type Facts, judge, split } from "./model.ts";
+import { textOf } from "../../../lib/wire/frames.ts";
+import { textOfValue, type Value } from "../../../lib/wire/long_value.ts";
 
 /** A low limit, so that connections that are never closed are soon noticed. */
 const connectionsMax = 64;
@@ -140,8 +142,9 @@ class Expectation {
   }
 
   /** Asserts that a table may hold this entry for the key. */
-  assertHolds(key: string, entry: { value: string; timestamp: number } | undefined): void {
-    const { value = null, timestamp = 0 } = entry ?? {};
+  assertHolds(key: string, entry: { value: Value; timestamp: number } | undefined): void {
+    const value = entry === undefined ? null : textOfValue(entry.value);
+    const timestamp = entry?.timestamp ?? 0;
     assertLessOrEqual(this.#newest.get(key) ?? 0, timestamp, `${JSON.stringify(key)} is too old`);
     this.assertMayBe(key, value, timestamp);
   }
@@ -237,7 +240,7 @@ export class Target implements AsyncDisposable {
         listen: anyPort,
         advertise: parseAddress(names.shift()!)!,
         prints: new ServerConsole((text) => {
-          complaints.push(...linesOf(text).filter((line) => !printedLine.test(line)));
+          complaints.push(...linesOf(textOf(text)).filter((line) => !printedLine.test(line)));
         }),
         report: (line) => {
           if (!harmlessReport.test(line)) complaints.push(line);
