@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Secrets } from "./lib/auth/secret.ts";
 import { escapeControls } from "./lib/cli/escape.ts";
 import { exitCode, lastWordsMs } from "./lib/cli/exit_codes.ts";
 import {
@@ -69,7 +70,7 @@ async function serve(
   // The engine on etcd has checked the same for its member.
   if (dialled !== undefined && dialled !== own) checkMayDial(dialled);
   // The server starts meanwhile. A first handshake waits for its key.
-  const prepared = Promise.all(Object.values(config.secrets).map((secret) => secret.prepare()));
+  const prepared = prepareKeys(config.secrets);
   const metrics = metricsAt && new (await import("./lib/metrics/http.ts")).Metrics(prints);
   const stopping = new AbortController();
   void stop.then(() => stopping.abort());
@@ -113,6 +114,12 @@ async function serve(
   await prepared;
   if (failure === undefined) report("stopping");
   return failure;
+}
+
+/** Makes the keys one after the other: a server joins with the first one. */
+async function prepareKeys({ server, client }: Secrets): Promise<void> {
+  await server?.prepare();
+  await client?.prepare();
 }
 
 /** Serves the metrics. @throws {StartError} if the address cannot be listened on. */

@@ -113,6 +113,7 @@ const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: string])[
   HELLO: [
     [new Hello("server", "0f".repeat(16)), `{"type":"HELLO","role":"server","nonce":"${"0f".repeat(16)}"}`],
     [new Hello("client", "0f".repeat(16), "kv1.example:10097", "[::1]:10097"), `{"type":"HELLO","role":"client","nonce":"${"0f".repeat(16)}","server":"kv1.example:10097","peer":"[::1]:10097"}`],
+    [new Hello("client", "0f".repeat(16), "kv1.example:10097", "10.0.0.1:10097", true), `{"type":"HELLO","role":"client","nonce":"${"0f".repeat(16)}","server":"kv1.example:10097","peer":"10.0.0.1:10097","tls":true}`],
   ],
   CHALLENGE: [
     [new Challenge("0f".repeat(16), "1e".repeat(32)), `{"type":"CHALLENGE","nonce":"${"0f".repeat(16)}","proof":"${"1e".repeat(32)}"}`],
@@ -185,9 +186,13 @@ const draw: { readonly [T in Type]: (random: Random) => Of<T> } = {
     return new Join(server(r), cluster(r), integer(r), highest, instance, attempt);
   },
   HELLO: (r) =>
-    r.chance(0.5)
-      ? new Hello(r.pick(["server", "client"]), hex(r, 32))
-      : new Hello(r.pick(["server", "client"]), hex(r, 32), server(r), address(r)),
+    r.chance(0.5) ? new Hello(r.pick(["server", "client"]), hex(r, 32)) : new Hello(
+      r.pick(["server", "client"]),
+      hex(r, 32),
+      server(r),
+      address(r),
+      r.pick([true, undefined]),
+    ),
   CHALLENGE: (r) => new Challenge(hex(r, 32), hex(r, 64), r.chance(0.5) ? integer(r) : undefined),
   PROOF: (r) => new Proof(hex(r, 64)),
   PROOF_OK: () => new ProofOk(),
@@ -335,6 +340,7 @@ const wrong: Readonly<Record<string, readonly string[]>> = {
   role: ["1", "null", `"leader"`, `""`, `"Server"`, "[]"],
   proofVersion: ["-1", "0.5", `"2"`, "null", "[]"],
   peer: ["1", "null", `""`, `"x"`, `"kv-0:1"`, `"127.0.0.1"`, `"127.0.0.1:0"`],
+  tls: ["1", "0", "null", `"true"`, "[]"],
   nonce: ["1", "null", `""`, `"${"0".repeat(31)}"`, `"${"0".repeat(33)}"`, `"${"G".repeat(32)}"`, `"${"A".repeat(32)}"`],
   proof: ["1", "null", `""`, `"${"0".repeat(63)}"`, `"${"0".repeat(65)}"`, `"${"g".repeat(64)}"`],
   leader: ["1", "null", `""`, `"x"`, `"127.0.0.1:0"`],
@@ -366,6 +372,7 @@ const optional: readonly string[] = [
   "ERROR.id",
   "HELLO.server",
   "HELLO.peer",
+  "HELLO.tls",
   "CHALLENGE.proofVersion",
   "JOIN.highest",
   "JOIN.instance",

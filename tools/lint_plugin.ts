@@ -1,6 +1,7 @@
 /**
  * The rules of the project that `deno lint` checks: which folder may import which, what a pure
- * folder may not touch, and who may open sockets and files. CONTRIBUTING.md draws the folders.
+ * folder may not touch, who may open sockets and files, and that a path is no part of a URL.
+ * CONTRIBUTING.md draws the folders.
  *
  * @module
  */
@@ -62,7 +63,7 @@ const harmless = new Set([
 const special: Readonly<Record<string, RegExp>> = {
   net: /^(connect|connectTls|listen|listenTls|startTls)$/,
   journal:
-    /^(lstat|mkdir|open|openSync|readDir|readDirSync|readTextFile|remove|rename|stat|writeTextFile|SeekMode)$/,
+    /^(lstat|mkdir|open|openSync|readDir|readDirSync|readTextFile|remove|rename|stat|statSync|writeTextFile|SeekMode)$/,
   etcd: /^createHttpClient$/,
   "lib/cli/session_file.ts": /^(lstat|mkdir|open|readDir|readFile|remove|rename)$/,
   "lib/cli/tls_flags.ts": /^readFileSync$/,
@@ -148,6 +149,20 @@ const plugin: Deno.lint.Plugin = {
           ExportAllDeclaration: ({ source }) => check(source),
           TSImportType: ({ argument }) =>
             check(argument.type === "TSLiteralType" ? argument.literal : argument),
+        };
+      },
+    },
+    "path-of-url": {
+      create(context) {
+        return {
+          MemberExpression(node) {
+            const { object, property } = node;
+            if (property.type !== "Identifier" || property.name !== "pathname") return;
+            if (object.type !== "NewExpression" || object.arguments[1] === undefined) return;
+            if (context.sourceCode.getText(object.arguments[1]) !== "import.meta.url") return;
+            const message = "a pathname has %20 for a blank: use href, or import.meta.dirname";
+            context.report({ node, message });
+          },
         };
       },
     },

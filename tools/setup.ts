@@ -18,8 +18,6 @@
 import { escapeControls } from "../lib/cli/escape.ts";
 import { openLockFile } from "../lib/journal/lock_file.ts";
 
-/** The version of packages that deno.json does not name, if they come from npm. */
-const siblingVersion = "1.0.0-npm";
 const checksumsFile = "tools/checksums.txt";
 /** Where Deno puts what it fetches from JSR: the `vendor/` beside the configuration of this task. */
 const fetchedFolder = "tools/vendor";
@@ -70,84 +68,89 @@ interface Stamp {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** What deno.json, `tools/checksums.txt`, `tools/types/` and this file say about `vendor/`. */
+/**
+ * What deno.json, `tools/checksums.txt`, `tools/types/` and this file say about `vendor/`.
+ *
+ * @throws {Error} if the checksums cannot be read, or are of other versions than deno.json names.
+ */
 async function readWanted(): Promise<Wanted> {
   const { imports } = JSON.parse(await Deno.readTextFile("deno.json"));
   const list = await Deno.readTextFile(checksumsFile);
-  const versions = new Map<string, string>();
+  const { files, versions } = parseChecksums(list);
   const types = new Map<string, string>();
   for (const specifier of Object.values<string>(imports)) {
     const [, name, version] = /^jsr:@std\/([\w-]+)@(\d[^/]*)$/.exec(specifier) ?? [];
     if (name === undefined || version === undefined) continue;
-    versions.set(name, version);
+    if (versions.get(name) !== version) {
+      throw new Error(`${checksumsFile} has no checksum of jsr:@std/${name}@${version}: add them`);
+    }
     for await (const { name: file } of Deno.readDir(`tools/types/${name}`)) {
       const module = `${name}/${file.replace(/\.d\.ts$/, ".js")}`;
       types.set(module, await Deno.readTextFile(`tools/types/${name}/${file}`));
     }
   }
   const inputs = [imports, list, [...types].sort(), await Deno.readTextFile("tools/setup.ts")];
-  const files = parseChecksums(list, versions);
   return { files, types, fingerprint: await sha256(JSON.stringify(inputs)) };
 }
 
 /**
- * Reads lines of a checksum and a specifier.
- *
- * @throws {Error} if a line cannot be read, or if JSR's files are of another version than deno.json
- *   names.
+ * Reads lines of a checksum and a specifier. Returns the files, and by package the version of JSR's
+ * files. A file of the npm package stands in for that version.
  */
-function parseChecksums(list: string, versions: ReadonlyMap<string, string>): PinnedFile[] {
+function parseChecksums(list: string) {
   const files: PinnedFile[] = [];
+  const versions = new Map<string, string>();
   for (const line of list.split(/\r?\n/)) {
     if (line === "" || line.startsWith("#")) continue;
     const [, checksum, path] = /^([0-9a-f]{64}) {2}(\S+)$/.exec(line) ?? [];
     const jsr = /^jsr:@std\/([\w-]+)@([^/]+)\/(\w+\.ts)$/.exec(path ?? "");
     const npm = /^npm:deno-std@[\d.]+\/(\w+)\/(\w+\.js)$/.exec(path ?? "");
-    if (checksum !== undefined && jsr !== null) {
-      const [, name = "", version = "", file = ""] = jsr;
+    const name = jsr?.[1] ?? npm?.[1]?.replaceAll("_", "-");
+    const version = jsr?.[2] ?? versions.get(name ?? "");
+    const file = jsr?.[3] ?? npm?.[2];
+    if (!checksum || !path || !name || !version || !file) {
+      throw new Error(`${checksumsFile}: cannot read the line "${line}"`);
+    }
+    if (jsr === null) files.push({ source: "npm", name, version, file, specifier: path, checksum });
+    else {
+      versions.set(name, version);
       const specifier = `jsr:@std/${[`${name}@${version}`, ...toSubpath(file)].join("/")}`;
       files.push({ source: "jsr", name, version, file, specifier, checksum });
-    } else if (checksum !== undefined && npm !== null) {
-      const [specifier, folder = "", file = ""] = npm;
-      const name = folder.replaceAll("_", "-");
-      const version = versions.get(name) ?? siblingVersion;
-      files.push({ source: "npm", name, version, file, specifier, checksum });
-    } else throw new Error(`${checksumsFile}: cannot read the line "${line}"`);
-  }
-  for (const [name, version] of versions) {
-    if (files.some((one) => one.source === "jsr" && one.name === name && one.version === version)) {
-      continue;
     }
-    throw new Error(`${checksumsFile} has no checksum of jsr:@std/${name}@${version}: add them`);
   }
-  return files;
+  return { files, versions };
 }
 
-/** Whether `vendor/` is complete, and its files are as they were written. */
-async function isComplete({ fingerprint }: Wanted): Promise<boolean> {
-  const stamp: Partial<Stamp> = await Deno.readTextFile("vendor/setup.json").then(JSON.parse)
-    .catch(() => ({}));
-  if (stamp.fingerprint !== fingerprint || stamp.files === undefined) return false;
+/** Why `vendor/` has to be filled; `undefined` if it is complete and its files are as written. */
+async function reasonToFill({ fingerprint }: Wanted): Promise<string | undefined> {
+  const stamp: Partial<Stamp> | null = await Deno.readTextFile("vendor/setup.json")
+    .then(JSON.parse).catch(() => null);
+  if (stamp?.fingerprint !== fingerprint || stamp.files === undefined) {
+    return "getting the packages, only this time";
+  }
   const changed = await Promise.all(
     Object.entries(stamp.files).map(async ([path, checksum]) => {
       const text = await Deno.readTextFile(`vendor/${path}`).catch(() => "");
-      return await sha256(text) === checksum ? [] : [path];
+      return await sha256(text) === checksum ? [] : [`vendor/${path}`];
     }),
   );
-  for (const path of changed.flat()) report(`vendor/${path} was changed since it was written`);
-  return changed.flat().length === 0;
+  const [path, ...more] = changed.flat();
+  if (path === undefined) return undefined;
+  const others = more.length > 0 ? ` (and ${more.length} more)` : "";
+  return `getting the packages again: ${path}${others} was changed since it was written`;
 }
 
 /** Fills `vendor/` unless it is complete. Only one process at a time does so. */
 async function setUp(): Promise<void> {
   const wanted = await readWanted();
-  if (await isComplete(wanted)) return;
+  if (await reasonToFill(wanted) === undefined) return;
   setTimeout(() => fail(`no packages after ${setupMsMax / 1000} s: ${advice}`), setupMsMax);
   await Deno.mkdir(".setup", { recursive: true });
   const lock = await openLockFile(".setup/lock");
   await lock.lock(true);
-  if (await isComplete(wanted)) return; // another process filled it while this one waited
-  report("getting the packages, only this time");
+  const reason = await reasonToFill(wanted);
+  if (reason === undefined) return; // another process filled it while this one waited
+  report(reason);
   await removeFolder(".setup/new");
   const host = await fillFromJsr(wanted) ?? await fillFromNpm(wanted);
   await writeStamp(host, wanted);
@@ -174,7 +177,7 @@ async function fillFromJsr({ files }: Wanted): Promise<string | undefined> {
       }
       const wrong = await differences(texts);
       if (wrong.length === 0) return await writePackages(host, texts);
-      report(`JSR is not used, its files do not match ${checksumsFile}:\n${wrong.join("\n")}`);
+      report(`JSR is not used, its files do not match ${checksumsFile}:`, ...wrong);
     }
     return undefined;
   } finally {
@@ -213,13 +216,13 @@ async function fillFromNpm({ files, types }: Wanted): Promise<string> {
   const wrong = await differences(texts);
   if (wrong.length > 0) {
     fail(
-      `the files of the npm package do not match ${checksumsFile}, so nothing was installed:\n` +
-        `${wrong.join("\n")}\nDo not use that package. Try another network or registry.`,
+      `the files of the npm package do not match ${checksumsFile}, so nothing was installed:`,
+      ...wrong,
+      'Do not use that package. Remove it with "deno clean", and try another network or registry.',
     );
   }
   const [, npmPackage] = /^npm:([^/]+)/.exec(pinned[0]?.specifier ?? "") ?? [];
-  const packages = pinned.filter(({ version }) => version !== siblingVersion)
-    .map(({ name, version }) => `@std/${name}@${version}`);
+  const packages = pinned.map(({ name, version }) => `@std/${name}@${version}`);
   report(
     `JSR could not be used: ${npmPackage} from npm is used in place of ` +
       [...new Set(packages)].join(", "),
@@ -366,12 +369,14 @@ async function sha256(text: string): Promise<string> {
     .toHex();
 }
 
-function report(message: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`setup: ${escapeControls(message)}\n`));
+/** Prints lines. What a registry or a file has put into them begins no other line. */
+function report(...lines: string[]): void {
+  const text = lines.map(escapeControls).join("\n");
+  Deno.stderr.writeSync(new TextEncoder().encode(`setup: ${text}\n`));
 }
 
-function fail(message: string): never {
-  report(message);
+function fail(...lines: string[]): never {
+  report(...lines);
   Deno.exit(1);
 }
 

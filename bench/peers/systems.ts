@@ -48,9 +48,9 @@ export const startMsMax = 20_000;
 export const foreignProcess: ProcessOptions = { group: true, err: "discard" };
 const encoder = new TextEncoder();
 
-const echoScript = new URL("echo.ts", import.meta.url).pathname;
-const replicationScript = new URL("replication.ts", import.meta.url).pathname;
-const silentScript = new URL("silent_server.ts", import.meta.url).pathname;
+const echoScript = new URL("echo.ts", import.meta.url).href;
+const replicationScript = new URL("replication.ts", import.meta.url).href;
+const silentScript = new URL("silent_server.ts", import.meta.url).href;
 
 function keyOf(n: number): string {
   return `key:${`${n}`.padStart(12, "0")}`;

@@ -45,13 +45,15 @@ export function namesIn(state, t) {
 }
 
 /**
- * A value or a key in a readable form: shortened.
+ * A value or a key in a readable form: shortened, but not within a character.
  *
  * @param {string | null | undefined} value
  */
 export function readable(value) {
   if (value === null || value === undefined) return "NULL";
-  return value.length > shownCharsMax ? `${value.slice(0, shownCharsMax)}…` : value;
+  if (value.length <= shownCharsMax) return value;
+  // Half an emoji at the end would be spelled out.
+  return `${value.slice(0, shownCharsMax).replace(/\u200d?[\ud800-\udbff]?$/, "")}…`;
 }
 
 /**

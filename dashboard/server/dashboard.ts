@@ -16,6 +16,7 @@ import type { HttpServer } from "../../lib/net/http_server.ts";
 import { type Backend, serveHttp } from "./http.ts";
 import type { Item } from "./item.ts";
 import { Observer } from "./observer.ts";
+import { ServerNames } from "./server_names.ts";
 
 /**
  * How long the demonstration shows each step. Its PUT waits for three steps. The servers must still
@@ -68,7 +69,8 @@ export class Dashboard implements AsyncDisposable, Backend {
     this.feed = new Feed(this.#servers);
     const take = (item: Item) => this.#take(item);
     this.clients = new Clients(servers, options, take);
-    this.#observers = servers.map((server) => new Observer(server, options, take));
+    const names = new ServerNames(this.#servers);
+    this.#observers = servers.map((server) => new Observer(server, options, take, names));
   }
 
   /**
@@ -115,6 +117,9 @@ export class Dashboard implements AsyncDisposable, Backend {
 
   #take(item: Item): void {
     this.feed.add(boundedItem(item, this.#servers));
-    if (item.kind === "status") this.clients.belongsTo(item.status.cluster);
+    // Only a leader's: a follower may have data of another cluster, which its leader refuses.
+    if (item.kind === "status" && item.status.leader === item.server) {
+      this.clients.belongsTo(item.status.cluster);
+    }
   }
 }

@@ -15,6 +15,7 @@ import { tuningDefault } from "../../lib/replication/tuning.ts";
 import { type Events, Fault, Status } from "../../lib/mensagem.ts";
 import type { Item } from "./item.ts";
 import { Pace } from "./pace.ts";
+import { ServerNames } from "./server_names.ts";
 
 const { redialFirstMs, redialLongestMs } = tuningDefault;
 
@@ -37,7 +38,7 @@ const tableIncomplete = "events were lost, so the dashboard reconnects to get th
  * - `take` gets "up" before the items of a connection and "down" after them. While the server
  *   cannot be reached, the same reason is given only once.
  * - A server that sends more than an honest one, or takes too much time, is read slowly.
- * - A server that says that it is another one is not observed.
+ * - A server that says that it is another one of the servers is not observed.
  * - A server sends its table to each new observer. So if events were lost, the observer
  *   reconnects as soon as no more are lost.
  */
@@ -46,6 +47,7 @@ export class Observer implements AsyncDisposable {
   readonly server: string;
   readonly #address: Address;
   readonly #access: Access;
+  readonly #names: ServerNames;
   readonly #take: (item: Item) => void;
   readonly #closed = new AbortController();
   readonly #running: Promise<void>;
@@ -63,24 +65,31 @@ export class Observer implements AsyncDisposable {
   /** When this connection was dialled, on the clock of `performance.now()`. */
   #dialledMs = 0;
 
-  /** Starts to dial. */
-  constructor(address: Address, access: Access, take: (item: Item) => void) {
+  /** Starts to dial. `names` are those of all servers that are observed. */
+  constructor(
+    address: Address,
+    access: Access,
+    take: (item: Item) => void,
+    names: ServerNames = new ServerNames([formatAddress(address)]),
+  ) {
     this.server = formatAddress(address);
     this.#address = address;
     this.#access = access;
+    this.#names = names;
     this.#take = take;
     this.#running = this.#run();
   }
 
   /**
-   * Pauses, delays or resumes the replication to a follower.
+   * Pauses, delays or resumes the replication to a follower, given by the address that is dialled.
    *
    * @throws {Error} if the server is not connected, or refuses the command.
    */
   async fault(follower: string, action: FaultAction, delayMs?: number): Promise<void> {
     const connection = this.#connection;
     if (!connection?.alive) throw new Error(`${this.server} is not connected`);
-    const make = (id: number) => new Fault(id, follower, action, delayMs);
+    const own = this.#names.own(follower);
+    const make = (id: number) => new Fault(id, own, action, delayMs);
     await connection.request(make, within(requestTimeoutMs));
   }
 
@@ -139,10 +148,12 @@ export class Observer implements AsyncDisposable {
       try {
         const reply = await connection.request((id) => new Status(id), within(observerSilenceMs));
         const { type: _type, id: _id, ...status } = reply;
-        if (status.server !== this.server) return connection.close(this.#isOther(status.server));
+        const other = this.#names.take(status.server, this.server);
+        if (other !== undefined) return connection.close(other);
         if (!this.#waited) this.#showSlow(false);
         this.#waited = false;
-        this.#take({ kind: "status", at: Date.now(), server: this.server, status });
+        const named = this.#names.inStatus(status);
+        this.#take({ kind: "status", at: Date.now(), server: this.server, status: named });
       } catch (error) {
         return connection.close((error as Error).message);
       }
@@ -155,11 +166,12 @@ export class Observer implements AsyncDisposable {
     { server: name, at, missed, counts, events }: Events,
   ): void {
     const { server } = this;
-    if (name !== server) return connection.close(this.#isOther(name));
+    const other = this.#names.take(name, server);
+    if (other !== undefined) return connection.close(other);
     const before = this.#counts;
     this.#counts = counts;
     if (before === undefined) this.#take({ kind: "up", at: Date.now(), server });
-    for (const event of events) this.#take({ ...event, server });
+    for (const event of events) this.#take({ ...this.#names.inEvent(event), server });
     const since = countsSince(before ?? counts, counts);
     if (missed > 0 || Object.values(since).some((count) => count > 0)) {
       this.#take({ kind: "counts", at, server, counts: since, missed });
@@ -183,10 +195,6 @@ export class Observer implements AsyncDisposable {
     if (slow === this.#slow) return;
     this.#slow = slow;
     this.#take({ kind: "slow", at: Date.now(), server: this.server, slow });
-  }
-
-  #isOther(name: string): string {
-    return `the server says that it is ${name}: name it so in --servers`;
   }
 }
 

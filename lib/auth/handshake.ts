@@ -80,8 +80,10 @@ export class DiallerHandshake {
   /** Prepares to prove to the server that was dialled that this end knows `secret`, for `role`. */
   constructor(secret: Secret, role: Role, dialled: Dialled) {
     this.#secret = secret;
-    this.#dialled = { server: canonical(dialled.server), peer: canonical(dialled.peer) };
-    this.hello = new Hello(role, newNonce(), this.#dialled.server, this.#dialled.peer);
+    const server = canonical(dialled.server);
+    const peer = canonical(dialled.peer);
+    this.#dialled = { ...dialled, server, peer };
+    this.hello = new Hello(role, newNonce(), server, peer, dialled.tls || undefined);
   }
 
   /** Takes the next message of the acceptor. */
@@ -135,18 +137,18 @@ export interface AcceptorOptions {
   readonly secrets: Secrets;
   /** Whether this server is the leader. */
   readonly leads: boolean;
-  /**
-   * "host:port" of this server, then of this end of the connection. `undefined` with TLS: then the
-   * certificate has shown the dialler that it reached the server that it meant.
-   */
-  readonly addresses: readonly string[] | undefined;
+  /** "host:port" of this server, then of this end of the connection. */
+  readonly addresses: readonly string[];
+  /** Whether the connection is encrypted. */
+  readonly tls?: boolean | undefined;
 }
 
 /**
  * The acceptor's half of the handshake. Use one for each connection.
  *
  * - It proves nothing to a dialler that meant another address than this server's: an impostor there
- *   could be passing messages on.
+ *   could be passing messages on. If both ends speak TLS, the certificate has shown the dialler that
+ *   it reached the server that it meant. If only this end does, an impostor may be between them.
  * - A proof is checked against the last HELLO, and only once.
  * - A HELLO may come at any time. It starts the handshake again, for the same or another role.
  */
@@ -167,7 +169,7 @@ export class AcceptorHandshake {
       : await this.#verify(message.proof);
   }
 
-  async #challenge({ role, nonce, server, peer }: Hello): Promise<AcceptorStep> {
+  async #challenge({ role, nonce, server, peer, tls }: Hello): Promise<AcceptorStep> {
     const { secrets, leads, addresses } = this.#options;
     // Followers dial only the leader. If other servers answered too, an impostor of the leader could
     // forward their CHALLENGE to a follower, and the follower would believe it.
@@ -175,18 +177,23 @@ export class AcceptorHandshake {
     const secret = secrets[role];
     if (secret === undefined) return refused(`this server has no ${nameOf(role)}`);
     if (server === undefined || peer === undefined) {
-      return refused("the other end is older than this server: upgrade clients, then followers");
+      // Followers that are restarted now would lose what this leader does not have yet.
+      const advice = role === "client"
+        ? "upgrade clients and dashboards before servers"
+        : "start this leader's earlier version again, and upgrade the followers first";
+      return refused(`the other end is older than this server: ${advice}`);
     }
-    if (addresses !== undefined && !addresses.includes(server) && !addresses.includes(peer)) {
+    const certain = tls && this.#options.tls;
+    if (!certain && !addresses.includes(server) && !addresses.includes(peer)) {
       const dialled = server === peer ? server : `${server} (${peer})`;
       return refused(
         `${dialled} was dialled, and this server is ${
           addresses[0]
         }: dial that address, start the ` +
-          "server with --advertise, or use TLS",
+          "server with --advertise, or use TLS at both ends",
       );
     }
-    const terms: Terms = { role, nonces: [nonce, newNonce()], dialled: { server, peer } };
+    const terms: Terms = { role, nonces: [nonce, newNonce()], dialled: { server, peer, tls } };
     this.#attempt = { secret, terms };
     const proof = await secret.prove("acceptor", terms);
     return { kind: "send", message: new Challenge(terms.nonces[1], proof, proofVersion) };

@@ -4,7 +4,7 @@
  * - A proof is the HMAC-SHA-256 of the side that makes it and of what the handshake is about: the
  *   role, both nonces and the address that was dialled. So a proof cannot be used a second time, for
  *   another role, by the other side, or towards another server.
- * - The key is made from the secret by PBKDF2 (RFC 8018). So each guess at a secret from a recorded
+ * - The key is made from the secret by PBKDF2 (RFC 8018). So each guess at a secret from a
  *   handshake costs an attacker {@linkcode workFactor} times as much.
  *
  * @module
@@ -22,6 +22,8 @@ export interface Dialled {
   readonly server: string;
   /** "ip:port" of the other end of the connection. */
   readonly peer: string;
+  /** Whether the dialler speaks TLS: then it has checked the certificate of that server. */
+  readonly tls?: boolean | undefined;
 }
 
 /** What a proof is about. */
@@ -148,6 +150,7 @@ function signed(side: Side, { role, nonces, dialled }: Terms): Uint8Array<ArrayB
   const parts = dialled === undefined
     ? ["kv", side, role, ...nonces]
     : ["kv", `${proofVersion}`, side, role, ...nonces, dialled.server, dialled.peer];
+  if (dialled?.tls) parts.push("tls");
   // No part can contain a line feed, so two different lists never give the same text.
   return encoder.encode(parts.join("\n"));
 }

@@ -51,28 +51,37 @@ function treat(code: number): Treatment {
   return combining.test(character) ? mark : shown;
 }
 
-/** Text of ASCII and Latin-1 that needs no escape. Most keys and values match. */
-const plain = /^[ -~\xa0-\xac\xae-\xff]*$/;
+// Most keys and values match one of these. Ranges cost time, so ASCII has a test of its own.
+const ascii = /^[ -~]*$/;
+const latin1 = /^[ -~\xa0-\xac\xae-\xff]*$/;
 
 /**
  * Returns the text with every control and format character spelled out, so that no text can forge a
  * line or hide a part of itself. Call it at the last place before a screen.
  */
 export function escapeControls(text: string): string {
-  if (plain.test(text)) return text;
+  if (ascii.test(text) || latin1.test(text)) return text;
   let result = "";
   let copied = 0;
   let marks = 0;
-  for (let at = 0; at < text.length;) {
-    const code = text.codePointAt(at)!;
-    const next = at + (code > 0xffff ? 2 : 1);
+  let marksEnd = 0;
+  for (let at = 0; at < text.length; at++) {
+    if (treatments[text.charCodeAt(at)] === shown) continue;
+    const start = at;
+    const code = text.codePointAt(start)!;
+    if (code > 0xffff) at++;
     const treatment = treatments[code] ||= treat(code);
-    marks = treatment === mark ? marks + 1 : 0;
-    if (treatment === spelled || marks > marksMax || treatment === joiner && !joins(text, at)) {
-      result += text.slice(copied, at) + escapeOf(code);
-      copied = next;
+    if (treatment === mark) {
+      marks = start === marksEnd ? marks + 1 : 1;
+      marksEnd = at + 1;
     }
-    at = next;
+    if (
+      treatment === spelled || treatment === mark && marks > marksMax ||
+      treatment === joiner && !joins(text, start)
+    ) {
+      result += text.slice(copied, start) + escapeOf(code);
+      copied = at + 1;
+    }
   }
   return copied === 0 ? text : result + text.slice(copied);
 }

@@ -53,7 +53,8 @@ export class LineExchange implements Receiver {
     this.#connection.betweenServers = true; // reading never pauses
     if (secret === undefined) return this.#sendLines();
     this.#connection.unproven = true;
-    const dialled = { server: this.#server, peer: this.#connection.peer };
+    const { peer, encrypted: tls } = this.#connection;
+    const dialled = { server: this.#server, peer, tls };
     this.#handshake = new DiallerHandshake(secret, "client", dialled);
     this.#connection.send(this.#handshake.hello.encode());
   }

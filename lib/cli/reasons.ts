@@ -99,9 +99,13 @@ const table: readonly (readonly [RegExp, string])[] = ([
   ["this server has no (password|secret)", "o servidor não pede senha"],
   [
     "(\\S+)(?: \\S+)? was dialled, and this server is (\\S+): .*",
-    "este servidor se chama $2, e o cliente discou $1",
+    "este servidor se chama $2, e o cliente discou $1: use aquele endereço, inicie o servidor com " +
+    "--advertise, ou use TLS nos dois lados",
   ],
-  ["the other end is older than this server: .*", "o servidor é mais novo que este cliente"],
+  [
+    "the other end is older than this server: .*",
+    "o servidor é mais novo que este cliente: atualize o cliente",
+  ],
   ["no permission to connect to (\\S+): .*", "falta a permissão --allow-net para $1"],
   [
     "the server speaks TLS, and this client does not: .*",

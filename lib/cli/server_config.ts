@@ -186,8 +186,8 @@ async function askAddresses(
 export function secretWarnings({ secrets: { server, client } }: ServerConfig): string[] {
   const short = [server?.short && "secret", client?.short && "password"].filter((name) => !!name);
   return short.map((name) =>
-    `warning: the ${name} has fewer than ${secretCharsSafe} characters, and can be guessed from a ` +
-    "recorded handshake. Take a long random one, such as openssl rand -hex 32 makes"
+    `warning: the ${name} has fewer than ${secretCharsSafe} characters, and any program that reaches ` +
+    "this server can guess it offline. Take a long random one, such as openssl rand -hex 32 makes"
   );
 }
 

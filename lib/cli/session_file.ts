@@ -13,6 +13,9 @@ import { textOf } from "./utf8.ts";
 /** The longest session file, in bytes. */
 export const sessionBytesMax = 64 * 1024 * 1024;
 
+/** What follows the last separator of a path. Elsewhere than on Windows a name may have a `\\`. */
+const namePattern = Deno.build.os === "windows" ? /[^/\\]*$/ : /[^/]*$/;
+
 /** What follows the name of a session file in that of a new session. */
 const unfinished = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.new$/;
 
@@ -39,7 +42,7 @@ export class SessionFile {
   constructor(path: string) {
     if (path === "") throw new UsageError("--session must name a file");
     this.#path = path;
-    this.#name = /[^/\\]*$/.exec(path)![0];
+    this.#name = namePattern.exec(path)![0];
     this.#folder = path.slice(0, path.length - this.#name.length) || "./";
     this.#newPath = `${path}.${crypto.randomUUID()}.new`;
     for (const name of ["read", "write"] as const) {

@@ -243,8 +243,8 @@ export class ServerConnection implements Receiver, Watcher {
     connection.betweenServers = true;
     if (secret === undefined) return this.#check(connection);
     connection.unproven = true;
-    const { server } = this;
-    this.#handshake = new DiallerHandshake(secret, "client", { server, peer: connection.peer });
+    const { peer, encrypted: tls } = connection;
+    this.#handshake = new DiallerHandshake(secret, "client", { server: this.server, peer, tls });
     connection.send(this.#handshake.hello.encode());
   }
 

@@ -32,7 +32,7 @@ export class DiskFolder implements Folder {
   private constructor(path: string, lock: Deno.FsFile, names: Deno.FsFile | undefined) {
     this.path = path;
     this.#lock = lock;
-    this.#lockIdentity = lock.statSync();
+    this.#lockIdentity = Deno.statSync(`${path}/lock`);
     this.#names = names;
     this.#spare = new SpareDescriptor(`${path}/lock`);
   }
@@ -123,7 +123,7 @@ export class DiskFolder implements Folder {
 
   #open(name: string, options: Deno.OpenOptions, bytes: number, allocateBytes: number): DiskFile {
     const file = this.#spare.use(() => Deno.openSync(this.#file(name), options));
-    return new DiskFile(file, this.path, { bytes, allocateBytes, closed: this.#spare });
+    return new DiskFile(file, this.path, name, { bytes, allocateBytes, closed: this.#spare });
   }
 
   #file(name: string): string {
@@ -194,7 +194,10 @@ function ignoreNotFound(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
-/** What tells two files apart, whatever their names. */
+/**
+ * What tells two files apart, whatever their names. It is taken by the path: to ask an open file,
+ * Deno needs the permission for the directory that a link leads to.
+ */
 type Identity = Pick<Deno.FileInfo, "ino" | "dev">;
 
 /** Whether a path leads to this file. */
@@ -236,6 +239,7 @@ class DiskFile implements FolderFile {
   constructor(
     file: Deno.FsFile,
     path: string,
+    name: string,
     { bytes, allocateBytes, closed }: {
       readonly bytes: number;
       readonly allocateBytes: number;
@@ -243,7 +247,7 @@ class DiskFile implements FolderFile {
     },
   ) {
     this.#file = file;
-    this.#identity = file.statSync();
+    this.#identity = Deno.statSync(`${path}/${name}`);
     this.#path = path;
     this.#spare = closed;
     this.#used = this.#length = bytes;

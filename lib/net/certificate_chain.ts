@@ -20,27 +20,40 @@ export function certificatesIn(pem: string): string[] {
   return pem.match(pemCertificate) ?? [];
 }
 
-/** What a peer has shown to `node:tls`. It ends with the first certificate of its chain that does. */
+/** What a peer has shown to `node:tls`. */
 export function certificateOf(shown: DetailedPeerCertificate): Certificate {
-  let expiresAtMs = Infinity;
-  let next: DetailedPeerCertificate | undefined = shown;
-  for (let length = 0; next?.valid_to !== undefined && length < chainMax; length++) {
-    expiresAtMs = Math.min(expiresAtMs, Date.parse(next.valid_to));
+  const own = new X509Certificate(shown.raw);
+  const others: X509Certificate[] = [];
+  let next: DetailedPeerCertificate | undefined = shown.issuerCertificate;
+  while (next !== undefined && others.length < chainMax) {
+    others.push(new X509Certificate(next.raw));
     next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
   }
-  return certificateWith(shown.subjectaltname, expiresAtMs);
+  return certificateWith(shown.subjectaltname, endOf(own, others));
+}
+
+/** This end's own certificate with its chain, and the CA, all in PEM. */
+export function ownCertificate(chain: string, ca: string): Certificate {
+  const parse = (pem: string) => new X509Certificate(pem);
+  const [own, ...others] = certificatesIn(chain).map(parse);
+  return certificateWith(
+    own!.subjectAltName,
+    endOf(own!, [...others, ...certificatesIn(ca).map(parse)]),
+  );
 }
 
 /**
- * This end's own certificate with its chain, and the CA, all in PEM. Of several CAs it is not known
- * which one counts, so the last one to expire does.
+ * When a certificate expires, or those that sign it. If several do, such as an old and a renewed CA with
+ * one key, the last one to expire counts. Others in a chain do not count: no peer looks at them.
  */
-export function ownCertificate(chain: string, ca: string): Certificate {
-  const own = certificatesIn(chain).map((pem) => new X509Certificate(pem));
-  const end = ({ validTo }: X509Certificate) => Date.parse(validTo);
-  const caEndsMs = Math.max(...certificatesIn(ca).map((pem) => end(new X509Certificate(pem))));
-  const expiresAtMs = Math.min(...own.map(end), caEndsMs);
-  return certificateWith(own[0]!.subjectAltName, expiresAtMs);
+function endOf(certificate: X509Certificate, others: readonly X509Certificate[]): number {
+  const endMs = Date.parse(certificate.validTo);
+  const signers = others.filter((other) =>
+    other.subject === certificate.issuer && certificate.verify(other.publicKey)
+  );
+  if (signers.length === 0) return endMs;
+  const rest = others.filter((other) => !signers.includes(other));
+  return Math.min(endMs, Math.max(...signers.map((signer) => endOf(signer, rest))));
 }
 
 function certificateWith(names: string | undefined, expiresAtMs: number): Certificate {

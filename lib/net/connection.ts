@@ -23,7 +23,7 @@ export const unsentCharsMax = 64 * 1024 * 1024;
 
 /**
  * The longest frame of a peer before its proof of a secret or password, in bytes. The messages of the
- * handshake have less than 200.
+ * handshake have less than 500.
  */
 export const unprovenFrameBytesMax = 4 * 1024;
 
@@ -99,6 +99,8 @@ export class Connection {
   readonly ip: string;
   /** "ip:port" of this end. */
   readonly local: string;
+  /** Whether this end speaks TLS. */
+  readonly encrypted: boolean;
   /** Whether both ends are servers. Then reading never pauses, because two pauses could deadlock. */
   betweenServers = false;
   /** Whether the peer must prove a secret or password first. Until then its frames are short. */
@@ -140,6 +142,7 @@ export class Connection {
     this.ip = remote.hostname;
     this.peer = formatAddress(remote);
     this.local = formatAddress(addressOf(socket.localAddr as Deno.NetAddr));
+    this.encrypted = "certified" in socket || "handshake" in socket; // accepted, dialled
     if ("setNoDelay" in socket) tuneTcp(socket as Deno.TcpConn);
   }
 

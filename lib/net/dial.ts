@@ -101,6 +101,7 @@ const tlsAdvice: readonly (readonly [RegExp, string])[] = [
   [/not valid for name/, "the certificate must name the address that is dialled"],
   [/expired/, "renew the certificate, or correct the clock of this machine"],
   [/not valid (?:yet|before)|NotValidYet/, "correct the clock of this machine"],
+  [/CaUsedAsEndEntity/, "the server shows the certificate of a CA: let the CA sign one for it"],
   [/KeyMismatch/, "the key does not belong to the certificate"],
 ];
 

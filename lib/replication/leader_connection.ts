@@ -31,6 +31,8 @@ export class LeaderConnection {
   #redialAt = 0;
   /** The next pause before a dial. It doubles each time and starts again after a JOIN_OK. */
   #redialMs: number;
+  /** Why the last dial of this outage has failed. */
+  #failure: string | undefined;
 
   /** A connection that is due to be dialled. `leader` is "host:port". */
   constructor(
@@ -71,6 +73,7 @@ export class LeaderConnection {
   joined(): void {
     this.#state = "joined";
     this.#redialMs = this.#tuning.redialFirstMs;
+    this.#failure = undefined;
     this.#host.report(`joined the leader ${this.#leader}`, "leader");
   }
 
@@ -101,13 +104,14 @@ export class LeaderConnection {
   /** The dial has failed. Dials again after a pause. */
   dialFailed(reason: string): void {
     if (this.#state !== "dialling") return;
-    // Reported once for an outage, not for each try.
-    if (this.#redialMs === this.#tuning.redialFirstMs) {
+    // Reported once for an outage, not for each try, and again if the reason is another one.
+    if (reason !== this.#failure) {
       this.#host.report(
         `cannot reach the leader ${this.#leader}, trying again: ${reason}`,
         "leader",
       );
     }
+    this.#failure = reason;
     this.#redialLater();
   }
 

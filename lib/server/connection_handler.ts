@@ -53,6 +53,8 @@ export type ProcessStatus = Pick<
 export interface HandledConnection extends Link, ObserverLink {
   /** "ip:port" of this end. */
   readonly local: string;
+  /** Whether this end speaks TLS. */
+  readonly encrypted?: boolean;
   /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
   readonly certified?: boolean | undefined;
   /** That certificate. */
@@ -259,8 +261,8 @@ export class ConnectionHandler implements DecodingPeer {
    * @throws {Error} if one of the two proofs fails, or if the connection ends before.
    */
   async prove(secret: Secret, leader: string): Promise<void> {
-    const { peer } = this.connection;
-    const handshake = new DiallerHandshake(secret, "server", { server: leader, peer });
+    const { peer, encrypted: tls } = this.connection;
+    const handshake = new DiallerHandshake(secret, "server", { server: leader, peer, tls });
     const done = Promise.withResolvers<void>();
     this.#dialler = { handshake, done };
     this.connection.unproven = true;
@@ -333,7 +335,7 @@ export class ConnectionHandler implements DecodingPeer {
     if (connection.betweenServers) connection.unproven = false; // a JOIN needs no password
     if (reason === undefined) return;
     // Two servers that answer errors with errors might never end.
-    if (message.type === "ERROR" && connection.betweenServers) return;
+    if (message.type === "ERROR" && !this.#fromClient) return;
     const id = "id" in message ? message.id : undefined;
     const code = message.type === "JOIN" ? serverRefusalCode(message) : "FORBIDDEN";
     connection.send(new ErrorReply(code, reason, id).encode());
@@ -346,8 +348,8 @@ export class ConnectionHandler implements DecodingPeer {
       return this.#refuse(connection.peer, reason);
     }
     const { secrets, leads, self } = this.#server;
-    const addresses = connection.certified === undefined ? [self, connection.local] : undefined;
-    this.#acceptor ??= new AcceptorHandshake({ secrets, leads, addresses });
+    const { local, encrypted: tls } = connection;
+    this.#acceptor ??= new AcceptorHandshake({ secrets, leads, addresses: [self, local], tls });
     const step = await this.#acceptor.receive(message);
     if (step.kind === "refused") return this.#refuse(connection.peer, step.reason);
     if (step.kind === "accepted") {

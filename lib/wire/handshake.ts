@@ -13,13 +13,14 @@ export class Hello extends Mensagem<"HELLO"> {
   /**
    * `role` is what the dialler wants to act as. `nonce` is 32 random hexadecimal digits. `server` is
    * the "host:port" that was dialled, `peer` the "ip:port" of the connection's other end; version 1
-   * has neither.
+   * has neither. `tls` is `true` if the dialler has checked a certificate, else left out.
    */
   constructor(
     readonly role: "server" | "client",
     readonly nonce: string,
     readonly server?: string,
     readonly peer?: string,
+    readonly tls?: boolean,
   ) {
     super("HELLO");
   }

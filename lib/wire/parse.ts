@@ -127,6 +127,7 @@ export function fromFields(f: Fields): AnyMensagem {
         hex(f, "nonce", 32),
         f.server === undefined ? undefined : server(f, "server"),
         f.peer === undefined ? undefined : address(f, "peer"),
+        f.tls === undefined ? undefined : boolean(f, "tls"),
       );
     case "CHALLENGE":
       return new Challenge(

@@ -10,6 +10,7 @@ import {
   assertNotStrictEquals,
   assertRejects,
   assertStrictEquals,
+  assertStringIncludes,
 } from "@std/assert";
 import {
   AcceptorHandshake,
@@ -296,12 +297,12 @@ Deno.test("a proof holds only for the address that was dialled", pure, async () 
   assertEquals(
     reasonOf(await ask(elsewhere, "kv1.example:10097", "10.0.0.1:10097")),
     "10.0.0.2:10097 was dialled, and this server is kv1.example:10097: dial that address, start the " +
-      "server with --advertise, or use TLS",
+      "server with --advertise, or use TLS at both ends",
   );
   assertEquals(
     reasonOf(await ask({ server: "kv2.example:10097", peer: "10.0.0.2:10097" }, "10.0.0.1:10097")),
     "kv2.example:10097 (10.0.0.2:10097) was dialled, and this server is 10.0.0.1:10097: dial that " +
-      "address, start the server with --advertise, or use TLS",
+      "address, start the server with --advertise, or use TLS at both ends",
   );
   for (
     const where of [
@@ -322,6 +323,28 @@ Deno.test("an impostor cannot change the address that the dialler meant", pure, 
   );
   assertEquals(
     reasonOf(await dialler.receive(challenge)),
+    "the password is wrong, or the other end is an impostor",
+  );
+});
+
+Deno.test("TLS at one end does not show which server was dialled", pure, async () => {
+  const secret = Secret.from("segredo");
+  const acceptor = (tls: boolean) =>
+    new AcceptorHandshake({ secrets: { client: secret }, leads: true, addresses: ["a:1"], tls });
+  const elsewhere = { server: "10.0.0.2:1", peer: "10.0.0.2:1" };
+  const dialler = (tls: boolean) => diallerWith(secret, "client", { ...elsewhere, tls });
+  const both = dialler(true);
+  assertEquals((await both.receive(sent(await acceptor(true).receive(both.hello)))).kind, "send");
+  for (const [own, other] of [[false, true], [true, false]] as const) {
+    const reason = reasonOf(await acceptor(own).receive(dialler(other).hello));
+    assertStringIncludes(reason, "10.0.0.2:1 was dialled, and this server is a:1");
+  }
+  // An impostor that claims TLS for a dialler without it gets a proof, but not the right one.
+  const plain = dialler(false);
+  const { nonce } = plain.hello;
+  const claimed = new Hello("client", nonce, elsewhere.server, elsewhere.peer, true);
+  assertEquals(
+    reasonOf(await plain.receive(sent(await acceptor(true).receive(claimed)))),
     "the password is wrong, or the other end is an impostor",
   );
 });
@@ -360,7 +383,8 @@ Deno.test(
   "an acceptor shows a dialler of version 1 no proof, and says what to upgrade",
   pure,
   async () => {
-    const acceptor = acceptorWith({ client: Secret.from("segredo") }, true);
+    const secret = Secret.from("segredo");
+    const acceptor = acceptorWith({ client: secret, server: secret }, true);
     for (
       const hello of [
         new Hello("client", "0".repeat(32)),
@@ -370,9 +394,15 @@ Deno.test(
     ) {
       assertEquals(
         reasonOf(await acceptor.receive(hello)),
-        "the other end is older than this server: upgrade clients, then followers",
+        "the other end is older than this server: upgrade clients and dashboards before servers",
       );
     }
+    // The operator has upgraded the leader first. To restart the followers now could lose the data.
+    assertEquals(
+      reasonOf(await acceptor.receive(new Hello("server", "0".repeat(32)))),
+      "the other end is older than this server: start this leader's earlier version again, and " +
+        "upgrade the followers first",
+    );
     reasonOf(await acceptor.receive(new Proof("0".repeat(64))));
   },
 );

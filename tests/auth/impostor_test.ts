@@ -10,10 +10,14 @@ import { Observer } from "../../dashboard/server/observer.ts";
 import { Secret } from "../../lib/auth/secret.ts";
 import { ForbiddenError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
+import { TlsAcceptor } from "../../lib/net/tls.ts";
+import { ErrorReply, Mensagem } from "../../lib/mensagem.ts";
 import type { Address } from "../../lib/wire/address.ts";
+import { acceptorOn } from "../support/handshakes.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { anyPort } from "../support/ports.ts";
 import { TestServer } from "../support/test_server.ts";
+import { server as certificate } from "../support/tls_fixture.ts";
 import { eventually } from "../support/waiting.ts";
 import { type Message, Wire } from "../support/wire_client.ts";
 
@@ -83,9 +87,13 @@ for (const [dialler, dial] of Object.entries(diallers)) {
 }
 
 /** Passes all lines between a dialler and the server at `to`, and notes the types. */
-function relayTo(to: () => Promise<Address> | Address, heard: string[]): FakeServer {
+function relayTo(
+  to: () => Promise<Address> | Address,
+  heard: string[],
+  connect: (to: Address) => Promise<Wire> = Wire.connect,
+): FakeServer {
   return new FakeServer(async (wire) => {
-    using far = await Wire.connect(await to());
+    using far = await connect(await to());
     const pass = async (from: Wire, into: Wire) => {
       for (let line = await from.line(); line !== undefined; line = await from.line()) {
         heard.push(JSON.parse(line).type);
@@ -107,6 +115,25 @@ Deno.test("a server proves nothing for a client that an impostor passes on to it
   await server.ready();
   const heard: string[] = [];
   await using impostor = relayTo(() => server.address, heard);
+  await using client = new KvClient([impostor.address], { password: "senha" });
+  const { message } = await assertRejects(() => client.put("cor", "azul"), ForbiddenError);
+  assert(
+    message.includes(`${impostor.name} was dialled, and this server is ${server.name}`),
+    message,
+  );
+  assertEquals(heard, ["HELLO", "ERROR"]);
+});
+
+Deno.test("a server with TLS proves nothing for a client without that an impostor passes on", async () => {
+  const secrets = { server: Secret.from("segredo"), client: Secret.from("senha") };
+  const alone = { clusterSize: 1, minInSync: 1 };
+  const tls = new TlsAcceptor(certificate);
+  await using server = new TestServer(anyPort, undefined, alone, {}, { secrets, tls });
+  await server.ready();
+  const heard: string[] = [];
+  const encrypted = async (to: Address) =>
+    new Wire(await Deno.connectTls({ ...to, caCerts: [certificate.ca] }));
+  await using impostor = relayTo(() => server.address, heard, encrypted);
   await using client = new KvClient([impostor.address], { password: "senha" });
   const { message } = await assertRejects(() => client.put("cor", "azul"), ForbiddenError);
   assert(
@@ -140,6 +167,26 @@ Deno.test("a server with --advertise is proved to clients that dial that address
   await using client = new KvClient([advertise], { password: "senha" });
   await client.put("cor", "azul");
   assertEquals((await client.get("cor")).value, "azul");
+});
+
+Deno.test("a follower answers no ERROR that comes between PROOF_OK and its JOIN", async () => {
+  const secrets = { server: Secret.from("segredo") };
+  const heard: string[] = [];
+  await using leader = new FakeServer(async (wire) => {
+    const acceptor = acceptorOn(wire, secrets);
+    for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
+      const message = Mensagem.decode(line);
+      heard.push(message.type);
+      if (message.type !== "HELLO" && message.type !== "PROOF") continue;
+      const step = await acceptor.receive(message);
+      assert(step.kind !== "refused", line);
+      const more = step.kind === "accepted" ? new ErrorReply("OVERLOADED", "cheio").encode() : "";
+      await wire.write(step.message.encode() + more);
+    }
+  }, { answersStatus: false });
+  await using _follower = new TestServer(anyPort, leader.address, {}, {}, { secrets });
+  await eventually("the follower joins", () => heard.includes("JOIN"));
+  assertEquals(heard, ["HELLO", "PROOF", "JOIN"]);
 });
 
 /** What a program at the leader's address may ask a follower that has dialled it. */

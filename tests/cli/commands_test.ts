@@ -502,14 +502,15 @@ for (
       "127.0.0.1:2: a conexão caiu [UNAVAILABLE]",
     ],
     [
-      "kv-9:1 (10.0.0.9:1) was dialled, and this server is kv-0:1: dial that address, start the server with --advertise, or use TLS",
+      "kv-9:1 (10.0.0.9:1) was dialled, and this server is kv-0:1: dial that address, start the server with --advertise, or use TLS at both ends",
       "FORBIDDEN",
-      "este servidor se chama kv-0:1, e o cliente discou kv-9:1 [FORBIDDEN]",
+      "este servidor se chama kv-0:1, e o cliente discou kv-9:1: use aquele endereço, inicie o servidor " +
+      "com --advertise, ou use TLS nos dois lados [FORBIDDEN]",
     ],
     [
-      "the other end is older than this server: upgrade clients, then followers",
+      "the other end is older than this server: upgrade clients and dashboards before servers",
       "FORBIDDEN",
-      "o servidor é mais novo que este cliente [FORBIDDEN]",
+      "o servidor é mais novo que este cliente: atualize o cliente [FORBIDDEN]",
     ],
   ] as const
 ) {

@@ -446,7 +446,7 @@ Deno.test("a server warns of what is missing outside loopback, and of what can b
   const noPassword =
     "warning: 0.0.0.0 can be reached from outside and there is no password for clients: any program may PUT and GET\n";
   const short = (name: string) =>
-    `warning: the ${name} has fewer than 16 characters, and can be guessed from a recorded handshake. Take a long random one, such as openssl rand -hex 32 makes\n`;
+    `warning: the ${name} has fewer than 16 characters, and any program that reaches this server can guess it offline. Take a long random one, such as openssl rand -hex 32 makes\n`;
   const [secret, password] = ["segredo de servo\n", "senha dos clientes\n"];
   const both = ["--secret-stdin", "--password-stdin"];
   for (

@@ -7,6 +7,7 @@ import { Dashboard } from "../../dashboard/server/dashboard.ts";
 import type { Item } from "../../dashboard/server/item.ts";
 import { Observer, observerSilenceMs } from "../../dashboard/server/observer.ts";
 import { Pace } from "../../dashboard/server/pace.ts";
+import { ServerNames } from "../../dashboard/server/server_names.ts";
 import type { State } from "../../dashboard/server/state.ts";
 import {
   burstMs,
@@ -266,10 +267,14 @@ Deno.test("a server that says that it is another one is not shown, and the reaso
   });
   for (const fake of [named, events]) {
     const items: Item[] = [];
-    await using _observer = new Observer(fake.address, {}, (item) => items.push(item));
+    const names = new ServerNames([fake.name, other]);
+    await using _observer = new Observer(fake.address, {}, (item) => items.push(item), names);
     const down = await eventually("it is down", () => items.find(({ kind }) => kind === "down"));
     assert(down.kind === "down");
-    assertEquals(down.reason, `the server says that it is ${other}: name it so in --servers`);
+    assertEquals(
+      down.reason,
+      `the server says that it is ${other}, which is another one of --servers`,
+    );
     const kept = items.filter(({ kind }) => kind !== "down" && kind !== "status");
     assertEquals(kept, [], "events of another server");
     const answers = items.filter((item) => item.kind === "status");

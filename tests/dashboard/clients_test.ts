@@ -3,10 +3,12 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Clients, dashboardClients } from "../../dashboard/server/clients.ts";
 import type { Item } from "../../dashboard/server/item.ts";
+import { Dashboard } from "../../dashboard/server/dashboard.ts";
 import { Observer } from "../../dashboard/server/observer.ts";
 import { AccessError, UnavailableError, UnknownOutcomeError } from "../../lib/client/errors.ts";
 import { tlsExpected } from "../../lib/wire/errors.ts";
 import { FakeServer } from "../support/fake_server.ts";
+import { anyPort } from "../support/ports.ts";
 import { eventually } from "../support/waiting.ts";
 
 Deno.test("an answer that does not fit the request is refused", async () => {
@@ -38,6 +40,39 @@ Deno.test("each client has a connection and a session of its own", async () => {
   const known = items.filter((item) => item.kind === "client");
   assertEquals(known.map(({ client }) => client), [1, 2]);
   assertEquals(new Set(known.map(({ address }) => address)).size, 2);
+});
+
+Deno.test("a follower with data of another cluster does not make the clients forget", async () => {
+  const answered = Promise.withResolvers<void>();
+  /** A server that leads or follows `leader`. */
+  const serverOf = (cluster: string, leader?: FakeServer): FakeServer => {
+    const fake: FakeServer = new FakeServer(async (wire) => {
+      for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
+        const { type, id, key } = JSON.parse(line);
+        if (type === "PUT") await wire.send({ type: "PUT_OK", id, key, timestamp: 5 });
+        if (type !== "STATUS") continue;
+        if (leader !== undefined) await answered.promise;
+        await wire.send({
+          ...{ type: "STATUS_OK", id, server: fake.name, leader: (leader ?? fake).name, cluster },
+          ...{ timestamp: 5, keys: 1, connections: 1, uptimeMs: 1, memoryBytes: 1, faults: false },
+          ...{ inSync: [], followers: [] },
+        });
+      }
+    }, { answersStatus: false });
+    return fake;
+  };
+  await using leader = serverOf("new");
+  await using follower = serverOf("old", leader);
+  await using dashboard = new Dashboard({
+    listen: anyPort,
+    servers: [leader.address, follower.address],
+  });
+  const { state } = dashboard.feed;
+  await dashboard.clients.put(1, "cor", "azul", leader.name);
+  await eventually("the leader's status", () => state.servers[0]!.status);
+  answered.resolve();
+  await eventually("the follower's status", () => state.servers[1]!.status?.cluster === "old");
+  await eventually("what the client has seen", () => state.seen.get(1)?.get("cor") === 5);
 });
 
 Deno.test("a server that the dashboard cannot use: its clients and its observer say why", async () => {

@@ -10,7 +10,9 @@ import {
   refusalsMax,
   secondsMax,
   segmentItemsMax,
+  shownCharsMax,
 } from "../../dashboard/page/limits.js";
+import { readable } from "../../dashboard/page/format.js";
 import { Recording } from "../../dashboard/page/recording.js";
 import { apply, copyState, decode, emptyState, encode } from "../../dashboard/page/state.js";
 import { cellOf, messagesOf, writesBehind } from "../../dashboard/page/selectors.js";
@@ -332,4 +334,15 @@ Deno.test("a keyframe of the feed replaces the items that were lost before it", 
   assertEquals(cursor.state.servers[0]!.timestamp, 10);
   for (let n = 0; n < 2_000; n++) recording.continueFrom(copyState(later));
   assertEquals(encode(recording.stateAt(3)), encode(later));
+});
+
+Deno.test("a value is shortened, and not within an emoji", pure, () => {
+  const start = (emoji: number) => "a".repeat(shownCharsMax - emoji);
+  assertEquals(readable(`${start(2)}😀`), `${start(2)}😀`);
+  assertEquals(readable(`${start(2)}😀b`), `${start(2)}😀…`);
+  assertEquals(readable(`${start(1)}😀`), `${start(1)}…`);
+  const family = "👨\u200d👩\u200d👧";
+  assertEquals(readable(start(3) + family), `${start(3)}👨…`);
+  assertEquals(readable(start(4) + family), `${start(4)}👨…`);
+  assertEquals(readable(start(5) + family), `${start(5)}👨\u200d👩…`);
 });

@@ -130,6 +130,31 @@ Deno.test("a follower whose certificate expires is told so, and so is the leader
   });
 });
 
+Deno.test("a certificate expires with those that sign it, and not with others in its chain", async () => {
+  const [short, old] = [await TestCa.make(5 * dayMs), await TestCa.make(-dayMs)];
+  const [leaf, shortLeaf] = [await ca.issue(here), await short.issue(here)];
+  const days = (chain: string, roots: string) =>
+    Math.round((ownCertificate(chain, roots).expiresAtMs - Date.now()) / dayMs);
+  assertEquals(days(leaf.cert, ca.pem), 365);
+  assertEquals(days(shortLeaf.cert, short.pem), 5);
+  assertEquals(days(shortLeaf.cert, old.pem + ca.pem + short.pem), 5);
+  // A CA that was replaced by another one of the same name is left in the files.
+  assertEquals(days(leaf.cert + old.pem, old.pem + ca.pem), 365);
+  assertEquals(days(leaf.cert + ca.pem + old.pem, ca.pem), 365);
+
+  await using leader = await serve(here);
+  const more = { leader: leader.server.address };
+  const tls = new TlsAcceptor({ ...leaf, cert: leaf.cert + ca.pem + old.pem });
+  await using follower = await serve(here, { ...more, tls });
+  await within("it is ready", follower.server.ready);
+  await later(dayMs, async () => {
+    const kv = new KvClient([leader.server.address], { tls: { ca: ca.pem } });
+    await using _ = kv;
+    await kv.put("cor", "azul");
+  });
+  assertEquals([...leader.reports, ...follower.reports].filter((line) => /expire/.test(line)), []);
+});
+
 Deno.test("a server whose own certificate expires ends its connections, and says so", async () => {
   await using leader = await serve({ ...here, validMs: 100 * dayMs });
   const { address } = leader.server;

@@ -613,6 +613,23 @@ Deno.test("the result of a dial that is not under way is dropped", pure, () => {
   assertEquals(stage.dials, [0, 10_100], "the late failure made no pause longer");
 });
 
+Deno.test(
+  "a leader that cannot be reached is reported once, and again if the reason changes",
+  pure,
+  () => {
+    const { stage, lead } = openFollower();
+    lead.end();
+    const before = stage.reports.length;
+    for (const reason of ["refused", "refused", "no TLS", "no TLS"]) {
+      stage.pass(2_000);
+      stage.dialFailed(reason);
+    }
+    const reports = stage.reports.slice(before);
+    const trying = "cannot reach the leader 10.0.0.1:10097, trying again";
+    assertEquals(reports, [`${trying}: refused`, `${trying}: no TLS`]);
+  },
+);
+
 Deno.test("a leader that is silent past the limit is given up and dialled again", pure, () => {
   const { stage, lead, client: someone } = openFollower({ silenceMs: 2_000 });
   someone.say(new Put(1, "a", "1"));

@@ -48,8 +48,8 @@ export async function proofOf(
   hello: Hello,
   challenge: Pick<Challenge, "nonce">,
 ): Promise<Proof> {
-  const { role, nonce, server, peer } = hello;
-  const dialled = server === undefined || peer === undefined ? undefined : { server, peer };
+  const { role, nonce, server, peer, tls } = hello;
+  const dialled = server === undefined || peer === undefined ? undefined : { server, peer, tls };
   return new Proof(await secret.prove(side, { role, nonces: [nonce, challenge.nonce], dialled }));
 }
 

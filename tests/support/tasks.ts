@@ -8,7 +8,7 @@ import { Process, type ProcessOptions } from "../../bench/process.ts";
 
 const config = new URL("../../deno.json", import.meta.url);
 /** How a task says where Deno itself is. The shell of the tasks runs it. */
-const ownPath = `"$(deno eval 'console.log(Deno.execPath())')"`;
+const ownPath = `"$(deno eval -p 'Deno.execPath()')"`;
 
 /** The environment variables that a task sets, and its arguments for Deno. */
 export interface TaskCommand {

@@ -252,6 +252,12 @@ const broken: readonly [rule: string, path: string, text: string, complaint: str
     `export const x = new WebSocketStream("ws://127.0.0.1");`,
     "lib may not use WebSocketStream: only lib/net opens sockets",
   ],
+  [
+    "the path of a file is not the pathname of its URL",
+    "tests/x_test.ts",
+    `const x = new URL("x.ts", import.meta.url).pathname; x;`,
+    "a pathname has %20 for a blank: use href, or import.meta.dirname",
+  ],
 ];
 
 for (const [rule, path, text, complaint] of broken) {
@@ -274,6 +280,7 @@ const allowed: readonly [path: string, text: string][] = [
   ["dashboard/main.ts", `import { KvServer } from "../lib/server/kv_server.ts"; KvServer;`],
   ["tests/x_test.ts", `import { main } from "../server.ts"; main(Deno.args, Date.now());`],
   ["lib/replication/store.ts", `export const x = Math.max(1, 2);`],
+  ["bench/x.ts", `export const x = (url: string) => new URL(url).pathname;`],
   ["tools/setup.ts", `export const x = (name: string) => import(name);`],
 ];
 

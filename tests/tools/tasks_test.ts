@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
+import testing from "../../docs/testing.md" with { type: "text" };
 
 const pure = { permissions: "none" } as const;
 const commands = Object.entries(config.tasks).map(([name, { command }]) => ({ name, command }));
@@ -11,6 +12,12 @@ const unlimited: Readonly<Record<string, string>> = {
   "test:dashboard --allow-all": "Playwright reads below /proc, for which Deno wants all of them",
   "bench:peers --allow-ffi": "the dynamic linker finds libc.so.6, so there is no path to allow",
 };
+
+/** The programs that a command may start, besides Deno. */
+function programsOf(command: string): string[] {
+  const list = permissionsOf(command).find(([flag]) => flag === "--allow-run")?.[1] ?? [];
+  return list.filter((program) => program !== "<computed>");
+}
 
 /** The flags of a command that give a permission: by name, with their list, if they have one. */
 function permissionsOf(command: string): [flag: string, list: string[] | undefined][] {
@@ -51,9 +58,14 @@ Deno.test("a permission without a list is found in every spelling", pure, () => 
 
 Deno.test("only tests and benchmarks start programs, by their names", pure, () => {
   for (const { name, command } of commands) {
-    const programs = permissionsOf(command).find(([flag]) => flag === "--allow-run")?.[1] ?? [];
+    const programs = programsOf(command);
     if (programs.length > 0) assert(/^(?:test|bench)\b/.test(name), name);
-    assert(programs.every((one) => one === "<computed>" || /^[a-z][a-z-]+$/.test(one)), name);
+    assert(programs.every((one) => /^[a-z][a-z-]+$/.test(one)), name);
+    const row = testing.split("\n").find((line) =>
+      line.startsWith("| `") && line.split("|")[1]!.includes(`\`${name}\``) &&
+      programs.every((one) => line.includes(`\`${one}\``))
+    );
+    assert(programs.length === 0 || row !== undefined, `docs/testing.md, Permissions: ${name}`);
   }
 });
 
@@ -81,6 +93,7 @@ Deno.test(
       read.filter((path) => !written.includes(path)),
       [
         "deno.json",
+        "lib/cli/escape.ts",
         "lib/journal/lock_file.ts",
         "tools/setup.ts",
         "tools/checksums.txt",
@@ -89,3 +102,11 @@ Deno.test(
     );
   },
 );
+
+Deno.test("each task that loads the packages of the tests compares their checksums", pure, () => {
+  for (const name of ["check", "test", "test:dashboard", "test:fuzz"] as const) {
+    const { command, dependencies } = config.tasks[name];
+    assert(command.includes(" --lock=.setup/npm.lock "), name);
+    assertEquals(dependencies, ["setup", "lock"], name);
+  }
+});

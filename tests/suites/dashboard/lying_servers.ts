@@ -70,7 +70,7 @@ for (const lie of lies) {
 }
 
 async function startLiar(stack: AsyncDisposableStack, lie: Lie) {
-  const script = new URL("liar.ts", import.meta.url).pathname;
+  const script = new URL("liar.ts", import.meta.url).href;
   const process = Process.deno(["run", "--no-prompt", "--allow-net", script, lie], { out: "keep" });
   stack.defer(() => process.kill());
   await eventually("the server prints its port", () => process.screen.includes("\n"));

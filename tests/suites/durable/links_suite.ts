@@ -9,6 +9,7 @@
 
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { alone, ServerProcess } from "../../../bench/server_process.ts";
+import { KvClient } from "../../../lib/client/kv_client.ts";
 import { openAutoFolder } from "../../../lib/journal/auto_folder.ts";
 import { DiskFolder } from "../../../lib/journal/disk.ts";
 import { JournalError } from "../../../lib/journal/errors.ts";
@@ -144,5 +145,19 @@ test(
       first.close();
     }
     (await DiskFolder.open(dir)).close();
+  },
+);
+
+test(
+  "a server may use a linked data directory with the permissions for the link alone",
+  async (dir, _, scratch) => {
+    const linked = `${scratch}/linked`;
+    await makeLink(dir, linked);
+    for (const attempt of ["new", "loaded"]) {
+      await using server = await ServerProcess.start({ dataDir: linked, flags: alone });
+      await using client = new KvClient([server.address]);
+      await client.put("k", "v");
+      assertEquals(namesIn(dir), ["journal-1", "lock"], attempt);
+    }
   },
 );

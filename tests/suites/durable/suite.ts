@@ -352,7 +352,7 @@ test("a compaction without permission is put off, and made once it may", async (
 });
 
 test("a process without a file descriptor left still compacts", async (_, dir) => {
-  const program = new URL("full_process.ts", import.meta.url).pathname;
+  const program = new URL("full_process.ts", import.meta.url).href;
   const limited = 'ulimit -n 80; exec "$0" "$@"';
   await using full = new Process(
     "sh",
@@ -600,7 +600,7 @@ test("a leader that lost its last writes does not overwrite a follower that has 
 
 test("deno task server:durable writes to data/PORT and may change no other file", async () => {
   const [port] = freePorts(1);
-  const dir = new URL(`../../../data/${port}`, import.meta.url).pathname;
+  const dir = `${import.meta.dirname}/../../../data/${port}`;
   try {
     const { env, args: deno } = await commandOf("server:durable");
     await using server = await ServerProcess.start({ deno, env, port: port!, flags: alone });

@@ -205,6 +205,7 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
     { name: "nonce", judge: nonce },
     { name: "server", judge: server, optional: true },
     { name: "peer", judge: address, optional: true },
+    { name: "tls", judge: boolean, optional: true },
   ],
   CHALLENGE: [
     { name: "nonce", judge: nonce },

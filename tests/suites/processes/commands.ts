@@ -250,13 +250,13 @@ Deno.test({
       [`put k ${latin1}`, "argument 3 is not UTF-8"],
       [`get -- ${latin1}`, "argument 3 is not UTF-8"],
       [`--session=${latin1} get k`, "argument 1 is not UTF-8"],
-      [`--session=${session} get k`, `--session=${session}: it is not UTF-8`],
-      [`--tls-ca=${pem} get k`, `--tls-ca=${pem} is UTF-16, with a byte order mark`],
+      [`--session="${session}" get k`, `--session=${session}: it is not UTF-8`],
+      [`--tls-ca="${pem}" get k`, `--tls-ca=${pem} is UTF-16, with a byte order mark`],
       [`get k`, "KV_PASSWORD in the environment is not UTF-8"],
     ];
     for (const [given, error] of cases) {
       const variable = given === "get k" ? `KV_PASSWORD=${latin1} ` : "";
-      const command = `${variable}exec ${Deno.execPath()} ${client} ${given}`;
+      const command = `${variable}exec "${Deno.execPath()}" ${client} ${given}`;
       await using process = new Process("sh", ["-c", command], { out: "keep" });
       assertEquals(await process.end(), 2, given);
       assert(process.errors.startsWith(error), process.errors);

@@ -47,6 +47,11 @@ testOnUnix(
   },
 );
 
+testOnUnix("a backslash in the name of a session file is no separator", async (scratch) => {
+  await new SessionFile(`${scratch}/a\\b.json`).write(session);
+  assertEquals(namesIn(scratch), ["a\\b.json", "a\\b.json.lock"]);
+});
+
 testOnUnix(
   "a session file is replaced, not written through the links of its folder",
   async (scratch) => {

@@ -51,9 +51,18 @@ class Checkout implements Disposable {
         await checkout.#copy(`tools/types/${folder}/${name}`);
       }
     }
-    await Deno.mkdir(`${checkout.path}/lib/journal`, { recursive: true });
-    const files = ["deno.json", "tools/setup.ts", "tools/setup.json", "lib/journal/lock_file.ts"];
-    for (const file of files) await checkout.#copy(file);
+    for (const folder of ["cli", "journal"]) {
+      await Deno.mkdir(`${checkout.path}/lib/${folder}`, { recursive: true });
+    }
+    for (
+      const file of [
+        "deno.json",
+        "tools/setup.ts",
+        "tools/setup.json",
+        "lib/cli/escape.ts",
+        "lib/journal/lock_file.ts",
+      ]
+    ) await checkout.#copy(file);
     const lines = Array.from(
       texts,
       async ([path, text]) => `${(await hash("SHA-256", text)).toHex()}  ${path}\n`,
@@ -254,7 +263,7 @@ Deno.test("the set-up says that npm is used in place of JSR, with names and vers
   assertEquals(code, 0, err);
   assertMatch(
     err,
-    /deno-std@1\.4\.0 from npm is used in place of @std\/assert@[\d.]+, @std\/async@[\d.]+, @std\/cli@[\d.]+$/m,
+    /deno-std@1\.4\.0 from npm is used in place of @std\/assert@[\d.]+, @std\/async@[\d.]+, @std\/cli@[\d.]+, /,
   );
   assertEquals(checkout.vendored().size > 0, true);
   assertEquals(checkout.ran, false);
@@ -291,7 +300,7 @@ for (
     const [expected, found] = await Promise.all(sums);
     assertStringIncludes(err, `  ${path}: expected ${expected}, found ${found}\n`);
     assertStringIncludes(err, "nothing was installed");
-    assertStringIncludes(err, "Do not use that package");
+    assertStringIncludes(err, 'Do not use that package. Remove it with "deno clean"');
     assertEquals([checkout.vendored().size, checkout.ran], [0, false]);
   });
 }
@@ -304,10 +313,22 @@ Deno.test("a file of vendor/ that was changed is fetched again; without a regist
   const before = checkout.vendored();
   const [path] = [...before.keys()].filter((one) => one.endsWith("parse_args.js"));
   await Deno.writeTextFile(path!, trap);
+  assertEquals((await checkout.setUp(undefined, undefined)).code, 1);
   const { code, err } = await checkout.setUp(undefined, npm);
   assertEquals(code, 0, err);
-  assertMatch(err, /vendor\/.*parse_args\.js was changed since it was written/);
+  assertMatch(
+    err,
+    /^setup: .* again: vendor\/\S*\/parse_args\.js was changed since it was written$/m,
+  );
+  assertEquals(err.match(/was changed/g)?.length, 1);
   assertEquals(checkout.vendored(), before);
+  // A damaged mark is no mark.
+  for (const mark of ["null", "{", ""]) {
+    await Deno.writeTextFile(`${checkout.path}/vendor/setup.json`, mark);
+    const again = await checkout.setUp(undefined, npm);
+    assertEquals(again.code, 0, `${mark}: ${again.err}`);
+    assertEquals(checkout.vendored(), before);
+  }
 });
 
 Deno.test({

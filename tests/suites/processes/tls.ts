@@ -46,11 +46,9 @@ function folderWith(files: Record<string, string>): Scratch {
 async function start(task: string, folder: string, ...flags: string[]): Promise<Process> {
   const { env, args } = await commandOf(task);
   assertEquals(env.DENO_TLS_CA_STORE, task.endsWith(":tls") ? "" : undefined);
-  const [run, ...rest] = args.map((arg) =>
-    arg.endsWith(".ts") ? new URL(arg, project).pathname : arg
-  );
+  const [run, ...rest] = args.map((arg) => arg.endsWith(".ts") ? new URL(arg, project).href : arg);
   assertEquals(run, "run");
-  const config = `--config=${new URL("deno.json", project).pathname}`;
+  const config = `--config=${import.meta.dirname}/../../../deno.json`;
   return Process.deno(["run", config, ...rest, ...flags], {
     cwd: folder,
     env,

@@ -353,7 +353,7 @@ Deno.test("hostile answers to the benchmark", async () => {
 Deno.test("what set-up finds in a file, on its standard error", async () => {
   using scratch = new Scratch();
   await Deno.writeTextFile(`${scratch.path}/deno.json`, hostileText());
-  const script = new URL("../../../tools/setup.ts", import.meta.url).pathname;
+  const script = new URL("../../../tools/setup.ts", import.meta.url).href;
   const flags = ["--no-config", "--no-prompt", "--allow-read", "--allow-write"];
   await using setup = Process.deno(["run", ...flags, script], { cwd: scratch.path, out: "keep" });
   assertEquals(await setup.end(), 1);
