@@ -163,7 +163,8 @@ export class Connection {
 
   /** An upper bound of the memory that the buffers, waiting lines and unsent text take, in bytes. */
   get heldBytes(): number {
-    return this.#reader.heldBytes + 2 * this.#waitingBytes + this.#writer.heldBytes;
+    return this.#reader.heldBytes + 2 * this.#waitingBytes + this.#writer.heldBytes +
+      (this.#socket.heldBytes ?? 0);
   }
 
   /** Queued frames that are not being written yet: UTF-16 units, and bytes of long values. */

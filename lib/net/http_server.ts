@@ -16,7 +16,7 @@ import { pipeline } from "node:stream/promises";
 import { type Address, formatAddress } from "../wire/address.ts";
 import { lingerMs } from "../limits.ts";
 import { Listener } from "./listener.ts";
-import { linesMax, ReportLimiter } from "./report_limiter.ts";
+import { linesMax, ReportLimiter, type ReportLimits } from "./report_limiter.ts";
 import { tuneTcp } from "./socket.ts";
 import { TurnBudget } from "./turn_budget.ts";
 
@@ -26,10 +26,18 @@ export const requestMs = 10_000;
 /** A peer must read some of its answer within this time. */
 export const unreadMs = 10_000;
 
+/** The time between two looks for counted lines that are due. */
+const reportTickMs = 1_000;
+
 /** The most refused connections that stay open for a moment, so that peers can read the reason. */
 const refusedMax = 8;
 
 const readBytes = 16 * 1024;
+/**
+ * The bytes that the parser takes at once until it has found a request. It does not stop at the first
+ * one, and each further one takes long when the connection ends.
+ */
+const partBytes = 256;
 /** Bytes of one write. A longer write would hide its progress. */
 const writeBytesMax = 64 * 1024;
 
@@ -45,6 +53,12 @@ const readChars = 16 * 1024;
  */
 const reads = new TurnBudget(2 * readChars);
 
+/** Counts a read, or an accepted connection, and waits while the budget is spent. */
+async function takeTurn(bytes: number, stream?: Duplex): Promise<void> {
+  reads.spend(readChars + bytes);
+  while (reads.spent && stream?.destroyed !== true) await reads.nextTurn();
+}
+
 /** What an HTTP server needs. */
 export interface HttpServerOptions {
   /** The number of connections. */
@@ -55,6 +69,8 @@ export interface HttpServerOptions {
   readonly requestMs?: number;
   /** See {@linkcode unreadMs}. */
   readonly unreadMs?: number;
+  /** How many lines are reported. */
+  readonly reports?: ReportLimits<"connections" | "accept" | "failures">;
   /** Answers a request from an IP address. */
   handle(request: Request, ip: string): Response | Promise<Response>;
   /** Takes a line for the operator. */
@@ -80,6 +96,7 @@ export class HttpServer implements AsyncDisposable {
   readonly #refused = new Set<Duplex>();
   readonly #answers = new Set<Promise<void>>();
   readonly #reports: ReportLimiter<"connections" | "accept" | "failures">;
+  readonly #reportTicker: ReturnType<typeof setInterval>;
 
   /**
    * Listens and serves.
@@ -92,13 +109,18 @@ export class HttpServer implements AsyncDisposable {
     this.#listener = new Listener(listen);
     this.address = this.#listener.address;
     const name = `HTTP on ${formatAddress(this.address)}`;
-    this.#reports = new ReportLimiter((line) => options.report(`${name}: ${line}`));
+    const report = (line: string) => options.report(`${name}: ${line}`);
+    this.#reports = new ReportLimiter(report, options.reports);
+    this.#reportTicker = setInterval(() => this.#reports.tick(), reportTickMs);
     this.#http.on("clientError", (_, socket) => {
       this.#connections.get(socket)?.ignoreRest();
       socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     });
     this.#accepting = this.#listener.accept(
-      (conn) => this.#accept(conn),
+      (conn) => {
+        this.#accept(conn);
+        return takeTurn(0);
+      },
       this.#reports.about("accept"),
     );
   }
@@ -110,6 +132,7 @@ export class HttpServer implements AsyncDisposable {
     for (const { stream } of this.#connections.values()) stream.destroy();
     for (const stream of this.#refused) stream.destroy();
     await Promise.all(this.#answers);
+    clearInterval(this.#reportTicker);
     this.#reports.close();
     await reads.nextTurn(); // a read may wait for its turn
   }
@@ -238,6 +261,8 @@ class HttpConnection {
   readonly #conn: Deno.TcpConn;
   readonly #unreadMs: number;
   readonly #buffer = new Uint8Array(readBytes);
+  /** Bytes that were read and that the parser does not have yet. */
+  #rest = new Uint8Array(0);
   /** Runs until the request is complete, also while something is written ("100 Continue"). */
   readonly #requestTimer: ReturnType<typeof setTimeout>;
   /** Runs while the peer has to read. */
@@ -279,13 +304,18 @@ class HttpConnection {
 
   async #read(): Promise<void> {
     try {
-      let count: number | null;
-      do {
-        count = await this.#conn.read(this.#buffer);
-        reads.spend(readChars + (count ?? 0));
-        while (reads.spent && !this.stream.destroyed) await reads.nextTurn();
-      } while (count !== null && this.#ignores);
-      this.stream.push(count === null ? null : this.#buffer.slice(0, count));
+      if (this.#rest.length === 0 || this.#ignores) {
+        let count: number | null;
+        do {
+          count = await this.#conn.read(this.#buffer);
+          await takeTurn(count ?? 0, this.stream);
+        } while (count !== null && this.#ignores);
+        if (count === null) return void this.stream.push(null);
+        this.#rest = this.#buffer.slice(0, count);
+      }
+      const part = this.#rest.subarray(0, this.hasRequest ? readBytes : partBytes);
+      this.#rest = this.#rest.subarray(part.length);
+      this.stream.push(part);
     } catch (error) {
       this.stream.destroy(error as Error);
     }

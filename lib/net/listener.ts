@@ -35,13 +35,13 @@ export class Listener {
    * Accepts connections until the listener is closed. A failure (no file descriptor left, for
    * example) is reported, at most once a minute, and accepting goes on after a pause. If
    * `onConnection` throws, for example because the peer has reset the connection, the connection is
-   * closed.
+   * closed. If it returns a promise, the next connection waits for it.
    *
    * @param onExhausted is called if the process may open no more sockets. If the whole machine has
    *   no descriptor left, it is not: closing connections of this process would not end that.
    */
   async accept(
-    onConnection: (conn: Deno.TcpConn) => void,
+    onConnection: (conn: Deno.TcpConn) => unknown,
     report: (line: string) => void,
     onExhausted: () => void = () => {},
   ): Promise<void> {
@@ -63,7 +63,7 @@ export class Listener {
         continue;
       }
       try {
-        onConnection(conn);
+        await onConnection(conn);
       } catch (error) {
         try {
           conn.close();

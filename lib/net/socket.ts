@@ -16,6 +16,8 @@ export interface Socket
   readonly certified?: boolean;
   /** That certificate; `undefined` if the peer has not shown one that counts. */
   readonly certificate?: Certificate | undefined;
+  /** The memory that the buffers of an encrypted socket take, in bytes. */
+  readonly heldBytes?: number;
 }
 
 /** Whether an error only says that the connection was closed or lost. */

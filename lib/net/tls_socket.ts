@@ -117,6 +117,11 @@ export class TlsSocket implements Socket {
     return this.#certificate;
   }
 
+  /** The memory that the encrypted and the decrypted bytes take, in bytes. */
+  get heldBytes(): number {
+    return this.#buffer.length + (this.#rest?.length ?? 0) + (this.#socket?.readableLength ?? 0);
+  }
+
   /** Reads decrypted bytes. */
   async read(into: Uint8Array): Promise<number | null> {
     const socket = await this.#secured.promise;

@@ -21,7 +21,7 @@ import { timestampMax } from "../limits.ts";
 import { CatchUp } from "./catch_up.ts";
 import { answerGetFrom, type Engine, type EngineOptions, misdirected } from "./engine.ts";
 import { Entrance } from "./entrance.ts";
-import type { Host, Link, ReplicationListener } from "./environment.ts";
+import type { Host, Link, ReplicationListener, ReportTopic } from "./environment.ts";
 import { Faults } from "./faults.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { assert } from "./invariant.ts";
@@ -364,7 +364,7 @@ export class Leader implements Engine {
 
   #openIfCaughtUp(): void {
     if (!this.#recovery.openIfCaughtUp(this.#members.serversInSync)) return;
-    this.#report(`open, cluster ${this.cluster}, timestamp ${this.#timestamp}`);
+    this.#report(`open, cluster ${this.cluster}, timestamp ${this.#timestamp}`, "recovery");
     this.#commit(); // PUTs may be waiting, and no acknowledgement may come
   }
 
@@ -385,11 +385,11 @@ export class Leader implements Engine {
   }
 
   /** Reports a change of the members or their state, to the operator and to the listener. */
-  #report(event: string): void {
+  #report(event: string, topic: ReportTopic = "members"): void {
     const { serversInSync } = this.#members;
     this.#host.report(
       `${event} (${serversInSync} of ${this.#tuning.clusterSize} in sync)`,
-      "members",
+      topic,
     );
     if (this.#host.listener !== undefined) this.#tellMembers(this.#host.listener);
   }

@@ -100,8 +100,12 @@ const heartbeat = new Heartbeat().encode();
 const needsPassword = "requests need the password: prove it with HELLO first. " +
   "The client takes it from --password-stdin or KV_PASSWORD";
 
-/** An error takes as long to make as this much costly text takes to parse, in UTF-16 units. */
-const wrongMessageChars = 1_024;
+/**
+ * What a message costs that honest clients send rarely, in UTF-16 units of costly text: a STATUS, an
+ * OBSERVE, a FAULT, a step of a handshake, or one that is wrong. It takes long whatever its length.
+ * One turn handles 32 of them.
+ */
+const rareMessageChars = 8 * 1024;
 
 /** The status of a server: what it is and what it holds. */
 export function statusOf(self: string, engine: Engine, process: ProcessStatus): ServerStatus {
@@ -208,9 +212,11 @@ export class ConnectionHandler implements DecodingPeer {
     switch (message.type) {
       case "GET":
       case "PUT":
+        return this.#request(message);
       case "STATUS":
       case "OBSERVE":
       case "FAULT":
+        this.#spendForRare();
         return this.#request(message);
       case "HELLO":
       case "CHALLENGE":
@@ -280,10 +286,15 @@ export class ConnectionHandler implements DecodingPeer {
     return !this.#dialled && !this.connection.betweenServers;
   }
 
+  /** Strangers have a budget of their own, which counts every line of theirs. */
+  #spendForRare(): void {
+    if (!this.connection.unproven) this.spend(rareMessageChars);
+  }
+
   #notDecoded(error: unknown, line: string): void {
     if (error instanceof FrameError) return this.fail(error);
     if (!(error instanceof MensagemError)) throw error;
-    this.spend(wrongMessageChars);
+    this.#spendForRare();
     const answer = new ErrorReply(error.code, error.message, error.id).encode();
     if (this.#fromClient) return this.connection.send(answer);
     // Between servers no message may be skipped: it could be a write.
@@ -323,6 +334,7 @@ export class ConnectionHandler implements DecodingPeer {
   /** Handles a message between servers, or a reply without a request. */
   #fromServer(message: AnyMensagem): void {
     const { connection } = this;
+    if (this.#fromClient) this.#spendForRare();
     if (message.type === "JOIN" && this.#server.leads) {
       const refusal = this.#mayJoin && connection.certified !== false
         ? whyNotFor(connection.certificate, message.server)
@@ -347,6 +359,7 @@ export class ConnectionHandler implements DecodingPeer {
       const reason = `${message.type} came, but this server did not send HELLO`;
       return this.#refuse(connection.peer, reason);
     }
+    this.#spendForRare();
     const { secrets, leads, self } = this.#server;
     const { local, encrypted: tls } = connection;
     this.#acceptor ??= new AcceptorHandshake({ secrets, leads, addresses: [self, local], tls });

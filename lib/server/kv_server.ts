@@ -11,19 +11,14 @@ import { tlsExpected } from "../wire/errors.ts";
 import type { Secrets } from "../auth/secret.ts";
 import { Connection } from "../net/connection.ts";
 import { Listener } from "../net/listener.ts";
-import { ReportLimiter } from "../net/report_limiter.ts";
+import type { ReportLimiter } from "../net/report_limiter.ts";
 import type { TlsAcceptor } from "../net/tls.ts";
 import type { TlsSocketOptions } from "../net/tls_socket.ts";
 import type { Engine, StartEngine } from "../replication/engine.ts";
 import type { OpenJournal } from "../replication/recovered_state.ts";
 import { ErrorReply, type ServerStatus } from "../mensagem.ts";
 import { startReplica } from "../replication/replica.ts";
-import type {
-  Host,
-  ReplicationListener,
-  ReportTopic,
-  ServerPrints,
-} from "../replication/environment.ts";
+import type { Host, ReplicationListener, ServerPrints } from "../replication/environment.ts";
 import { type Tuning, tuningDefault } from "../replication/tuning.ts";
 import { version } from "../version.ts";
 import { Admission } from "./admission.ts";
@@ -32,6 +27,7 @@ import { ConnectionHandler, type ServerContext, statusOf } from "./connection_ha
 import { waitForGroup } from "./group_wait.ts";
 import { LeaderDialler } from "./leader_dialler.ts";
 import { Observers } from "./observers.ts";
+import { limitedReports, type Topic } from "./report_topics.ts";
 import { type ServerLimits, serverLimitsDefault } from "./server_limits.ts";
 
 /** How a server is started. */
@@ -75,19 +71,6 @@ export interface KvServerOptions {
    */
   readonly journal?: OpenJournal;
 }
-
-/** What the lines that peers can cause are about. */
-type Topic =
-  | ReportTopic
-  | "connections"
-  | "TLS"
-  | "certificates"
-  | "accept"
-  | "dial"
-  | "open files"
-  | "memory"
-  | "failures"
-  | "engine";
 
 /** The host's `prints` and `listener` change while the server runs. */
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -160,7 +143,7 @@ export class KvServer implements AsyncDisposable {
           "give servers a secret or TLS too",
       );
     }
-    const reports = this.#reports = new ReportLimiter(options.report);
+    const reports = this.#reports = limitedReports(options.report);
     this.#limits = { ...serverLimitsDefault, ...limits };
     this.#admission = new Admission(this.#limits);
     this.#tls = tls;

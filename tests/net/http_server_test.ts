@@ -1,5 +1,6 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { HttpServer, type HttpServerOptions } from "../../lib/net/http_server.ts";
+import { periodMs } from "../../lib/net/report_limiter.ts";
 import { anyPort } from "../support/ports.ts";
 import { eventually, within } from "../support/waiting.ts";
 
@@ -79,6 +80,35 @@ for (const limit of ["connectionsMax", "connectionsPerIpMax"] as const) {
     for (const conn of idle.slice(1)) conn.close();
   });
 }
+
+Deno.test("refused connections that were only counted are reported when their time is over", async () => {
+  let now = 0;
+  const { server, reports, port } = start({ connectionsMax: 0, reports: { now: () => now } });
+  await using _server = server;
+  for (let n = 0; n < 3; n++) await ask(port, get);
+  assertEquals(reports.length, 1);
+  now = periodMs;
+  await eventually("the count", () => reports.length === 2);
+  assertStringIncludes(reports[1]!, ": connections: 2 more lines in the last 60 s");
+});
+
+Deno.test("few of the requests behind the first one are parsed", async () => {
+  // The end of a connection makes an error with its stack for each request that was parsed.
+  const usual = Error.prepareStackTrace;
+  let parsed = 0;
+  Error.prepareStackTrace = ({ message }) => {
+    if (message === "aborted") parsed++;
+    return message;
+  };
+  try {
+    const { server, port } = start();
+    await using _server = server;
+    await ask(port, get.repeat(400));
+  } finally {
+    Error.prepareStackTrace = usual!;
+  }
+  assertLess(parsed, 32);
+});
 
 Deno.test("a connection without a complete request, or whose answer is not read, is cut off", async () => {
   const cancelled = Promise.withResolvers<void>();

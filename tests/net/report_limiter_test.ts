@@ -1,5 +1,11 @@
 import { assertEquals, assertLessOrEqual } from "@std/assert";
-import { lineCharsMax, linesMax, periodMs, ReportLimiter } from "../../lib/net/report_limiter.ts";
+import {
+  lineCharsMax,
+  linesMax,
+  periodMs,
+  quietMs,
+  ReportLimiter,
+} from "../../lib/net/report_limiter.ts";
 
 const pure = { permissions: "none" } as const;
 
@@ -38,6 +44,32 @@ Deno.test("a line that is equal to the one before on its topic is counted", pure
   assertEquals(written, ["a: 2 more lines in the last 2 s, the last one: x"]);
 });
 
+Deno.test("the count is written as soon as the topic is quiet, with the last line", pure, () => {
+  const { clock, written, reports } = limiter();
+  for (let n = 0; n < linesMax + 5; n++) reports.report(`line ${n}`, "a");
+  clock.now = quietMs - 1;
+  reports.tick();
+  assertEquals(written.splice(0).length, linesMax);
+  clock.now = quietMs;
+  reports.tick();
+  reports.tick();
+  const last = `line ${linesMax + 4}`;
+  assertEquals(written.splice(0), [`a: 5 more lines in the last 1 s, the last one: ${last}`]);
+  reports.report("still too many in this period", "a");
+  assertEquals(written, []);
+});
+
+Deno.test("a topic may have a limit of its own", pure, () => {
+  const written: string[] = [];
+  const limits = { now: () => 0, linesMax: { b: 2 } };
+  const reports = new ReportLimiter<"a" | "b">((line) => written.push(line), limits);
+  for (let n = 0; n < linesMax; n++) {
+    reports.report(`a ${n}`, "a");
+    reports.report(`b ${n}`, "b");
+  }
+  assertEquals(written.length, linesMax + 2);
+});
+
 Deno.test("some equal lines in a row are written where that is wanted", pure, () => {
   const { written, reports } = limiter();
   const report = reports.about("a", 2);
@@ -51,7 +83,7 @@ Deno.test("the count of a period that has ended comes before the next line", pur
   reports.report("x", "a");
   clock.now = 3 * periodMs;
   reports.report("x", "a");
-  assertEquals(written, ["x", "a: 1 more lines in the last 180 s, the last one: x", "x"]);
+  assertEquals(written, ["x", "a: 1 more line in the last 180 s, the last one: x", "x"]);
 });
 
 Deno.test("a flood that lasts for an hour writes little, and long lines are cut", pure, () => {

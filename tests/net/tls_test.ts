@@ -4,6 +4,7 @@ import {
   assert,
   assertEquals,
   assertFalse,
+  assertGreater,
   assertLess,
   assertRejects,
   assertStringIncludes,
@@ -15,6 +16,7 @@ import { main as clientMain } from "../../client.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { Secret } from "../../lib/auth/secret.ts";
 import { EtcdEngine } from "../../lib/etcd/engine.ts";
+import { Connection } from "../../lib/net/connection.ts";
 import type { Tls } from "../../lib/net/dial.ts";
 import { ServerConsole } from "../../lib/cli/server_console.ts";
 import { ClientClosedError, KvError, TlsError, UnavailableError } from "../../lib/client/errors.ts";
@@ -435,6 +437,7 @@ Deno.test("nothing is read from the network while decrypted bytes wait", async (
   flood.catch(() => {});
   await eventually("the other end must wait", () => performance.now() - progressAt > 200);
   assertLess(sent, 32 * 1024 * 1024); // what the kernel holds, and little more
+  assertGreater(new Connection(near).heldBytes, 16 * 1024, "what waits is counted");
   let received = 0;
   const before = sent;
   while (received < before) received += (await near.read(bytes)) ?? 0;

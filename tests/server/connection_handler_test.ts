@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Secret } from "../../lib/auth/secret.ts";
 import { ErrorReply, Get, Mensagem, Put, Status, StatusOk } from "../../lib/mensagem.ts";
+import { turnCharsMax } from "../../lib/net/turn_budget.ts";
 import {
   ack,
   client,
@@ -165,6 +166,33 @@ Deno.test(
     ) {
       someone.sayLine(`{"type":"${type}","id":3,"key":7,"entries":[1],"events":{},"inSync":0}`);
       assertEquals(someone.heard(), ["ERROR #3 FORBIDDEN"], type);
+    }
+  },
+);
+
+Deno.test(
+  "one turn takes few messages that cost more than their text, and any number of others",
+  pure,
+  () => {
+    const few = turnCharsMax / 32;
+    const hello = `{"type":"HELLO","role":"server","nonce":"${"0".repeat(32)}"}`;
+    const lines: readonly (readonly [string, number])[] = [
+      [`{"type":"GET","id":1,"key":"a","timestamp":0}`, 0],
+      [`{"type":"PUT","id":1,"key":"a","value":"b"}`, 0],
+      [`{"type":"STATUS","id":1}`, few],
+      [`{"type":"OBSERVE","id":1}`, few],
+      [`{"type":"FAULT","id":1,"server":"${follower1}","action":"hold"}`, few],
+      [hello, few],
+      [`{"type":"PROOF","proof":"${"0".repeat(64)}"}`, few],
+      [`{"type":"REPLICATION","key":"a","value":"b","timestamp":9}`, few],
+      [`{"type":"JOIN","server":"${follower1}","cluster":"","timestamp":0}`, few],
+      [`{"type":"ERROR","code":"FORBIDDEN","message":"no"}`, few],
+      [`{"type":"GET","id":1,"key":7,"timestamp":0}`, few],
+    ];
+    for (const [line, least] of lines) {
+      const { client: someone } = openLeaderWith(1);
+      someone.sayLine(line);
+      assert(least === 0 ? someone.spent === 0 : someone.spent >= least, line);
     }
   },
 );

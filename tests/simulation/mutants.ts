@@ -193,9 +193,9 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: "a process that dials again is a second member",
-    file: "replication/leader.ts",
-    find: `if (earlier !== undefined) this.#drop(earlier, "it has dialled again");`,
-    replace: "",
+    file: "replication/entrance.ts",
+    find: "const leaving = earlier === undefined",
+    replace: "const leaving = true",
   },
   {
     name: "commits wait for a follower on probation",
@@ -251,8 +251,8 @@ const mutants: readonly Mutant[] = [
     name: "a follower does not write SYNC to the journal",
     file: "replication/follower.ts",
     durable: true,
-    find: `case "SYNC":\n        this.#ledger.append(message);`,
-    replace: `case "SYNC":`,
+    find: "this.#ledger.append(message);\n    this.#sync.synchronise(message);",
+    replace: "this.#sync.synchronise(message);",
   },
   {
     name: "a follower does not write a snapshot to the journal",

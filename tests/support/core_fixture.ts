@@ -331,6 +331,8 @@ export class FakeLink implements HandledConnection {
   readonly unsentChars = 0;
   /** Whether it is open. `false` once either end has closed it. */
   open = true;
+  /** What its lines have cost of the turn of all clients, in UTF-16 units. */
+  spent = 0;
   /** Heartbeats that the server sent. */
   heartbeats = 0;
   readonly #stage: Stage;
@@ -362,6 +364,10 @@ export class FakeLink implements HandledConnection {
 
   close(): void {
     this.open = false;
+  }
+
+  spend(chars: number): void {
+    this.spent += chars;
   }
 
   /** The peer sends messages that arrive together. */

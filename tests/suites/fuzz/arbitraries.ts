@@ -153,6 +153,7 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   client: jsonOf(addressText),
   server: jsonOf(fc.oneof(addressText, fc.constantFrom(...advertised))),
   peer: jsonOf(addressText),
+  tls: fc.boolean().map(json),
   leader: jsonOf(addressText),
   cluster: jsonOf(clusterText),
   entries: entriesJson,

@@ -16,7 +16,7 @@ import { FrameError, MensagemError } from "../../../lib/mensagem.ts";
 import { FrameReader } from "../../../lib/wire/line_reader.ts";
 import { frameBytesMax } from "../../../lib/limits.ts";
 import { frameTokensMax } from "../../../lib/wire/tokens.ts";
-import { ErrorReply, Mensagem, Replication } from "../../../lib/mensagem.ts";
+import { ErrorReply, Mensagem, Replication, textOfValue } from "../../../lib/mensagem.ts";
 import { type Input, inputs, lineInputs, longInputs, texts } from "./arbitraries.ts";
 import type { Proof } from "./check.ts";
 import { type Fields, judge, split, tokensIn, type Verdict } from "./model.ts";
@@ -66,7 +66,7 @@ function assertDecodes(line: string, verdict: Verdict): void {
 function fieldsOf(message: Mensagem): Fields {
   if (message instanceof Replication) {
     const { type, key, value, timestamp } = message;
-    return { type, key, value, timestamp };
+    return { type, key, value: textOfValue(value), timestamp };
   }
   return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined));
 }

@@ -14,7 +14,7 @@ import { alone, ServerProcess, type ServerProcessOptions } from "../../../bench/
 import { KvClient, type KvClientOptions } from "../../../lib/client/kv_client.ts";
 import { valueBytesMax } from "../../../lib/limits.ts";
 import type { Address } from "../../../lib/wire/address.ts";
-import { attacks, httpAttacks } from "../../support/attacker.ts";
+import { attacks, clientAttacks, httpAttacks } from "../../support/attacker.ts";
 import { password, passwordText, secretText } from "../../support/guarded.ts";
 import { complete, dialled } from "../../support/handshakes.ts";
 import { freePorts } from "../../support/ports.ts";
@@ -26,6 +26,9 @@ const guarded: ServerProcessOptions = {
   deno: ["run", "--no-prompt", "--allow-net", "--allow-env=KV_SECRET,KV_PASSWORD", "server.ts"],
   env: { KV_SECRET: secretText, KV_PASSWORD: passwordText },
 };
+
+/** Servers that know a secret, whose clients need no password. */
+const open: ServerProcessOptions = { ...guarded, env: { KV_SECRET: secretText } };
 
 /** The options of each kind of server, and those of its clients. */
 const kinds = {
@@ -91,7 +94,7 @@ for (const [kind, [options, clientOptions]] of Object.entries(kinds)) {
       for (let n = 0; n < 12; n++) await client.put("cor", "v".repeat(valueBytesMax));
     });
     for (const name of flatLines) {
-      const line = new TextEncoder().encode(attacks[name]!());
+      const line = new TextEncoder().encode(attacks[name]!(0));
       const ms = await spent(servers, async () => {
         await Promise.all(
           servers.all.flatMap(({ address }) =>
@@ -228,6 +231,12 @@ const shareMin = { store: 1 / 10, metrics: 1 / 4 };
 for (const attack of Object.keys(attacks)) {
   Deno.test(`an attack with ${attack} leaves an honest client of servers with a secret its share`, async () => {
     await assertShare(attack, guarded, { password: passwordText });
+  });
+}
+
+for (const attack of Object.keys(clientAttacks)) {
+  Deno.test(`an attack with ${attack} leaves an honest client of servers without a password its share`, async () => {
+    await assertShare(attack, open, {});
   });
 }
 
