@@ -44,7 +44,7 @@ export function sizeOf(frames: Frames): number {
 /**
  * A queue of text and bytes that leaves as bytes.
  *
- * Text that comes after text is joined, so many short frames are encoded in one call.
+ * Text that comes after text is joined. One call then encodes many short frames.
  */
 export class FrameQueue {
   readonly #encodeInto: EncodeInto;

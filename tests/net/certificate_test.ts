@@ -170,19 +170,6 @@ Deno.test("a server whose own certificate expires ends its connections, and says
   });
 });
 
-Deno.test("a client goes on when only its own certificate has expired", async () => {
-  const tuning = { clusterSize: 1, minInSync: 1 };
-  await using alone = await serve({ ...here, validMs: 900 * dayMs }, { tuning });
-  const tls = await ca.issue({ ...here, validMs: 100 * dayMs });
-  await using client = new KvClient([alone.server.address], { tls });
-  await client.put("cor", "azul");
-  await later(101 * dayMs, async () => {
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    assertEquals((await client.get("cor")).value, "azul");
-  });
-  assertEquals(alone.reports.filter((line) => line.includes("ended")), []);
-});
-
 Deno.test("a certificate that expires soon, or is for another address, is a warning", () => {
   const expiresAtMs = Date.parse("2030-01-31T00:00:00Z");
   const warnings: string[] = [];

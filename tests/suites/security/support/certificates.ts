@@ -56,7 +56,7 @@ export const serverExtensions = [
 
 const ecKey = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
 
-/** An RSA key of so many bits. */
+/** An RSA key of this length. */
 export function rsaKey(bits: number): readonly string[] {
   return ["-algorithm", "RSA", "-pkeyopt", `rsa_keygen_bits:${bits}`];
 }

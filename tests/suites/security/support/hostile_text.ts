@@ -8,7 +8,7 @@
 import { assert } from "@std/assert";
 
 const forbidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/u;
-/** No language has so many combining marks on one character; a screen draws them over other lines. */
+/** More combining marks on one character than any language has: a screen draws them over other lines. */
 const flood = /[\p{Mn}\p{Me}]{31}/u;
 
 /** Every character of the list. Surrogates cannot be part of UTF-8. */
