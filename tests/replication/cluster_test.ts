@@ -326,12 +326,12 @@ function runSchedule(random: Random, mayCrash: (cluster: CoreCluster) => boolean
 }
 
 Deno.test(
-  "every request has exactly one answer, in 150 random schedules",
+  "every request has exactly one answer, in 80 random schedules",
   pure,
   seeded((random) => {
     let answered = 0;
     let succeeded = 0;
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < 80; round++) {
       const { clients } = runSchedule(random, () => true);
       for (const { answers, gone } of clients) {
         for (const [id, replies] of answers) {
@@ -342,7 +342,7 @@ Deno.test(
         }
       }
     }
-    assert(answered > 1_000 && succeeded > 100, `only ${answered} answers, ${succeeded} PUT_OK`);
+    assert(answered > 500 && succeeded > 50, `only ${answered} answers, ${succeeded} PUT_OK`);
   }),
 );
 
@@ -356,7 +356,7 @@ Deno.test(
   "a committed write stays, a refused one is in no table, and all tables end the same",
   pure,
   seeded((random) => {
-    for (let round = 0; round < 150; round++) {
+    for (let round = 0; round < 80; round++) {
       const { cluster, clients } = runSchedule(random, allInSync);
       assert(allInSync(cluster), `round ${round}: not all are in sync again`);
       assertSameTables(cluster);

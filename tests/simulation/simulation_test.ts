@@ -4,8 +4,8 @@ import { simulate } from "./world.ts";
 
 for (
   const [seeds, what, make, flag] of [
-    [120, "with faults", makePlan, ""],
-    [60, "with disks, in which all servers may die at once", makeDurablePlan, " --durable"],
+    [80, "with faults", makePlan, ""],
+    [40, "with disks, in which all servers may die at once", makeDurablePlan, " --durable"],
   ] as const
 ) {
   Deno.test({

@@ -226,7 +226,7 @@ function dumbLines(bytes: Uint8Array): { lines: string[]; failed: boolean; parti
 function randomStream(random: Random): Uint8Array {
   const parts: Uint8Array[] = [];
   for (let lines = random.below(12); lines > 0; lines--) {
-    const long = random.chance(0.1) ? "x€".repeat(random.below(15_000)) : "";
+    const long = random.chance(0.1) ? "x€".repeat(random.below(10_000)) : "";
     parts.push(bytesOf(`${random.text(random.below(8)).replaceAll("\n", "")}${long}`));
     if (random.chance(0.05)) parts.push(new Uint8Array(random.pick(Object.values(notUtf8))));
     parts.push(new Uint8Array([LF]));
@@ -236,10 +236,10 @@ function randomStream(random: Random): Uint8Array {
 }
 
 Deno.test(
-  "500 random streams in random chunks give the lines of a dumb second version",
+  "200 random streams in random chunks give the lines of a dumb second version",
   pure,
   seeded((random) => {
-    for (let round = 0; round < 500; round++) {
+    for (let round = 0; round < 200; round++) {
       const stream = randomStream(random);
       const chunkBytesMax = random.pick([3, 50, 5_000, 100_000]);
       const reader = new FrameReader();

@@ -64,11 +64,11 @@ function randomLine(random: Random): Uint8Array<ArrayBuffer> {
 }
 
 Deno.test(
-  "a long line means the same, with its bytes and without them, in 4,000 random lines",
+  "a long line means the same, with its bytes and without them, in 1,500 random lines",
   pure,
   seeded((random) => {
     let kept = 0;
-    for (let n = 0; n < 4_000; n++) {
+    for (let n = 0; n < 1_500; n++) {
       const bytes = randomLine(random);
       let line: string;
       try {
@@ -84,7 +84,7 @@ Deno.test(
         // compared above
       }
     }
-    assert(kept > 200, `only ${kept} values were kept as bytes`);
+    assert(kept > 75, `only ${kept} values were kept as bytes`);
   }),
 );
 

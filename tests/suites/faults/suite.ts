@@ -44,7 +44,7 @@ const longDeadMs = 6_000;
 /** How long a catch-up of some MiB may take over a throttled link. */
 const catchUpMs = 15_000;
 /** A link that flaps. It is cut for shorter than the silence limit. */
-const flap = { cuts: 12, cutMs: silenceMs - 100, healedMs: 500, settledMs: 200, bridgedMin: 8 };
+const flap = { cuts: 8, cutMs: silenceMs - 100, healedMs: 500, settledMs: 200, bridgedMin: 5 };
 /** Within this time a follower that lost its leader has dialled again. */
 const redialMs = 1_200;
 /** How long a leader that was stopped goes on before it dies. */
@@ -55,7 +55,7 @@ const few: Partial<LoadOptions> = { witnesses: 4, workersPerServer: 1, libraryCl
 const answersMin = 50;
 /** Time between two of them. */
 const answersEveryMs = 5;
-const mixedRounds = 10;
+const mixedRounds = 6;
 /** A number of requests that shows that work goes on. */
 const some = 200;
 
