@@ -1,7 +1,7 @@
 /**
  * Limits and defaults that two or more folders share.
  *
- * The first four are part of the wire contract: other servers and clients rely on them. A limit of
+ * The first seven are part of the wire contract: other servers and clients rely on them. A limit of
  * one folder alone stands beside the code that it binds.
  *
  * @module
@@ -15,6 +15,15 @@ export const keyBytesMax = 1024;
 
 /** The longest value, in bytes of UTF-8. */
 export const valueBytesMax = 1024 * 1024;
+
+/** The shortest time to live of a key, in milliseconds. */
+export const ttlMsMin = 1_000;
+
+/** The longest time to live of a key, in milliseconds: some 24 days. */
+export const ttlMsMax: number = 2 ** 31;
+
+/** Entries in one LIST_OK. */
+export const listEntriesMax = 1_000;
 
 /**
  * The highest timestamp, 2⁵³ − 1. A leader that has given it takes no more PUTs. How far ahead of the

@@ -229,7 +229,7 @@ export class FileJournal implements OpenJournal, AsyncDisposable {
   #compactionDue(): boolean {
     if (this.#compacting !== undefined || this.#phase !== "open") return false;
     const { store } = this.recovered;
-    const tableChars = store.chars + entryChars * store.size;
+    const tableChars = store.chars + entryChars * (store.size + store.tombstones);
     const { compactBytesMin, compactShare } = this.#options;
     return this.#segments.bytes > Math.max(compactBytesMin, tableChars) * compactShare &&
       this.#pause.over(performance.now());

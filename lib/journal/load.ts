@@ -9,7 +9,14 @@ import { RecoveredState } from "../replication/recovered_state.ts";
 import { JournalError } from "./errors.ts";
 import { type Folder, isMistakable, parseFileName, segmentName, tableName } from "./folder.ts";
 import { isOwn } from "./new_file.ts";
-import { formatVersion, headerLine, RecordReader, sealFrame, versionOf } from "./record.ts";
+import {
+  formatVersion,
+  formatVersionMin,
+  headerLines,
+  RecordReader,
+  sealFrame,
+  versionOf,
+} from "./record.ts";
 
 /** The time between two reports of progress. A load that takes less time reports nothing. */
 const loadReportMs = 1_000;
@@ -35,6 +42,8 @@ export interface Loaded {
   readonly lastBytes: number;
   /** The bytes of all segments together. */
   readonly segmentBytes: number;
+  /** Whether the last segment has an older format, so that nothing may be appended to it. */
+  readonly lastIsOlder: boolean;
   /** Tells the operator what is cut off the last segment; `undefined` if nothing is. */
   readonly cut: string | undefined;
   /** The names of files that were never finished. */
@@ -81,6 +90,7 @@ export async function load(
     last: needed.at(-1) ?? 0,
     lastBytes,
     segmentBytes,
+    lastIsOlder: loader.lastIsOlder,
     cut: loader.cut,
     unfinished,
     replaced,
@@ -148,6 +158,8 @@ function missing(folder: Folder, number: number): JournalError {
 class Loader {
   readonly recovered = new RecoveredState();
   cut: string | undefined;
+  /** Whether the file that was read last has an older format. */
+  lastIsOlder = false;
   readonly #folder: Folder;
   readonly #report: (line: string) => void;
   readonly #stopping: AbortSignal | undefined;
@@ -221,14 +233,16 @@ class Loader {
   }
 
   #checkHeader(name: string, header: string | undefined): void {
-    if (header === undefined || header === headerLine.slice(0, -1)) return;
+    if (header === undefined) return;
     const version = versionOf(header);
+    this.lastIsOlder = version < formatVersion;
+    if (headerLines.includes(`${header}\n`)) return;
     throw new JournalError(
       version === 0
         ? `${this.#folder.path}/${name} has the name of a file of the journal, but its first line ` +
           `is not one: it is damaged or not of this program. ${restore}`
-        : `${this.#folder.path}/${name} has format ${version}, and this program reads format ` +
-          `${formatVersion}: use the version that wrote it`,
+        : `${this.#folder.path}/${name} has format ${version}, and this program reads the formats ` +
+          `${formatVersionMin} to ${formatVersion}: use the version that wrote it`,
     );
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { type Folder, unfinishedName } from "./folder.ts";
-import { headerLine } from "./record.ts";
+import { headerLine, headerLines } from "./record.ts";
 
 const latin1 = new TextDecoder("latin1");
 
@@ -42,12 +42,12 @@ export async function isOwn(folder: Folder, name: string): Promise<boolean> {
   let read = 0;
   for await (const part of folder.read(name)) {
     head += latin1.decode(part.subarray(0, headerLine.length - head.length));
-    if (head === headerLine) return true;
+    if (headerLines.includes(head)) return true;
     const last = part.findLastIndex((byte) => byte !== 0);
     if (last >= 0 && read + last >= headerLine.length) return false;
     read += part.length;
   }
-  return headerLine.startsWith(head.replace(/\0+$/, ""));
+  return headerLines.some((line) => line.startsWith(head.replace(/\0+$/, "")));
 }
 
 /** A name as `Folder.list` returns it, without the mark of what is not a regular file. */

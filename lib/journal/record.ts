@@ -5,7 +5,7 @@
  * and a frame of the wire. The digits are the CRC-32 of the frame, its LF included:
  *
  * ```text
- * replicated-kv journal 1
+ * replicated-kv journal 2
  * bc722962 {"type":"REPLICATION","key":"cor","value":"azul","timestamp":1}
  * ```
  *
@@ -16,14 +16,23 @@
 import { crc32 } from "node:zlib";
 import { frameBytesMax } from "../limits.ts";
 
-/** The version of the format. Files of other versions are refused. */
-export const formatVersion = 1;
+/**
+ * The version of the format that is written. In files of version 1 no value is `null`, and there is no
+ * time to live. They are read, and files of any other version are refused.
+ */
+export const formatVersion = 2;
+
+/** The first version that is read. */
+export const formatVersionMin = 1;
 
 /** The start of the first line; the version follows. */
 const formatName = "replicated-kv journal ";
 
 /** The first line of each file. */
 export const headerLine = `${formatName}${formatVersion}\n`;
+
+/** The first lines of all files that are read. They have the same length. */
+export const headerLines: readonly string[] = [`${formatName}${formatVersionMin}\n`, headerLine];
 
 /** The digits and the space before a frame. */
 const prefixChars = 9;

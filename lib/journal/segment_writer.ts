@@ -5,6 +5,7 @@
  */
 
 import { type Folder, type FolderFile, segmentName, unfinishedName } from "./folder.ts";
+import type { Loaded } from "./load.ts";
 import { checkBothFree } from "./new_file.ts";
 import { headerLine, recordOf, sealFrame } from "./record.ts";
 
@@ -26,16 +27,28 @@ export class SegmentWriter {
   /** Whether all records are on the disk and no seal says so yet. */
   #unsealed = false;
 
-  /** Opens the last segment, cut to its valid bytes, and seals it. If `last` is 0, begins one. */
+  /**
+   * Opens the last segment, cut to its valid bytes, and seals it. If `last` is 0 or it has an older
+   * format, begins one: the version that wrote it would take new records for damage.
+   *
+   * @throws {Error} if a segment cannot be opened or begun.
+   */
   static async open(
     folder: Folder,
-    { last, lastBytes, segmentBytes }: { last: number; lastBytes: number; segmentBytes: number },
+    { last, lastBytes, segmentBytes, lastIsOlder }: Pick<
+      Loaded,
+      "last" | "lastBytes" | "segmentBytes" | "lastIsOlder"
+    >,
   ): Promise<SegmentWriter> {
     if (last > 0) {
       const file = await folder.extend(segmentName(last), lastBytes, allocateBytes);
       // The operating system may not have written the loaded bytes to the disk yet.
       await file.sync();
-      return new SegmentWriter(folder, file, last, [lastBytes, segmentBytes - lastBytes]);
+      const writer = new SegmentWriter(folder, file, last, [lastBytes, segmentBytes - lastBytes]);
+      const failure = lastIsOlder ? await writer.rotate() : undefined;
+      if (failure === undefined) return writer;
+      writer.close();
+      throw failure;
     }
     const file = await begin(folder, 1);
     await folder.rename(unfinishedName(segmentName(1)), segmentName(1));

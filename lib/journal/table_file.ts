@@ -4,9 +4,10 @@
  * @module
  */
 
-import { Join, Snapshot, type SnapshotEntry, textOfValue } from "../mensagem.ts";
+import { Join, Snapshot, type SnapshotEntry } from "../mensagem.ts";
 import type { JournalSummary } from "../replication/recovered_state.ts";
-import type { Entry, Store } from "../replication/store.ts";
+import { entryOf } from "../replication/snapshot.ts";
+import type { Store } from "../replication/store.ts";
 import { type Folder, parseFileName, tableName, unfinishedName } from "./folder.ts";
 import { checkFree } from "./new_file.ts";
 import { headerLine, recordOf } from "./record.ts";
@@ -79,24 +80,22 @@ export async function removeReplaced(folder: Folder, number: number): Promise<vo
   }
 }
 
-/** The entries in chunks. Keys that are added meanwhile may be left out. */
+/**
+ * Entries and tombstones in chunks. Keys that are added meanwhile may be left out. Each chunk has the
+ * floor of its moment: a tombstone that is forgotten before its turn is below the next one.
+ */
 function* chunksOf(store: Store, chunkKeysMax: number): Iterable<Snapshot> {
-  const entries: Iterator<[string, Entry]> = store.entries();
-  let left = store.size;
+  const walk = store.held();
+  let next = walk.next().value;
   do {
     const chunk: SnapshotEntry[] = [];
     let chars = 0;
-    while (left > 0 && chunk.length < chunkKeysMax && chars < tableChunkChars) {
-      const next = entries.next();
-      if (next.done) left = 0; // the table was cleared meanwhile
-      else {
-        const [key, entry] = next.value;
-        const value = textOfValue(entry.value);
-        chunk.push([key, value, entry.timestamp]);
-        chars += key.length + value.length;
-        left--;
-      }
+    while (next !== undefined && chunk.length < chunkKeysMax && chars < tableChunkChars) {
+      const entry = entryOf(...next);
+      chunk.push(entry);
+      chars += entry[0].length + (entry[1]?.length ?? 0);
+      next = walk.next().value;
     }
-    yield new Snapshot(chunk, left === 0);
-  } while (left > 0);
+    yield new Snapshot(chunk, next === undefined, undefined, store.floorSettled || undefined);
+  } while (next !== undefined);
 }

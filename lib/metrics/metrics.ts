@@ -6,9 +6,12 @@
 
 import type { FaultAction, FollowerStatus, ServerStatus, Value } from "../mensagem.ts";
 import type { ReplicationListener, ServerPrints } from "../replication/environment.ts";
+import type { QueryCounts } from "../replication/table_queries.ts";
 import type { Metric, Sample } from "./prometheus.ts";
 import { version } from "../version.ts";
 import { PutLatency } from "./put_latency.ts";
+
+const noQueries: QueryCounts = { lists: 0, watches: 0, changes: 0, overloaded: 0 };
 
 /**
  * Counts what a server does. It stands between the server and its console and passes all prints on.
@@ -25,6 +28,8 @@ export class Metrics implements ServerPrints, ReplicationListener {
   #replications = 0;
   #gets = 0;
   #refused = 0;
+  #writes = 0;
+  #deletions = 0;
 
   /** Starts at 0. Passes prints on to `prints`. */
   constructor(prints: ServerPrints, nowMs: () => number = () => performance.now()) {
@@ -42,8 +47,9 @@ export class Metrics implements ServerPrints, ReplicationListener {
     this.#prints.forwarding(key, value);
   }
 
-  replication(key: string, value: Value, timestamp: number): void {
+  replication(key: string, value: Value | null, timestamp: number): void {
     this.#replications++;
+    if (value === null) this.#deletions++;
     this.#prints.replication(key, value, timestamp);
   }
 
@@ -65,7 +71,9 @@ export class Metrics implements ServerPrints, ReplicationListener {
     this.#prints.get(client, key, seen, own, value);
   }
 
-  written(_key: string, _value: Value, timestamp: number, waitedMs: number): void {
+  written(_key: string, value: Value | null, timestamp: number, waitedMs: number): void {
+    this.#writes++;
+    if (value === null) this.#deletions++;
     this.#putLatency.stamped(timestamp, this.#nowMs() - waitedMs);
   }
 
@@ -77,9 +85,9 @@ export class Metrics implements ServerPrints, ReplicationListener {
 
   /**
    * All metrics, always the same ones in the same order. `ready` says whether the server answers GETs
-   * from its table.
+   * from its table, `queries` what LIST and WATCH have done.
    */
-  read(status: ServerStatus, ready: boolean): Metric[] {
+  read(status: ServerStatus, ready: boolean, queries: QueryCounts = noQueries): Metric[] {
     const leads = status.server === status.leader;
     const perFollower = (value: (follower: FollowerStatus) => number) =>
       status.followers.map((one) => ({ labels: { follower: one.server }, value: value(one) }));
@@ -93,6 +101,16 @@ export class Metrics implements ServerPrints, ReplicationListener {
       counter("kv_replications_total", "Writes received from the leader.", this.#replications),
       counter("kv_gets_total", "GETs, refused ones included.", this.#gets),
       counter("kv_gets_refused_total", "GETs refused: TRY_OTHER_SERVER_OR_LATER.", this.#refused),
+      counter("kv_writes_total", "Writes that the leader has stamped.", this.#writes),
+      counter("kv_deletions_total", "Deletions applied, expired keys included.", this.#deletions),
+      counter("kv_lists_total", "Pages of LIST sent.", queries.lists),
+      counter("kv_changes_sent_total", "Changes sent to watches.", queries.changes),
+      counter(
+        "kv_watches_overloaded_total",
+        "Watches ended because their client read too slowly.",
+        queries.overloaded,
+      ),
+      gauge("kv_watches", "Watches of clients.", queries.watches),
       {
         name: "kv_put_duration_seconds",
         kind: "histogram",
@@ -101,6 +119,11 @@ export class Metrics implements ServerPrints, ReplicationListener {
       },
       gauge("kv_leader", "1 on the leader.", Number(leads)),
       gauge("kv_ready", "1 while GETs are answered from the table.", Number(ready)),
+      gauge(
+        "kv_cut_off_seconds",
+        "Time since the server lost its leader, 0 while it has one.",
+        (status.cutOffMs ?? 0) / 1_000,
+      ),
       gauge("kv_timestamp", "Highest timestamp applied.", status.timestamp),
       gauge("kv_keys", "Keys in the table.", status.keys),
       gauge(

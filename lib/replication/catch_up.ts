@@ -8,6 +8,8 @@ import type { Member } from "./member.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Recovery } from "./recovery.ts";
 import type { Store } from "./store.ts";
+import type { SnapshotBase } from "./snapshot.ts";
+import { highestOf } from "./timestamps.ts";
 import type { Tuning } from "./tuning.ts";
 
 /** The parts of the leader that a catch-up uses. */
@@ -38,21 +40,22 @@ export class CatchUp {
   begin(member: Member, timestamp: number, writable: boolean): void {
     const { joined } = member;
     const forked = this.#options.recovery.isForked(joined);
+    // An empty server has no key whose deletion is forgotten here.
+    const empty = highestOf(joined) === 0;
+    const from = forked ? "replace" : empty ? "empty" : joined.timestamp;
     // Paced while PUTs go on. A second snapshot, of the entries written meanwhile, is never paced: it
     // could grow as fast as it leaves.
-    this.goOn(member, forked ? undefined : joined.timestamp, timestamp, writable);
+    this.goOn(member, from, timestamp, writable);
   }
 
-  /**
-   * Goes on with the catch-up of a follower from the writes up to `from`, or from an empty table if
-   * that is `undefined`.
-   */
-  goOn(member: Member, from: number | undefined, timestamp: number, paced = false): void {
+  /** Goes on with the catch-up of a follower that has the writes that `base` says. */
+  goOn(member: Member, base: SnapshotBase, timestamp: number, paced = false): void {
     const { store, outbox, recovery, tuning } = this.#options;
     outbox.send(); // the writes that have not left yet must be in the log
-    if (from === undefined || !outbox.reaches(from)) {
-      member.sendSnapshot(store, from, timestamp, tuning, paced);
-    } else member.goLive(recovery.cluster, from, timestamp, outbox.after(from));
+    const from = base === "empty" ? 0 : base;
+    if (from === "replace" || !outbox.reaches(from)) {
+      member.sendSnapshot(store, base, timestamp, tuning, paced);
+    } else member.goLive(recovery.cluster, from, store, outbox.after(from));
   }
 
   /** A follower confirms a chunk that it was sent. */

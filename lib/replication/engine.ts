@@ -15,9 +15,11 @@ import {
   type FaultOk,
   type FollowerStatus,
   type Get,
+  type GetLatest,
   GetOk,
   type Put,
   TryOther,
+  type WriteRequest,
 } from "../mensagem.ts";
 import type { Host, Link, ReplicationListener } from "./environment.ts";
 import type { Tuning } from "./tuning.ts";
@@ -47,8 +49,8 @@ export type StartEngine = (options: EngineOptions) => Engine;
  * - No call waits, and no link calls back from inside `send` or `close`.
  */
 export interface Engine {
-  /** This server's table, for inspection. An engine may know only a part of it. */
-  readonly table: Pick<Store, "get" | "entries" | "size">;
+  /** This server's table. */
+  readonly table: Store;
   /** "host:port" of the leader; this server's own if it leads. */
   readonly leader: string;
   /** Whether GETs are answered from the table. */
@@ -61,14 +63,22 @@ export interface Engine {
   readonly inSync: readonly string[];
   /** The followers that have joined, if this server leads. Otherwise empty. */
   readonly followers: readonly FollowerStatus[];
-  /** PUTs without an answer. */
+  /** PUTs, WRITEs and GET_LATESTs without an answer. */
   readonly outstandingPuts: number;
+  /** Milliseconds since this server lost its leader, `undefined` while it has one or leads. */
+  readonly cutOffMs?: number | undefined;
   /** Tells a new listener of the present state. */
   describe(listener: ReplicationListener): void;
+  /** A client asks for more than one key, and needs everything up to a timestamp. */
+  wanted?(timestamp: number): void;
   /** Answers a GET. */
   get(link: Link, request: Get): void;
   /** Answers a PUT, of a client or of a follower that forwards it. */
   put(link: Link, request: Put): void;
+  /** Answers a WRITE, of a client or of a follower that forwards it. */
+  write(link: Link, request: WriteRequest): void;
+  /** Answers a GET_LATEST, of a client or of a follower that forwards it. */
+  getLatest(link: Link, request: GetLatest): void;
   /** Disturbs the replication on purpose, or returns why it does not. */
   fault(request: Fault): FaultOk | ErrorReply;
   /** Takes a message of another server. Returns why this link may not send it, if it may not. */
@@ -94,7 +104,7 @@ export function answerGet(
 ): void {
   const value = reading.fresh ? reading.value : undefined;
   host.prints.get(link.peer, key, seen, reading.timestamp, value);
-  if (!reading.fresh) link.send(new TryOther(id, key, reading.timestamp).encode());
+  if (!reading.fresh) link.send(new TryOther(id, key, reading.timestamp, reading.lost).encode());
   else if (reading.entry !== undefined) link.send(GetOk.frame(id, key, reading.entry));
   else {
     const text = reading.value === null ? null : textOfValue(reading.value);
@@ -110,9 +120,10 @@ export function answerGetFrom(
   link: Link,
   request: Get,
 ): void {
-  const reading = readable
-    ? table.read(request.key, request.timestamp)
-    : { fresh: false as const, timestamp: table.get(request.key)?.timestamp ?? 0 };
+  const reading = readable ? table.read(request.key, request.timestamp, request.atLeast) : {
+    fresh: false as const,
+    timestamp: table.get(request.key)?.timestamp ?? table.absentSince(request.key),
+  };
   answerGet(host, link, request, reading);
 }
 

@@ -45,17 +45,23 @@ export class Entrance {
   }
 
   /**
-   * Decides about a JOIN that came over `link`, for a leader at `timestamp`. Returns the members that
-   * must leave before the follower is added, `undefined` if the JOIN is refused.
+   * Decides about a JOIN that came over `link`, for a leader at `timestamp`, with or without deletions
+   * and times to live. Returns the members that must leave before the follower is added, `undefined` if
+   * the JOIN is refused.
    */
-  decide(link: Link, join: Join, timestamp: number): Leaving[] | undefined {
+  decide(
+    link: Link,
+    join: Join,
+    { timestamp, beyondPuts }: { readonly timestamp: number; readonly beyondPuts: boolean },
+  ): Leaving[] | undefined {
     const { self, members, recovery, tuning: { clusterSize } } = this.#options;
     // This process's earlier connection does not count, and ends only if the JOIN is accepted.
     const earlier = members.findRedialling(join);
     const joined = members.joined.filter((other) => other !== earlier?.joined);
     const { cluster, gaps, ownCluster } = recovery;
     const repeated = members.has(link);
-    const context = { self, clusterSize, repeated, joined, cluster, timestamp, gaps, ownCluster };
+    const known = { cluster, timestamp, gaps, beyondPuts, ownCluster };
+    const context = { self, clusterSize, repeated, joined, ...known };
     const refusal = joinRefusal(join, context);
     if (refusal !== undefined) return this.#refuse(link, join, refusal);
     const leaving = earlier === undefined

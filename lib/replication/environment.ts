@@ -36,8 +36,8 @@ export interface ServerPrints {
   put(client: string, key: string, value: Value): void;
   /** A follower forwards a PUT to the leader. */
   forwarding(key: string, value: Value): void;
-  /** A follower received a REPLICATION. */
-  replication(key: string, value: Value, timestamp: number): void;
+  /** A follower received a REPLICATION. The `value` of a deletion is `null`. */
+  replication(key: string, value: Value | null, timestamp: number): void;
   /** The leader answers a PUT that every in-sync server has applied. */
   putOk(client: string, key: string, timestamp: number): void;
   /** A server received a GET. `value` is `undefined` if it answers TRY_OTHER_SERVER_OR_LATER. */
@@ -54,9 +54,9 @@ export interface ServerPrints {
 export interface ReplicationListener {
   /**
    * The leader has stamped and applied a PUT, and its REPLICATIONs leave. The PUT had waited for
-   * `waitedMs`, to within a tick.
+   * `waitedMs`, to within a tick. The `value` of a deletion is `null`.
    */
-  written(key: string, value: Value, timestamp: number, waitedMs: number): void;
+  written(key: string, value: Value | null, timestamp: number, waitedMs: number): void;
   /** A follower has acknowledged every write up to a timestamp. */
   acknowledged(follower: string, timestamp: number): void;
   /** The followers that have joined, the servers in sync, and whether the leader is open. */

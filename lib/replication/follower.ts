@@ -10,23 +10,27 @@ import {
   type Fault,
   type FollowerStatus,
   type Get,
+  GetLatest,
   Join,
+  type JoinOk,
+  protocolVersion,
   type Put,
-  PutOk,
   type Replication,
   ReplicationOk,
   type Snapshot,
   SnapshotOk,
   type Sync,
+  type WriteRequest,
 } from "../mensagem.ts";
 import { answerGetFrom, type Engine, type EngineOptions, misdirected } from "./engine.ts";
 import type { Dialler, Host, Link } from "./environment.ts";
-import { ForwardedPuts } from "./forwarded_puts.ts";
+import { ForwardedRequests } from "./forwarded_requests.ts";
 import { assert } from "./invariant.ts";
-import { refusesData } from "./join_policy.ts";
+import { isOutdated, outdatedReason, refusesData } from "./join_policy.ts";
 import { clearTable } from "./journal.ts";
 import { LeaderConnection } from "./leader_connection.ts";
 import { Ledger } from "./ledger.ts";
+import { notApplied, type OrderedRequest } from "./pending_requests.ts";
 import type { RecoveredState } from "./recovered_state.ts";
 import { SnapshotSender } from "./snapshot.ts";
 import { Store } from "./store.ts";
@@ -52,7 +56,7 @@ export class Follower implements Engine, Dialler {
   readonly #clock: TickClock;
   readonly #connection: LeaderConnection;
   readonly #sync: SyncState;
-  readonly #forwarded = new ForwardedPuts();
+  readonly #forwarded = new ForwardedRequests();
   /** The number of this process. Its JOIN replaces the connection of an earlier one with the same. */
   readonly #instance: number;
   /** JOINs that this process has sent. */
@@ -83,10 +87,11 @@ export class Follower implements Engine, Dialler {
     this.#host = host;
     this.#tuning = tuning;
     this.#store = recovered?.store ?? new Store();
+    this.#store.tombstonesMax = tuning.tombstonesMax;
     this.#ledger = new Ledger(host.journal);
     this.#clock = new TickClock(now, tuning);
     this.#connection = new LeaderConnection(leader, host, tuning, this.#clock);
-    this.#sync = new SyncState(recovered);
+    this.#sync = new SyncState(this.#store, recovered);
     this.#instance = Math.floor(host.random() * 2 ** 52);
   }
 
@@ -110,6 +115,10 @@ export class Follower implements Engine, Dialler {
     return this.#forwarded.size;
   }
 
+  get cutOffMs(): number | undefined {
+    return this.#connection.lostForMs;
+  }
+
   /** Does nothing: only the leader knows of the other servers. */
   describe(): void {}
 
@@ -119,22 +128,20 @@ export class Follower implements Engine, Dialler {
 
   /** enunciado 5.c: forwards the request to the leader, with the client's address for its print. */
   put(link: Link, put: Put): void {
-    const { id } = put;
-    const toLeader = this.#connection.joinedLink;
-    if (toLeader === undefined) {
-      const reason = `not applied: no connection to the leader ${this.leader}`;
-      link.send(new ErrorReply("UNAVAILABLE", reason, id).encode());
-      return;
-    }
-    const { outstandingPutsMax, putTimeoutMs } = this.#tuning;
-    if (this.#forwarded.size >= outstandingPutsMax) {
-      const waiting = `${this.#forwarded.size} PUTs are waiting already, try again later`;
-      link.send(new ErrorReply("OVERLOADED", `not applied: ${waiting}`, id).encode());
-      return;
-    }
+    const forwarding = this.#forward(link, put);
+    if (forwarding === undefined) return; // it is answered
     this.#host.prints.forwarding(put.key, put.value);
-    const leaderId = this.#forwarded.add(link, id, answerBy(this.#clock.now, putTimeoutMs));
-    toLeader.send(put.forwarded(leaderId, link.peer).frame());
+    forwarding.leader.send(put.forwarded(forwarding.id, link.peer).frame());
+  }
+
+  write(link: Link, write: WriteRequest): void {
+    const forwarding = this.#forward(link, write);
+    forwarding?.leader.send(write.forwarded(forwarding.id, link.peer).frame());
+  }
+
+  getLatest(link: Link, request: GetLatest): void {
+    const forwarding = this.#forward(link, request);
+    forwarding?.leader.send(new GetLatest(forwarding.id, request.key).encode());
   }
 
   fault({ id }: Fault): ErrorReply {
@@ -151,17 +158,15 @@ export class Follower implements Engine, Dialler {
         this.#write(message);
         return undefined;
       case "PUT_OK":
-        this.#forwarded.answer(
-          message.id,
-          (id) => new PutOk(id, message.key, message.timestamp),
-        );
+      case "WRITE_OK":
+      case "CONFLICT":
+      case "GET_OK":
+        this.#forwarded.answer(message);
         return undefined;
       case "HEARTBEAT":
         return undefined;
       case "JOIN_OK":
-        this.#sync.include();
-        this.#connection.joined();
-        this.#noteFollower();
+        this.#joined(message);
         return undefined;
       case "SYNC":
         this.#synchronise(message);
@@ -173,7 +178,7 @@ export class Follower implements Engine, Dialler {
         this.#ledger.whenDurable(() => link.send(new SnapshotOk().encode()));
         return undefined;
       case "SNAPSHOT_REQUEST":
-        this.#snapshot = new SnapshotSender(link, this.#store, 0, this.#tuning);
+        this.#snapshot = new SnapshotSender(link, this.#store, "empty", this.#tuning);
         return undefined;
       case "SNAPSHOT_OK":
         this.#snapshotConfirmed();
@@ -208,12 +213,13 @@ export class Follower implements Engine, Dialler {
     // A table that was never complete must not count: an entry in it could hide the entry of another
     // cluster.
     if (this.#sync.cluster === "") {
-      if (this.#store.size > 0) this.#ledger.append(clearTable());
+      if (this.#sync.highest > 0) this.#ledger.append(clearTable());
       this.#clear();
     }
     const { cluster, timestamp, unfinished } = this.#sync;
     const [instance, attempt] = [this.#instance, ++this.#attempts];
-    link.send(new Join(this.#self, cluster, timestamp, unfinished, instance, attempt).encode());
+    const join = [this.#self, cluster, timestamp, unfinished, instance, attempt] as const;
+    link.send(new Join(...join, protocolVersion).encode());
   }
 
   dialFailed(reason: string): void {
@@ -294,9 +300,45 @@ export class Follower implements Engine, Dialler {
    */
   #apply({ key, write }: Replication): void {
     this.#host.prints.replication(key, write.value, write.timestamp);
-    this.#store.keep(key, write);
-    this.#sync.advance(write.timestamp);
+    this.#store.apply(key, write);
+    this.#sync.sawEntry(write.timestamp);
     this.#advanced();
+  }
+
+  /**
+   * The leader's link, and the id of the request towards it. `undefined` if the request cannot be
+   * forwarded: then its client has the answer.
+   */
+  #forward(link: Link, request: OrderedRequest): { leader: Link; id: number } | undefined {
+    const { id } = request;
+    const leader = this.#connection.joinedLink;
+    if (leader === undefined) {
+      link.send(notApplied(id, `no connection to the leader ${this.leader}`));
+      return undefined;
+    }
+    if (request.type !== "PUT" && this.#connection.outdated) {
+      const reason = `the leader ${this.leader} runs a version that knows only PUT and GET`;
+      link.send(notApplied(id, `${reason}: upgrade it`));
+      return undefined;
+    }
+    const { outstandingPutsMax, putTimeoutMs } = this.#tuning;
+    if (this.#forwarded.size >= outstandingPutsMax) {
+      const waiting = `${this.#forwarded.size} PUTs are waiting already, try again later`;
+      link.send(new ErrorReply("OVERLOADED", `not applied: ${waiting}`, id).encode());
+      return undefined;
+    }
+    const deadline = answerBy(this.#clock.now, putTimeoutMs);
+    return { leader, id: this.#forwarded.add(link, request, deadline) };
+  }
+
+  /** The leader accepts this server, unless it could not hold this server's table. */
+  #joined({ protocol }: JoinOk): void {
+    if (isOutdated({ protocol }) && this.#store.beyondPuts) {
+      return this.#disconnect(`${outdatedReason(this.leader)}. This server holds some of them`);
+    }
+    this.#sync.include();
+    this.#connection.joined(protocol);
+    this.#noteFollower();
   }
 
   #snapshotConfirmed(): void {
@@ -306,19 +348,19 @@ export class Follower implements Engine, Dialler {
     if (this.#snapshot.confirmed()) this.#snapshot = undefined;
   }
 
-  #merge({ entries, replace }: Snapshot): void {
+  #merge({ entries, replace, floor }: Snapshot): void {
     if (replace === true) {
       this.#host.report("what this server held is replaced by the leader's table", "leader");
       this.#clear();
     }
-    for (const [key, value, timestamp] of entries) {
-      this.#store.put(key, value, timestamp);
+    this.#store.unsettle(floor);
+    for (const [key, value, timestamp, ttlMs] of entries) {
+      this.#store.put(key, value, timestamp, ttlMs);
       this.#sync.sawEntry(timestamp);
     }
   }
 
   #clear(): void {
-    this.#store.clear();
     this.#snapshot = undefined; // it walks through the table that is gone
     this.#sync.clear();
     this.#reportedReadable = false;
@@ -340,7 +382,7 @@ export class Follower implements Engine, Dialler {
   #refused(error: ErrorReply): void {
     const { id, code, message } = error;
     if (id !== undefined) {
-      this.#forwarded.answer(id, (own) => new ErrorReply(code, message, own));
+      this.#forwarded.refused(id, code, message);
       return;
     }
     if (this.#connection.joinedLink === undefined && refusesData(error)) {

@@ -5,7 +5,7 @@
  */
 
 import type { Host } from "./environment.ts";
-import type { PendingPuts } from "./pending_puts.ts";
+import type { PendingRequests } from "./pending_requests.ts";
 
 /** A group of this size waits for no more PUTs. */
 export const groupPutsMax = 64;
@@ -31,7 +31,7 @@ export interface Stamper {
  * - A complete group does not wait for that commit. It is stamped at the next acknowledgement.
  */
 export class GroupCommit {
-  readonly #pending: PendingPuts;
+  readonly #pending: PendingRequests;
   readonly #host: Pick<Host, "waitForPuts">;
   readonly #stamper: Stamper;
   /** Whether a PUT of this turn was stamped when it came. Later PUTs of the turn are too. */
@@ -42,7 +42,7 @@ export class GroupCommit {
   #cancelWait: (() => void) | undefined;
 
   /** A group commit of the waiting PUTs in `pending`. */
-  constructor(pending: PendingPuts, host: Pick<Host, "waitForPuts">, stamper: Stamper) {
+  constructor(pending: PendingRequests, host: Pick<Host, "waitForPuts">, stamper: Stamper) {
     this.#pending = pending;
     this.#host = host;
     this.#stamper = stamper;

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type ErrorCode, ErrorReply, type Join } from "../mensagem.ts";
+import { type ErrorCode, ErrorReply, type Gap, type Join, protocolVersion } from "../mensagem.ts";
 import { timestampMax } from "../limits.ts";
-import type { Gap } from "./recovered_state.ts";
+import { isInGap } from "./gaps.ts";
 import { highestOf, takeOverMax } from "./timestamps.ts";
 
 /** What a leader knows when a JOIN comes. */
@@ -25,6 +25,8 @@ export interface JoinContext {
   readonly timestamp: number;
   /** The ranges of timestamps that leaders have skipped. */
   readonly gaps: readonly Gap[];
+  /** Whether the table has deletions or times to live, which a follower must know. */
+  readonly beyondPuts: boolean;
   /** The cluster of the data on the leader's own disk, `undefined` if it has none. */
   readonly ownCluster: string | undefined;
 }
@@ -36,6 +38,16 @@ export interface JoinContext {
 export function isRedial({ instance, attempt = 0 }: Join, earlier: Join): boolean {
   return instance !== undefined && instance === earlier.instance &&
     attempt >= (earlier.attempt ?? 0);
+}
+
+/** Whether a JOIN or JOIN_OK comes from a server that knows no deletions and no times to live. */
+export function isOutdated({ protocol = 1 }: { readonly protocol?: number | undefined }): boolean {
+  return protocol < protocolVersion;
+}
+
+/** What is wrong with such a server. */
+export function outdatedReason(server: string): string {
+  return `${server} runs a version without deletions and times to live: upgrade it`;
 }
 
 /**
@@ -69,10 +81,12 @@ export function refusesData({ code, message }: ErrorReply): boolean {
   return code === "FORBIDDEN" && /\bholds (?:data of|timestamp) /.test(message);
 }
 
-function whyServerRefused({ server }: Join, context: JoinContext): string | undefined {
+function whyServerRefused(join: Join, context: JoinContext): string | undefined {
+  const { server } = join;
   const { self, clusterSize, joined } = context;
   if (context.repeated) return "this connection has joined already";
   if (server === self) return `${server} is the leader itself`;
+  if (context.beyondPuts && isOutdated(join)) return outdatedReason(server);
   if (joined.some((other) => other.server === server)) return `${server} has joined already`;
   if (joined.length < clusterSize - 1) return undefined;
   return `the cluster has its ${clusterSize} servers already, see --cluster-size`;
@@ -97,8 +111,7 @@ function whyDataRefused(join: Join, context: JoinContext): string | undefined {
       `${server}, with an empty data directory if it has one. ${keepOld}`;
   }
   if (context.cluster === "") return undefined;
-  const inGap = context.gaps.some(([from, to]) => timestamp > from && timestamp < to);
-  if (!inGap && timestamp <= context.timestamp) return undefined;
+  if (!isInGap(context.gaps, timestamp) && timestamp <= context.timestamp) return undefined;
   return `${server} holds timestamp ${timestamp}, which this leader does not know. If the leader ` +
     "was started with an old data directory, stop it and start it with an empty one: it then " +
     `recovers from the others. Otherwise restart ${server} with an empty one. ${keepOld}`;

@@ -6,45 +6,47 @@
 
 import {
   type AnyMensagem,
-  ErrorReply,
+  type ErrorReply,
   type Fault,
   type FaultOk,
   type FollowerStatus,
   type Get,
+  type GetLatest,
   type Join,
   JoinOk,
+  protocolVersion,
   type Put,
-  type Replication,
   Sync,
+  type WriteRequest,
 } from "../mensagem.ts";
-import { timestampMax } from "../limits.ts";
+import { gapsMax } from "../wire/parse.ts";
 import { CatchUp } from "./catch_up.ts";
 import { answerGetFrom, type Engine, type EngineOptions, misdirected } from "./engine.ts";
 import { Entrance } from "./entrance.ts";
 import type { Host, Link, ReplicationListener, ReportTopic } from "./environment.ts";
 import { Faults } from "./faults.ts";
-import { GroupCommit } from "./group_commit.ts";
 import { assert } from "./invariant.ts";
+import { outdatedReason } from "./join_policy.ts";
 import { Ledger } from "./ledger.ts";
 import { Member } from "./member.ts";
 import { Members } from "./members.ts";
 import { Outbox } from "./outbox.ts";
-import { type PendingPut, PendingPuts, whyLate } from "./pending_puts.ts";
+import { type OrderedRequest, whyLate } from "./pending_requests.ts";
 import { Probation } from "./probation.ts";
 import type { RecoveredState } from "./recovered_state.ts";
 import { type Origin, Recovery } from "./recovery.ts";
+import { type Cluster, Sequencer } from "./sequencer.ts";
 import { Store } from "./store.ts";
 import { TickClock } from "./tick_clock.ts";
-import { noTimestampLeft, whyNotHeld } from "./timestamps.ts";
-import { decideBy, type Tuning } from "./tuning.ts";
+import { whyNotHeld } from "./timestamps.ts";
+import type { Tuning } from "./tuning.ts";
 
 /**
  * The one server that gives timestamps.
  *
- * Most of the work is in its parts, each in a file of its own. The leader itself keeps four
- * numbers: how far writes are stamped (now and at the last tick), applied and committed.
+ * The work is in its parts, each in a file of its own. The leader hands them messages and the time.
  */
-export class Leader implements Engine {
+export class Leader implements Engine, Cluster {
   readonly #self: string;
   readonly #host: Host;
   readonly #tuning: Tuning;
@@ -56,21 +58,10 @@ export class Leader implements Engine {
   readonly #probation: Probation;
   readonly #faults: Faults;
   readonly #recovery: Recovery;
-  readonly #pending: PendingPuts;
-  /** `undefined` without a journal: then a PUT waits only until the leader takes PUTs. */
-  readonly #group: GroupCommit | undefined;
   readonly #outbox: Outbox;
   readonly #catchUp: CatchUp;
   readonly #entrance: Entrance;
-
-  /** The highest timestamp given. Invariant: never falls. */
-  #stamped = 0;
-  /** The highest timestamp given before the last tick. */
-  #stampedAtTick = 0;
-  /** Every write up to here is applied, after the journal has it. Invariant: never above #stamped. */
-  #timestamp = 0;
-  /** Writes up to here count as committed. Invariant: never above #timestamp. */
-  #committed = 0;
+  readonly #sequencer: Sequencer;
 
   /** A leader that begins to recover, with what its journal held. */
   constructor({ self, host, tuning, now }: EngineOptions, recovered?: RecoveredState) {
@@ -78,15 +69,9 @@ export class Leader implements Engine {
     this.#host = host;
     this.#tuning = tuning;
     this.#store = recovered?.store ?? new Store();
+    this.#store.tombstonesMax = tuning.tombstonesMax;
     this.#ledger = new Ledger(host.journal);
     this.#clock = new TickClock(now, tuning);
-    this.#pending = new PendingPuts(host);
-    if (this.#ledger.hasJournal) {
-      this.#group = new GroupCommit(this.#pending, host, {
-        readyForGroup: () => this.#writable && this.#stamped === this.#committed,
-        stampWaiting: () => this.#stampWaiting(),
-      });
-    }
     this.#probation = new Probation(this.#members, tuning);
     this.#faults = new Faults(this.#members, host, this.#clock);
     this.#outbox = new Outbox(this.#members, tuning.logBytesMax);
@@ -94,6 +79,8 @@ export class Leader implements Engine {
     this.#recovery = new Recovery({ members, store, ledger, host, tuning, recovered });
     this.#catchUp = new CatchUp({ store, outbox: this.#outbox, recovery: this.#recovery, tuning });
     this.#entrance = new Entrance({ self, members, recovery: this.#recovery, host, tuning });
+    const [outbox, clock] = [this.#outbox, this.#clock];
+    this.#sequencer = new Sequencer({ store, ledger, outbox, clock, host, tuning, cluster: this });
     this.#begin(this.#recovery.begin());
   }
 
@@ -114,11 +101,11 @@ export class Leader implements Engine {
   }
 
   get timestamp(): number {
-    return this.#timestamp;
+    return this.#store.timestamp;
   }
 
   get outstandingPuts(): number {
-    return this.#pending.unanswered;
+    return this.#sequencer.unanswered;
   }
 
   get inSync(): readonly string[] {
@@ -140,17 +127,15 @@ export class Leader implements Engine {
 
   /** enunciado 5.c: a PUT of a client, or of a follower that forwards it with the client's address. */
   put(link: Link, put: Put): void {
-    const client = this.#members.has(link) ? put.client ?? link.peer : link.peer;
-    const full = this.#pending.whyFull(this.#tuning);
-    if (full !== undefined) {
-      return link.send(new ErrorReply("OVERLOADED", `not applied: ${full}`, put.id).encode());
-    }
-    this.#host.prints.put(client, put.key, put.value);
-    const deadline = decideBy(this.#clock.now, this.#tuning.putTimeoutMs);
-    const next = { link, id: put.id, put, key: "", timestamp: 0, client, deadline };
-    const group = this.#group;
-    if (this.#writable && (group?.admits() ?? true)) this.#stamp(next, put);
-    else this.#pending.wait(next);
+    this.#order(link, put, put.client);
+  }
+
+  write(link: Link, write: WriteRequest): void {
+    this.#order(link, write, write.client);
+  }
+
+  getLatest(link: Link, request: GetLatest): void {
+    this.#order(link, request, undefined);
   }
 
   fault(request: Fault): FaultOk | ErrorReply {
@@ -176,7 +161,7 @@ export class Leader implements Engine {
   }
 
   flush(): void {
-    this.#group?.endTurn();
+    this.#sequencer.endTurn();
     this.#outbox.send();
   }
 
@@ -194,8 +179,7 @@ export class Leader implements Engine {
   tick(now: number): void {
     const { silenceMs } = this.#tuning;
     this.#clock.tick(now);
-    const busy = this.#writable && this.#stamped > this.#stampedAtTick;
-    this.#stampedAtTick = this.#stamped;
+    const busy = this.#sequencer.takeBusy();
     for (const member of [...this.#members]) {
       member.tick(now, busy);
       if (this.#clock.stoodStill) member.heard(now);
@@ -205,7 +189,7 @@ export class Leader implements Engine {
     }
     if (this.#recovery.open) this.#judge();
     if (this.#clock.takeHeartbeat()) this.#members.sendHeartbeats();
-    this.#pending.expire(now, whyLate(this.#recovery.open, this.#members, this.#tuning));
+    this.#sequencer.tick(now, whyLate(this.#recovery.open, this.#members, this.#tuning));
     this.#outbox.send();
   }
 
@@ -220,69 +204,40 @@ export class Leader implements Engine {
    * @throws {Error} if an invariant of the leader or of one of its parts is broken.
    */
   checkInvariants(): void {
-    const [stamped, timestamp, committed] = [this.#stamped, this.#timestamp, this.#committed];
-    assert(timestamp <= stamped, `applied up to ${timestamp}, stamped up to ${stamped}`);
-    assert(committed <= timestamp, `committed up to ${committed}, applied up to ${timestamp}`);
+    const [{ timestamp }, { committed }] = [this.#store, this.#sequencer];
     const { size: followers } = this.#members;
     assert(followers < this.#tuning.clusterSize, `${followers} followers have joined`);
     this.#members.checkInvariants(timestamp, committed);
     this.#probation.checkInvariants();
     this.#ledger.checkInvariants();
     this.#recovery.checkInvariants();
-    this.#pending.checkInvariants(committed, stamped);
+    this.#sequencer.checkInvariants();
     if (this.#recovery.cluster !== "") this.#outbox.checkInvariants(timestamp);
-    const mayWait = !this.#writable || this.#group !== undefined;
-    assert(mayWait || this.#pending.waiting === 0, "PUTs wait although they could be stamped");
   }
 
-  /** Whether the leader is open and enough servers are in sync to take PUTs (G2, G3). */
-  get #writable(): boolean {
+  /** Whether the leader is open and enough servers are in sync to take writes (G2, G3). */
+  get writable(): boolean {
     return this.#recovery.open && this.#members.serversInSync >= this.#tuning.minInSync;
   }
 
-  #stampWaiting(): void {
-    const pending = this.#pending;
-    for (let next = pending.nextWaiting(); next !== undefined; next = pending.nextWaiting()) {
-      this.#stamp(next, next.put!);
-    }
+  /** Why no WRITE is taken although PUTs are: a follower could not hold what it writes. */
+  get whyNoWrites(): string | undefined {
+    const [outdated] = this.#members.outdated;
+    return outdated && outdatedReason(outdated.server);
   }
 
-  /**
-   * enunciado 5.c: the PUT gets its timestamp, is applied here, and leaves with the next flush. With a
-   * journal it is on the disk first: a client must not see a write that this server could forget.
-   */
-  #stamp(pending: PendingPut, put: Put): void {
-    if (this.#stamped === timestampMax) return this.#refuseAtEnd(pending);
-    const written = put.stamped(++this.#stamped);
-    pending.put = undefined;
-    pending.key = written.key;
-    pending.timestamp = this.#stamped;
-    this.#pending.stamped(pending);
-    if (this.#group === undefined) return this.#apply(pending, written);
-    this.#ledger.append(written);
-    this.#ledger.whenDurable(() => this.#apply(pending, written));
-  }
-
-  #refuseAtEnd({ link, id }: PendingPut): void {
-    link.send(new ErrorReply("UNAVAILABLE", `not applied: ${noTimestampLeft}`, id).encode());
-    this.#host.report(noTimestampLeft, "timestamps");
-  }
-
-  #apply(pending: PendingPut, written: Replication): void {
-    const { key, write } = written;
-    this.#timestamp = write.timestamp;
-    this.#store.keep(key, write);
-    this.#outbox.add(written);
-    const { listener } = this.#host;
-    if (listener !== undefined) {
-      const waitedMs = decideBy(this.#clock.now, this.#tuning.putTimeoutMs) - pending.deadline;
-      listener.written(key, write.value, write.timestamp, waitedMs);
-    }
+  /** A write was applied here. It is committed at once if no other server is in sync. */
+  applied(): void {
     if (this.#members.serversInSync === 1) this.#commit();
   }
 
+  #order(link: Link, request: OrderedRequest, client: string | undefined): void {
+    const forwarded = client !== undefined && this.#members.has(link);
+    this.#sequencer.receive(request, link, forwarded ? client : link.peer);
+  }
+
   #acknowledged(member: Member, timestamp: number): void {
-    if (timestamp < member.acked || timestamp > this.#timestamp) {
+    if (timestamp < member.acked || timestamp > this.timestamp) {
       return this.#drop(member, `it acknowledged timestamp ${timestamp} out of order`);
     }
     if (timestamp > member.acked) this.#host.listener?.acknowledged(member.server, timestamp);
@@ -294,7 +249,7 @@ export class Leader implements Engine {
   /** Puts the followers in sync that have every committed write and are waited for or needed. */
   #putInSync(): boolean {
     const before = this.#members.serversInSync;
-    for (const member of this.#probation.due(this.#committed)) {
+    for (const member of this.#probation.due(this.#sequencer.committed)) {
       this.#members.putInSync(member);
       this.#report(`${member.server} is in sync`);
       this.#openIfCaughtUp();
@@ -304,7 +259,7 @@ export class Leader implements Engine {
 
   /** Time has passed. Begins the probation of followers that stall, and ends that of steady ones. */
   #judge(): void {
-    const [timestamp, committed] = [this.#timestamp, this.#committed];
+    const [{ timestamp }, { committed }] = [this.#store, this.#sequencer];
     const [{ elapsedMs }, { sentChars }] = [this.#clock, this.#outbox];
     const begun = this.#probation.tick({ elapsedMs, timestamp, committed, sentChars });
     for (const probation of begun) this.#report(probation);
@@ -313,29 +268,20 @@ export class Leader implements Engine {
 
   /** enunciado 5.e: a write is committed once every in-sync server has acknowledged it. */
   #commit(): void {
-    if (!this.#writable) return;
-    const timestamp = this.#members.acknowledgedByAll(this.#timestamp);
-    if (timestamp > this.#committed) {
-      this.#group?.committing();
-      this.#committed = timestamp;
-      this.#pending.commit(timestamp);
-    }
-    if (this.#pending.waiting === 0) return;
-    if (this.#group === undefined) this.#stampWaiting();
-    else this.#group.stampIfComplete();
+    if (this.writable) this.#sequencer.commit(this.#members.acknowledgedByAll(this.timestamp));
   }
 
   #join(link: Link, join: Join): void {
-    const leaving = this.#entrance.decide(link, join, this.#timestamp);
+    const leaving = this.#entrance.decide(link, join, this.#sequencer);
     if (leaving === undefined) return; // it is refused
     for (const { member, reason } of leaving) this.#drop(member, reason);
     const member = new Member(link, join, this.#clock.now);
     link.betweenServers = true;
     this.#members.add(member);
-    link.send(new JoinOk().encode());
+    link.send(new JoinOk(protocolVersion).encode());
     const trial = this.#probation.joined(member);
     this.#report(`${join.server} joined with timestamp ${join.timestamp}${trial}`);
-    if (this.#recovery.originDurable) this.#catchUp.begin(member, this.#timestamp, this.#writable);
+    if (this.#recovery.originDurable) this.#catchUp.begin(member, this.timestamp, this.writable);
     else this.#begin(this.#recovery.joined());
   }
 
@@ -343,20 +289,24 @@ export class Leader implements Engine {
   #begin(origin: Origin | undefined): void {
     if (origin === undefined) return;
     const { cluster, table, timestamp, source } = origin;
-    this.#stamped = timestamp;
-    this.#timestamp = timestamp;
-    this.#committed = timestamp;
+    this.#sequencer.begin(timestamp);
     this.#host.listener?.table();
     this.#outbox.begin(timestamp);
     // The timestamp is on the disk before it is sent or used (G5). Otherwise the next process would
     // draw another one.
     this.#ledger.append(new JoinOk());
-    this.#ledger.append(new Sync(cluster, table, timestamp));
+    const { floor } = this.#store;
+    const { gaps } = this.#recovery;
+    const known = gaps.length === 0 ? undefined : gaps.slice(-gapsMax);
+    this.#ledger.append(new Sync(cluster, table, timestamp, floor || undefined, known));
+    for (const member of this.#members.outdated) {
+      if (this.#sequencer.beyondPuts) this.#drop(member, outdatedReason(member.server));
+    }
     this.#ledger.whenDurable(() => {
       this.#recovery.markOriginDurable();
       for (const member of this.#members) {
         if (member === source) this.#catchUp.goOn(member, member.joined.timestamp, timestamp);
-        else this.#catchUp.begin(member, timestamp, this.#writable);
+        else this.#catchUp.begin(member, timestamp, this.writable);
       }
       this.#openIfCaughtUp();
     });
@@ -364,12 +314,13 @@ export class Leader implements Engine {
 
   #openIfCaughtUp(): void {
     if (!this.#recovery.openIfCaughtUp(this.#members.serversInSync)) return;
-    this.#report(`open, cluster ${this.cluster}, timestamp ${this.#timestamp}`, "recovery");
+    this.#store.leads = true;
+    this.#report(`open, cluster ${this.cluster}, timestamp ${this.timestamp}`, "recovery");
     this.#commit(); // PUTs may be waiting, and no acknowledgement may come
   }
 
   #snapshotConfirmed(member: Member): void {
-    if (member.owesSnapshotOk) this.#catchUp.confirmed(member, this.#timestamp);
+    if (member.owesSnapshotOk) this.#catchUp.confirmed(member, this.timestamp);
     else this.#drop(member, "it confirmed a snapshot chunk that was not sent");
   }
 

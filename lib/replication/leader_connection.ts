@@ -10,7 +10,7 @@
  * @module
  */
 
-import { Heartbeat } from "../mensagem.ts";
+import { Heartbeat, protocolVersion } from "../mensagem.ts";
 import type { Dialler, Host, Link } from "./environment.ts";
 import { assert } from "./invariant.ts";
 import type { TickClock } from "./tick_clock.ts";
@@ -27,7 +27,11 @@ export class LeaderConnection {
   #state: "idle" | "dialling" | "joining" | "joined" = "idle";
   /** Invariant: defined only in the states "joining" and "joined". */
   #link: Link | undefined;
+  /** What the leader knows that last accepted this server. */
+  #protocol = 1;
   #heardAt = 0;
+  /** When the leader was lost, or first looked for. `undefined` in the state "joined". */
+  #lostAt: number | undefined;
   #redialAt = 0;
   /** The next pause before a dial. It doubles each time and starts again after a JOIN_OK. */
   #redialMs: number;
@@ -46,6 +50,7 @@ export class LeaderConnection {
     this.#tuning = tuning;
     this.#clock = clock;
     this.#redialMs = tuning.redialFirstMs;
+    this.#lostAt = clock.now;
   }
 
   /** The link to the leader, `undefined` if there is none. */
@@ -56,6 +61,11 @@ export class LeaderConnection {
   /** The link to the leader once the leader has accepted this server, otherwise `undefined`. */
   get joinedLink(): Link | undefined {
     return this.#state === "joined" ? this.#link : undefined;
+  }
+
+  /** Milliseconds since the leader was lost, `undefined` while there is one. */
+  get lostForMs(): number | undefined {
+    return this.#lostAt === undefined ? undefined : this.#clock.now - this.#lostAt;
   }
 
   /** Whether the leader has been silent for too long. */
@@ -69,9 +79,16 @@ export class LeaderConnection {
     this.#heardAt = this.#clock.now;
   }
 
-  /** The leader has accepted this server. */
-  joined(): void {
+  /** Whether the leader knows only PUT and GET. Valid once it has accepted this server. */
+  get outdated(): boolean {
+    return this.#protocol < protocolVersion;
+  }
+
+  /** The leader has accepted this server. `protocol` is what it knows, 1 if it does not say so. */
+  joined(protocol = 1): void {
+    this.#protocol = protocol;
     this.#state = "joined";
+    this.#lostAt = undefined;
     this.#redialMs = this.#tuning.redialFirstMs;
     this.#failure = undefined;
     this.#host.report(`joined the leader ${this.#leader}`, "leader");
@@ -119,6 +136,7 @@ export class LeaderConnection {
   lose(reason: string): void {
     this.#link?.close();
     this.#link = undefined;
+    this.#lostAt ??= this.#clock.now;
     this.#host.report(`lost the leader ${this.#leader}: ${reason}`, "leader");
     this.#redialLater();
   }

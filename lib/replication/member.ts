@@ -8,8 +8,9 @@ import { Heartbeat, type Join, Sync } from "../mensagem.ts";
 import type { Frames } from "../wire/frames.ts";
 import type { Link } from "./environment.ts";
 import { HeldStream } from "./held_stream.ts";
+import { gapsMax } from "../wire/parse.ts";
 import { assert } from "./invariant.ts";
-import { SnapshotSender } from "./snapshot.ts";
+import { type SnapshotBase, SnapshotSender } from "./snapshot.ts";
 import type { Store } from "./store.ts";
 import type { Tuning } from "./tuning.ts";
 
@@ -139,12 +140,12 @@ export class Member {
   }
 
   /**
-   * Begins a snapshot of the entries after `base`, or of the whole table if it is `undefined`. The
-   * leader's table is at `timestamp`.
+   * Begins a snapshot for a follower that holds what `base` says. The leader's table is at
+   * `timestamp`.
    */
   sendSnapshot(
     store: Store,
-    base: number | undefined,
+    base: SnapshotBase,
     timestamp: number,
     tuning: Tuning,
     paced: boolean,
@@ -168,9 +169,12 @@ export class Member {
   }
 
   /** The follower has everything up to `from`: sends the recent writes, and from here on every write. */
-  goLive(cluster: string, from: number, timestamp: number, recent: Iterable<string>): void {
+  goLive(cluster: string, from: number, store: Store, recent: Iterable<string>): void {
+    const { timestamp, floor, gaps } = store;
     this.#snapshot = undefined;
-    this.link.send(new Sync(cluster, from, timestamp).encode());
+    // Both are left out where there is none, as a server without deletions expects it.
+    const known = gaps.length === 0 ? undefined : gaps.slice(-gapsMax);
+    this.link.send(new Sync(cluster, from, timestamp, floor || undefined, known).encode());
     for (const frames of recent) this.#stream.send(frames);
     this.#liveFrom = timestamp;
   }

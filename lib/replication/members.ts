@@ -7,7 +7,7 @@
 import type { FollowerStatus, Join } from "../mensagem.ts";
 import type { Link } from "./environment.ts";
 import { assert } from "./invariant.ts";
-import { isRedial } from "./join_policy.ts";
+import { isOutdated, isRedial } from "./join_policy.ts";
 import type { Member } from "./member.ts";
 
 /** The followers that have joined. */
@@ -16,6 +16,8 @@ export class Members implements Iterable<Member> {
   readonly #members = new Map<Link, Member>();
   /** Invariant: the number of members in sync, plus one for the leader. */
   #serversInSync = 1;
+  /** Invariant: the members that know only PUT and GET. */
+  #outdated: readonly Member[] = [];
 
   /** The number of followers that have joined. */
   get size(): number {
@@ -39,6 +41,11 @@ export class Members implements Iterable<Member> {
       timestamp: Math.max(acked, 0),
       inSync,
     }));
+  }
+
+  /** The followers that know no deletions and no times to live. */
+  get outdated(): readonly Member[] {
+    return this.#outdated;
   }
 
   /** The JOINs of the followers. */
@@ -80,11 +87,13 @@ export class Members implements Iterable<Member> {
   /** Adds a follower that has just joined. */
   add(member: Member): void {
     this.#members.set(member.link, member);
+    this.#findOutdated();
   }
 
   /** Removes a member. Returns `false` if it was removed before. */
   remove(member: Member): boolean {
     if (!this.#members.delete(member.link)) return false;
+    this.#findOutdated();
     if (member.inSync) this.#serversInSync--;
     return true;
   }
@@ -122,16 +131,22 @@ export class Members implements Iterable<Member> {
    * @throws {Error} if an invariant is broken, for a leader at these timestamps.
    */
   checkInvariants(timestamp: number, committed: number): void {
-    const servers = 1 + this.inSync.length;
+    const names = new Set<string>();
+    let servers = 1;
+    for (const [link, member] of this.#members) {
+      assert(member.link === link, `${member.server} is stored under the link of another member`);
+      member.checkInvariants(timestamp, committed);
+      names.add(member.server);
+      if (member.inSync) servers++;
+    }
     assert(
       this.#serversInSync === servers,
       `${servers} in sync, counted as ${this.#serversInSync}`,
     );
-    const names = new Set(Array.from(this, ({ server }) => server));
     assert(names.size === this.size, "two members have the same server");
-    for (const [link, member] of this.#members) {
-      assert(member.link === link, `${member.server} is stored under the link of another member`);
-      member.checkInvariants(timestamp, committed);
-    }
+  }
+
+  #findOutdated(): void {
+    this.#outdated = [...this].filter(({ joined }) => isOutdated(joined));
   }
 }

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type AnyMensagem, type Join, JoinOk, Sync } from "../mensagem.ts";
+import { type AnyMensagem, type Gap, type Join, JoinOk, Sync } from "../mensagem.ts";
+import { gapBetween, joinedGaps } from "./gaps.ts";
 import type { Journal, JournalMessage, JournalOwner } from "./journal.ts";
-import type { Value } from "../wire/long_value.ts";
 import { Store } from "./store.ts";
 
 /** A journal together with what it held when it was opened. */
@@ -17,9 +17,6 @@ export interface OpenJournal extends Journal {
   begin(owner: JournalOwner): void;
 }
 
-/** A range of timestamps that no write has: those between the two. */
-export type Gap = readonly [from: number, to: number];
-
 /** What the messages of a journal add up to, except for the table. */
 export class JournalSummary {
   /** The id of the table's cluster, "" if the table was never complete. */
@@ -28,12 +25,12 @@ export class JournalSummary {
   timestamp = 0;
   /** Whether the server led last. Then no other server can have a write that is missing here. */
   led = false;
-  /** The ranges that leaders have skipped. Invariant: in rising order. */
-  gaps: Gap[] = [];
+  /** The ranges that leaders have skipped. Invariant: in rising order; a list is never changed. */
+  gaps: readonly Gap[] = [];
 
   /** An independent copy. */
   copy(): JournalSummary {
-    return Object.assign(new JournalSummary(), this, { gaps: [...this.gaps] });
+    return Object.assign(new JournalSummary(), this);
   }
 
   /** Adds the next message. */
@@ -43,18 +40,18 @@ export class JournalSummary {
         if (message.timestamp > this.timestamp) this.timestamp = message.timestamp;
         return;
       case "SNAPSHOT":
-        if (message.replace !== true) return;
-        this.cluster = "";
-        this.timestamp = 0;
-        this.led = false;
-        this.gaps = [];
+        if (message.replace === true) {
+          this.cluster = "";
+          this.timestamp = 0;
+          this.led = false;
+          this.gaps = [];
+        }
         return;
       case "SYNC": {
-        const { cluster, timestamp, latest } = message;
+        const { cluster, timestamp, latest, gaps } = message;
         this.cluster = cluster;
-        if (this.led && latest > timestamp && latest > (this.gaps.at(-1)?.[1] ?? 0)) {
-          this.gaps.push([timestamp, latest]);
-        }
+        this.gaps = joinedGaps(this.gaps, gaps);
+        if (this.led) this.gaps = joinedGaps(this.gaps, gapBetween(timestamp, latest));
         this.timestamp = Math.max(this.timestamp, this.led ? latest : timestamp);
         return;
       }
@@ -72,7 +69,7 @@ export class JournalSummary {
     if (cluster === "") return [];
     return [
       new JoinOk(), // only a leader's SYNC adds a gap
-      ...gaps.map(([from, to]) => new Sync(cluster, from, to)),
+      ...gaps.map(([first, last]) => new Sync(cluster, first - 1, last + 1)),
       ...(led ? [] : [follows]),
       new Sync(cluster, timestamp, timestamp),
     ];
@@ -82,10 +79,15 @@ export class JournalSummary {
 /** A server's state when its last process ended, added up message by message. */
 export class RecoveredState {
   /** The table. */
-  readonly store: Store = new Store();
+  readonly store: Store;
   /** Everything except the table. */
   readonly summary: JournalSummary = new JournalSummary();
   #highest = 0;
+
+  /** The state of an empty journal. Its table remembers this many deletions. */
+  constructor(deletionsMax?: number) {
+    this.store = new Store(deletionsMax);
+  }
 
   /** The id of the table's cluster, "" if the table was never complete and so counts for nothing. */
   get cluster(): string {
@@ -114,31 +116,42 @@ export class RecoveredState {
 
   /** Adds the next message. Returns `false` if no journal can hold a message of this type. */
   add(message: AnyMensagem): boolean {
+    const { store, summary } = this;
     switch (message.type) {
       case "REPLICATION":
-        this.#put(message.key, message.value, message.timestamp);
-        break;
+        summary.add(message);
+        store.apply(message.key, message.write);
+        this.saw(message.timestamp);
+        return true;
       case "SNAPSHOT":
+        summary.add(message);
         if (message.replace === true) {
-          this.store.clear();
+          store.clear();
           this.#highest = 0;
         }
-        for (const [key, value, timestamp] of message.entries) this.#put(key, value, timestamp);
-        break;
+        store.unsettle(message.floor);
+        for (const [key, value, timestamp, ttlMs] of message.entries) {
+          store.put(key, value, timestamp, ttlMs);
+          this.saw(timestamp);
+        }
+        return true;
       case "SYNC":
+        summary.add(message);
+        store.synchronise({ ...message, gaps: summary.gaps });
+        store.advance(summary.timestamp);
+        return true;
       case "JOIN":
       case "JOIN_OK":
       case "HEARTBEAT":
-        break;
+        summary.add(message);
+        return true;
       default:
         return false;
     }
-    this.summary.add(message);
-    return true;
   }
 
-  #put(key: string, value: Value, timestamp: number): void {
-    this.store.put(key, value, timestamp);
+  /** The table has an entry with this timestamp. */
+  saw(timestamp: number): void {
     if (timestamp > this.#highest) this.#highest = timestamp;
   }
 }

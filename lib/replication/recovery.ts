@@ -14,14 +14,15 @@
  * @module
  */
 
-import { type Join, type Snapshot, SnapshotOk, SnapshotRequest } from "../mensagem.ts";
+import { type Gap, type Join, type Snapshot, SnapshotOk, SnapshotRequest } from "../mensagem.ts";
 import type { Host } from "./environment.ts";
 import { assert } from "./invariant.ts";
 import { clearTable } from "./journal.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Member } from "./member.ts";
 import type { Members } from "./members.ts";
-import type { Gap, RecoveredState } from "./recovered_state.ts";
+import { gapBetween, joinedGaps } from "./gaps.ts";
+import type { RecoveredState } from "./recovered_state.ts";
 import type { Store } from "./store.ts";
 import { highestOf, skipFrom, warningOfEnd } from "./timestamps.ts";
 import type { Tuning } from "./tuning.ts";
@@ -142,7 +143,14 @@ export class Recovery {
   /** Stores a chunk of the source's table. */
   copy(source: Member, chunk: Snapshot): Origin | undefined {
     const { store, ledger } = this.#options;
-    for (const [key, value, timestamp] of chunk.entries) store.put(key, value, timestamp);
+    // The leader's own table may have keys whose deletion the source has forgotten.
+    if (this.#own !== undefined && (chunk.floor ?? 0) > this.#own.timestamp) this.#forgetOwn();
+    store.unsettle(chunk.floor);
+    for (const [key, value, timestamp, ttlMs] of chunk.entries) {
+      store.put(key, value, timestamp, ttlMs);
+      this.#own?.saw(timestamp); // the source may leave before its table is complete here
+    }
+    this.#gaps = joinedGaps(this.#gaps, chunk.gaps);
     ledger.append(chunk);
     ledger.whenDurable(() => source.link.send(new SnapshotOk().encode()));
     if (!chunk.last) return undefined;
@@ -208,7 +216,7 @@ export class Recovery {
 
   /** Decides what to begin with once all followers have joined. */
   #chooseSource(): Origin | undefined {
-    const { members, store, ledger, host, tuning } = this.#options;
+    const { members, host, tuning } = this.#options;
     if (members.size < tuning.clusterSize - 1) return undefined;
     const source = this.#furthest();
     const own = this.#own;
@@ -216,11 +224,7 @@ export class Recovery {
     this.#warnOfLoss(ownIsNewest ? undefined : source);
     if (ownIsNewest) return this.#beginWithOwn(own);
     // The source's entries may be merged only into a complete table. Any other is cleared first.
-    if (own === undefined || own.highest > own.timestamp) {
-      this.#own = undefined;
-      store.clear();
-      ledger.append(clearTable());
-    }
+    if (own === undefined || own.highest > own.timestamp) this.#forgetOwn();
     if (source === undefined) {
       return this.#begin({ cluster: host.newClusterId(), table: 0, timestamp: 0, source });
     }
@@ -274,10 +278,23 @@ export class Recovery {
     return this.#begin({ cluster, table: timestamp, timestamp: skipped, source: undefined });
   }
 
+  #forgetOwn(): void {
+    const { store, ledger } = this.#options;
+    this.#own = undefined;
+    store.clear();
+    ledger.append(clearTable());
+  }
+
+  /** The table is complete, and every timestamp that the leader before may have given counts as gone. */
   #begin(origin: Origin): Origin {
+    const { store } = this.#options;
     this.#phase = "catching up";
     this.#origin = origin;
-    this.#gaps = [...this.#gaps, [origin.table, origin.timestamp]];
+    // A source that left before its table was complete here may have told of later gaps.
+    const known = this.#gaps.filter(([, last]) => last <= origin.table);
+    this.#gaps = joinedGaps(known, gapBetween(origin.table, origin.timestamp));
+    store.synchronise({ latest: origin.timestamp, gaps: this.#gaps });
+    store.advance(origin.timestamp);
     const warning = warningOfEnd(origin.timestamp);
     if (warning !== undefined) this.#options.host.report(warning);
     return origin;

@@ -6,14 +6,14 @@
 
 import type { Sync } from "../mensagem.ts";
 import { assert } from "./invariant.ts";
+import type { Store } from "./store.ts";
 
 /** What a follower's table holds of the cluster's writes, and whether it may be read. */
 export class SyncState {
-  /** The table's cluster, "" until a leader has said that the table is complete up to #timestamp. */
+  /** The table's cluster, "" until a leader has said up to where the table is complete. */
   #cluster: string;
-  /** Every write up to here is applied. Invariant: falls only when the table is cleared. */
-  #timestamp: number;
-  /** The newest write of the table. Invariant: above #timestamp only during a catch-up. */
+  readonly #store: Store;
+  /** The newest write of the table. Invariant: above its timestamp only during a catch-up. */
   #highest: number;
   /** The table may be read once every write up to here is applied: the first synchronisation. */
   #readableFrom = Infinity;
@@ -21,9 +21,9 @@ export class SyncState {
   #excluded = false;
 
   /** The state of a table that was recovered, or of an empty one. */
-  constructor({ cluster, timestamp, highest } = { cluster: "", timestamp: 0, highest: 0 }) {
+  constructor(store: Store, { cluster, highest } = { cluster: "", highest: 0 }) {
+    this.#store = store;
     this.#cluster = cluster;
-    this.#timestamp = timestamp;
     this.#highest = highest;
   }
 
@@ -34,7 +34,7 @@ export class SyncState {
 
   /** Every write up to here is applied. */
   get timestamp(): number {
-    return this.#timestamp;
+    return this.#store.timestamp;
   }
 
   /** The newest write of the table. */
@@ -44,12 +44,12 @@ export class SyncState {
 
   /** The newest write of the table if a catch-up is not finished, otherwise `undefined`. */
   get unfinished(): number | undefined {
-    return this.#highest > this.#timestamp ? this.#highest : undefined;
+    return this.#highest > this.timestamp ? this.#highest : undefined;
   }
 
   /** Whether the table may answer GETs. */
   get readable(): boolean {
-    return this.#timestamp >= this.#readableFrom && !this.#excluded;
+    return this.#store.timestamp >= this.#readableFrom && !this.#excluded;
   }
 
   /** The leader refuses this server's data: no GET is answered until a leader accepts it. */
@@ -63,15 +63,12 @@ export class SyncState {
   }
 
   /** The leader says that the table is complete up to `timestamp`, and that `latest` is the newest. */
-  synchronise({ cluster, timestamp, latest }: Sync): void {
+  synchronise(sync: Sync): void {
+    const { cluster, timestamp, latest } = sync;
     this.#cluster = cluster;
     if (!this.readable) this.#readableFrom = latest;
-    this.advance(timestamp);
-  }
-
-  /** Every write up to `timestamp` is applied. */
-  advance(timestamp: number): void {
-    if (timestamp > this.#timestamp) this.#timestamp = timestamp;
+    this.#store.synchronise(sync);
+    this.#store.advance(timestamp);
     this.sawEntry(timestamp);
   }
 
@@ -80,10 +77,10 @@ export class SyncState {
     if (timestamp > this.#highest) this.#highest = timestamp;
   }
 
-  /** The table was cleared: the same state as after a start without data. */
+  /** Clears the table: the same state as after a start without data. */
   clear(): void {
+    this.#store.clear();
     this.#cluster = "";
-    this.#timestamp = 0;
     this.#highest = 0;
     this.#readableFrom = Infinity;
   }
@@ -94,7 +91,7 @@ export class SyncState {
    * @throws {Error} if an invariant is broken.
    */
   checkInvariants(): void {
-    const [timestamp, highest] = [this.#timestamp, this.#highest];
+    const [timestamp, highest] = [this.timestamp, this.#highest];
     assert(highest >= timestamp, `the newest write is ${highest}, applied is ${timestamp}`);
     assert(this.#cluster !== "" || timestamp === 0, `at ${timestamp} without a cluster`);
     assert(this.#cluster !== "" || !this.readable, "readable without a cluster");

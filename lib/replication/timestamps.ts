@@ -81,16 +81,29 @@ export function whyNotNext({ timestamp }: Replication, previous: number): string
 }
 
 /** Why a SYNC cannot belong to a table whose newest entry has `highest`; `undefined` if it can. */
-export function whyNotSynced({ latest }: Sync, highest: number): string | undefined {
-  if (highest - latest <= timestampLeadMax) return undefined;
+export function whyNotSynced(sync: Sync, highest: number): string | undefined {
+  const { latest } = sync;
+  if (highest - latest <= timestampLeadMax) return whyNotKnown(sync, latest);
   return `it sent an entry with timestamp ${highest}, and its newest is ${latest}`;
 }
 
 /** Why a follower cannot have these entries, by its JOIN; `undefined` if it can. */
-export function whyNotHeld({ entries }: Snapshot, join: Join): string | undefined {
+export function whyNotHeld(snapshot: Snapshot, join: Join): string | undefined {
   const highest = highestOf(join);
-  const entry = entries.find(([, , timestamp]) => timestamp > highest);
-  return entry && `it sent an entry with timestamp ${entry[2]}, and joined with ${highest}`;
+  const entry = snapshot.entries.find(([, , timestamp]) => timestamp > highest);
+  return entry === undefined
+    ? whyNotKnown(snapshot, highest)
+    : `it sent an entry with timestamp ${entry[2]}, and joined with ${highest}`;
+}
+
+/** Why a server whose newest write is `highest` cannot know this floor or gap; `undefined` if it can. */
+function whyNotKnown(
+  { floor = 0, gaps = [] }: Pick<Sync, "floor" | "gaps">,
+  highest: number,
+): string | undefined {
+  if (floor > highest) return `it sent the floor ${floor}, and its newest write is ${highest}`;
+  const gap = gaps.find(([, last]) => last > highest);
+  return gap && `it sent a gap up to ${gap[1]}, and its newest write is ${highest}`;
 }
 
 /** A warning for the operator of a leader at `timestamp`; `undefined` if there is room. */

@@ -5,6 +5,8 @@
  */
 
 import { keyBytesMax, valueBytesMax } from "../limits.ts";
+import { expiringKeysMax } from "./expirations.ts";
+import { tombstonesMax } from "./store.ts";
 
 /** The settings of a server. All servers of a cluster should have the same. */
 export interface Tuning {
@@ -34,6 +36,16 @@ export interface Tuning {
   readonly outstandingPutsMax: number;
   /** Keys and values of the PUTs that wait for their timestamp, in UTF-16 units. */
   readonly waitingCharsMax: number;
+  /** Watches of all connections. */
+  readonly watchesMax: number;
+  /** Watches of one connection. */
+  readonly watchesPerConnectionMax: number;
+  /** Changes that may wait for one watcher. */
+  readonly unsentChangesMax: number;
+  /** Keys that may have a time to live at once. */
+  readonly expiringKeysMax: number;
+  /** Deletions that a table remembers. All servers of a cluster must have the same. */
+  readonly tombstonesMax: number;
   /** The longest key that a client may PUT, in bytes of UTF-8. */
   readonly keyBytesMax: number;
   /** The longest value that a client may PUT, in bytes of UTF-8. */
@@ -59,6 +71,12 @@ export const tuningDefault: Tuning = {
   snapshotEntriesPerTick: 8_192,
   outstandingPutsMax: 65_536,
   waitingCharsMax: 64 * 1024 * 1024,
+  // A watch takes about 1 KiB, and its key.
+  watchesMax: 65_536,
+  watchesPerConnectionMax: 4_096,
+  unsentChangesMax: 16_384,
+  expiringKeysMax,
+  tombstonesMax,
   keyBytesMax,
   valueBytesMax,
 };

@@ -95,10 +95,10 @@ export class WriteLog {
   }
 
   #encode(first: number, last: number, frames: Frames): Batch {
-    if (sizeOf(frames) > blockBytes / 4) {
-      this.#queue.push(frames);
-      const room = new Uint8Array(this.#queue.bytesMax);
-      const bytes = room.slice(0, this.#queue.fill(room));
+    const size = sizeOf(frames);
+    if (size > blockBytes / 4) {
+      // Long values are ASCII or bytes, so this is the size of most frames in UTF-8.
+      const bytes = this.#bytesOf(frames, size) ?? this.#bytesOf(frames, 3 * size)!;
       return { first, last, block: { bytes, batches: 1 }, start: 0, end: bytes.length };
     }
     if (!this.#tryEncode(frames)) {
@@ -108,6 +108,16 @@ export class WriteLog {
     }
     this.#block.batches++;
     return { first, last, block: this.#block, start: this.#used, end: this.#used += this.#written };
+  }
+
+  /** The frames in UTF-8; `undefined` if they have more than `bytesMax` bytes. */
+  #bytesOf(frames: Frames, bytesMax: number): Uint8Array<ArrayBuffer> | undefined {
+    this.#queue.push(frames);
+    const room = new Uint8Array(bytesMax);
+    const bytes = this.#queue.fill(room);
+    const fits = this.#queue.size === 0;
+    this.#queue.clear();
+    return !fits ? undefined : bytes === bytesMax ? room : room.slice(0, bytes);
   }
 
   /** Encodes frames into the rest of the block. Returns `false` if they do not fit. */

@@ -5,9 +5,8 @@
  * @module
  */
 
-import type { Channel } from "@std/async/channel";
 import { AcceptorHandshake, DiallerHandshake } from "../auth/handshake.ts";
-import type { Secret, Secrets } from "../auth/secret.ts";
+import type { Secret } from "../auth/secret.ts";
 import { keyBytesMax, valueBytesMax } from "../limits.ts";
 import {
   type AnyMensagem,
@@ -20,80 +19,29 @@ import {
   type Fault,
   FrameError,
   type Get,
+  type GetLatest,
   Heartbeat,
   type Hello,
+  type List,
   Mensagem,
   MensagemError,
   type Observe,
   type Proof,
   type ProofOk,
   type Put,
-  type ServerStatus,
   type Status,
   StatusOk,
   textOfValue,
+  type Unwatch,
+  type Watch,
+  type WriteRequest,
 } from "../mensagem.ts";
-import { type Certificate, whyNotFor } from "../net/certificate.ts";
+import { whyNotFor } from "../net/certificate.ts";
 import type { StallLimits } from "../net/stall_detector.ts";
-import type { Engine } from "../replication/engine.ts";
-import type { Link } from "../replication/environment.ts";
 import { serverRefusalCode } from "../replication/join_policy.ts";
-import type { Tuning } from "../replication/tuning.ts";
 import { clientTokensMax, frameTokensMax } from "../wire/tokens.ts";
 import { notFromLeaders, serversOnly } from "./directions.ts";
-import type { ObserverLink } from "./observers.ts";
-
-/** The fields of STATUS that belong to the process and not to the engine. */
-export type ProcessStatus = Pick<
-  ServerStatus,
-  "connections" | "uptimeMs" | "memoryBytes" | "faults" | "version"
->;
-
-/** What a handler needs of its connection. */
-export interface HandledConnection extends Link, ObserverLink {
-  /** "ip:port" of this end. */
-  readonly local: string;
-  /** Whether this end speaks TLS. */
-  readonly encrypted?: boolean;
-  /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
-  readonly certified?: boolean | undefined;
-  /** That certificate. */
-  readonly certificate?: Certificate | undefined;
-  /** Whether the peer must prove a secret or password first. Until then its frames are short. */
-  unproven?: boolean;
-  /** Notes that a line was costly: such lines of all clients share a budget. */
-  spend?(chars: number): void;
-}
-
-/** What all connections of a server share. */
-export interface ServerContext {
-  /** "ip:port" of this server. */
-  readonly self: string;
-  /** Orders writes and keeps the table. */
-  readonly engine: Engine;
-  /** Takes each OBSERVE. */
-  readonly observers: { add(link: ObserverLink, request: Observe): void };
-  /** The operator's limits for keys and values. */
-  readonly tuning: Pick<Tuning, "keyBytesMax" | "valueBytesMax">;
-  /**
-   * The mutex of the engine (enunciado, Perguntas Frequentes 2): a channel with room for one token. A
-   * handler puts the token in before it hands over messages, and takes it out afterwards.
-   *
-   * No handler ever waits for it. JavaScript runs one turn at a time, and nothing awaits while it uses
-   * the engine. A handshake does await, but only after the token is taken out.
-   */
-  readonly mutex: Pick<Channel<true>, "trySend" | "tryReceive">;
-  /** The secrets that peers have to prove. */
-  readonly secrets: Secrets;
-  /** Whether this server is the leader that others join. */
-  readonly leads: boolean;
-  /** The fields of STATUS that belong to the process. */
-  processStatus(): ProcessStatus;
-  /** Flushes the engine after it has received everything of this turn of the event loop. */
-  flush(): void;
-  /** Reports a line to the operator. */
-  report(line: string): void;
-}
+import { type HandledConnection, type ServerContext, statusOf } from "./server_context.ts";
 
 const heartbeat = new Heartbeat().encode();
 
@@ -106,21 +54,6 @@ const needsPassword = "requests need the password: prove it with HELLO first. " 
  * One turn handles 32 of them.
  */
 const rareMessageChars = 8 * 1024;
-
-/** The status of a server: what it is and what it holds. */
-export function statusOf(self: string, engine: Engine, process: ProcessStatus): ServerStatus {
-  const { leader, cluster, timestamp, inSync, followers, table } = engine;
-  return {
-    server: self,
-    leader,
-    cluster,
-    timestamp,
-    inSync,
-    followers,
-    keys: table.size,
-    ...process,
-  };
-}
 
 /**
  * The handler of one connection.
@@ -201,10 +134,7 @@ export class ConnectionHandler implements DecodingPeer {
       if (this.#dialled && notFromLeaders.has(message.type)) {
         throw new MensagemError("FORBIDDEN", `a leader sends no ${message.type}`);
       }
-      if (this.#stricter && message.type === "PUT" && !this.connection.betweenServers) {
-        checkKey(message.key, message.id, this.#server.tuning.keyBytesMax);
-        checkValue(textOfValue(message.value), message.id, this.#server.tuning.valueBytesMax);
-      }
+      if (this.#stricter && !this.connection.betweenServers) this.#checkSizes(message);
     } catch (error) {
       return this.#notDecoded(error, line);
     }
@@ -212,7 +142,15 @@ export class ConnectionHandler implements DecodingPeer {
     switch (message.type) {
       case "GET":
       case "PUT":
+      case "WRITE":
+      case "GET_LATEST":
         return this.#request(message);
+      case "LIST":
+      case "UNWATCH":
+        return this.#query(message);
+      case "WATCH":
+        this.#spendForRare();
+        return this.#query(message);
       case "STATUS":
       case "OBSERVE":
       case "FAULT":
@@ -305,16 +243,44 @@ export class ConnectionHandler implements DecodingPeer {
     this.connection.close();
   }
 
-  #request(request: Get | Put | Status | Observe | Fault): void {
+  /** Checks what a client writes against the operator's limits. */
+  #checkSizes(message: AnyMensagem): void {
+    if (message.type !== "PUT" && message.type !== "WRITE") return;
+    const { id, key, value } = message;
+    checkKey(key, id, this.#server.tuning.keyBytesMax);
+    if (value !== null) checkValue(textOfValue(value), id, this.#server.tuning.valueBytesMax);
+  }
+
+  #request(request: Get | Put | WriteRequest | GetLatest | Status | Observe | Fault): void {
     const { connection } = this;
     const { engine } = this.#server;
     if (!this.#mayAsk && !connection.betweenServers) {
       connection.send(new ErrorReply("FORBIDDEN", needsPassword, request.id).encode());
     } else if (request.type === "GET") engine.get(connection, request);
     else if (request.type === "PUT") engine.put(connection, request);
+    else if (request.type === "WRITE") engine.write(connection, request);
+    else if (request.type === "GET_LATEST") engine.getLatest(connection, request);
     else if (request.type === "STATUS") this.#status(request);
     else if (request.type === "OBSERVE") this.#server.observers.add(connection, request);
     else this.#fault(request);
+  }
+
+  /** Only clients ask for more than one key: a follower has a table of its own. */
+  #query(request: List | Watch | Unwatch): void {
+    const { connection } = this;
+    const { engine, queries } = this.#server;
+    if (connection.betweenServers || !this.#mayAsk) {
+      const reason = connection.betweenServers
+        ? `${request.type} is not for servers that have joined`
+        : needsPassword;
+      connection.send(new ErrorReply("FORBIDDEN", reason, request.id).encode());
+    } else if (request.type === "LIST") {
+      if (request.atLeast !== undefined) engine.wanted?.(request.atLeast);
+      this.spend(queries.list(connection, request));
+    } else if (request.type === "WATCH") {
+      engine.wanted?.(request.after);
+      this.spend(queries.watch(connection, request));
+    } else queries.unwatch(connection, request);
   }
 
   #status({ id }: Status): void {

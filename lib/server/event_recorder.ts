@@ -94,14 +94,14 @@ export class EventRecorder implements EventSink {
   }
 
   /** Records a REPLICATION that a follower received. */
-  replication(key: string, value: Value, timestamp: number): void {
+  replication(key: string, value: Value | null, timestamp: number): void {
     this.#prints.replication(key, value, timestamp);
     this.#counts.replications++;
     this.#addWrite("replication", key, value, timestamp);
   }
 
   /** Records a write of the leader, and when its PUT came. */
-  written(key: string, value: Value, timestamp: number, waitedMs: number): void {
+  written(key: string, value: Value | null, timestamp: number, waitedMs: number): void {
     this.#watch?.written(key, value, timestamp, waitedMs);
     if (this.#putTimes.length === timedPutsMax) this.#putTimes.shift();
     this.#putTimes.push({ timestamp, cameAt: performance.now() - waitedMs });
@@ -134,9 +134,7 @@ export class EventRecorder implements EventSink {
     if (!this.#hasRoom(value === undefined)) return;
     const get = { kind: "get", at: Date.now(), client, key: cut(key), seen, own } as const;
     this.#events.push(
-      value === undefined
-        ? { ...get, refused: true }
-        : { ...get, value: value === null ? null : cut(value) },
+      value === undefined ? { ...get, refused: true } : { ...get, value: cut(value) },
     );
   }
 
@@ -170,7 +168,12 @@ export class EventRecorder implements EventSink {
     this.#tableDue = true;
   }
 
-  #addWrite(kind: "written" | "replication", key: string, value: Value, timestamp: number): void {
+  #addWrite(
+    kind: "written" | "replication",
+    key: string,
+    value: Value | null,
+    timestamp: number,
+  ): void {
     if (!this.#hasRoom()) return;
     this.#events.push({ kind, at: Date.now(), key: cut(key), value: cut(value), timestamp });
   }
@@ -194,9 +197,10 @@ export class EventRecorder implements EventSink {
 }
 
 /** Cuts a key or value to {@linkcode eventTextCharsMax}, and marks the cut with an ellipsis. */
-export function cut(keyOrValue: Value): string {
+export function cut<V extends Value | null>(keyOrValue: V): V extends null ? null : string;
+export function cut(keyOrValue: Value | null): string | null {
   const text = textOfValue(keyOrValue);
-  return text.length <= eventTextCharsMax
+  return text === null || text.length <= eventTextCharsMax
     ? text
     : `${text.slice(0, eventTextCharsMax).toWellFormed()}…`;
 }

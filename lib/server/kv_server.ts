@@ -8,69 +8,30 @@ import { Channel } from "@std/async/channel";
 import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../wire/address.ts";
 import { tlsExpected } from "../wire/errors.ts";
-import type { Secrets } from "../auth/secret.ts";
 import { Connection } from "../net/connection.ts";
 import { Listener } from "../net/listener.ts";
 import type { ReportLimiter } from "../net/report_limiter.ts";
 import type { TlsAcceptor } from "../net/tls.ts";
 import type { TlsSocketOptions } from "../net/tls_socket.ts";
-import type { Engine, StartEngine } from "../replication/engine.ts";
-import type { OpenJournal } from "../replication/recovered_state.ts";
+import type { Engine } from "../replication/engine.ts";
 import { ErrorReply, type ServerStatus } from "../mensagem.ts";
 import { startReplica } from "../replication/replica.ts";
-import type { Host, ReplicationListener, ServerPrints } from "../replication/environment.ts";
-import { type Tuning, tuningDefault } from "../replication/tuning.ts";
+import { type QueryCounts, TableQueries } from "../replication/table_queries.ts";
+import type { Host } from "../replication/environment.ts";
+import { tuningDefault } from "../replication/tuning.ts";
 import { version } from "../version.ts";
 import { Admission } from "./admission.ts";
 import { CertificateWatch } from "./certificate_watch.ts";
-import { ConnectionHandler, type ServerContext, statusOf } from "./connection_handler.ts";
+import { ConnectionHandler } from "./connection_handler.ts";
 import { waitForGroup } from "./group_wait.ts";
+import type { KvServerOptions } from "./kv_server_options.ts";
 import { LeaderDialler } from "./leader_dialler.ts";
 import { Observers } from "./observers.ts";
 import { limitedReports, type Topic } from "./report_topics.ts";
+import { type ServerContext, statusOf } from "./server_context.ts";
 import { type ServerLimits, serverLimitsDefault } from "./server_limits.ts";
 
-/** How a server is started. */
-export interface KvServerOptions {
-  /** The address to listen on. Port 0 takes a free port. */
-  readonly listen: Address;
-  /** The address at which others dial this server. If left out, `listen`. */
-  readonly advertise?: Address;
-  /** The leader's address. If left out or equal to this server's, this server is the leader. */
-  readonly leader?: Address;
-  /**
-   * The engine that keeps the table. If left out, the embedded engine. With any other engine no server
-   * may join.
-   */
-  readonly engine?: StartEngine;
-  /** Takes the console lines of the assignment. */
-  readonly prints: ServerPrints;
-  /** Takes what `prints` does not show, with or without observers. */
-  readonly watch?: ReplicationListener;
-  /** Takes, line by line, everything else that an operator may want to know. */
-  readonly report: (line: string) => void;
-  /** Whether FAULT is accepted. With FAULT a client can hold or delay REPLICATIONs. */
-  readonly allowFaults?: boolean;
-  /** Replaces values of {@linkcode tuningDefault}. */
-  readonly tuning?: Partial<Tuning>;
-  /** Replaces values of {@linkcode serverLimitsDefault}. */
-  readonly limits?: Partial<ServerLimits>;
-  /**
-   * The secret that a server must prove to join, and the password that a client must prove to send
-   * requests. If left out, nothing has to be proved.
-   */
-  readonly secrets?: Secrets;
-  /**
-   * Makes TLS sockets. If given, all connections must speak TLS, and a server may join only with a
-   * certificate that the CA signed.
-   */
-  readonly tls?: TlsAcceptor;
-  /**
-   * The journal on disk. The caller closes it after the server. If left out, everything is in
-   * memory.
-   */
-  readonly journal?: OpenJournal;
-}
+export type { KvServerOptions } from "./kv_server_options.ts";
 
 /** The host's `prints` and `listener` change while the server runs. */
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -106,6 +67,7 @@ export class KvServer implements AsyncDisposable {
   readonly #admission: Admission;
   readonly #leaderDialler: LeaderDialler;
   readonly #engine: Engine;
+  readonly #queries: TableQueries;
   readonly #observers: Observers;
   readonly #context: ServerContext;
   /** All open connections, the refused ones included. */
@@ -116,6 +78,9 @@ export class KvServer implements AsyncDisposable {
   #sweptAt = performance.now();
   /** Whether the engine will be flushed at the end of this turn. */
   #flushQueued = false;
+  /** Whether LIST and WATCH have work to do, at the end of this turn or in the next. */
+  #queriesDue = false;
+  #queriesTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #ready = Promise.withResolvers<void>();
   readonly #failed = Promise.withResolvers<Error>();
   /** Set while closing waits for a connection to end. */
@@ -189,6 +154,13 @@ export class KvServer implements AsyncDisposable {
     const { recovered } = journal ?? {};
     this.#engine = options.engine?.(engineOptions) ??
       startReplica({ ...engineOptions, leader: leaderName, recovered });
+    this.#queries = new TableQueries(this.#engine, {
+      limits: engineOptions.tuning,
+      wake: () => {
+        this.#queriesDue = true;
+        this.#flush();
+      },
+    });
     this.#observers = new Observers(self, this.#engine, { prints, watch }, (sink) => {
       host.prints = sink ?? prints;
       host.listener = sink ?? watch;
@@ -196,6 +168,7 @@ export class KvServer implements AsyncDisposable {
     this.#context = {
       self,
       engine: this.#engine,
+      queries: this.#queries,
       observers: this.#observers,
       tuning: engineOptions.tuning,
       mutex: new Channel<true>({ capacity: 1 }),
@@ -206,6 +179,7 @@ export class KvServer implements AsyncDisposable {
         uptimeMs: Math.round(performance.now() - startedAt),
         memoryBytes: Deno.memoryUsage().rss,
         faults: allowFaults,
+        watches: this.#queries.counts.watches,
         version,
       }),
       flush: () => this.#flush(),
@@ -241,6 +215,11 @@ export class KvServer implements AsyncDisposable {
   /** What this server is and what it holds. */
   get status(): ServerStatus {
     return statusOf(this.#context.self, this.#engine, this.#context.processStatus());
+  }
+
+  /** What LIST and WATCH have done since the start. */
+  get queries(): QueryCounts {
+    return this.#queries.counts;
   }
 
   /** Resolves once this server answers GETs from its table. */
@@ -279,6 +258,7 @@ export class KvServer implements AsyncDisposable {
     await this.#ended([...this.#handlers.keys()], performance.now() + lingerMs);
     for (const connection of this.#handlers.keys()) connection.abort();
     await Promise.all(this.#tasks);
+    clearTimeout(this.#queriesTimer); // what is left to do is for no connection
     await this.#engine.close();
     this.#reports.close();
   }
@@ -329,6 +309,7 @@ export class KvServer implements AsyncDisposable {
       handler.ended();
       this.#engine.closed(connection);
       this.#observers.closed(connection);
+      this.#queries.closed(connection);
       this.#oneEnded?.resolve();
     }
   }
@@ -343,12 +324,24 @@ export class KvServer implements AsyncDisposable {
     queueMicrotask(() => {
       this.#flushQueued = false;
       this.#engine.flush();
+      if (this.#queriesDue) this.#runQueries();
+    });
+  }
+
+  /** Does a slice of the work of LIST and WATCH. What is left waits for a turn of its own. */
+  #runQueries(): void {
+    this.#queriesDue = false;
+    if (!this.#queries.run() || this.#queriesTimer !== undefined) return;
+    this.#queriesTimer = setTimeout(() => {
+      this.#queriesTimer = undefined;
+      this.#runQueries();
     });
   }
 
   #tick(): void {
     const now = performance.now();
     this.#engine.tick(now);
+    this.#queries.tick(now);
     this.#observers.tick(now);
     if (this.#engine.readable) this.#ready.resolve();
     const cut = this.#admission.freeMemory(this.#handlers.keys());
@@ -365,9 +358,9 @@ export class KvServer implements AsyncDisposable {
     this.#certificates?.sweep(this.#handlers, Date.now());
     for (const [connection, handler] of this.#handlers) {
       const verdict = connection.sweep(now);
-      if (verdict === undefined || (verdict === "idle" && this.#observers.has(connection))) {
-        continue;
-      }
+      if (verdict === undefined) continue;
+      const waits = this.#observers.has(connection) || this.#queries.has(connection);
+      if (verdict === "idle" && waits) continue;
       handler.endLate(verdict, this.#limits);
     }
   }

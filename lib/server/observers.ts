@@ -35,13 +35,13 @@ export interface ObserverLink {
   /** Queues an answer. */
   send(frame: Frames): void;
   /** Queues a frame that is not an answer. */
-  push(frame: string): void;
+  push(frame: Frames): void;
 }
 
 /** The server that is observed. */
 export interface Observed {
   /** Its table. */
-  readonly table: Pick<Store, "entries" | "size">;
+  readonly table: Pick<Store, "entries" | "deletions" | "size" | "tombstones">;
   /** Tells a new listener the current state. */
   describe(listener: ReplicationListener): void;
 }
@@ -149,7 +149,8 @@ export class Observers {
 
   #send(link: ObserverLink, observer: Observer, events: readonly ServerEvent[]): void {
     if (observer.tableDue) {
-      observer.missed += Math.max(0, this.#observed.table.size - tableEventsMax);
+      const { size, tombstones } = this.#observed.table;
+      observer.missed += Math.max(0, size + tombstones - tableEventsMax);
     }
     const { id, missed } = observer;
     const { counts } = this.#recorder;
@@ -163,11 +164,18 @@ export class Observers {
 
   #table(): ServerEvent[] {
     const at = Date.now();
-    const table: ServerEvent[] = [];
-    for (const [key, { value, timestamp }] of this.#observed.table.entries()) {
-      if (table.length === tableEventsMax) break;
-      table.push({ kind: "table", at, key: cut(key), value: cut(value), timestamp });
+    const { table } = this.#observed;
+    const entries: ServerEvent[] = [];
+    for (const [key, { value, timestamp }] of table.entries()) {
+      if (entries.length === tableEventsMax) break;
+      entries.push({ kind: "table", at, key: cut(key), value: cut(value), timestamp });
     }
-    return table;
+    const deletions: ServerEvent[] = [];
+    for (const [key, timestamp] of table.deletions()) {
+      if (entries.length + deletions.length === tableEventsMax) break;
+      deletions.push({ kind: "table", at, key: cut(key), value: null, timestamp });
+    }
+    // An observer may keep only the last events: those should be keys that exist.
+    return [...deletions, ...entries];
   }
 }

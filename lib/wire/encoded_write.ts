@@ -20,29 +20,42 @@ export function jsonOf(text: string): string {
   return plain.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
+/** The JSON of a write with a time to live. Such writes are rare, so only they have this object. */
+class Expiring {
+  constructor(readonly json: Value, readonly ttlMs: number) {}
+}
+
 /**
  * A write: its value, its timestamp, and their JSON.
  *
  * The JSON is encoded once per write. Every REPLICATION and GET_OK that carries the write ends with
- * it. The value is stored nowhere else.
+ * it. The value is stored nowhere else. The value of a deletion is `null`; no JSON is kept of it.
  */
 export class Write {
   /**
    * `json` is what follows the first fields of a frame: `"key":…,"value":…,"timestamp":…}` and LF. Of
-   * a write with a long value it is only that value. `valueStart` and `valueEnd` are the range of the
-   * value in that text, without its quotes. The fields are `private`, not `#private`, so that
+   * a write with a long value it is only that value, of a deletion `null`. `valueStart` and `valueEnd`
+   * are the range of the value in that text, without its quotes. The fields are `private`, not `#private`, so that
    * assertions can compare two writes.
    */
   private constructor(
-    private json: Value,
+    private json: Value | Expiring | null,
     private stamp: number,
     private valueStart: number,
     private valueEnd: number,
   ) {}
 
-  /** A write of any key and value. */
-  static of(key: string, value: Value, timestamp: number): Write {
+  /**
+   * A write of any key and value. A `null` deletes the key. With `ttlMs`, the key expires that
+   * number of milliseconds after the write.
+   */
+  static of(key: string, value: Value | null, timestamp: number, ttlMs?: number): Write {
+    if (ttlMs !== undefined) return Write.of(key, value, timestamp).expiring(ttlMs);
     const keyJson = jsonOf(key);
+    if (value === null) {
+      const valueStart = keyStart + keyJson.length - 2 + betweenChars;
+      return new Write(null, timestamp, valueStart, valueStart);
+    }
     if (typeof value !== "string" || value.length >= longValueChars) {
       const long = typeof value === "string" ? LongValue.of(value) : value;
       const valueStart = keyStart + keyJson.length - 2 + betweenChars;
@@ -68,14 +81,41 @@ export class Write {
     return new Write(text, timestamp, valueStart, valueStart + valueLength);
   }
 
-  /** The frame that begins with `head` and ends with the write, which is one of `key`. */
+  /**
+   * The frame that begins with `head` and ends with the write, which is one of `key`. It does not say
+   * the time to live.
+   */
   frame(head: string, key: string): Frames {
     const { json } = this;
-    return typeof json === "string" ? head + json : [
-      `${head}"key":${jsonOf(key)},"value":"`,
-      json.inner,
-      `","timestamp":${this.stamp}}\n`,
-    ];
+    if (typeof json === "string") return head + json;
+    const value = this.valueJson;
+    if (typeof value === "string") return head + value;
+    const start = `${head}"key":${jsonOf(key)},"value":`;
+    return value === null
+      ? `${start}null,"timestamp":${this.stamp}}\n`
+      : [`${start}"`, value.inner, `","timestamp":${this.stamp}}\n`];
+  }
+
+  /** The REPLICATION of the write, which is one of `key`. */
+  replication(key: string): Frames {
+    const { json } = this;
+    if (typeof json === "string") return '{"type":"REPLICATION",' + json;
+    const { ttlMs } = this;
+    const ttl = ttlMs === undefined ? "" : `"ttlMs":${ttlMs},`;
+    return this.frame(`{"type":"REPLICATION",${ttl}`, key);
+  }
+
+  /** The write, which is one of `key`, as an element of a LIST_OK or CHANGES. */
+  element(key: string): Frames {
+    const json = this.valueJson;
+    if (typeof json === "string") {
+      const keyJson = json.slice(keyStart - 1, this.valueStart - betweenChars + 1);
+      return `[${keyJson},${json.slice(this.valueStart - 1, this.valueEnd + 1)},${this.stamp}]`;
+    }
+    const start = `[${jsonOf(key)},`;
+    return json === null
+      ? `${start}null,${this.stamp}]`
+      : [`${start}"`, json.inner, `",${this.stamp}]`];
   }
 
   /** The timestamp that the leader gave to the write. A key and a timestamp identify one value. */
@@ -88,16 +128,35 @@ export class Write {
     return this.valueEnd - keyStart - betweenChars;
   }
 
-  /** The value, decoded if it is short. */
-  get value(): Value {
-    if (typeof this.json !== "string") return this.json;
-    const json = this.json.slice(this.valueStart, this.valueEnd);
+  /** The value, decoded if it is short; `null` if the write deletes its key. */
+  get value(): Value | null {
+    const text = this.valueJson;
+    if (typeof text !== "string") return text;
+    const json = text.slice(this.valueStart, this.valueEnd);
     return json.includes("\\") ? JSON.parse(`"${json}"`) : json;
   }
 
-  /** The key. Valid only if the key is plain and the value short. */
+  /** Whether the write deletes its key. Faster than to look at the value. */
+  get deletes(): boolean {
+    return this.json === null;
+  }
+
+  /** How long the key lives after this write, in milliseconds; `undefined` if it does not expire. */
+  get ttlMs(): number | undefined {
+    const { json } = this;
+    return typeof json !== "string" && json instanceof Expiring ? json.ttlMs : undefined;
+  }
+
+  /** The same write with a time to live. A deletion has none. */
+  expiring(ttlMs: number): Write {
+    const json = this.valueJson;
+    const expiring = json === null ? null : new Expiring(json, ttlMs);
+    return new Write(expiring, this.stamp, this.valueStart, this.valueEnd);
+  }
+
+  /** The key. Valid only if the key is plain and the value short, and not for a deletion. */
   plainKey(): string {
-    return (this.json as string).slice(keyStart, this.valueStart - betweenChars);
+    return (this.valueJson as string).slice(keyStart, this.valueStart - betweenChars);
   }
 
   /** A second object for the same write. */
@@ -111,6 +170,12 @@ export class Write {
     this.stamp = write.stamp;
     this.valueStart = write.valueStart;
     this.valueEnd = write.valueEnd;
+  }
+
+  /** The JSON without a time to live. */
+  private get valueJson(): Value | null {
+    const { json } = this;
+    return typeof json !== "string" && json instanceof Expiring ? json.json : json;
   }
 }
 

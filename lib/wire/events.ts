@@ -17,6 +17,7 @@ import {
   server,
   servers,
   value,
+  valueOrNull,
 } from "./validate.ts";
 
 /** Events in one EVENTS. A server sends at most 1,256: those of one tick and 1,000 of its table. */
@@ -39,11 +40,14 @@ export type EventOf<Kind extends string, Details> =
 /** An event in a server. A client is "ip:port", a server "host:port". */
 export type ServerEvent =
   /**
-   * `table`: an entry of the server's table. Sent to a new observer, and after a snapshot changed the
-   * table. `written`: the leader has stamped and applied a PUT. `replication`: a follower has applied
-   * a REPLICATION.
+   * `table`: an entry or deletion in the server's table. Sent to a new observer, and after a snapshot changed the
+   * table. `written`: the leader has stamped and applied a write. `replication`: a follower has applied
+   * a REPLICATION. Of a deletion the `value` is `null`.
    */
-  | EventOf<"table" | "written" | "replication", { key: string; value: string; timestamp: number }>
+  | EventOf<
+    "table" | "written" | "replication",
+    { key: string; value: string | null; timestamp: number }
+  >
   /** The leader has received a PUT from this client. */
   | EventOf<"put", { client: string; key: string; value: string }>
   /** A follower forwards a PUT to the leader. */
@@ -130,7 +134,7 @@ function event(f: Fields): ServerEvent {
     case "written":
     case "replication": {
       const timestamp = integer(f, "timestamp");
-      return { kind, at, key: key(f, f.key), value: value(f, f.value), timestamp };
+      return { kind, at, key: key(f, f.key), value: valueOrNull(f, f.value), timestamp };
     }
     case "put": {
       const client = address(f, "client");
@@ -150,7 +154,7 @@ function event(f: Fields): ServerEvent {
       const [seen, own] = [integer(f, "seen"), integer(f, "own")];
       const get = { kind, at, client, key: key(f, f.key), seen, own };
       if (f.refused !== undefined && boolean(f, "refused")) return { ...get, refused: true };
-      return { ...get, value: f.value === null ? null : value(f, f.value) };
+      return { ...get, value: valueOrNull(f, f.value) };
     }
     case "members": {
       const [joined, inSync] = [servers(f, "joined"), servers(f, "inSync")];

@@ -24,7 +24,12 @@ const bufferBytesFirst = 256;
  * that is given back after the frame.
  */
 export const bufferBytesKept = 16 * 1024;
-/** The most bytes of one read. They bound how many lines come at once, also after a long one. */
+/** From this size on a full buffer grows by the factor 4 and not 2: each step copies the frame so far. */
+const fastGrowthBytes = 128 * 1024;
+/**
+ * The most bytes of one read, unless the buffer keeps more. They bound how many lines come at once, also
+ * after a long one.
+ */
 const readBytesMax = 64 * 1024;
 
 // A byte order mark is kept, so that a line does not depend on where the chunks were split. A decoder
@@ -83,10 +88,11 @@ export class FrameReader {
   get space(): Uint8Array<ArrayBuffer> {
     this.#longLines = undefined;
     if (this.#start > 0) this.#moveToFront();
-    if (this.#end === this.#bytes.length) this.#resize(this.#bytes.length * 2);
-    return this.#end === 0 && this.#bytes.length <= readBytesMax
+    if (this.#end === this.#bytes.length) this.#grow();
+    const bytesMax = Math.max(readBytesMax, this.bytesKept);
+    return this.#end === 0 && this.#bytes.length <= bytesMax
       ? this.#bytes
-      : this.#bytes.subarray(this.#end, this.#end + readBytesMax);
+      : this.#bytes.subarray(this.#end, this.#end + bytesMax);
   }
 
   /**
@@ -161,9 +167,8 @@ export class FrameReader {
   /** The place of the last LF before `end`; -1 if there is none. Only new bytes can hold one. */
   #lastLf(end: number): number {
     if (this.#bytes[end - 1] === LF) return end - 1;
-    // A search from the front is twice as fast as one from the back.
-    const first = this.#bytes.subarray(0, end).indexOf(LF, this.#end);
-    return first < 0 ? first : this.#bytes.lastIndexOf(LF, end - 1);
+    const at = this.#bytes.subarray(this.#end, end).lastIndexOf(LF);
+    return at < 0 ? -1 : this.#end + at;
   }
 
   #bytesOfLong(lines: readonly string[], lastLf: number): LongLines {
@@ -190,6 +195,11 @@ export class FrameReader {
     if (this.#start < this.#end) this.#bytes.copyWithin(0, this.#start, this.#end);
     this.#end -= this.#start;
     this.#start = 0;
+  }
+
+  #grow(): void {
+    const { length } = this.#bytes;
+    this.#resize(length * (length < fastGrowthBytes ? 2 : 4));
   }
 
   #resize(bytes: number): void {

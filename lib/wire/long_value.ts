@@ -6,6 +6,8 @@
 
 import type { Part } from "./frames.ts";
 
+/** The byte of a backslash. No other character has it in UTF-8. */
+const backslash = 0x5c;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -14,6 +16,9 @@ export const longValueChars = 768;
 
 /** A value: text if it is short, an object with its bytes if it is long. */
 export type Value = string | LongValue;
+
+/** The value that was decoded last, and its text: its line of the console comes next. */
+let newest: { readonly value: LongValue; readonly text: string } | undefined;
 
 /**
  * A long value as its JSON.
@@ -39,6 +44,13 @@ export class LongValue {
     return new LongValue(bytes.length === json.length ? json.slice(1, -1) : bytes.slice(1, -1));
   }
 
+  /** The value with this JSON and this text. The text is remembered until the next value is decoded. */
+  static decoded(inner: Part, text: string): LongValue {
+    const value = new LongValue(inner);
+    newest = { value, text };
+    return value;
+  }
+
   /** The length of the JSON without quotes, in bytes: at least that of the text in UTF-8. */
   get length(): number {
     return this.inner.length;
@@ -49,10 +61,16 @@ export class LongValue {
     return typeof this.inner === "string" ? this.inner : decoder.decode(this.inner);
   }
 
+  /** Whether the JSON escapes any character. */
+  get hasEscapes(): boolean {
+    const { inner } = this;
+    return typeof inner === "string" ? inner.includes("\\") : inner.includes(backslash);
+  }
+
   /** The text. */
   get text(): string {
-    const { innerText } = this;
-    return innerText.includes("\\") ? JSON.parse(`"${innerText}"`) : innerText;
+    if (newest?.value === this) return newest.text;
+    return this.hasEscapes ? JSON.parse(`"${this.innerText}"`) : this.innerText;
   }
 
   /** The text, so that `JSON.stringify` encodes a message with the value. */
@@ -61,7 +79,8 @@ export class LongValue {
   }
 }
 
-/** The text of a value. */
-export function textOfValue(value: Value): string {
-  return typeof value === "string" ? value : value.text;
+/** The text of a value, or `null` of none. */
+export function textOfValue<V extends Value | null>(value: V): V extends null ? null : string;
+export function textOfValue(value: Value | null): string | null {
+  return value === null || typeof value === "string" ? value : value.text;
 }

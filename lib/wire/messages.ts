@@ -4,6 +4,17 @@
  * @module
  */
 
+import type {
+  Changes,
+  Conflict,
+  GetLatest,
+  List,
+  ListOk,
+  Unwatch,
+  Watch,
+  WriteOk,
+  WriteRequest,
+} from "./coordination.ts";
 import type { Challenge, Hello, Proof, ProofOk } from "./handshake.ts";
 import type { Events, Fault, FaultOk, Observe } from "./observe.ts";
 import type {
@@ -20,6 +31,7 @@ import type {
 import type { ErrorReply, Get, GetOk, Put, PutOk, TryOther } from "./requests.ts";
 import type { Status, StatusOk } from "./status.ts";
 
+export * from "./coordination.ts";
 export * from "./handshake.ts";
 export * from "./message.ts";
 export * from "./observe.ts";
@@ -34,6 +46,15 @@ export type AnyMensagem =
   | Get
   | GetOk
   | TryOther
+  | WriteRequest
+  | WriteOk
+  | Conflict
+  | GetLatest
+  | List
+  | ListOk
+  | Watch
+  | Changes
+  | Unwatch
   | Replication
   | ReplicationOk
   | Join

@@ -16,13 +16,13 @@ export class Replication extends Mensagem<"REPLICATION"> {
     super("REPLICATION");
   }
 
-  /** A message for any key, value and timestamp. */
-  static of(key: string, value: Value, timestamp: number): Replication {
-    return new Replication(key, Write.of(key, value, timestamp));
+  /** A message for any key, value and timestamp; `null` deletes the key. */
+  static of(key: string, value: Value | null, timestamp: number, ttlMs?: number): Replication {
+    return new Replication(key, Write.of(key, value, timestamp, ttlMs));
   }
 
-  /** The value of the write. */
-  get value(): Value {
+  /** The value of the write; `null` if it deletes the key. */
+  get value(): Value | null {
     return this.write.value;
   }
 
@@ -33,7 +33,7 @@ export class Replication extends Mensagem<"REPLICATION"> {
 
   /** The message as one frame, with a long value as a part of its own. */
   frame(): Frames {
-    return this.write.frame('{"type":"REPLICATION",', this.key);
+    return this.write.replication(this.key);
   }
 
   /** The message as one frame. */
@@ -55,6 +55,12 @@ export class ReplicationOk extends Mensagem<"REPLICATION_OK"> {
   }
 }
 
+/**
+ * What a server can be sent by its leader: from 2 on deletions, times to live, and answers to forwarded
+ * WRITEs and GET_LATESTs.
+ */
+export const protocolVersion = 2;
+
 /** Follower to leader, first on its connection: its address and what it holds. */
 export class Join extends Mensagem<"JOIN"> {
   /**
@@ -63,7 +69,8 @@ export class Join extends Mensagem<"JOIN"> {
    * an unfinished catch-up it also holds some later writes, up to `highest`.
    *
    * `instance` is a number that the follower's process draws once, at random. `attempt` counts the
-   * JOINs of that process: the higher one is on the newer connection.
+   * JOINs of that process: the higher one is on the newer connection. `protocol` is
+   * {@linkcode protocolVersion} of the follower, 1 if missing.
    */
   constructor(
     readonly server: string,
@@ -72,6 +79,7 @@ export class Join extends Mensagem<"JOIN"> {
     readonly highest?: number,
     readonly instance?: number,
     readonly attempt?: number,
+    readonly protocol?: number,
   ) {
     super("JOIN");
   }
@@ -79,19 +87,32 @@ export class Join extends Mensagem<"JOIN"> {
 
 /** Leader to follower: the JOIN is accepted, PUTs may be forwarded. A refusal is an `ERROR`. */
 export class JoinOk extends Mensagem<"JOIN_OK"> {
-  /** Has no fields. */
-  constructor() {
+  /**
+   * `protocol` is {@linkcode protocolVersion} of the leader, 1 if missing: such a leader takes no
+   * forwarded WRITE.
+   */
+  constructor(readonly protocol?: number) {
     super("JOIN_OK");
   }
 }
+
+/** Timestamps that no write has any more, because they were lost with a leader: both ends included. */
+export type Gap = readonly [first: number, last: number];
 
 /** Leader to follower: you now hold everything up to `timestamp`; the newest write is `latest`. */
 export class Sync extends Mensagem<"SYNC"> {
   /**
    * `cluster` is the id of the cluster that the follower's data now belongs to. A follower that
-   * started without data answers GETs once it holds `latest`.
+   * started without data answers GETs once it holds `latest`. `floor` is the highest timestamp of a
+   * deletion that the leader's table no longer remembers, 0 if missing. `gaps` rise, none if missing.
    */
-  constructor(readonly cluster: string, readonly timestamp: number, readonly latest: number) {
+  constructor(
+    readonly cluster: string,
+    readonly timestamp: number,
+    readonly latest: number,
+    readonly floor?: number,
+    readonly gaps?: readonly Gap[],
+  ) {
     super("SYNC");
   }
 }
@@ -104,19 +125,27 @@ export class SnapshotRequest extends Mensagem<"SNAPSHOT_REQUEST"> {
   }
 }
 
-/** One entry of a snapshot: key, value, timestamp. */
-export type SnapshotEntry = readonly [key: string, value: string, timestamp: number];
+/** One entry of a snapshot. A `value` of `null` is a tombstone, and `ttlMs` a time to live. */
+export type SnapshotEntry = readonly [
+  key: string,
+  value: string | null,
+  timestamp: number,
+  ttlMs?: number,
+];
 
 /** Leader to follower, or follower to recovering leader: a chunk of the sender's table. */
 export class Snapshot extends Mensagem<"SNAPSHOT"> {
   /**
    * `entries` may be empty and are in any order. `last` marks the final chunk. With `replace`, on
-   * the first chunk, the receiver discards its table.
+   * the first chunk, the receiver discards its table. `floor` is that of the sender's table, 0 if
+   * missing. A recovering leader also gets the `gaps` that the sender knows.
    */
   constructor(
     readonly entries: readonly SnapshotEntry[],
     readonly last: boolean,
     readonly replace?: boolean,
+    readonly floor?: number,
+    readonly gaps?: readonly Gap[],
   ) {
     super("SNAPSHOT");
   }

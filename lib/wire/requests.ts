@@ -7,7 +7,7 @@
 import { jsonOf, plain, Write } from "./encoded_write.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { Frames } from "./frames.ts";
-import type { Value } from "./long_value.ts";
+import { longValueChars, type Value } from "./long_value.ts";
 import { Mensagem } from "./message.ts";
 import { Replication } from "./replication.ts";
 
@@ -65,11 +65,20 @@ export class Put extends Mensagem<"PUT"> {
   /** The message as one frame. Faster than JSON.stringify. */
   override encode(): string {
     const { id, client } = this;
-    const fields = this.#fields;
+    const fields = this.#fields ?? this.#plainFields();
     if (fields === undefined) return super.encode();
     return client === undefined
       ? `{"type":"PUT","id":${id},${fields}}\n`
       : `{"type":"PUT","id":${id},${fields},"client":"${client}"}\n`;
+  }
+
+  /** Key and value as the frame spells them; `undefined` if they are long or not plain text. */
+  #plainFields(): string | undefined {
+    const { key, value } = this;
+    return typeof value === "string" && value.length < longValueChars && plain.test(key) &&
+        plain.test(value)
+      ? `"key":"${key}","value":"${value}"`
+      : undefined;
   }
 }
 
@@ -91,15 +100,34 @@ export class PutOk extends Mensagem<"PUT_OK"> {
 
 /** Client to server: read `key`, not older than `timestamp`. */
 export class Get extends Mensagem<"GET"> {
-  /** `timestamp` is the last one that the client has seen for the key, 0 at first. */
-  constructor(readonly id: number, readonly key: string, readonly timestamp: number) {
+  /**
+   * `timestamp` is the last one that the client has seen for the key, 0 at first. With `atLeast`, the
+   * server must have applied everything up to that timestamp.
+   */
+  constructor(
+    readonly id: number,
+    readonly key: string,
+    readonly timestamp: number,
+    readonly atLeast?: number,
+  ) {
     super("GET");
+  }
+
+  /** The message as one frame. Faster than JSON.stringify. */
+  override encode(): string {
+    const { id, key, timestamp, atLeast } = this;
+    if (!plain.test(key)) return super.encode();
+    const fields = `{"type":"GET","id":${id},"key":"${key}","timestamp":${timestamp}`;
+    return atLeast === undefined ? `${fields}}\n` : `${fields},"atLeast":${atLeast}}\n`;
   }
 }
 
 /** Server to client: the server's value and its timestamp. */
 export class GetOk extends Mensagem<"GET_OK"> {
-  /** If the key does not exist, `value` is `null` and `timestamp` is 0. */
+  /**
+   * If the key does not exist, `value` is `null`. `timestamp` is then that of its deletion, or the
+   * floor of the server's table, which is 0 as long as no deletion is forgotten.
+   */
   constructor(
     readonly id: number,
     readonly key: string,
@@ -117,8 +145,17 @@ export class GetOk extends Mensagem<"GET_OK"> {
 
 /** Server to client: this server is behind what the client has seen. */
 export class TryOther extends Mensagem<"TRY_OTHER_SERVER_OR_LATER"> {
-  /** `timestamp` is the server's own for the key, 0 if it has no entry. */
-  constructor(readonly id: number, readonly key: string, readonly timestamp: number) {
+  /**
+   * `timestamp` is the server's own for the key, 0 if it has no entry. In the answer to a LIST or WATCH
+   * it is the one up to which the server has applied everything; `key` is left out if that has none.
+   * `lost` is `true` if what the client has seen was lost with a leader, so that no server has it.
+   */
+  constructor(
+    readonly id: number,
+    readonly key: string | undefined,
+    readonly timestamp: number,
+    readonly lost?: true,
+  ) {
     super("TRY_OTHER_SERVER_OR_LATER");
   }
 }

@@ -48,6 +48,10 @@ export interface ServerStatus {
   readonly memoryBytes: number;
   /** Whether it accepts FAULT. */
   readonly faults: boolean;
+  /** Watches of its clients. Left out by servers that are older than this field. */
+  readonly watches?: number;
+  /** Milliseconds since it lost its leader, or began to look for it. Left out while it has one. */
+  readonly cutOffMs?: number;
   /** The version of its program. Left out by servers that are older than this field. */
   readonly version?: string;
 }
@@ -58,10 +62,12 @@ export class StatusOk extends Mensagem<"STATUS_OK"> {
   constructor(readonly id: number, status: ServerStatus) {
     super("STATUS_OK");
     const { server, leader, cluster, timestamp, inSync, followers } = status;
-    const { keys, connections, uptimeMs, memoryBytes, faults, version } = status;
+    const { keys, connections, uptimeMs, memoryBytes, faults, watches, cutOffMs, version } = status;
     // The fields have this order in the JSON.
     Object.assign(this, { server, leader, cluster, timestamp, inSync, followers });
     Object.assign(this, { keys, connections, uptimeMs, memoryBytes, faults });
+    if (watches !== undefined) Object.assign(this, { watches });
+    if (cutOffMs !== undefined) Object.assign(this, { cutOffMs });
     if (version !== undefined) Object.assign(this, { version });
   }
 }

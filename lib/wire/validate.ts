@@ -8,7 +8,7 @@
 
 import { addressCharsMax, formatAddress, parseAddress, parseIpAddress } from "./address.ts";
 import { MensagemError } from "./errors.ts";
-import { keyBytesMax, valueBytesMax } from "../limits.ts";
+import { keyBytesMax, ttlMsMax, ttlMsMin, valueBytesMax } from "../limits.ts";
 
 /** Servers in one list of a message. A cluster has at most 99 (`--cluster-size`). */
 export const serversMax = 256;
@@ -57,6 +57,39 @@ export function key(f: Fields, text: unknown): string {
   if (typeof text !== "string") throw bad(f, `"key" must be a string, not ${quote(text)}`);
   checkKey(text, knownId(f));
   return text;
+}
+
+/** The start of keys, "" included. */
+export function prefix(f: Fields): string {
+  const text = string(f, "prefix");
+  checkText("prefix", text, keyBytesMax, knownId(f));
+  return text;
+}
+
+/** A value, or `null`. */
+export function valueOrNull(f: Fields, text: unknown): string | null {
+  return text === null ? null : value(f, text);
+}
+
+/** An integer of a range; `undefined` if the field is missing. Both ends are included. */
+export function optionalInRange(
+  f: Fields,
+  name: string,
+  min: number,
+  max: number,
+): number | undefined {
+  const n = optionalInteger(f, name);
+  if (n !== undefined && (n < min || n > max)) {
+    throw bad(f, `"${name}" must be ${min} to ${max}, not ${n}`);
+  }
+  return n;
+}
+
+/** A time to live of a write with this value, in milliseconds; `undefined` if the field is missing. */
+export function ttl(f: Fields, value: string | null): number | undefined {
+  const ttlMs = optionalInRange(f, "ttlMs", ttlMsMin, ttlMsMax);
+  if (ttlMs !== undefined && value === null) throw bad(f, `a deletion has no "ttlMs"`);
+  return ttlMs;
 }
 
 /** A value. */

@@ -7,6 +7,7 @@ import { FileJournal, type FileJournalOptions } from "../../lib/journal/file_jou
 import { compactShareOf } from "../../lib/journal/open_journal.ts";
 import type { JournalMessage } from "../../lib/replication/journal.ts";
 import { headerLine, recordOf } from "../../lib/journal/record.ts";
+import type { Store } from "../../lib/replication/store.ts";
 import { Get, Heartbeat, Join, JoinOk, Replication, Snapshot, Sync } from "../../lib/mensagem.ts";
 import { FakeFolder } from "../support/fake_folder.ts";
 import { eventually, within } from "../support/waiting.ts";
@@ -355,7 +356,7 @@ Deno.test("an unfinished file is removed only if it is the journal's", pure, asy
       assertEquals(folder.names, ["journal-1"]);
       assertEquals(folder.steps[0], `remove ${name}`);
     }
-    for (const text of ["precious", "p", `${zeros}p`, headerLine.replace("1", "x")]) {
+    for (const text of ["precious", "p", `${zeros}p`, headerLine.replace("2", "x")]) {
       assertStringIncludes(
         await refused(new FakeFolder({ "journal-1": whole, [name]: text })),
         `dir/${name} has the name of an unfinished file of the journal, but its first line is not`,
@@ -419,8 +420,8 @@ Deno.test(
       assertStringIncludes(await refused(new FakeFolder({ [name]: "" })), "is not a regular file");
     }
     assertStringIncludes(
-      await refused(new FakeFolder({ "journal-1": headerLine.replace("1", "2") + seal })),
-      "has format 2, and this program reads format 1",
+      await refused(new FakeFolder({ "journal-1": headerLine.replace("2", "3") + seal })),
+      "has format 3, and this program reads the formats 1 to 2",
     );
     const foreign = headerLine + seal + recordOf(new Get(1, "a", 0).encode());
     assertStringIncludes(
@@ -431,13 +432,19 @@ Deno.test(
 );
 
 Deno.test("another format is named, not called damage, in every file", pure, async () => {
-  const other = "replicated-kv journal 2\na record of format 2\n";
+  const other = "replicated-kv journal 3\na record of format 3\n";
   const inTable = await refused(new FakeFolder({ "table-1": other, "journal-1": headerLine }));
-  assertStringIncludes(inTable, "dir/table-1 has format 2, and this program reads format 1");
+  assertStringIncludes(
+    inTable,
+    "dir/table-1 has format 3, and this program reads the formats 1 to 2",
+  );
   const inSegment = await refused(
     new FakeFolder({ "journal-1": other, "journal-2": headerLine + seal }),
   );
-  assertStringIncludes(inSegment, "dir/journal-1 has format 2, and this program reads format 1");
+  assertStringIncludes(
+    inSegment,
+    "dir/journal-1 has format 3, and this program reads the formats 1 to 2",
+  );
 });
 
 Deno.test("if a directory cannot be opened, the error names it and the reason", pure, async () => {
@@ -656,7 +663,7 @@ Deno.test("the gaps and the role of a server survive a compaction", pure, async 
   const journal = await FileJournal.open(folder, silent);
   await journal.close();
   const { recovered } = journal;
-  assertEquals([recovered.led, recovered.gaps, recovered.timestamp], [true, [[5, 1_000]], 1_100]);
+  assertEquals([recovered.led, recovered.gaps, recovered.timestamp], [true, [[6, 999]], 1_100]);
 });
 
 Deno.test(
@@ -990,3 +997,83 @@ Deno.test("servers of one cluster compact at different sizes", pure, () => {
     assertEquals(shares, cluster.map(compactShareOf), "always the same");
   }
 });
+
+Deno.test("deletions, times to live, floor and gaps survive a restart", pure, async () => {
+  const folder = new FakeFolder();
+  const writer = await Writer.open(folder);
+  const { store } = writer.journal.recovered;
+  const append = (message: JournalMessage) => {
+    writer.append(message);
+    if (message.type === "REPLICATION") store.apply(message.key, message.write);
+  };
+  writer.append(new Join("10.0.0.2:2", "", 0));
+  writer.append(new Sync("c", 20, 20, 4, [[6, 9]]));
+  append(Replication.of("a", "1", 21, 5_000));
+  append(Replication.of("b", "2", 22));
+  append(Replication.of("b", null, 23));
+  await writer.settled();
+  await writer.journal.close();
+  const { recovered } = await FileJournal.open(folder.afterCrash("machine"), silent);
+  assertEquals(recovered.store.get("a")?.ttlMs, 5_000);
+  assertEquals([recovered.store.get("b"), recovered.store.absentSince("b")], [undefined, 23]);
+  assertEquals([recovered.store.floor, recovered.gaps, recovered.led], [4, [[6, 9]], false]);
+  assertEquals(recovered.store.gaps, [[6, 9]]);
+});
+
+Deno.test(
+  "a compaction keeps tombstones and times to live, and a floor above all it left out",
+  pure,
+  async () => {
+    const folder = new FakeFolder();
+    const writer = await Writer.open(folder, { ...small, tableChunkKeysMax: 1 });
+    const { store } = writer.journal.recovered;
+    store.tombstonesMax = 3;
+    let timestamp = 0;
+    const append = (key: string, value: string | null, ttlMs?: number) => {
+      const message = Replication.of(key, value, ++timestamp, ttlMs);
+      writer.append(message);
+      store.apply(key, message.write);
+      if (value === null) deletedAt.set(key, timestamp);
+    };
+    const deletedAt = new Map<string, number>();
+    writer.append(new JoinOk());
+    writer.append(new Sync("c", 0, 0));
+    append("lasting", "v", 9_000);
+    append("forgotten", "v");
+    append("forgotten", null);
+    for (let n = 0; n < 100; n++) {
+      append(`k${n % 7}`, `${n}`, n % 2 === 0 ? 5_000 : undefined);
+      append(`k${(n + 3) % 7}`, null);
+      await writer.settled();
+    }
+    await writer.journal.close();
+    assert(!folder.names.includes("journal-1"), `${folder.names}`);
+    const { recovered } = await FileJournal.open(folder, silent);
+    const table = recovered.store; // it may remember more than the one before
+    table.synchronise({ latest: table.timestamp });
+    table.checkInvariants();
+    const live = (one: Store) =>
+      Array.from(one.entries(), ([key, entry]) => [key, entry.timestamp, entry.ttlMs]).sort();
+    assertEquals(live(table), live(store));
+    for (const [key, at] of deletedAt) {
+      if (store.get(key) === undefined) assert(table.absentSince(key) >= at, `${key} @${at}`);
+    }
+  },
+);
+
+Deno.test(
+  "a journal of the format before is loaded, and goes on in a new segment",
+  pure,
+  async () => {
+    const older = headerLine.replace("2", "1");
+    const folder = new FakeFolder({ "journal-1": older + seal + write(1) });
+    const writer = await Writer.open(folder);
+    assertEquals(writer.journal.recovered.store.get("k")?.timestamp, 1);
+    writer.append(Replication.of("k", null, 2));
+    await writer.settled();
+    await writer.journal.close();
+    assertEquals(folder.names, ["journal-1", "journal-2"]);
+    const { recovered } = await FileJournal.open(folder, silent);
+    assertEquals([recovered.store.get("k"), recovered.store.absentSince("k")], [undefined, 2]);
+  },
+);

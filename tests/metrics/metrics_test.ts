@@ -60,6 +60,8 @@ function parsed(text: string): Map<string, number> {
   return values;
 }
 
+const queries = { lists: 3, watches: 4, changes: 5, overloaded: 6 };
+
 // The text format
 
 Deno.test("a metric has its help, its type and a line for each sample", pure, () => {
@@ -108,6 +110,7 @@ Deno.test(
         ["put", clientName, "k", `v${n}`],
         ["forwarding", "k", `v${n}`],
         ["replication", "k", `v${n}`, n],
+        ["replication", "k", null, n],
         ["putOk", clientName, "k", n],
         ["get", clientName, "k", n, 0, undefined],
         ["get", clientName, "k", 0, 0, null],
@@ -119,13 +122,14 @@ Deno.test(
     }
     assertEquals(kept, done);
     const count = (is: (call: unknown[]) => boolean) => done.filter(is).length;
-    const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
     assertEquals(
       {
         kv_puts_total: values.get("kv_puts_total"),
         kv_puts_acknowledged_total: values.get("kv_puts_acknowledged_total"),
         kv_puts_forwarded_total: values.get("kv_puts_forwarded_total"),
         kv_replications_total: values.get("kv_replications_total"),
+        kv_deletions_total: values.get("kv_deletions_total"),
         kv_gets_total: values.get("kv_gets_total"),
         kv_gets_refused_total: values.get("kv_gets_refused_total"),
       },
@@ -134,6 +138,7 @@ Deno.test(
         kv_puts_acknowledged_total: count(([name]) => name === "putOk"),
         kv_puts_forwarded_total: count(([name]) => name === "forwarding"),
         kv_replications_total: count(([name]) => name === "replication"),
+        kv_deletions_total: count((call) => call[0] === "replication" && call[2] === null),
         kv_gets_total: count(([name]) => name === "get"),
         kv_gets_refused_total: count((call) => call[0] === "get" && call[5] === undefined),
       },
@@ -156,7 +161,7 @@ Deno.test(
       metrics.putOk(clientName, "k", timestamp);
       tookMs.push(waitedMs + ms);
     }
-    const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
     const bounds = [...values.keys()].filter((name) => name.includes("_bucket"));
     assertEquals(bounds.length, 14);
     for (const bound of bounds) {
@@ -183,21 +188,37 @@ Deno.test(
     metrics.putOk(clientName, "k", 1); // no longer remembered
     metrics.putOk(clientName, "k", 11); // the oldest remembered
     metrics.putOk(clientName, "k", timedPutsMax + 10);
-    const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
     assertEquals(values.get("kv_puts_acknowledged_total"), 3);
     assertEquals(values.get("kv_put_duration_seconds_count"), 2);
     assertEquals(values.get("kv_put_duration_seconds_sum"), 0.5);
   },
 );
 
+Deno.test(
+  "writes of the leader are counted, deletions among them, and what LIST and WATCH do",
+  pure,
+  () => {
+    const metrics = new Metrics(recorder());
+    metrics.written("k", "v", 1, 0);
+    metrics.written("k", null, 2, 0);
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
+    const names = ["writes", "deletions", "lists", "changes_sent", "watches_overloaded"];
+    assertEquals(names.map((name) => values.get(`kv_${name}_total`)), [2, 1, 3, 5, 6]);
+    assertEquals(values.get("kv_watches"), 4);
+  },
+);
+
 Deno.test("only the leader has gauges of followers", pure, () => {
   const metrics = new Metrics(recorder());
-  const values = parsed(prometheusText(metrics.read(leaderStatus, true)));
+  const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
   const gauges = [...values].filter(([name]) => !/_total|duration/.test(name));
   assertEquals(Object.fromEntries(gauges), {
     'kv_build_info{version="0.1.0"}': 1,
+    kv_watches: 4,
     kv_leader: 1,
     kv_ready: 1,
+    kv_cut_off_seconds: 0,
     kv_timestamp: 42,
     kv_keys: 7,
     kv_connections: 5,
@@ -210,7 +231,7 @@ Deno.test("only the leader has gauges of followers", pure, () => {
     process_resident_memory_bytes: 1024,
   });
   const status = { ...leaderStatus, leader: "10.0.0.9:9", inSync: [], followers: [] };
-  const follower = parsed(prometheusText(metrics.read(status, false)));
+  const follower = parsed(prometheusText(metrics.read(status, false, queries)));
   assertEquals(follower.get("kv_leader"), 0);
   assertEquals(follower.get("kv_ready"), 0);
   assertEquals([...follower.keys()].filter((name) => /in_sync|lag/.test(name)), []);
@@ -239,7 +260,7 @@ Deno.test("/healthz is 200 at once, /readyz once GETs are answered; other paths 
   let ready = false;
   const metrics = new Metrics(recorder());
   await using server = serveMetrics(anyPort, {
-    metrics: () => metrics.read(leaderStatus, ready),
+    metrics: () => metrics.read(leaderStatus, ready, queries),
     ready: () => ready,
   });
   const { port } = server.address;

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { groupCharsMax, groupPutsMax } from "../../lib/replication/group_commit.ts";
 import { recoverySkip } from "../../lib/replication/recovery.ts";
-import { Get, Join, JoinOk, Put, Snapshot, Sync } from "../../lib/mensagem.ts";
+import { Get, Join, JoinOk, protocolVersion, Put, Snapshot, Sync } from "../../lib/mensagem.ts";
 import {
   ack,
   client,
@@ -341,7 +341,7 @@ Deno.test(
     stage.jump(50);
     const up = stage.dialled();
     const [join] = up.heardFrames();
-    assertEquals(join, new Join(follower1, "c", 7, 9, 2 ** 51, 1).encode());
+    assertEquals(join, new Join(follower1, "c", 7, 9, 2 ** 51, 1, protocolVersion).encode());
     const link = stage.connect(client);
     link.say(new Get(1, "a", 0));
     assertEquals(link.heard(), ["TRY_OTHER_SERVER_OR_LATER #1 a @3"]);

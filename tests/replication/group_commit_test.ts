@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { Put } from "../../lib/mensagem.ts";
 import { groupCharsMax, GroupCommit, groupPutsMax } from "../../lib/replication/group_commit.ts";
-import { PendingPuts } from "../../lib/replication/pending_puts.ts";
+import { PendingRequests } from "../../lib/replication/pending_requests.ts";
 
 const pure = { permissions: "none" } as const;
 const none = (): void => {};
 
 /** A real group commit at a fake leader. */
 class Harness {
-  readonly pending = new PendingPuts({
+  readonly pending = new PendingRequests({
     prints: { put: none, forwarding: none, replication: none, putOk: none, get: none },
   });
   readonly group: GroupCommit;
@@ -31,8 +31,8 @@ class Harness {
         const ids: number[] = [];
         for (let next = this.pending.nextWaiting(); next; next = this.pending.nextWaiting()) {
           ids.push(next.id);
-          this.pending.stamped(
-            Object.assign(next, { put: undefined, timestamp: ++this.#timestamp }),
+          this.pending.placed(
+            Object.assign(next, { request: undefined, timestamp: ++this.#timestamp }),
           );
         }
         this.stamped.push(ids);
@@ -47,10 +47,13 @@ class Harness {
     for (const id of ids) {
       const link = { peer: "", betweenServers: false, send: none, close: none };
       const put = new Put(id, "k", value);
-      const pending = { link, id, put, key: "", timestamp: 0, client: "", deadline: 0 };
+      const pending = {
+        ...{ link, id, isPut: true, request: put, key: "", timestamp: 0, answer: undefined },
+        ...{ client: "", deadline: 0 },
+      };
       if (this.group.admits()) {
         admitted.push(id);
-        this.pending.stamped(Object.assign(pending, { timestamp: ++this.#timestamp }));
+        this.pending.placed(Object.assign(pending, { timestamp: ++this.#timestamp }));
         this.ready = false;
       } else this.pending.wait(pending);
     }

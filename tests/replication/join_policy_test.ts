@@ -20,7 +20,8 @@ const context: JoinContext = {
   joined: [new Join("10.0.0.2:2", "c", 1_000)],
   cluster: "c",
   timestamp: 1_000,
-  gaps: [[5, 900]],
+  gaps: [[6, 899]],
+  beyondPuts: false,
   ownCluster: undefined,
 };
 

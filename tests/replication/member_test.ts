@@ -4,7 +4,7 @@ import { Member } from "../../lib/replication/member.ts";
 import { Members } from "../../lib/replication/members.ts";
 import { Store } from "../../lib/replication/store.ts";
 import { tuningDefault } from "../../lib/replication/tuning.ts";
-import { brief, pure } from "../support/core_fixture.ts";
+import { brief, pure, tableAt } from "../support/core_fixture.ts";
 
 /** A follower that has joined, and the frames that it was sent. */
 function joined(server = "10.0.0.2:2"): { member: Member; sent: string[] } {
@@ -21,7 +21,7 @@ function joined(server = "10.0.0.2:2"): { member: Member; sent: string[] } {
 Deno.test("a member is live, then ready, then in sync", pure, () => {
   const { member, sent } = joined();
   assertEquals([member.live, member.ready, member.acked], [false, false, -1]);
-  member.goLive("c", 3, 5, ["log\n"]);
+  member.goLive("c", 3, tableAt(5), ["log\n"]);
   assertEquals(sent.splice(1), ["log\n"]);
   assertEquals(brief(sent[0]!), `SYNC "c" @3 of @5`);
   member.acknowledge(4);
@@ -57,8 +57,8 @@ Deno.test("members: every ready follower counts, whether in sync or not", pure, 
   const [a, b] = [joined("10.0.0.2:2").member, joined("10.0.0.3:3").member];
   for (const member of [a, b]) members.add(member);
   assertEquals(members.acknowledgedByAll(9), 9);
-  a.goLive("c", 0, 4, []);
-  b.goLive("c", 0, 4, []);
+  a.goLive("c", 0, tableAt(4), []);
+  b.goLive("c", 0, tableAt(4), []);
   a.acknowledge(4);
   assertEquals(members.acknowledgedByAll(9), 4);
   b.acknowledge(6);
@@ -74,7 +74,7 @@ Deno.test("members: every ready follower counts, whether in sync or not", pure, 
 
 Deno.test("a member in sync that lacks a committed write breaks an invariant", pure, () => {
   const { member } = joined();
-  member.goLive("c", 0, 1, []);
+  member.goLive("c", 0, tableAt(1), []);
   member.acknowledge(1);
   member.putInSync();
   assertThrows(() => member.checkInvariants(2, 2), Error, "lacks committed writes");

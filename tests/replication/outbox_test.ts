@@ -4,6 +4,8 @@ import { type Frames, sizeOf, textOf } from "../../lib/wire/frames.ts";
 import { Member } from "../../lib/replication/member.ts";
 import { batchChars, Outbox } from "../../lib/replication/outbox.ts";
 
+import { tableAt } from "../support/core_fixture.ts";
+
 const pure = { permissions: "none" } as const;
 
 /** A member, and the texts that it was sent. */
@@ -16,7 +18,7 @@ function member(live: boolean): { member: Member; sent: string[] } {
     close: () => {},
   };
   const member = new Member(link, new Join("10.0.0.2:2", "c", 0), 0);
-  if (live) member.goLive("c", 0, 0, []);
+  if (live) member.goLive("c", 0, tableAt(0), []);
   sent.length = 0;
   return { member, sent };
 }

@@ -19,11 +19,32 @@ Deno.test("a recovered state is what the messages of a journal add up to", () =>
   assertEquals(add(Replication.of("b", "2", 6)), ["c", 6, 9, false, 2]);
   assertEquals(add(new Heartbeat(), new JoinOk()), ["c", 6, 9, true, 2]);
   assertEquals(add(new Sync("c", 9, 100)), ["c", 100, 100, true, 2]);
-  assertEquals(recovered.gaps, [[9, 100]]);
+  assertEquals(recovered.gaps, [[10, 99]]);
   assertEquals(add(new Join("1.1.1.1:1", "c", 100)), ["c", 100, 100, false, 2]);
   assertEquals(add(new Snapshot([["c", "3", 4]], true, true)), ["", 0, 4, false, 1]);
   assertEquals(recovered.gaps, []);
   assertEquals(recovered.add(new Get(1, "a", 0)), false);
+});
+
+Deno.test("the gaps of a table that is being copied count once it is complete", pure, () => {
+  const recovered = new RecoveredState();
+  const add = (...messages: JournalMessage[]) => {
+    for (const message of messages) recovered.add(message);
+    // A compaction writes the summary. It must not say that more is complete.
+    const again = new JournalSummary();
+    for (const message of recovered.summary.messages(new Join("1.1.1.1:1", "", 0))) {
+      again.add(message);
+    }
+    assertEquals(again, recovered.summary);
+    return [recovered.timestamp, recovered.gaps];
+  };
+  add(new Join("1.1.1.1:1", "", 0), new Sync("c", 7, 7));
+  const chunk = new Snapshot([["a", "1", 120]], false, undefined, undefined, [[8, 99]]);
+  assertEquals(add(chunk), [7, []]);
+  assertEquals(add(new JoinOk(), new Sync("c", 130, 200, undefined, [[8, 99], [131, 199]])), [
+    200,
+    [[8, 99], [131, 199]],
+  ]);
 });
 
 Deno.test(

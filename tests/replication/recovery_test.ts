@@ -70,7 +70,7 @@ Deno.test("the table of the furthest follower is copied, and timestamps skip ahe
   assertEquals([recovery.copiesFrom(source), recovery.cluster], [true, ""]);
   const origin = recovery.copy(source, new Snapshot([["a", "1", 8]], true));
   assertEquals(origin, { cluster: "c", table: 8, timestamp: 8 + recoverySkip, source });
-  assertEquals([recovery.cluster, recovery.gaps], ["c", [[8, 8 + recoverySkip]]]);
+  assertEquals([recovery.cluster, recovery.gaps], ["c", [[9, 7 + recoverySkip]]]);
   recovery.checkInvariants();
 });
 
@@ -88,6 +88,60 @@ Deno.test("a copy begins again once its source has left", pure, () => {
   harness.sent.length = 0;
   recovery.joined();
   assertEquals(harness.sent, ["10.0.0.3:3: SNAPSHOT_REQUEST"]);
+});
+
+/** The furthest source sends a part of its table and leaves. It comes back with nothing. */
+function abandonedCopy(harness: Harness, part: Snapshot): void {
+  const { recovery, members } = harness;
+  const source = harness.join("10.0.0.2:2", "c", 2 ** 33);
+  recovery.joined();
+  recovery.copy(source, part);
+  members.remove(source);
+  recovery.left(source);
+  harness.join("10.0.0.2:2", "", 0);
+}
+
+Deno.test("gaps of a source that left before its table was here do not count", pure, () => {
+  const part = new Snapshot([], false, undefined, undefined, [[2, 4], [8, 2 ** 33 - 1]]);
+  const harness = new Harness();
+  const { recovery } = harness;
+  const other = harness.join("10.0.0.3:3", "c", 7);
+  abandonedCopy(harness, part);
+  recovery.joined();
+  const origin = recovery.copy(other, new Snapshot([["a", "1", 7]], true));
+  assertEquals(origin?.timestamp, 7 + recoverySkip);
+  // A gap above the leader's own timestamps would make every follower refuse its SYNC.
+  assertEquals(recovery.gaps, [[2, 4], [8, 6 + recoverySkip]]);
+
+  const empty = new Harness();
+  empty.join("10.0.0.3:3", "", 0);
+  abandonedCopy(empty, part);
+  assertEquals(empty.recovery.joined()?.timestamp, 0);
+  assertEquals(empty.recovery.gaps, []);
+});
+
+Deno.test("a table that was merged with a part of another one is no complete table", pure, () => {
+  const part = new Snapshot([["a", "1", 2 ** 33]], false);
+  const own = () => {
+    const recovered = new RecoveredState();
+    for (const message of [new Join("10.0.0.1:1", "", 0), new Sync("c", 7, 7)]) {
+      recovered.add(message);
+    }
+    return recovered;
+  };
+  const newest = new Harness(own());
+  newest.join("10.0.0.3:3", "c", 5);
+  abandonedCopy(newest, part);
+  // No timestamp of the part is given a second time.
+  assertEquals(newest.recovery.joined()?.timestamp, 2 ** 33 + recoverySkip);
+
+  const recovered = own();
+  const older = new Harness(recovered);
+  older.join("10.0.0.3:3", "c", 8);
+  abandonedCopy(older, part);
+  assertEquals(recovered.store.get("a")?.timestamp, 2 ** 33);
+  older.recovery.joined();
+  assertEquals(recovered.store.size, 0, "the table of 10.0.0.3:3 comes in its place");
 });
 
 Deno.test(

@@ -190,7 +190,7 @@ function copyWhileWriting(random: Random): void {
   };
   const entries = receiveAll(store, base, { between, tuning }).flatMap((chunk) => chunk.entries);
   const parts = random.chance(0.5) ? [...entries, ...writes] : [...writes, ...entries];
-  for (const part of parts) copy.put(...part);
+  for (const [key, value, timestamp] of parts) copy.put(key, value, timestamp);
   assertEquals(new Map(copy.entries()), new Map(store.entries()));
 }
 

@@ -7,7 +7,7 @@ import { textOfValue } from "../../lib/wire/long_value.ts";
 const pure = { permissions: "none" } as const;
 
 /** The fields of an entry. */
-function held(entry: Entry | undefined): { value: string; timestamp: number } | undefined {
+function held(entry: Entry | undefined): { value: string | null; timestamp: number } | undefined {
   return entry && { value: textOfValue(entry.value), timestamp: entry.timestamp };
 }
 

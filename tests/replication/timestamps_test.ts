@@ -177,7 +177,7 @@ Deno.test("a leader near the end says so, and one at the end takes no PUT", pure
     journal.sync();
     assertEquals(writer.heard(), [
       "ERROR #1 UNAVAILABLE",
-      "TRY_OTHER_SERVER_OR_LATER #2 b @0",
+      "GET_OK #2 b=NULL @0",
       "GET_OK #3 b=NULL @0",
     ]);
     assertEquals(stage.engine.timestamp, timestampMax);

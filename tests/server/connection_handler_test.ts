@@ -19,7 +19,7 @@ import {
 Deno.test("a GET is answered by the rule, and printed with both timestamps", pure, () => {
   const { stage, client: someone } = openLeaderWith(2);
   someone.say(new Get(1, "k2", 0), new Get(2, "k2", 2), new Get(3, "k2", 3));
-  someone.say(new Get(4, "no", 0), new Get(5, "no", 1));
+  someone.say(new Get(4, "no", 0), new Get(5, "no", 3));
   assertEquals(someone.heard(), [
     "GET_OK #1 k2=2 @2",
     "GET_OK #2 k2=2 @2",
@@ -32,7 +32,7 @@ Deno.test("a GET is answered by the rule, and printed with both timestamps", pur
     `${client} GET k2 seen @2, own @2: 2`,
     `${client} GET k2 seen @3, own @2: TRY_OTHER`,
     `${client} GET no seen @0, own @0: NULL`,
-    `${client} GET no seen @1, own @0: TRY_OTHER`,
+    `${client} GET no seen @3, own @0: TRY_OTHER`,
   ]);
 });
 
@@ -74,6 +74,7 @@ Deno.test("STATUS of a follower that has not reached its leader", pure, () => {
       inSync: [],
       followers: [],
       keys: 0,
+      cutOffMs: 0,
       ...processStatus,
     }),
   ]);
@@ -161,7 +162,7 @@ Deno.test(
       const type of [
         ...["PUT_OK", "GET_OK", "TRY_OTHER_SERVER_OR_LATER", "REPLICATION", "REPLICATION_OK"],
         ...["JOIN_OK", "SYNC", "SNAPSHOT_REQUEST", "SNAPSHOT", "SNAPSHOT_OK", "HEARTBEAT"],
-        ...["STATUS_OK", "EVENTS", "FAULT_OK"],
+        ...["WRITE_OK", "CONFLICT", "LIST_OK", "CHANGES", "STATUS_OK", "EVENTS", "FAULT_OK"],
       ]
     ) {
       someone.sayLine(`{"type":"${type}","id":3,"key":7,"entries":[1],"events":{},"inSync":0}`);
@@ -169,6 +170,15 @@ Deno.test(
     }
   },
 );
+
+Deno.test("a server that has joined may send no LIST, WATCH or UNWATCH", pure, () => {
+  const { f1 } = openLeaderWith(1);
+  f1.sayLine(`{"type":"LIST","id":1,"prefix":""}`);
+  f1.sayLine(`{"type":"WATCH","id":2,"prefix":"","after":0}`);
+  f1.sayLine(`{"type":"UNWATCH","id":2}`);
+  assertEquals(f1.heard(), ["ERROR #1 FORBIDDEN", "ERROR #2 FORBIDDEN", "ERROR #2 FORBIDDEN"]);
+  assert(f1.open);
+});
 
 Deno.test(
   "one turn takes few messages that cost more than their text, and any number of others",
@@ -179,6 +189,7 @@ Deno.test(
     const lines: readonly (readonly [string, number])[] = [
       [`{"type":"GET","id":1,"key":"a","timestamp":0}`, 0],
       [`{"type":"PUT","id":1,"key":"a","value":"b"}`, 0],
+      [`{"type":"WATCH","id":1,"prefix":"a","after":0}`, few],
       [`{"type":"STATUS","id":1}`, few],
       [`{"type":"OBSERVE","id":1}`, few],
       [`{"type":"FAULT","id":1,"server":"${follower1}","action":"hold"}`, few],

@@ -428,6 +428,7 @@ Deno.test("a follower joins with its own address, and applies, prints and acknow
     cluster: "",
     timestamp: 0,
     attempt: 1,
+    protocol: 2,
   });
   assert(Number.isSafeInteger(instance));
   await within("REPLICATION_OK", confirmed.promise);

@@ -322,6 +322,32 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "a new observer gets what exists last, and deletions as null where there is room",
+  pure,
+  () => {
+    const host = new FakeHost();
+    host.store.put("a", "1", 7);
+    host.store.put("b", null, 8);
+    const link = new Link();
+    host.observers.add(link, new Observe(7));
+    host.tick();
+    const events = told(...link.heard()).filter(({ kind }) => kind === "table");
+    assertEquals(events.map(({ key, value, timestamp }) => [key, value, timestamp]), [
+      ["b", null, 8],
+      ["a", "1", 7],
+    ]);
+    for (let n = 0; n < tableEventsMax; n++) host.store.put(`k${n}`, null, 9 + n);
+    const late = new Link();
+    host.observers.add(late, new Observe(8));
+    host.tick();
+    const [frame] = late.heard();
+    const all = told(frame!).filter(({ kind }) => kind === "table");
+    assertEquals([all.length, all.at(-1)!.key], [tableEventsMax, "a"]);
+    assertEquals(frame!.missed, 2);
+  },
+);
+
 Deno.test("the table is sent again after it changed by other means than writes", pure, () => {
   const host = new FakeHost();
   const link = host.observer();

@@ -9,7 +9,7 @@
 
 import { Channel } from "@std/async/channel";
 import type { Secrets } from "../../lib/auth/secret.ts";
-import { Get, Join, Mensagem, Put, ReplicationOk } from "../../lib/mensagem.ts";
+import { Get, Join, Mensagem, protocolVersion, Put, ReplicationOk } from "../../lib/mensagem.ts";
 import type {
   Dialler,
   Host,
@@ -20,14 +20,16 @@ import type { Follower } from "../../lib/replication/follower.ts";
 import type { Journal, JournalMessage } from "../../lib/replication/journal.ts";
 import type { Leader } from "../../lib/replication/leader.ts";
 import { RecoveredState } from "../../lib/replication/recovered_state.ts";
+import { Store } from "../../lib/replication/store.ts";
+import { TableQueries } from "../../lib/replication/table_queries.ts";
 import { startReplica } from "../../lib/replication/replica.ts";
 import { type Tuning, tuningDefault } from "../../lib/replication/tuning.ts";
-import {
-  ConnectionHandler,
-  type HandledConnection,
-  type ProcessStatus,
-  type ServerContext,
-} from "../../lib/server/connection_handler.ts";
+import { ConnectionHandler } from "../../lib/server/connection_handler.ts";
+import type {
+  HandledConnection,
+  ProcessStatus,
+  ServerContext,
+} from "../../lib/server/server_context.ts";
 import type { Random } from "./random.ts";
 import { textOfValue, type Value } from "../../lib/wire/long_value.ts";
 import { type Frames, textOf } from "../../lib/wire/frames.ts";
@@ -61,11 +63,21 @@ export function brief(frame: string): string {
   switch (message.type) {
     case "PUT":
       return `${start} ${pair(message.key, message.value)} of ${message.client ?? "the sender"}`;
+    case "WRITE": {
+      const { key, value, expected, ttlMs } = message;
+      const condition = expected === undefined ? "" : ` if @${expected}`;
+      const life = ttlMs === undefined ? "" : ` for ${ttlMs} ms`;
+      return `${start} ${pair(key, value)}${condition}${life} of ${message.client ?? "the sender"}`;
+    }
+    case "GET_LATEST":
+      return `${start} ${message.key}`;
     case "PUT_OK":
+    case "WRITE_OK":
     case "GET":
     case "TRY_OTHER_SERVER_OR_LATER":
       return `${start} ${message.key} @${message.timestamp}`;
     case "GET_OK":
+    case "CONFLICT":
     case "REPLICATION":
       return `${start} ${pair(message.key, message.value)} @${message.timestamp}`;
     case "REPLICATION_OK":
@@ -87,6 +99,13 @@ export function brief(frame: string): string {
   }
 }
 
+/** A table without entries that is complete up to a timestamp. */
+export function tableAt(timestamp: number): Store {
+  const store = new Store();
+  store.advance(timestamp);
+  return store;
+}
+
 /** The state of every process here. */
 export const processStatus: ProcessStatus = {
   connections: 3,
@@ -100,6 +119,7 @@ function contextOf(self: string, engine: Leader | Follower, tuning: Tuning): Ser
   return {
     self,
     engine,
+    queries: new TableQueries(engine, { limits: tuning, wake: () => {} }),
     observers: { add: () => {} },
     tuning,
     mutex: new Channel<true>({ capacity: 1 }),
@@ -271,7 +291,8 @@ export class Stage {
   /** A server connects and says JOIN. */
   join(server: string, timestamp = 0, cluster = timestamp === 0 ? "" : "old"): FakeLink {
     const link = this.connect(`${server.split(":")[0]}:40001`);
-    link.say(new Join(server, cluster, timestamp));
+    const none = undefined;
+    link.say(new Join(server, cluster, timestamp, none, none, none, protocolVersion));
     return link;
   }
 

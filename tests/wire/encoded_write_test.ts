@@ -5,7 +5,17 @@ import {
   assertNotStrictEquals,
   assertStrictEquals,
 } from "@std/assert";
-import { Mensagem, Put, Replication } from "../../lib/mensagem.ts";
+import {
+  type Change,
+  Changes,
+  type ListEntry,
+  ListOk,
+  Mensagem,
+  Put,
+  Replication,
+  textOfValue,
+  WriteRequest,
+} from "../../lib/mensagem.ts";
 import { Store } from "../../lib/replication/store.ts";
 import { Write } from "../../lib/wire/encoded_write.ts";
 import { type Random, seeded } from "../support/random.ts";
@@ -144,4 +154,84 @@ Deno.test("the text of a write is a flat string", pure, () => {
   assertStrictEquals(writes.length, count);
   // A flat string takes 150 to 290 bytes, garbage included; a rope takes 470 or more.
   assertLess((Deno.memoryUsage().heapUsed - before) / count, 380);
+});
+
+const longText = 'a long "é"'.repeat(200);
+
+Deno.test("a deletion is a write with null, and has no text of its own", pure, () => {
+  const write = Write.of("cór", null, 7);
+  assertEquals([write.value, write.timestamp, write.deletes, write.chars], [null, 7, true, 3]);
+  assertStrictEquals(write.frame("{", "cór"), '{"key":"cór","value":null,"timestamp":7}\n');
+  assertStrictEquals(Write.of("k", "", 7).deletes, false);
+});
+
+Deno.test(
+  "a write with a time to live has the frame of one without, but for REPLICATION",
+  pure,
+  () => {
+    for (const value of ["azul", "", 'a"z', longText]) {
+      const [timed, plain] = [Write.of("k", value, 7, 1_000), Write.of("k", value, 7)];
+      assertEquals([timed.ttlMs, plain.ttlMs], [1_000, undefined]);
+      assertEquals(timed.frame("{", "k"), plain.frame("{", "k"));
+      assertEquals([timed.value, timed.chars], [plain.value, plain.chars]);
+      const frame = JSON.parse(new Replication("k", timed).encode());
+      assertEquals(frame, { type: "REPLICATION", key: "k", value, timestamp: 7, ttlMs: 1_000 });
+      const copy = plain.copy();
+      copy.become(timed);
+      assertEquals(copy, timed);
+    }
+  },
+);
+
+Deno.test(
+  "2,000 random WRITEs become the write that their parts make",
+  pure,
+  () =>
+    seeded((random) => {
+      for (let n = 0; n < 2_000; n++) {
+        const [key, timestamp] = [text(random, 1), random.below(2 ** 40)];
+        const value = random.chance(0.2)
+          ? null
+          : text(random, 0).repeat(random.chance(0.1) ? 200 : 1);
+        const ttlMs = value !== null && random.chance(0.5) ? 1_000 + n : undefined;
+        const request = new WriteRequest(n, key, value, random.pick([undefined, 0, n]), ttlMs);
+        const bytes = new TextEncoder().encode(textOf(request.frame()).slice(0, -1));
+        const line = new TextDecoder().decode(bytes);
+        const decoded = Mensagem.decode(line, {}, bytes) as WriteRequest;
+        const write = Write.of(key, value, timestamp, ttlMs);
+        for (const one of [request, decoded, decoded.forwarded(9, "127.0.0.1:1")]) {
+          const stamped = one.stamped(timestamp);
+          assertEquals(stamped.key, key);
+          assertEquals(stamped.write.frame("", key), write.frame("", key));
+          assertEquals([stamped.write.ttlMs, stamped.write.deletes], [ttlMs, value === null]);
+        }
+        const forwarded = JSON.parse(textOf(decoded.forwarded(9, "127.0.0.1:1").frame()));
+        assertEquals(forwarded, { ...JSON.parse(line), id: 9, client: "127.0.0.1:1" });
+      }
+    })(),
+);
+
+Deno.test("a LIST_OK and CHANGES made of stored writes are those made of their parts", pure, () => {
+  const values = ["azul", "", 'é"\\\n', longText, null, "x"];
+  const writes = values.map((value, n) => [`k"${n}`, Write.of(`k"${n}`, value, n)] as const);
+  for (const count of [0, 1, 4, writes.length]) {
+    const some = writes.slice(0, count);
+    const changes = some.map(([key, write]) => [key, textOfValue(write.value), write.timestamp]);
+    const elements = some.map(([key, write]) => write.element(key));
+    for (const reset of [true, undefined] as const) {
+      assertStrictEquals(
+        textOf(Changes.frame(7, elements, 9, { reset: reset ?? false, more: true })),
+        new Changes(7, changes as unknown as Change[], 9, reset, true).encode(),
+      );
+    }
+    if (count === writes.length) continue;
+    assertStrictEquals(
+      textOf(ListOk.frame(7, elements, true, 9)),
+      new ListOk(7, changes as unknown as ListEntry[], true, 9).encode(),
+    );
+  }
+});
+
+Deno.test("a write has no field for what only some writes have", pure, () => {
+  assertStrictEquals(Object.keys(Write.of("k", "v", 1)).length, 4);
 });

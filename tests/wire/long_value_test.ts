@@ -137,6 +137,18 @@ Deno.test("a long value stays what it was when the reader's buffer is used again
   assertEquals(held, values);
 });
 
+Deno.test("the text of a decoded value stays the same when others were decoded", pure, () => {
+  const texts = [...odd, "x"].map((char) => `${char}.`.repeat(longValueChars));
+  const values = texts.map((text, id) => {
+    const line = new Put(id, "k", text).encode().slice(0, -1);
+    const { value } = Mensagem.decode(line, undefined, encoder.encode(line)) as Put;
+    assertInstanceOf(value, LongValue);
+    assertStrictEquals(value.text, text);
+    return value;
+  });
+  for (const [n, value] of values.entries()) assertStrictEquals(value.text, texts[n]);
+});
+
 Deno.test("the frames of a long value are those of its text", pure, () => {
   for (const value of ["x", "é", '"', "\\", "\n", "\0", "😀"]) {
     const text = value.repeat(longValueChars);

@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { ErrorReply, Mensagem, Put, PutOk } from "../../lib/mensagem.ts";
-import { type PendingPut, PendingPuts } from "../../lib/replication/pending_puts.ts";
+import { type PendingRequest, PendingRequests } from "../../lib/replication/pending_requests.ts";
 import type { Link, ServerPrints } from "../../lib/replication/environment.ts";
 import { type Random, seeded } from "../support/random.ts";
 import { textOf } from "../../lib/wire/frames.ts";
@@ -10,10 +10,10 @@ const pure = { permissions: "none" } as const;
 /** Pending PUTs, and everything that they answered and printed, in order. */
 class Harness {
   readonly events: string[] = [];
-  readonly puts = new PendingPuts({ prints: this.#prints() });
+  readonly puts = new PendingRequests({ prints: this.#prints() });
 
   /** A PUT with this id. Its link writes down what is sent to it. */
-  pending(id: number, deadline: number, timestamp = 0, text = "k"): PendingPut {
+  pending(id: number, deadline: number, timestamp = 0, text = "k"): PendingRequest {
     const link: Link = {
       peer: `peer of ${id}`,
       betweenServers: false,
@@ -21,7 +21,9 @@ class Harness {
       close: () => this.events.push(`closed ${id}`),
     };
     const put = new Put(id, text, `value of ${id}`);
-    return { link, id, put, key: text, timestamp, client: `client of ${id}`, deadline };
+    const request = timestamp > 0 ? undefined : put;
+    const common = { link, id, isPut: true, request, key: text, timestamp, answer: undefined };
+    return { ...common, client: `client of ${id}`, deadline };
   }
 
   /** The events since the last call. */
@@ -59,7 +61,7 @@ Deno.test(
   pure,
   () => {
     const harness = new Harness();
-    for (const id of [1, 2, 3]) harness.puts.stamped(harness.pending(id, 100, id * 10));
+    for (const id of [1, 2, 3]) harness.puts.placed(harness.pending(id, 100, id * 10));
     harness.puts.commit(9);
     assertEquals(harness.look(), []);
     harness.puts.commit(20);
@@ -114,16 +116,16 @@ Deno.test(
 Deno.test("a PUT that goes on waiting gets memory of its own, and keeps its place", pure, () => {
   const harness = new Harness();
   const put = Mensagem.decode(new Put(1, "k", "v").encode().slice(0, -1)) as Put;
-  const waiting = [1, 2, 3].map((id) => ({ ...harness.pending(id, 9), put }));
+  const waiting = [1, 2, 3].map((id) => ({ ...harness.pending(id, 9), request: put }));
   for (const pending of waiting.slice(0, 2)) harness.puts.wait(pending);
   harness.puts.expire(0, "why");
   assertStrictEquals(harness.puts.nextWaiting(), waiting[0]);
   harness.puts.wait(waiting[2]!);
-  const own = () => waiting.map((pending) => pending.put !== put);
+  const own = () => waiting.map((pending) => pending.request !== put);
   assertEquals(own(), [true, true, false]);
   harness.puts.expire(0, "why");
   assertEquals(own(), [true, true, true]);
-  assertEquals(waiting.map((pending) => pending.put.encode()), Array(3).fill(put.encode()));
+  assertEquals(waiting.map((pending) => pending.request.encode()), Array(3).fill(put.encode()));
 });
 
 Deno.test(
@@ -131,7 +133,7 @@ Deno.test(
   pure,
   () => {
     const harness = new Harness();
-    for (const id of [1, 2, 3]) harness.puts.stamped(harness.pending(id, id * 10, id));
+    for (const id of [1, 2, 3]) harness.puts.placed(harness.pending(id, id * 10, id));
     harness.puts.expire(9, "why");
     assertEquals(harness.look(), []);
     harness.puts.expire(10, "why");
@@ -145,14 +147,14 @@ Deno.test(
 
 Deno.test("a PUT that expired keeps its place until it is committed", pure, () => {
   const harness = new Harness();
-  harness.puts.stamped(harness.pending(1, 10, 1));
+  harness.puts.placed(harness.pending(1, 10, 1));
   harness.puts.expire(10, "why");
   assertStrictEquals(harness.puts.length, 1);
   harness.puts.commit(1);
   assertStrictEquals(harness.puts.length, 0);
   harness.look();
   // The expired PUT must not take away the answer of a later one.
-  harness.puts.stamped(harness.pending(2, 20, 2));
+  harness.puts.placed(harness.pending(2, 20, 2));
   harness.puts.commit(2);
   assertEquals(harness.look(), ok(2, 2));
 });
@@ -167,7 +169,7 @@ Deno.test(
 
 /** The dumb second version: a list of all PUTs with their states, searched from end to end. */
 interface Listed {
-  readonly pending: PendingPut;
+  readonly pending: PendingRequest;
   state: "waiting" | "stamped" | "expired" | "done";
 }
 
@@ -185,7 +187,7 @@ function compare(random: Random, operations: number): void {
       const waits = list.some(({ state }) => state === "waiting") || random.chance(0.3);
       const pending = harness.pending(n, now + 20, waits ? 0 : ++timestamp);
       if (waits) harness.puts.wait(pending);
-      else harness.puts.stamped(pending);
+      else harness.puts.placed(pending);
       list.push({ pending, state: waits ? "waiting" : "stamped" });
     } else if (dice < 0.6) {
       const next = list.find(({ state }) => state === "waiting");
@@ -193,7 +195,7 @@ function compare(random: Random, operations: number): void {
       if (next !== undefined) {
         next.pending.timestamp = ++timestamp;
         next.state = "stamped";
-        harness.puts.stamped(next.pending);
+        harness.puts.placed(next.pending);
       }
     } else if (dice < 0.8) {
       const upTo = random.between(0, timestamp);

@@ -1,0 +1,116 @@
+import { assert, assertEquals } from "@std/assert";
+import { Write } from "../../lib/mensagem.ts";
+import { indexSliceKeys, KeyIndex, touchedMax } from "../../lib/replication/key_index.ts";
+import { Store, type StoreListener } from "../../lib/replication/store.ts";
+import { compareKeys } from "../../lib/wire/key_order.ts";
+import { type Random, seeded } from "../support/random.ts";
+
+const pure = { permissions: "none" } as const;
+
+/** A table with its index. */
+class Fixture {
+  readonly store = new Store();
+  readonly index = new KeyIndex(this.store);
+
+  constructor() {
+    const listener: StoreListener = {
+      changed: (key, write, existed) => {
+        if (existed === write.deletes) this.index.touched(key);
+      },
+      cleared: () => this.index.clear(),
+    };
+    this.store.listener = listener;
+  }
+
+  write(key: string, value: string | null): void {
+    this.store.apply(key, Write.of(key, value, this.store.timestamp + 1));
+  }
+
+  /** Random writes, some of which delete. */
+  writes(random: Random, count: number): void {
+    for (let n = 0; n < count; n++) {
+      const key = `${random.pick(["a/", "b", "é", "😀", "\uffff"])}${random.below(20_000)}`;
+      this.write(key, random.chance(0.3) ? null : "v");
+    }
+  }
+
+  complete(): void {
+    this.index.need();
+    while (!this.index.complete) this.index.step();
+  }
+
+  assertOrdered(): void {
+    const keys = [...this.store.entries()].map(([key]) => key).sort(compareKeys);
+    assertEquals([...this.index.from("")], keys);
+  }
+}
+
+Deno.test(
+  "the index has the keys of the table, however they come and go while it is made",
+  pure,
+  seeded((random) => {
+    const f = new Fixture();
+    f.writes(random, 15_000);
+    f.index.need();
+    while (!f.index.complete) {
+      if (random.chance(0.7)) f.writes(random, random.below(300));
+      f.index.step();
+    }
+    f.assertOrdered();
+    for (let round = 0; round < 3; round++) {
+      f.writes(random, random.below(3_000));
+      f.complete();
+      f.assertOrdered();
+    }
+    f.store.clear();
+    f.writes(random, 50);
+    f.complete();
+    f.assertOrdered();
+  }),
+);
+
+Deno.test(
+  "an index that is not used for long is forgotten, and made again when it is needed",
+  pure,
+  () => {
+    const f = new Fixture();
+    f.write("b", "v");
+    f.complete();
+    for (let n = 0; n <= touchedMax; n++) f.index.touched("x");
+    assert(!f.index.complete);
+    assertEquals(f.index.due, 0);
+    f.write("a", "v");
+    f.complete();
+    f.assertOrdered();
+  },
+);
+
+Deno.test("an index that is wanted gets complete, whatever number of keys come", pure, () => {
+  const f = new Fixture();
+  for (let n = 0; n < 2 * indexSliceKeys; n++) f.write(`a${n}`, "v");
+  f.index.need();
+  for (let n = 0; n < 8 * indexSliceKeys; n++) f.index.touched("b");
+  let turns = 0;
+  for (; !f.index.complete && turns < 20; turns++) {
+    for (let n = 0; n < 2 * indexSliceKeys; n++) f.write(`b${turns}/${n}`, "v");
+    f.index.step();
+  }
+  assert(f.index.complete, `${f.index.due} keys are due after ${turns} turns`);
+  assert(!f.index.wanted);
+  f.assertOrdered();
+});
+
+Deno.test("a slice is not longer because of keys that came when nothing was wanted", pure, () => {
+  const f = new Fixture();
+  f.complete();
+  for (let n = 0; n < 100 * indexSliceKeys; n++) f.index.touched("b");
+  f.index.need();
+  f.index.step();
+  assertEquals(f.index.due, 99 * indexSliceKeys);
+});
+
+Deno.test("before it is needed, the index notes nothing", pure, () => {
+  const f = new Fixture();
+  f.write("b", "v");
+  assertEquals([f.index.due, f.index.complete], [0, false]);
+});

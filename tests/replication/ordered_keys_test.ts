@@ -1,0 +1,66 @@
+import { assertEquals, assertLess } from "@std/assert";
+import { OrderedKeys } from "../../lib/replication/ordered_keys.ts";
+import { compareKeys } from "../../lib/wire/key_order.ts";
+import { type Random, seeded } from "../support/random.ts";
+
+const pure = { permissions: "none" } as const;
+
+/** Keys that share starts, as real ones do, and some that do not. */
+function key(random: Random): string {
+  const start = random.pick(["", "a", "user:", "user:00", "é/", "😀", "\uffff"]);
+  return `${start}${random.below(random.pick([10, 1_000, 100_000]))}${
+    random.pick(["", "x", "😀"])
+  }`;
+}
+
+Deno.test(
+  "20,000 random additions and removals leave the keys of a sorted list",
+  pure,
+  seeded((random) => {
+    const keys = new OrderedKeys();
+    const model = new Set<string>();
+    for (let n = 0; n < 20_000; n++) {
+      const one = key(random);
+      // It grows at first, and shrinks at the end.
+      if (random.chance(n < 12_000 ? 0.8 : 0.2)) {
+        keys.add(one);
+        model.add(one);
+      } else {
+        const gone = random.chance(0.7) && model.size > 0 ? random.pick([...model]) : one;
+        assertEquals(keys.delete(gone), model.delete(gone));
+      }
+      if (n % 500 !== 0) continue;
+      keys.checkInvariants();
+      const sorted = [...model].sort(compareKeys);
+      assertEquals([...keys.from("")], sorted);
+      const first = random.chance(0.5) && sorted.length > 0 ? random.pick(sorted) : key(random);
+      const rest = sorted.filter((other) => compareKeys(other, first) >= 0);
+      assertEquals([...keys.from(first)], rest);
+      assertEquals([...keys.from(first, true)], rest.filter((other) => other !== first));
+    }
+  }),
+);
+
+for (const [name, order] of [["rising", 1], ["falling", -1]] as const) {
+  Deno.test(`10,000 ${name} keys are in order, and are removed again`, pure, () => {
+    const keys = new OrderedKeys();
+    const all = Array.from({ length: 10_000 }, (_, n) => `key ${String(n).padStart(6, "0")}`);
+    const added = order > 0 ? all : all.toReversed();
+    for (const one of added) keys.add(one);
+    keys.checkInvariants();
+    assertEquals([...keys.from("")], all);
+    for (const one of added) keys.delete(one);
+    keys.checkInvariants();
+    assertEquals([...keys.from("")], []);
+  });
+}
+
+Deno.test("a key takes few bytes beside its text", pure, () => {
+  const all = Array.from({ length: 50_000 }, (_, n) => `key ${(n * 7919) % 50_021}`);
+  for (const one of all) one.charCodeAt(0); // as flat as it will be
+  const before = Deno.memoryUsage().heapUsed;
+  const keys = new OrderedKeys();
+  for (const one of all) keys.add(one);
+  // It takes some 20 bytes. What is not collected yet is counted too.
+  assertLess((Deno.memoryUsage().heapUsed - before) / all.length, 150);
+});
