@@ -5,11 +5,13 @@
  * @module
  */
 
-import { checkKey, checkValue, type MensagemError } from "../mensagem.ts";
+import { listEntriesMax, timestampMax, ttlMsMax, ttlMsMin } from "../limits.ts";
+import { checkKey, checkValue, type MensagemError, type WatchTarget } from "../mensagem.ts";
 import type { Tls } from "../net/dial.ts";
 import { type Address, parseAddress, parseHost, whyNoServerAddress } from "../wire/address.ts";
 import { quote } from "../wire/validate.ts";
 import { InvalidArgumentError } from "./errors.ts";
+import type { ListOptions, WatchOptions, WriteOptions } from "./results.ts";
 
 /** The longest `timeoutMs`: 24.8 days, the most that a timer can count. */
 export const requestTimeoutMsMax = 2 ** 31 - 1;
@@ -36,6 +38,63 @@ export function checkEntry(key: unknown, ...values: unknown[]): void {
       code === "TOO_LARGE" ? { cause, code } : { cause },
     );
   }
+}
+
+/**
+ * Checks the condition and the time to live of a write.
+ *
+ * @throws {InvalidArgumentError} if one of them is out of range.
+ */
+export function checkWriteOptions({ ifTimestamp, ttlMs }: WriteOptions): void {
+  if (ifTimestamp !== undefined) checkInteger("ifTimestamp", ifTimestamp, 0, timestampMax);
+  if (ttlMs !== undefined) checkInteger("ttlMs", ttlMs, ttlMsMin, ttlMsMax);
+}
+
+/**
+ * Checks the beginning of keys, "" included.
+ *
+ * @throws {InvalidArgumentError} if it is no string or could begin no key.
+ */
+export function checkPrefix(prefix: unknown): void {
+  if (typeof prefix !== "string") refuse(`the prefix must be a string, not ${kindOf(prefix)}`);
+  if (prefix !== "") checkEntry(prefix);
+}
+
+/**
+ * Checks the options of a list.
+ *
+ * @throws {InvalidArgumentError} if one is wrong.
+ */
+export function checkListOptions(options: ListOptions): void {
+  checkOptions(options);
+  const { after, pageSize, signal, timeoutMs } = options;
+  if (pageSize !== undefined) checkInteger("pageSize", pageSize, 1, listEntriesMax);
+  if (after !== undefined) checkEntry(after);
+  if (timeoutMs !== undefined) checkTimeout(timeoutMs);
+  checkSignal(signal);
+}
+
+/**
+ * Checks the target and the options of a watch. Returns the target as the wire has it.
+ *
+ * @throws {InvalidArgumentError} if one is wrong.
+ */
+export function checkWatch(target: unknown, options: WatchOptions): WatchTarget {
+  checkOptions(options);
+  const { since, initial, signal } = options;
+  if (since !== undefined) checkInteger("since", since, 0, timestampMax);
+  if (initial !== undefined) checkFlag("initial", initial);
+  if (since !== undefined && initial === false) {
+    refuse("since and initial: false exclude each other");
+  }
+  checkSignal(signal);
+  if (typeof target !== "object" || target === null) {
+    checkEntry(target);
+    return { key: target as string };
+  }
+  const { prefix } = target as { prefix?: unknown };
+  checkPrefix(prefix);
+  return { prefix: prefix as string };
 }
 
 /**
@@ -155,6 +214,11 @@ function checkPem(name: string, text: unknown, kind: string): void {
   if (typeof text === "string" && new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text)) return;
   const flag = name.replace(".", "-");
   refuse(`${name} (--${flag}) must be a text in PEM with "BEGIN ${kind}"`);
+}
+
+function checkInteger(name: string, value: unknown, min: number, max: number): void {
+  if (Number.isInteger(value) && Number(value) >= min && Number(value) <= max) return;
+  refuse(`${name} must be a whole number from ${min} to ${max}, not ${quote(value)}`);
 }
 
 function kindOf(value: unknown): string {

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { ErrorCode } from "../mensagem.ts";
+import type { ErrorCode, ErrorReply } from "../mensagem.ts";
 import { DialError } from "../net/dial.ts";
 import { tlsExpected, tlsUnexpected } from "../wire/errors.ts";
 import {
@@ -19,7 +19,9 @@ import {
   ProtocolError,
   TlsError,
   UnavailableError,
+  UnknownOutcomeError,
 } from "./errors.ts";
+import { isWrite, type Request } from "./requests.ts";
 
 const withoutCertificates =
   "the server speaks TLS, and this client does not: give it the CA of the servers (tls, --tls-ca)";
@@ -38,6 +40,9 @@ export function dialFailure(server: string, cause: unknown): KvError {
       return new InvalidArgumentError(message, { ...options, server });
   }
 }
+
+/** What a server says about a message that it does not know. */
+const unknownType = 'unknown "type"';
 
 /**
  * The error for an ERROR of a server. The request it answers, if any, was not carried out. `checked`
@@ -58,12 +63,29 @@ export function refusal(
     case "TOO_LARGE":
       return new InvalidArgumentError(reason, { code, server });
     case "BAD_MESSAGE":
+      if (reason.includes(unknownType)) {
+        const older = "the server has an older version, which does not know such a request";
+        return new ProtocolError(server, `${older}: upgrade the servers. It said ${reason}`);
+      }
       return checked
         ? new ProtocolError(server, reason)
         : new InvalidArgumentError(reason, { server });
     default:
       return new UnavailableError(server, reason, { code });
   }
+}
+
+/** The error of a request that a server has answered with an ERROR. */
+export function failureOf(
+  server: string,
+  request: Request,
+  { code, message }: ErrorReply,
+): KvError {
+  if (code === "UNKNOWN_OUTCOME" && isWrite(request)) {
+    return new UnknownOutcomeError(server, message);
+  }
+  // Only the leader knows its followers, so only it can check a FAULT.
+  return refusal(server, code, `${code}: ${message}`, request.type !== "FAULT");
 }
 
 /** The error for a peer whose first bytes are no message. */

@@ -34,6 +34,8 @@ export interface ServerUp {
   readonly connections: number;
   /** Milliseconds since it was started. */
   readonly uptimeMs: number;
+  /** Milliseconds since it lost its leader, `null` while it has one. */
+  readonly cutOffMs: number | null;
   /** Memory of its process that is in RAM, in bytes. */
   readonly memoryBytes: number;
   /** The id of the cluster that its data belongs to, "" if it has none yet. */
@@ -91,6 +93,7 @@ export function clusterStatus(results: readonly StatusResult[]): ClusterStatus {
       keys: status.keys,
       connections: status.connections,
       uptimeMs: status.uptimeMs,
+      cutOffMs: status.cutOffMs ?? null,
       memoryBytes: status.memoryBytes,
       cluster: status.cluster,
       faults: status.faults,

@@ -5,7 +5,9 @@
  * | ---------------------- | -------------------------------------------------- | --------------------------- |
  * | `UnavailableError`     | not done: no write was or will be applied          | yes                         |
  * | `StaleError`           | every server that answered is behind the client    | yes, later                  |
- * | `UnknownOutcomeError`  | a PUT may or may not be applied                    | only the caller can tell    |
+ * | `LostError`            | what the client saw was lost with a leader         | no: forget it first         |
+ * | `ConflictError`        | the key does not stand where the condition says    | with what is there instead  |
+ * | `UnknownOutcomeError`  | a write may or may not be applied                  | only the caller can tell    |
  * | `ClusterResetError`    | the servers belong to another cluster              | no: a new session is needed |
  * | `AccessError`          | this client cannot use a server as it is set up    | no: it fails again          |
  * | `InvalidArgumentError` | an argument or option is wrong                     | no                          |
@@ -25,6 +27,10 @@ export type KvErrorCode =
   | AccessErrorCode
   | InvalidArgumentCode
   | "STALE"
+  | "LOST"
+  | "CONFLICT"
+  | "LOCK_LOST"
+  | "INVALID_VALUE"
   | "CLUSTER_RESET"
   | "CLOSED";
 
@@ -78,15 +84,15 @@ export interface StaleAnswer {
 }
 
 /**
- * Every server that answered a GET is behind what the client has seen, or is not synchronised yet
+ * Every server that answered a read is behind what the client has seen, or is not synchronised yet
  * (TRY_OTHER_SERVER_OR_LATER). Trying again later is safe.
  */
 export class StaleError extends KvError {
   /** Always "STALE". */
   readonly code = "STALE";
-  /** The key of the GET. */
-  readonly key: string;
-  /** The timestamp that the client has for the key. */
+  /** The key that was read, `undefined` if it was a list. */
+  readonly key: string | undefined;
+  /** The timestamp that the client has seen: of the key, or of anything if it was a list. */
   readonly seen: number;
   /** The last answer of each server that was behind. The other servers failed. */
   readonly answers: readonly StaleAnswer[];
@@ -96,8 +102,13 @@ export class StaleError extends KvError {
    */
   readonly allAnswered: boolean;
 
-  /** An error about a key of which the client has seen timestamp `seen`. */
-  constructor(key: string, seen: number, answers: readonly StaleAnswer[], allAnswered = false) {
+  /** An error about a key, or a list, of which the client has seen timestamp `seen`. */
+  constructor(
+    key: string | undefined,
+    seen: number,
+    answers: readonly StaleAnswer[],
+    allAnswered = false,
+  ) {
     const list = answers.map(({ server, timestamp }) => `${server} has ${timestamp}`).join(", ");
     const lost = " If status shows all servers in sync, the value that this client saw was lost " +
       "before it was acknowledged: write the key again, or use a new session.";
@@ -106,7 +117,8 @@ export class StaleError extends KvError {
         ? `no server that answered is synchronised with its leader yet: ${
           answers.map(({ server }) => server).join(", ")
         }. Try again later.`
-        : `no server that answered has the key at timestamp ${seen} or later: ${list}. ` +
+        : `no server that answered has ${key === undefined ? "everything up to" : "the key at"} ` +
+          `timestamp ${seen}${key === undefined ? "" : " or later"}: ${list}. ` +
           `Try again later.${allAnswered ? lost : ""}`,
     );
     this.key = key;
@@ -121,8 +133,78 @@ export class StaleError extends KvError {
 }
 
 /**
- * A PUT may or may not be applied, now or later. Only the caller can tell whether writing again is
- * right. A GET may show whether the PUT was applied.
+ * What this client saw was lost: a leader died with a write that was not acknowledged yet, and no
+ * server has it. Waiting does not help. `KvClient.forgetLost` lets the client forget it, and then it
+ * reads what there is.
+ */
+export class LostError extends KvError {
+  /** Always "LOST". */
+  readonly code = "LOST";
+  /** "ip:port" of the server that knows it. */
+  readonly server: string;
+  /** The key that was read, `undefined` if it was a list. */
+  readonly key: string | undefined;
+  /** The timestamp that this client has seen for the key, or of anything if it was a list. */
+  readonly seen: number;
+
+  /** An error about a key, or a list, of which the client has seen timestamp `seen`. */
+  constructor(server: string, key: string | undefined, seen: number) {
+    super(
+      `a write that this client saw was lost with its leader, before it was acknowledged (seen: ` +
+        `timestamp ${seen}, by ${server}). Let the client forget it (forgetLost), then read again.`,
+    );
+    this.server = server;
+    this.key = key;
+    this.seen = seen;
+  }
+
+  static {
+    this.prototype.name = "LostError";
+  }
+}
+
+/**
+ * A conditional write was not made: the key does not stand at the timestamp of its condition. It will
+ * not be made later either.
+ */
+export class ConflictError extends KvError {
+  /** Always "CONFLICT". */
+  readonly code = "CONFLICT";
+  /** "ip:port" of the server that was asked. */
+  readonly server: string;
+  /** The key. */
+  readonly key: string;
+  /** What the key has instead, `null` if it does not exist. */
+  readonly value: string | null;
+  /** The timestamp of that value, or of the deletion; 0 if no deletion is known. */
+  readonly timestamp: number;
+
+  /** An error about a key that has this value and timestamp instead of `expected`, 0 for no key. */
+  constructor(
+    server: string,
+    key: string,
+    value: string | null,
+    timestamp: number,
+    expected: number,
+  ) {
+    const is = value === null ? "it does not exist" : `it stands at timestamp ${timestamp}`;
+    const wanted = expected === 0 ? "it must not exist" : `it must stand at timestamp ${expected}`;
+    super(`the key was not written: ${wanted}, and ${is}`);
+    this.server = server;
+    this.key = key;
+    this.value = value;
+    this.timestamp = timestamp;
+  }
+
+  static {
+    this.prototype.name = "ConflictError";
+  }
+}
+
+/**
+ * A write may or may not be applied, now or later. Only the caller can tell whether writing again is
+ * right. `get` with `latest` may show the write by its timestamp. A write with the same condition is
+ * safe: of all writes with one condition at most one is applied.
  */
 export class UnknownOutcomeError extends KvError {
   /** Always "UNKNOWN_OUTCOME". */
@@ -130,7 +212,7 @@ export class UnknownOutcomeError extends KvError {
   /** "ip:port" of the server that was asked. */
   readonly server: string;
 
-  /** An error about a PUT that was sent to `server`. `reason` becomes the message. */
+  /** An error about a write that was sent to `server`. `reason` becomes the message. */
   constructor(server: string, reason: string, options?: ErrorOptions) {
     super(reason, options);
     this.server = server;

@@ -7,9 +7,17 @@
 import type { Deadlines } from "./deadlines.ts";
 import { type KvError, UnavailableError, UnknownOutcomeError } from "./errors.ts";
 import { onAbort } from "./on_abort.ts";
-import type { Reply, Request } from "./requests.ts";
+import { charsOf, isWrite, type Reply, type Request } from "./requests.ts";
 
-/** A request without an answer, and the promise of its caller. */
+/** Waits for the answer to a request. One of its methods is called, once. */
+export interface Asker {
+  /** Takes the answer. */
+  answered(reply: Reply): void;
+  /** Takes the error, or the signal's reason. */
+  failed(reason: unknown): void;
+}
+
+/** A request without an answer, and its asker. */
 export class PendingRequest {
   /** The length of its key and value, in UTF-16 units. */
   readonly chars: number;
@@ -20,15 +28,11 @@ export class PendingRequest {
   /** Stops listening to the caller's signal. */
   stopListening: (() => void) | undefined;
 
-  /**
-   * A request that is not sent yet. `resolve` and `reject` settle the caller's promise. `seen` is the
-   * timestamp of the key that the caller has seen.
-   */
+  /** A request that is not sent yet. `seen` is the timestamp of the key that the caller has seen. */
   constructor(
     readonly request: Request,
     readonly deadlines: Deadlines,
-    readonly resolve: (reply: Reply) => void,
-    readonly reject: (reason: unknown) => void,
+    readonly asker: Asker,
     readonly seen = 0,
   ) {
     this.chars = charsOf(request);
@@ -41,36 +45,40 @@ export class PendingRequest {
 
   /** Whether a write of this request may be applied although no answer has come. */
   get mayBeApplied(): boolean {
-    return this.sent && this.request.type === "PUT";
+    return this.sent && isWrite(this.request);
   }
 
   /** Fails without an answer: with UnknownOutcomeError if a write may be applied. */
   fail(server: string, reason: unknown): void {
-    if (!this.mayBeApplied) return this.reject(reason);
+    if (!this.mayBeApplied) return this.asker.failed(reason);
     const message = reason instanceof Error ? reason.message : String(reason);
-    this.reject(new UnknownOutcomeError(server, message, { cause: reason }));
+    this.asker.failed(new UnknownOutcomeError(server, message, { cause: reason }));
   }
 }
 
-/** The length of the key and the value of a request, in UTF-16 units. */
-function charsOf(request: Request): number {
-  if (request.type === "PUT") return request.key.length + request.value.length;
-  return request.type === "GET" ? request.key.length : 0;
-}
+/** The first number of places. It doubles when they are taken. */
+const placesFirst = 64;
 
 /**
  * The pending requests of one connection, by id.
  *
  * - A request that is given up before it is sent is gone at once.
  * - One that is given up later stays, abandoned, until its answer comes or the connection ends.
+ *
+ * It is no `Map`: one that requests enter and leave makes a new table every few hundred requests, and
+ * V8 links each old table to its successor. Once such a table is old, all later ones survive with the
+ * requests in them, until all memory is collected.
  */
 export class PendingRequests {
   readonly #server: string;
   readonly #onGivenUp: () => void;
-  readonly #byId = new Map<number, PendingRequest>();
-  /** How many of `#byId` are abandoned. */
+  /** Invariant: a request is at its id modulo the length, which is a power of two. */
+  #places: (PendingRequest | undefined)[] = new Array(placesFirst).fill(undefined);
+  #size = 0;
+  #nextId = 1;
+  /** How many are abandoned. */
   #abandoned = 0;
-  /** The length of the texts of all of `#byId`. */
+  /** The length of the texts of all. */
   #chars = 0;
 
   /** No requests. `onGivenUp` is called after a caller has given one up. */
@@ -86,7 +94,7 @@ export class PendingRequests {
 
   /** The number of requests that a caller waits for. */
   get awaited(): number {
-    return this.#byId.size - this.#abandoned;
+    return this.#size - this.#abandoned;
   }
 
   /** The length of the keys and values of all requests, abandoned ones included, in UTF-16 units. */
@@ -96,24 +104,34 @@ export class PendingRequests {
 
   /** When the oldest of the sent requests was sent, `undefined` if there is none. */
   get oldestSentAt(): number | undefined {
-    for (const { sentAt } of this.#byId.values()) if (sentAt !== undefined) return sentAt;
-    return undefined;
+    return this.#inOrder().find(({ sent }) => sent)?.sentAt;
+  }
+
+  /** An id for the next request, higher than all before, so never 0. Its place is free. */
+  takeId(): number {
+    if (this.#size === this.#places.length) this.#double();
+    const last = this.#places.length - 1;
+    while (this.#places[this.#nextId & last] !== undefined) this.#nextId++;
+    return this.#nextId++;
   }
 
   /** The request with this id, `undefined` if there is none. */
   get(id: number): PendingRequest | undefined {
-    return this.#byId.get(id);
+    const pending = this.#places[id & (this.#places.length - 1)];
+    return pending?.request.id === id ? pending : undefined;
   }
 
   /** All requests that are not sent yet, in the order in which they were added. */
   unsent(): PendingRequest[] {
-    return [...this.#byId.values()].filter(({ sent }) => !sent);
+    return this.#inOrder().filter(({ sent }) => !sent);
   }
 
-  /** Adds a request and listens to its signal. */
+  /** Adds a request, whose id no other has, and listens to its signal. */
   add(pending: PendingRequest): void {
     const { request, deadlines: { signal } } = pending;
-    this.#byId.set(request.id, pending);
+    while (this.#places[request.id & (this.#places.length - 1)] !== undefined) this.#double();
+    this.#places[request.id & (this.#places.length - 1)] = pending;
+    this.#size++;
     this.#chars += pending.chars;
     if (signal === undefined) return;
     pending.stopListening = onAbort(signal, () => this.#giveUp(pending, signal.reason));
@@ -121,7 +139,9 @@ export class PendingRequests {
 
   /** Removes a request that was answered, or that needs no answer. */
   remove(pending: PendingRequest): void {
-    if (!this.#byId.delete(pending.request.id)) return;
+    if (this.get(pending.request.id) !== pending) return;
+    this.#places[pending.request.id & (this.#places.length - 1)] = undefined;
+    this.#size--;
     this.#chars -= pending.chars;
     if (pending.abandoned) this.#abandoned--;
     pending.stopListening?.();
@@ -134,7 +154,7 @@ export class PendingRequests {
   expire(due: number, what: "connection" | "answer"): { late: boolean; next: number } {
     let late = false;
     let next = Infinity;
-    for (const pending of [...this.#byId.values()]) {
+    for (const pending of this.#inOrder()) {
       if (pending.abandoned) continue;
       const { since, sendBy, answerBy } = pending.deadlines;
       const by = pending.sent ? answerBy : sendBy;
@@ -151,19 +171,32 @@ export class PendingRequests {
 
   /** Notes that the server has not read any of the requests, and never will. */
   notRead(): void {
-    for (const pending of this.#byId.values()) pending.sentAt = undefined;
+    for (const pending of this.#inOrder()) pending.sentAt = undefined;
   }
 
   /** Fails all requests, and removes them. */
   failAll(reason: KvError): void {
-    const lost = [...this.#byId.values()];
-    this.#byId.clear();
+    const lost = this.#inOrder();
+    this.#places.fill(undefined);
+    this.#size = 0;
     this.#abandoned = 0;
     this.#chars = 0;
     for (const pending of lost) {
       pending.stopListening?.();
       if (!pending.abandoned) pending.fail(this.#server, reason);
     }
+  }
+
+  /** All requests, in the order in which they were added. */
+  #inOrder(): PendingRequest[] {
+    return this.#places.filter((pending) => pending !== undefined)
+      .sort((a, b) => a.request.id - b.request.id);
+  }
+
+  #double(): void {
+    const all = this.#inOrder();
+    this.#places = new Array(this.#places.length * 2).fill(undefined);
+    for (const one of all) this.#places[one.request.id & (this.#places.length - 1)] = one;
   }
 
   /** Fails a request at its deadline, or by its signal. An answer may still come. */

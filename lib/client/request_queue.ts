@@ -8,6 +8,7 @@ import { UnavailableError } from "./errors.ts";
 import { loopClock, type Watcher } from "./loop_clock.ts";
 import { onAbort } from "./on_abort.ts";
 import type { PooledServer, ServerPool } from "./server_pool.ts";
+import { type Links, WaitingList } from "./waiting_list.ts";
 
 /**
  * A PUT begins only if the time left is at least this multiple of the time that PUTs take now. Begun
@@ -47,14 +48,16 @@ export interface Call {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A call that waits, and the servers that it has asked already. */
-interface Waiting {
+/** A call that waits, and the servers that it has asked already. One of its methods is called, once. */
+export interface Waiting extends Links<Waiting> {
+  /** The call. */
   readonly call: Call;
+  /** The servers that it has asked. */
   readonly asked: ReadonlySet<PooledServer>;
-  /** Asks a server. */
-  readonly start: (server: PooledServer) => void;
+  /** Asks a server at the time `now`. */
+  start(server: PooledServer, now: number): void;
   /** Ends the wait without a server. */
-  readonly fail: (reason: unknown) => void;
+  fail(reason: unknown): void;
 }
 
 /**
@@ -68,9 +71,9 @@ interface Waiting {
 export class RequestQueue implements Watcher {
   readonly #pool: ServerPool;
   /** Calls that try again. */
-  readonly #again = new Set<Waiting>();
+  readonly #again = new WaitingList<Waiting>();
   /** Calls that have not been sent. */
-  readonly #fresh = new Set<Waiting>();
+  readonly #fresh = new WaitingList<Waiting>();
   /** The time of the next check. No call has to be given up before. */
   #lookAt = Infinity;
   /** How long the last answered PUT took. */
@@ -120,7 +123,28 @@ export class RequestQueue implements Watcher {
       if (typeof drawn === "object") return start(drawn);
       if (drawn === "avoided" && asked.size > 0) return undefined;
     }
-    return this.#wait(call, asked, again, start);
+    return new Promise((resolve, reject) =>
+      this.#wait({
+        previous: undefined,
+        next: undefined,
+        call,
+        asked,
+        start: (drawn) => resolve(start(drawn)),
+        fail: reject,
+      }, again)
+    );
+  }
+
+  /**
+   * The same for a call that was just made, without a promise. It is begun now or later.
+   *
+   * @throws the signal's reason if it is aborted, and the call would have to wait.
+   */
+  enter(waiting: Waiting): void {
+    const { asked, call } = waiting;
+    const drawn = this.#fresh.size === 0 ? this.#pool.draw(asked, call.chars) : "full";
+    if (typeof drawn === "object") waiting.start(drawn, call.since);
+    else this.#wait(waiting, false);
   }
 
   /** Begins waiting calls as long as servers have room. */
@@ -145,7 +169,7 @@ export class RequestQueue implements Watcher {
         if (typeof drawn === "object") {
           passed--;
           queue.delete(waiting);
-          waiting.start(drawn);
+          waiting.start(drawn, now);
         } else if (waiting.asked.size === 0) return; // those behind it wait too
       }
     }
@@ -163,8 +187,7 @@ export class RequestQueue implements Watcher {
   close(reason: unknown): void {
     loopClock.unwatch(this);
     for (const queue of [this.#again, this.#fresh]) {
-      for (const { fail } of queue) fail(reason);
-      queue.clear();
+      for (const waiting of queue.clear()) waiting.fail(reason);
     }
   }
 
@@ -174,43 +197,42 @@ export class RequestQueue implements Watcher {
     if (refusals?.size !== this.#pool.servers.length) return;
     const [refusal] = refusals.values();
     for (const queue of [this.#again, this.#fresh]) {
-      for (const { fail } of queue) fail(refusal);
-      queue.clear();
+      for (const waiting of queue.clear()) waiting.fail(refusal);
     }
   }
 
-  #wait<T>(
-    call: Call,
-    asked: ReadonlySet<PooledServer>,
-    again: boolean,
-    start: (server: PooledServer) => Promise<T>,
-  ): Promise<T> {
+  #wait(waiting: Waiting, again: boolean): void {
+    const { signal, since, deadline, write } = waiting.call;
+    signal?.throwIfAborted();
     loopClock.watch(this);
     const queue = again ? this.#again : this.#fresh;
-    return new Promise<T>((resolve, reject) => {
-      const { signal } = call;
-      signal?.throwIfAborted();
-      const stopListening = signal && onAbort(signal, () => {
-        queue.delete(waiting);
-        reject(signal.reason);
-      });
-      const waiting: Waiting = {
-        call,
-        asked,
-        start: (server) => {
-          stopListening?.();
-          resolve(start(server));
-        },
-        fail: (reason) => {
-          stopListening?.();
-          reject(reason);
-        },
-      };
-      queue.add(waiting);
-      const { since, deadline, write } = call;
-      const firstBy = write ? deadline - putReserveMax * (deadline - since) : deadline;
-      this.#lookAt = Math.min(this.#lookAt, firstBy);
+    queue.add(signal === undefined ? waiting : this.#listening(waiting, signal, queue));
+    const firstBy = write ? deadline - putReserveMax * (deadline - since) : deadline;
+    this.#lookAt = Math.min(this.#lookAt, firstBy);
+  }
+
+  /** The same call, which leaves the queue if the signal is aborted. */
+  #listening(waiting: Waiting, signal: AbortSignal, queue: WaitingList<Waiting>): Waiting {
+    const { call, asked } = waiting;
+    const stopListening = onAbort(signal, () => {
+      queue.delete(listening);
+      waiting.fail(signal.reason);
     });
+    const listening: Waiting = {
+      previous: undefined,
+      next: undefined,
+      call,
+      asked,
+      start(server, now) {
+        stopListening();
+        waiting.start(server, now);
+      },
+      fail(reason) {
+        stopListening();
+        waiting.fail(reason);
+      },
+    };
+    return listening;
   }
 
   /** Gives up the calls whose time is over, and sets the next check. */
@@ -229,7 +251,7 @@ export class RequestQueue implements Watcher {
     }
   }
 
-  #giveUp(queue: Set<Waiting>, waiting: Waiting): void {
+  #giveUp(queue: WaitingList<Waiting>, waiting: Waiting): void {
     queue.delete(waiting);
     const { call: { since, deadline } } = waiting;
     const { servers, failure } = this.#pool;

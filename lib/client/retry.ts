@@ -89,6 +89,14 @@ export type Attempt<T> = (
   deadlines: Deadlines,
 ) => Promise<T | StaleAttempt>;
 
+/** An attempt that has begun, or ended already. */
+export interface Begun<T> {
+  /** The server that it asks. */
+  readonly server: PooledServer;
+  /** How it ends. */
+  readonly end: Promise<T | StaleAttempt>;
+}
+
 /** How an attempt at a server ended without success. */
 type Failure = KvError | StaleAttempt;
 
@@ -120,6 +128,7 @@ export class RetryLoop {
 
   /**
    * Asks one server after another until an attempt succeeds or no time is left for another one.
+   * `first` is the first attempt, if it has begun already.
    *
    * @throws {StaleError} if no attempt succeeded, and at least one server was behind.
    * @throws {AccessError|InvalidArgumentError} if no attempt succeeded, and all servers that answered
@@ -127,7 +136,7 @@ export class RetryLoop {
    * @throws {UnavailableError} if no attempt succeeded for any other reason.
    * @throws the error of an attempt for which {@linkcode decide} says "fail".
    */
-  async run<T>(call: Call, attempt: Attempt<T>): Promise<T> {
+  async run<T>(call: Call, attempt: Attempt<T>, first?: Begun<T>): Promise<T> {
     const { servers } = this.#pool;
     /** The last failure of each server, the newest at the end. Most calls need none. */
     let failures: Map<PooledServer, Failure> | undefined;
@@ -135,7 +144,7 @@ export class RetryLoop {
     let again = false;
     for (let round = 0;; round++) {
       // Only one call at a time tries a server that has failed. The others learn the result here.
-      const refusals = this.#pool.refusals();
+      const refusals = first === undefined ? this.#pool.refusals() : undefined;
       if (refusals !== undefined) {
         failures = new Map([...(failures ?? []), ...refusals]);
         excluded = new Set([...excluded, ...refusals.keys()]);
@@ -143,14 +152,15 @@ export class RetryLoop {
       }
       let asked = excluded;
       do {
-        let drawn = undefined as PooledServer | undefined;
+        let drawn = first?.server;
         const start = (server: PooledServer) => {
           drawn = server;
-          return attempt(server, this.#deadlines(call, round));
+          return attempt(server, this.deadlines(call, round, loopClock.now()));
         };
         let failure: Failure;
         try {
-          const begun = this.#queue.begin(call, asked, again, start);
+          const begun = first?.end ?? this.#queue.begin(call, asked, again, start);
+          first = undefined;
           if (begun === undefined) break;
           const result = await begun;
           if (!(result instanceof StaleAttempt)) return result;
@@ -203,14 +213,14 @@ export class RetryLoop {
     }
   }
 
-  /** The deadlines of one attempt. They leave time for further attempts. */
-  #deadlines({ deadline, signal }: Call, round: number): Deadlines {
-    const since = loopClock.now();
+  /** The deadlines of an attempt that begins at `since`. They leave time for further attempts. */
+  deadlines({ deadline, write, signal }: Call, round: number, since: number): Deadlines {
     const shareMs = Math.min(attemptMs * 2 ** round, (deadline - since) / 2);
     const spreadMs = shareMs * (1 - attemptSpread * this.#spread);
     this.#spread = (this.#spread + spreadStep) % 1;
     const by = Math.min(since + Math.max(spreadMs, attemptMsMin), deadline);
-    return { since, sendBy: by, answerBy: by, signal };
+    // Only the answer to a PUT tells its outcome, so that answer has until the deadline.
+    return { since, sendBy: by, answerBy: write ? deadline : by, signal };
   }
 }
 

@@ -5,14 +5,16 @@
  */
 
 import { type Address, formatAddress } from "../wire/address.ts";
-import { DiallerHandshake } from "../auth/handshake.ts";
 import type { Secret } from "../auth/secret.ts";
 import type { Connection, Receiver } from "../net/connection.ts";
 import { dial, tlsError } from "../net/dial.ts";
 import { dialTimeoutMs } from "../limits.ts";
-import { type AnyMensagem, Mensagem, Observe, Status } from "../mensagem.ts";
-import { dialFailure, notThisProtocol, refusal } from "./classify.ts";
+import { type AnyMensagem, Mensagem, Status } from "../mensagem.ts";
+import { dialFailure, failureOf, notThisProtocol, refusal } from "./classify.ts";
+import { ConnectionEvents } from "./connection_events.ts";
 import { ConnectionRoom } from "./connection_room.ts";
+import { Introduction } from "./introduction.ts";
+import { ConnectionWatches } from "./connection_watches.ts";
 import type { Deadlines } from "./deadlines.ts";
 import {
   AccessError,
@@ -21,11 +23,10 @@ import {
   type KvError,
   ProtocolError,
   UnavailableError,
-  UnknownOutcomeError,
 } from "./errors.ts";
 import { abandonedMax, silentOpeningMs, silentServerMs } from "./silence.ts";
 import { loopClock, type Watcher } from "./loop_clock.ts";
-import { PendingRequest, PendingRequests } from "./pending_requests.ts";
+import { type Asker, PendingRequest, PendingRequests } from "./pending_requests.ts";
 import type { ServerConnectionOptions } from "./access.ts";
 import { answers, type Reply, type ReplyTo, type Request } from "./requests.ts";
 
@@ -39,12 +40,9 @@ import { answers, type Reply, type ReplyTo, type Request } from "./requests.ts";
  *   with many requests asks `hasRoom` before each.
  * - A connection that stays silent, or has too many abandoned requests, is retired: it takes no more
  *   requests and ends when no caller waits any longer.
- * - An answer that fits no request breaks the protocol: the connection ends and all its requests
- *   fail.
+ * - An answer that fits no request breaks the protocol: the connection and all its requests fail.
  * - Before the first PUT or GET leaves, the server has proved that it knows the password, if there
  *   is one, and has said which cluster it belongs to.
- *
- * It has many fields, because it joins the socket, the handshake, the requests and the timer.
  */
 export class ServerConnection implements Receiver, Watcher {
   /** "ip:port" of the server. */
@@ -53,6 +51,8 @@ export class ServerConnection implements Receiver, Watcher {
   readonly opened: Promise<void>;
   /** Resolves with why the connection has ended, once its socket is closed. Never rejects. */
   readonly ended: Promise<KvError>;
+  /** The watches on it. They are no requests: they have no deadline and take no room. */
+  readonly watches: ConnectionWatches;
   readonly #options: ServerConnectionOptions;
   readonly #ending = new AbortController();
   readonly #opened = Promise.withResolvers<void>();
@@ -69,7 +69,7 @@ export class ServerConnection implements Receiver, Watcher {
   /** Whether the server belongs to another cluster. */
   #foreign = false;
   /** Set until client and server have proved to each other that they know the password. */
-  #handshake: DiallerHandshake | undefined;
+  #introduction: Introduction | undefined;
   /** Empty once the connection has failed. */
   readonly #pending: PendingRequests;
   readonly #room: ConnectionRoom;
@@ -79,9 +79,7 @@ export class ServerConnection implements Receiver, Watcher {
   #watching = false;
   /** When it must be open. */
   readonly #openBy: number;
-  #nextId = 1;
-  /** The id of the OBSERVE, `undefined` if none was sent. */
-  #observeId: number | undefined;
+  readonly #events: ConnectionEvents;
   /** When something was received last, at first when it began to dial. */
   #heardAt = loopClock.now();
 
@@ -91,6 +89,9 @@ export class ServerConnection implements Receiver, Watcher {
     this.#options = options;
     this.#pending = new PendingRequests(this.server, () => this.#requestGivenUp());
     this.#room = new ConnectionRoom(this.#pending);
+    this.#events = new ConnectionEvents(options);
+    const send = (text: string) => this.#connection!.send(text);
+    this.watches = new ConnectionWatches(this.server, () => this.takeId(), send);
     this.opened = this.#opened.promise;
     this.#openBy = loopClock.now() + (options.connectTimeoutMs ?? dialTimeoutMs);
     this.#watch();
@@ -137,8 +138,8 @@ export class ServerConnection implements Receiver, Watcher {
    * @throws {AccessError} if this client cannot use the server. No write was applied.
    * @throws {InvalidArgumentError} if the server does not take such a request. It was not applied.
    * @throws {ClientClosedError} if the connection was closed. No write was applied.
-   * @throws {UnknownOutcomeError} if a PUT was sent and its outcome is unknown. If the signal was
-   * aborted, its reason is the `cause`.
+   * @throws {UnknownOutcomeError} if a write was sent and its outcome is unknown. Its `cause` is the
+   * reason of the signal if that was aborted.
    * @throws {ClusterResetError} if the server belongs to another cluster.
    * @throws the signal's reason if it is aborted in any other case.
    */
@@ -147,20 +148,34 @@ export class ServerConnection implements Receiver, Watcher {
     deadlines: Deadlines,
     seen = 0,
   ): Promise<ReplyTo<R>> {
-    return new Promise<Reply>((resolve, reject) => {
-      deadlines.signal?.throwIfAborted();
-      if (!this.usable) {
-        throw this.#failure ?? new UnavailableError(this.server, "the connection was lost");
-      }
-      const request = make(this.#nextId++);
-      if (this.#foreign && request.type !== "STATUS") throw new ClusterResetError(this.server);
-      const pending = new PendingRequest(request, deadlines, resolve, reject, seen);
-      this.#pending.add(pending);
-      if (this.#maySend(request)) this.#send(pending, deadlines.since);
-      const by = pending.sent ? deadlines.answerBy : deadlines.sendBy;
-      if (by < this.#nextDeadline) this.#nextDeadline = by;
-      if (!this.#watching) this.#watch();
+    return new Promise<Reply>((answered, failed) => {
+      this.ask(make(this.takeId()), deadlines, { answered, failed }, seen);
     }) as Promise<ReplyTo<R>>; // `answers` has checked the type
+  }
+
+  /** The id of the next request. */
+  takeId(): number {
+    return this.#pending.takeId();
+  }
+
+  /**
+   * Sends a request with the id of {@linkcode ServerConnection.takeId}. The asker gets the answer or
+   * the error in a later turn.
+   *
+   * @throws what the connection knows at once; then nothing was sent, and the asker hears nothing.
+   */
+  ask(request: Request, deadlines: Deadlines, asker: Asker, seen = 0): void {
+    deadlines.signal?.throwIfAborted();
+    if (!this.usable) {
+      throw this.#failure ?? new UnavailableError(this.server, "the connection was lost");
+    }
+    if (this.#foreign && request.type !== "STATUS") throw new ClusterResetError(this.server);
+    const pending = new PendingRequest(request, deadlines, asker, seen);
+    this.#pending.add(pending);
+    if (this.#maySend(request)) this.#send(pending, deadlines.since);
+    const by = pending.sent ? deadlines.answerBy : deadlines.sendBy;
+    if (by < this.#nextDeadline) this.#nextDeadline = by;
+    if (!this.#watching) this.#watch();
   }
 
   /** Ends the connection. Requests without an answer fail with this reason. */
@@ -176,12 +191,12 @@ export class ServerConnection implements Receiver, Watcher {
   /** Takes a line of the server. */
   receive(line: string): void | Promise<void> {
     this.#room.received(line.length);
-    const startedAt = this.#options.paceEvents === undefined ? 0 : performance.now();
+    const startedAt = this.#events.beginLine();
     try {
       const message = Mensagem.decode(line);
       const taken = this.#take(message);
       if (message.type !== "EVENTS" || this.#state === "failed") return taken;
-      return this.#options.paceEvents?.(message, line.length, performance.now() - startedAt);
+      return this.#events.pace(message, line.length, startedAt);
     } catch (error) {
       this.fail(error as Error);
     }
@@ -202,11 +217,8 @@ export class ServerConnection implements Receiver, Watcher {
   /** Gives up the requests whose deadline is over, and the connection if it is not open in time. */
   tick(due: number): boolean {
     const opening = this.#opening;
-    if (opening && this.#openBy <= due) {
-      this.#unavailable(
-        `no connection within ${this.#options.connectTimeoutMs ?? dialTimeoutMs} ms`,
-      );
-    }
+    const ms = this.#options.connectTimeoutMs ?? dialTimeoutMs;
+    if (opening && this.#openBy <= due) this.#unavailable(`no connection within ${ms} ms`);
     if (this.#nextDeadline <= due) this.#expire(due);
     return this.#watching = this.#state !== "failed" && (opening || this.#pending.awaited > 0);
   }
@@ -242,21 +254,18 @@ export class ServerConnection implements Receiver, Watcher {
     // Reading never pauses, as between servers: the server sends no requests that could pile up.
     connection.betweenServers = true;
     if (secret === undefined) return this.#check(connection);
-    connection.unproven = true;
-    const { peer, encrypted: tls } = connection;
-    this.#handshake = new DiallerHandshake(secret, "client", { server: this.server, peer, tls });
-    connection.send(this.#handshake.hello.encode());
+    this.#introduction = new Introduction(this.server, secret, connection);
   }
 
   /** Asks which cluster the server belongs to. Until the answer only STATUS and OBSERVE are sent. */
   #check(connection: Connection): void {
     this.#state = "checking";
-    const { belongs, onEvents } = this.#options;
-    const resolve = (reply: Reply) => {
+    const { belongs } = this.#options;
+    const answered = (reply: Reply) => {
       this.#foreign = reply.type === "STATUS_OK" && belongs?.(reply.cluster) === false;
       this.#open();
     };
-    const reject = (error: unknown) => {
+    const failed = (error: unknown) => {
       // A server that does not know STATUS has no cluster id either. One that refuses this client
       // must get no requests.
       const refused = error instanceof AccessError && !(error instanceof ProtocolError);
@@ -266,14 +275,10 @@ export class ServerConnection implements Receiver, Watcher {
     const request = new Status(0); // no other request has this id
     const since = loopClock.now();
     const deadlines = { since, sendBy: Infinity, answerBy: Infinity };
-    const pending = new PendingRequest(request, deadlines, resolve, reject);
-    pending.sentAt = since;
+    const pending = new PendingRequest(request, deadlines, { answered, failed });
     this.#pending.add(pending);
-    connection.send(request.encode());
-    if (onEvents !== undefined) {
-      this.#observeId = this.#nextId++;
-      connection.send(new Observe(this.#observeId).encode());
-    }
+    this.#send(pending, since);
+    this.#events.begin(() => this.takeId(), (text) => connection.send(text));
     this.#sendUnsent();
   }
 
@@ -282,13 +287,17 @@ export class ServerConnection implements Receiver, Watcher {
     if (this.#state !== "checking") return;
     this.#state = "open";
     this.#opened.resolve();
-    if (this.#foreign) {
-      for (const pending of this.#pending.unsent()) {
-        this.#pending.remove(pending);
-        pending.reject(new ClusterResetError(this.server));
-      }
-      this.#endIfRetired();
-    } else this.#sendUnsent();
+    if (!this.#foreign) {
+      this.#sendUnsent();
+      return this.watches.open();
+    }
+    const foreign = new ClusterResetError(this.server);
+    for (const pending of this.#pending.unsent()) {
+      this.#pending.remove(pending);
+      pending.asker.failed(foreign);
+    }
+    this.watches.fail(foreign);
+    this.#endIfRetired();
   }
 
   #maySend({ type }: Request): boolean {
@@ -309,53 +318,42 @@ export class ServerConnection implements Receiver, Watcher {
 
   /** Takes a message. Throws if it is neither an answer, an ERROR nor an event. */
   #take(reply: AnyMensagem): void | Promise<void> {
-    if (this.#handshake !== undefined) return this.#shakeHands(reply, this.#handshake);
+    if (this.#introduction !== undefined) return this.#introduce(reply, this.#introduction);
     const pending = "id" in reply && reply.id !== undefined
       ? this.#pending.get(reply.id)
       : undefined;
     if (pending === undefined || !pending.sent) return this.#takeUnasked(reply);
-    const { request, seen, abandoned, resolve, reject } = pending;
+    const { request, seen, abandoned, asker } = pending;
     if (!abandoned && reply.type !== "ERROR" && !answers(reply, request, seen)) {
       throw new Error(`${reply.type} does not answer a ${request.type}`);
     }
     this.#pending.remove(pending);
     this.#endIfRetired();
     if (abandoned) return;
-    if (reply.type !== "ERROR") resolve(reply as Reply);
-    else if (reply.code === "UNKNOWN_OUTCOME" && request.type === "PUT") {
-      reject(new UnknownOutcomeError(this.server, reply.message));
-    } else {
-      // Only the leader knows its followers, so only it can check a FAULT.
-      const checked = request.type !== "FAULT";
-      reject(refusal(this.server, reply.code, `${reply.code}: ${reply.message}`, checked));
-    }
+    if (reply.type !== "ERROR") asker.answered(reply as Reply);
+    else asker.failed(failureOf(this.server, request, reply));
   }
 
-  /** Takes events, or the ERROR with which the server ends the connection. */
+  /** Takes changes, events, or the ERROR with which the server ends the connection. */
   #takeUnasked(reply: AnyMensagem): void {
-    if (reply.type === "EVENTS" && reply.id === this.#observeId) this.#options.onEvents?.(reply);
-    else if (reply.type === "ERROR") {
+    if (this.watches.take(reply) || this.#events.take(reply)) return;
+    if (reply.type === "ERROR") {
       const { code, message } = reply;
       const reason = `the server ended the connection: ${code}: ${message}`;
       // The server ended an idle connection. It has not read what crossed this ERROR.
       if (code === "UNAVAILABLE") this.#pending.notRead();
-      const answersObserve = reply.id !== undefined && reply.id === this.#observeId;
       // What a server says later, about no request, does not show that it would refuse all.
-      if (this.#state === "open" && !answersObserve) this.#unavailable(reason);
+      if (this.#state === "open" && !this.#events.isAbout(reply)) this.#unavailable(reason);
       else this.#fail(refusal(this.server, code, reason));
     } else throw new Error(`${reply.type} answers no request`);
   }
 
-  async #shakeHands(reply: AnyMensagem, handshake: DiallerHandshake): Promise<void> {
-    const step = await handshake.receive(reply);
-    if (this.#state === "failed") return;
-    if (step.kind === "send") this.#connection!.send(step.message.encode());
-    else if (step.kind === "refused") this.#fail(refusal(this.server, step.code, step.reason));
-    else {
-      this.#handshake = undefined;
-      this.#connection!.unproven = false;
-      this.#check(this.#connection!);
-    }
+  async #introduce(reply: AnyMensagem, introduction: Introduction): Promise<void> {
+    const result = await introduction.take(reply);
+    if (this.#state === "failed" || result === undefined) return;
+    if (result !== "proved") return this.#fail(result);
+    this.#introduction = undefined;
+    this.#check(this.#connection!);
   }
 
   #expire(due: number): void {
@@ -393,5 +391,6 @@ export class ServerConnection implements Receiver, Watcher {
     loopClock.unwatch(this);
     this.#opened.resolve();
     this.#pending.failAll(failure);
+    this.watches.fail(failure);
   }
 }

@@ -9,6 +9,7 @@ import type { ErrorCode } from "../mensagem.ts";
 import { quote } from "../wire/validate.ts";
 import { AccessError, InvalidArgumentError, type KvError } from "./errors.ts";
 import { loopClock } from "./loop_clock.ts";
+import type { Reply } from "./requests.ts";
 import type { ServerConnection } from "./server_connection.ts";
 
 /** How long a server that has failed is not drawn. The time doubles with each failure in a row. */
@@ -20,6 +21,12 @@ const avoidMsMax = 1_000;
 /** A connection without room that was silent for this time takes no more requests. */
 const silentFullMs = 1_000;
 
+/**
+ * The most calls of one turn that go to the server drawn for the first of them, if its connection is
+ * open. Their requests leave in one write: a write costs more than all else that a call does.
+ */
+export const burstMax = 64;
+
 /** Why a server that answers has not done what it was asked. */
 export interface Refused {
   /** What it said. */
@@ -27,6 +34,8 @@ export interface Refused {
   /** The code of its ERROR, `undefined` if it is behind. */
   readonly code: ErrorCode | undefined;
 }
+
+const isBehind: Refused = { reason: "the server is behind", code: undefined };
 
 /** One server of a pool. */
 export interface PooledServer {
@@ -64,6 +73,9 @@ export class ServerPool {
   readonly #random: () => number;
   /** Why the last server that failed has failed. */
   #failure: string | undefined;
+  /** The server drawn last in this turn, `undefined` if none was, and the calls that may follow. */
+  #burst: ServerState | undefined;
+  #burstLeft = 0;
   /** All connections that have not ended, also those that take no more requests. */
   readonly #connections = new Set<ServerConnection>();
 
@@ -120,11 +132,20 @@ export class ServerPool {
 
   /**
    * Draws a server that is not in `asked`, is not avoided after a failure, and has room for texts of
-   * this length. "full" if the only obstacle is the room, "avoided" if no such server is left.
+   * this length. "full" if the only obstacle is the room, "avoided" if no such server is left. Calls of
+   * one turn get the same server, up to a limit.
    *
    * @throws {InvalidArgumentError} if `random` gives another number.
    */
   draw(asked: ReadonlySet<PooledServer>, chars: number): PooledServer | "full" | "avoided" {
+    const burst = this.#burst;
+    if (
+      burst?.connection?.alive && this.#burstLeft > 0 && hasRoom(burst, chars) &&
+      (asked.size === 0 || !asked.has(burst))
+    ) {
+      this.#burstLeft--;
+      return burst;
+    }
     const free: ServerState[] = [];
     let full = false;
     for (const server of this.#servers) {
@@ -133,13 +154,31 @@ export class ServerPool {
       else full = true;
     }
     if (free.length === 0) return full ? "full" : "avoided";
-    const drawn = this.#pick(free);
-    if (drawn.failures > 0) {
-      drawn.probing = true;
-      this.#avoid(drawn, loopClock.now());
-    }
+    const drawn = this.#pickForUse(free);
+    if (drawn.failures === 0) this.#beginBurst(drawn);
     return drawn;
   }
+
+  /**
+   * Draws a server that is not in `asked` and is not avoided after a failure, for a watch, which needs
+   * no room. `undefined` if no such server is left.
+   *
+   * @throws {InvalidArgumentError} if `random` gives another number.
+   */
+  drawForWatch(asked: ReadonlySet<PooledServer>): PooledServer | undefined {
+    const free = this.#servers.filter((server) => !asked.has(server) && !isAvoided(server));
+    return free.length === 0 ? undefined : this.#pickForUse(free);
+  }
+
+  #beginBurst(server: ServerState): void {
+    if (this.#burst === undefined) queueMicrotask(this.#endBurst);
+    this.#burst = server;
+    this.#burstLeft = burstMax - 1;
+  }
+
+  readonly #endBurst = (): void => {
+    this.#burst = undefined;
+  };
 
   /**
    * The avoided servers that this client cannot use as they are set up, and why; `undefined` if there
@@ -184,8 +223,16 @@ export class ServerPool {
     state.refusal = undefined;
   }
 
-  /** Notes what a server has refused, `undefined` if it has done a PUT or GET. */
-  noteRefused(server: PooledServer, refused: Refused | undefined): void {
+  /** Notes the answer of a server to a request, and whether the server has done what it was asked. */
+  noteAnswer(server: PooledServer, { type }: Reply): void {
+    this.answered(server);
+    const state = server as ServerState;
+    if (type === "TRY_OTHER_SERVER_OR_LATER") state.refused = isBehind;
+    else if (type !== "STATUS_OK") state.refused = undefined;
+  }
+
+  /** Notes what a server has refused. */
+  noteRefused(server: PooledServer, refused: Refused): void {
     (server as ServerState).refused = refused;
   }
 
@@ -199,6 +246,7 @@ export class ServerPool {
     if (state.connection !== connection) return;
     this.#failure = error.message;
     state.refusal = error instanceof AccessError ? error : undefined;
+    this.#endBurst();
     const now = loopClock.now();
     if (now < state.avoidUntil && !state.probing) return;
     state.probing = false;
@@ -215,6 +263,15 @@ export class ServerPool {
   #avoid(state: ServerState, now: number): void {
     const ms = Math.min(avoidFirstMs * 2 ** (state.failures - 1), avoidMsMax);
     state.avoidUntil = now + jittered(ms, this.#random);
+  }
+
+  #pickForUse(servers: readonly ServerState[]): ServerState {
+    const drawn = this.#pick(servers);
+    if (drawn.failures > 0) {
+      drawn.probing = true;
+      this.#avoid(drawn, loopClock.now());
+    }
+    return drawn;
   }
 
   #pick(servers: readonly ServerState[]): ServerState {

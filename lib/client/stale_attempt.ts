@@ -8,8 +8,12 @@ import { type StaleAnswer, StaleError } from "./errors.ts";
 
 /** A value and no error, because there may be tens of thousands: only a call makes the error. */
 export class StaleAttempt {
-  /** The server has `answer` for `key`, and this client has seen timestamp `seen`. */
-  constructor(readonly key: string, readonly seen: number, readonly answer: StaleAnswer) {}
+  /** The server has `answer` for `key`, or a list, of which this client has seen timestamp `seen`. */
+  constructor(
+    readonly key: string | undefined,
+    readonly seen: number,
+    readonly answer: StaleAnswer,
+  ) {}
 
   /** The error of a call whose attempts ended with these. */
   static error(attempts: readonly StaleAttempt[], allAnswered: boolean): StaleError {

@@ -12,6 +12,7 @@ import {
   ClientClosedError,
   ClusterResetError,
   InvalidArgumentError,
+  LostError,
   SessionError,
   StaleError,
 } from "../../lib/client/errors.ts";
@@ -324,4 +325,35 @@ Deno.test("`using` closes a client as `await using` does", async () => {
     await client.get("cor");
   }
   await eventually("the connection has ended", () => ended);
+});
+
+Deno.test("what an earlier leader has shown is confirmed before a GET, and told if it was lost", async () => {
+  const later = 2 ** 32;
+  const requests: unknown[] = [];
+  const gone: { lost?: true } = {};
+  await using server = FakeServer.answering(({ type, id, key, atLeast }) => {
+    requests.push([type, atLeast]);
+    if (type === "GET") return { type: "GET_OK", id, key, value: "x", timestamp: later };
+    if (gone.lost) return { type: "TRY_OTHER_SERVER_OR_LATER", id, timestamp: later, ...gone };
+    return { type: "LIST_OK", id, entries: [], more: false, timestamp: later };
+  });
+  const session = { version: 1, cluster: "", timestamps: [], applied: [7, later] };
+  await using client = new KvClient([server.address], { session });
+  assertEquals((await client.get("cor")).value, "x");
+  await client.get("cor");
+  assertEquals(requests, [["LIST", 7], ["GET", later], ["GET", later]]);
+  gone.lost = true;
+  requests.length = 0;
+  await using another = new KvClient([server.address], { session });
+  await assertRejects(() => another.get("cor"), LostError);
+  assertEquals(requests, [["LIST", 7]]);
+});
+
+Deno.test("an option that is undefined is one that is not given", async () => {
+  await using server = FakeServer.answering(rightAnswer);
+  await using client = new KvClient([server.address], {
+    ...{ timeoutMs: undefined, once: undefined, session: undefined, password: undefined },
+    ...{ tls: undefined, random: undefined },
+  });
+  assertEquals((await client.put("k", "v", { ifTimestamp: undefined })).timestamp, 5);
 });

@@ -46,13 +46,27 @@ class Fixture implements Disposable {
     const { again = false, asked = [], ...rest } = options;
     const since = loopClock.now();
     const call = { since, deadline: since + 1_000, write: false, chars: 3, signal: undefined };
-    const begun = this.queue.begin({ ...call, ...rest }, new Set(asked), again, (server) => {
+    const start = (server: PooledServer) => {
       this.room.set(server, this.room.get(server)! - 1);
       this.begun.push(`${name}@${server.name}`);
       return Promise.resolve(name);
-    });
+    };
+    const all = { ...call, ...rest };
+    const begun = again || asked.length > 0
+      ? this.queue.begin(all, new Set(asked), again, start)
+      : this.#enter(all, start);
     begun?.catch(() => {});
     return begun;
+  }
+
+  #enter(call: Call, start: (server: PooledServer) => Promise<string>): Promise<string> {
+    return new Promise((resolve, reject) =>
+      this.queue.enter({
+        ...{ call, asked: new Set<PooledServer>(), previous: undefined, next: undefined },
+        start: (server) => resolve(start(server)),
+        fail: reject,
+      })
+    );
   }
 
   /** Gives servers room, and returns which calls were begun for that. */
@@ -137,6 +151,14 @@ Deno.test("a signal ends the wait, and the call is never begun", async () => {
   controller.abort(new Error("chega"));
   await assertRejects(() => call!, Error, "chega");
   assertEquals(fixture.free(a!), ["2@a"]);
+  const late = new AbortController();
+  fixture.call("3", { signal: late.signal });
+  fixture.call("4");
+  assertEquals(fixture.free(a!), ["3@a"]);
+  late.abort(); // it is begun already
+  assert(fixture.queue.tick(loopClock.now()), "the fourth one still waits");
+  assertEquals(fixture.free(a!), ["4@a"]);
+  assert(!fixture.queue.tick(loopClock.now()));
 });
 
 Deno.test("a PUT is begun as long as there is time for its answer, as quickly as PUTs are answered", () => {
@@ -179,7 +201,7 @@ Deno.test("a PUT whose time to be begun is over is not begun, though a server ha
 
 function pendingGet(id: number, key = "cor"): PendingRequest {
   const deadlines = { since: 0, sendBy: Infinity, answerBy: Infinity };
-  return new PendingRequest(new Get(id, key, 0), deadlines, () => {}, () => {});
+  return new PendingRequest(new Get(id, key, 0), deadlines, { answered() {}, failed() {} });
 }
 
 Deno.test("a connection has room for few requests at first, and for more with each answer", () => {

@@ -1,4 +1,4 @@
-import { assert, assertFalse } from "@std/assert";
+import { assert, assertEquals, assertFalse } from "@std/assert";
 import { answers } from "../../lib/client/requests.ts";
 import {
   Fault,
@@ -11,6 +11,7 @@ import {
   StatusOk,
   TryOther,
 } from "../../lib/mensagem.ts";
+import { Store } from "../../lib/replication/store.ts";
 
 const pure = { permissions: "none" } as const;
 
@@ -34,6 +35,9 @@ Deno.test("only what a correct server could say answers a request", pure, () => 
   for (const reply of [new GetOk(1, "a", "x", 5), new TryOther(1, "a", 4)]) {
     assert(answers(reply, get));
   }
+  // A server that has applied everything up to 5 may have a lower floor than the one that showed 5.
+  assert(answers(new GetOk(1, "a", null, 4), get));
+  assertFalse(answers(new GetOk(1, "a", "x", 0), new Get(1, "a", 0)));
   assert(answers(status, new Status(1)));
   for (const reply of [new PutOk(1, "b", 1), new GetOk(1, "a", "x", 5), status]) {
     assertFalse(answers(reply, put));
@@ -51,3 +55,24 @@ Deno.test("only what a correct server could say answers a request", pure, () => 
   for (const reply of [status, new PutOk(1, "a", 1)]) assertFalse(answers(reply, fault));
   for (const request of [put, get, new Status(1)]) assertFalse(answers(new FaultOk(1), request));
 });
+
+Deno.test(
+  "NULL from a server that is a little behind fits, although its floor is lower",
+  pure,
+  () => {
+    const [ahead, behind] = [new Store(1), new Store(1)];
+    for (const [key, value, timestamp] of [["a", "1", 1], ["a", null, 2], ["b", "2", 3]] as const) {
+      for (const store of [ahead, behind]) {
+        store.put(key, value, timestamp);
+        store.advance(timestamp);
+      }
+    }
+    ahead.put("b", null, 4); // forgets the deletion of "a"
+    ahead.advance(4);
+    const seen = ahead.read("none", 0).timestamp;
+    const reading = behind.read("none", seen);
+    assertEquals([seen, reading], [2, { fresh: true, value: null, timestamp: 0 }]);
+    const reply = new GetOk(1, "none", null, reading.timestamp);
+    assert(answers(reply, new Get(1, "none", seen)));
+  },
+);

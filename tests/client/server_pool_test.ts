@@ -3,7 +3,8 @@
 import { UnavailableError } from "../../lib/client/errors.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { ServerConnection } from "../../lib/client/server_connection.ts";
-import { type PooledServer, ServerPool } from "../../lib/client/server_pool.ts";
+import { GetOk, TryOther } from "../../lib/mensagem.ts";
+import { burstMax, type PooledServer, ServerPool } from "../../lib/client/server_pool.ts";
 
 /** A connection whose state the test decides. */
 class FakeConnection {
@@ -29,7 +30,7 @@ class FakeConnection {
 }
 
 /** A pool of servers, each with a connection, and all connections that it has made. */
-function fixture(ports: number[]) {
+function fixture(ports: number[], random = () => 0) {
   const made: FakeConnection[] = [];
   const connect = () => {
     const connection = new FakeConnection();
@@ -37,7 +38,7 @@ function fixture(ports: number[]) {
     return connection as unknown as ServerConnection;
   };
   const addresses = ports.map((port) => ({ hostname: "127.0.0.1", port }));
-  const pool = new ServerPool(addresses, connect, () => 0);
+  const pool = new ServerPool(addresses, connect, random);
   for (const server of pool.servers) pool.connection(server);
   return { pool, made, servers: pool.servers };
 }
@@ -56,6 +57,30 @@ Deno.test("a server without room is not drawn; if all are full, none is", () => 
   assertEquals([pool.draw(none, 3), pool.hasRoom], [first, true]);
 });
 
+Deno.test("calls of one turn go to one server up to a limit, later ones to the server drawn then", async () => {
+  let number = 0;
+  const { pool, made: [a], servers } = fixture([1, 2], () => number);
+  const [first] = servers;
+  /** The numbers of the servers that were drawn, with this random number. */
+  const draw = (random: number, count = 1, asked = none) => {
+    number = random;
+    return Array.from({ length: count }, () => servers.findIndex((s) => s === pool.draw(asked, 3)));
+  };
+  assertEquals(new Set([...draw(0), ...draw(0.5, burstMax - 1)]), new Set([0]));
+  assertEquals(draw(0.5), [1], "the limit");
+  await Promise.resolve();
+  assertEquals([...draw(0), ...draw(0.5)], [0, 0], "another turn");
+  assertEquals(draw(0.5, 1, new Set([first!])), [1], "it has asked the first one");
+  await Promise.resolve();
+  assertEquals(draw(0), [0]);
+  pool.failed(first!, pool.connection(first!), new UnavailableError("a", "no answer"));
+  assertEquals(draw(0.5), [1], "the first one has failed");
+  pool.answered(first!);
+  await Promise.resolve();
+  a!.alive = false;
+  assertEquals([...draw(0), ...draw(0.5)], [0, 1], "it is not open yet");
+});
+
 Deno.test("a server that has failed is avoided, and its reason is told once all have failed", () => {
   const { pool, servers: [first, second] } = fixture([1, 2]);
   const fail = (server: PooledServer) =>
@@ -64,7 +89,7 @@ Deno.test("a server that has failed is avoided, and its reason is told once all 
   assertEquals([pool.draw(none, 3), pool.failure], [second, undefined]);
   fail(second!);
   assertEquals([pool.draw(none, 3), pool.failure], ["avoided", "127.0.0.1:2"]);
-  pool.answered(first!);
+  pool.noteAnswer(first!, new GetOk(1, "a", "x", 5));
   assertEquals([pool.draw(none, 3), pool.failure], [first, undefined]);
 });
 
@@ -73,8 +98,10 @@ Deno.test("what a server refused last is known until it does what it is asked", 
   const refused = { reason: "no leader", code: "UNAVAILABLE" } as const;
   pool.noteRefused(first!, refused);
   assertEquals([...pool.refused()], [[first!, refused]]);
-  pool.noteRefused(first!, undefined);
+  pool.noteAnswer(first!, new GetOk(1, "a", "x", 5));
   assertEquals(pool.refused().size, 0);
+  pool.noteAnswer(first!, new TryOther(1, "a", 4));
+  assertEquals(pool.refused().get(first!)?.reason, "the server is behind");
 });
 
 Deno.test("a failure on a connection that was replaced says nothing about the new one", () => {

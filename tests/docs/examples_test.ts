@@ -5,11 +5,18 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+// deno-lint-ignore no-external-import -- a part of the runtime
+import { stripTypeScriptTypes } from "node:module";
 import * as library from "../../lib/client/kv_client.ts";
+import * as recipes from "../../lib/client/recipes.ts";
 import libraryText from "../../lib/client/kv_client.ts" with { type: "text" };
+import electionText from "../../lib/client/recipes/election.ts" with { type: "text" };
+import jsonText from "../../lib/client/recipes/json.ts" with { type: "text" };
+import lockText from "../../lib/client/recipes/lock.ts" with { type: "text" };
+import watchedText from "../../lib/client/recipes/watched.ts" with { type: "text" };
+import recipesText from "../../lib/client/recipes.ts" with { type: "text" };
 import readmeText from "../../README.md" with { type: "text" };
 import libraryPageText from "../../docs/library.md" with { type: "text" };
-import operationsText from "../../docs/operations.md" with { type: "text" };
 import { Cluster } from "../support/cluster.ts";
 
 const AsyncFunction = (async () => {}).constructor as new (
@@ -24,24 +31,26 @@ function examplesOf(text: string): string[] {
 
 /** Runs an example with the servers of this cluster on ports 10097 to 10099. Returns what it logs. */
 async function run(code: string, { addresses }: Cluster): Promise<string[]> {
-  const here = code
-    .replace(/^import (\{.*?\}) from "[^"]*\/kv_client\.ts";$/gm, "const $1 = library;")
+  const here = stripTypeScriptTypes(code)
+    .replace(/^import (\{.*?\}) from "[^"]*\/(kv_client|recipes)\.ts";$/gm, "const $1 = $2;")
     .replaceAll(/\b1009([789])\b/g, (_, digit) => `${addresses[Number(digit) - 7]!.port}`);
   const logged: string[] = [];
   const recorder = {
     log: (...args: unknown[]) => logged.push(args.map(String).join(" ")),
     error: () => {},
   };
-  await new AsyncFunction("library", "console", here)(library, recorder);
+  await new AsyncFunction("kv_client", "recipes", "console", here)(library, recipes, recorder);
   return logged;
 }
+
+const recipeTexts = [recipesText, lockText, electionText, watchedText, jsonText];
 
 for (
   const [where, text] of [
     ["README.md", readmeText],
     ["docs/library.md", libraryPageText],
-    ["docs/operations.md", operationsText],
     ["lib/client/kv_client.ts", libraryText],
+    ["lib/client/recipes", recipeTexts.join("\n")],
   ] as const
 ) {
   Deno.test(`the examples of ${where} log what they say`, async () => {

@@ -11,12 +11,12 @@ import {
   UnknownOutcomeError,
 } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
-import { rightAnswer } from "../support/fake_answers.ts";
+import { rightAnswer, tryOther } from "../support/fake_answers.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { deadAddress } from "../support/ports.ts";
 import { TestServer } from "../support/test_server.ts";
 import { eventually } from "../support/waiting.ts";
-import type { Message } from "../support/wire_client.ts";
+import type { Message, Wire } from "../support/wire_client.ts";
 
 type ErrorClass = new (server: string, reason: string) => Error & { server: string };
 
@@ -195,4 +195,38 @@ Deno.test("a server that comes back without its data is found, and the client ge
   assertEquals(error.server, formatAddress(first.address));
   await assertRejects(() => client.put("cor", "verde"), ClusterResetError);
   assertEquals(second.holds("cor"), undefined);
+});
+
+Deno.test("a server that is behind and belongs to another cluster is asked once", async () => {
+  let gets = 0;
+  let statuses = 0;
+  const status = (id: number): Message => ({
+    ...{ type: "STATUS_OK", id, server: "127.0.0.1:1", leader: "127.0.0.1:1" },
+    ...{ cluster: statuses++ === 0 ? "one" : "two", timestamp: 1, inSync: [], followers: [] },
+    ...{ keys: 0, connections: 1, uptimeMs: 1, memoryBytes: 1, faults: false },
+  });
+  const script = async (wire: Wire) => {
+    for (let line = await wire.line(); line !== undefined; line = await wire.line()) {
+      const request = JSON.parse(line) as Message;
+      if (request.type === "GET") gets++;
+      const isStatus = request.type === "STATUS";
+      const reply = isStatus ? status(Number(request.id)) : tryOther(request, 0);
+      await wire.write(`${JSON.stringify(reply)}\n`);
+    }
+  };
+  await using server = new FakeServer(script, { answersStatus: false });
+  await using client = new KvClient([server.address]);
+  await assertRejects(() => client.get("cor"), ClusterResetError);
+  assertEquals([gets, statuses], [1, 2]);
+});
+
+Deno.test("a server that has failed is used as before once it has answered", async () => {
+  await using server = FakeServer.answering((request) =>
+    request.type === "PUT" ? undefined : rightAnswer(request)
+  );
+  await using client = new KvClient([server.address]);
+  await assertRejects(() => client.put("cor", "azul"), UnknownOutcomeError);
+  const from = performance.now();
+  for (let n = 0; n < 100; n++) await client.get("cor");
+  assertLess(performance.now() - from, 4_000, "each waited for a pause of the server");
 });

@@ -1,0 +1,270 @@
+/**
+ * A watch that goes on from server to server.
+ *
+ * @module
+ */
+
+import { Fifo } from "../fifo.ts";
+import type { Changes, TryOther, WatchTarget } from "../mensagem.ts";
+import { delay } from "./delay.ts";
+import {
+  AccessError,
+  ClientClosedError,
+  ClusterResetError,
+  InvalidArgumentError,
+} from "./errors.ts";
+import type { KvError } from "./errors.ts";
+import { onAbort } from "./on_abort.ts";
+import type { Requester } from "./requester.ts";
+import type { WatchEvent, WatchEvents, WatchOptions } from "./results.ts";
+import { jittered, type PooledServer } from "./server_pool.ts";
+import { WatchBuffer } from "./watch_buffer.ts";
+import { runStream, standingOf } from "./watch_stream.ts";
+
+/** The pause after the first round in which no server has sent changes. It doubles with each round. */
+const roundPauseFirstMs = 20;
+
+/** The longest pause between two rounds. */
+const roundPauseMsMax = 500;
+
+/** A stream that ends earlier than this counts as a failed attempt, so that pauses grow. */
+const livedMsMin = 1_000;
+
+/** A caller that waits for the next event. */
+interface Reader {
+  readonly resolve: (result: IteratorResult<WatchEvent, undefined>) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * The events of a key or a prefix.
+ *
+ * - It runs from its making until it is ended, whether its events are read or not. If a server is lost
+ *   it goes on at another one, after the last timestamp that it has.
+ * - Every change has a higher timestamp than the one before, except after a `reset`.
+ * - Unread events are bounded ({@linkcode WatchBuffer}). If that is not enough, it stops receiving until
+ *   the caller has read, and then goes on from there.
+ */
+export class Watcher implements WatchEvents {
+  readonly #requester: Requester;
+  readonly #target: WatchTarget;
+  readonly #buffer: WatchBuffer;
+  readonly #readers = new Fifo<Reader>();
+  readonly #ending = new AbortController();
+  /** The end, once there is one. `error` is thrown after the last event, once. */
+  #end: { error?: unknown } | undefined;
+  /** Everything up to this timestamp is in the buffer or was read. `undefined` before it is known. */
+  #after: number | undefined;
+  /** Whether `ready` must be told. */
+  #readyDue = true;
+  /** Whether the caller may know a state that a reset makes void. */
+  #hasState: boolean;
+  /** When a server was heard last; at first when the watch began. */
+  #heardAt = new Date();
+  /** Whether the present stream has begun: a CHANGES has come. */
+  #begun = false;
+  #disconnected = false;
+  /** Stops the stream, because the buffer is full. */
+  #pause: (() => void) | undefined;
+  /** Goes on after a pause. */
+  #goOn: (() => void) | undefined;
+  readonly #running: Promise<void>;
+
+  /** Begins to watch. */
+  constructor(
+    requester: Requester,
+    target: WatchTarget,
+    { since, initial = true, signal }: WatchOptions,
+    buffer: WatchBuffer = new WatchBuffer(),
+  ) {
+    this.#requester = requester;
+    this.#target = target;
+    this.#buffer = buffer;
+    this.#after = since ?? (initial ? 0 : undefined);
+    this.#hasState = this.#after !== 0;
+    this.#running = this.#run(signal);
+  }
+
+  /** The next event. */
+  next(): Promise<IteratorResult<WatchEvent, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#readers.push({ resolve, reject });
+      this.#deliver();
+    });
+  }
+
+  /** Ends the watch. */
+  async return(): Promise<IteratorResult<WatchEvent, undefined>> {
+    this.#stop({});
+    await this.#running;
+    return { done: true, value: undefined };
+  }
+
+  /** The watch itself. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Ends the watch. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  /** Ends the watch. Without an error unread events are dropped. */
+  #stop(end: { error?: unknown }): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    if (!("error" in end)) this.#buffer.clear();
+    this.#ending.abort();
+    this.#goOn?.();
+    this.#deliver();
+  }
+
+  /** Gives events to callers as long as there are both. */
+  #deliver(): void {
+    while (this.#readers.length > 0) {
+      const event = this.#buffer.take();
+      if (event === undefined && this.#end === undefined) return;
+      const { resolve, reject } = this.#readers.shift()!;
+      if (event !== undefined) {
+        if ("timestamp" in event) this.#requester.session.sawAll(event.timestamp);
+        resolve({ done: false, value: event });
+      } else if ("error" in this.#end!) {
+        reject(this.#end.error);
+        this.#end = {};
+      } else resolve({ done: true, value: undefined });
+    }
+    if (!this.#buffer.full) this.#goOn?.();
+  }
+
+  #tell(...events: WatchEvent[]): void {
+    if (this.#end !== undefined) return;
+    this.#buffer.add(events);
+    this.#deliver();
+    if (this.#buffer.full) this.#pause?.();
+  }
+
+  async #run(signal: AbortSignal | undefined): Promise<void> {
+    const { closing } = this.#requester;
+    const stopListening = [
+      onAbort(closing, () => this.#stop({ error: closing.reason })),
+      ...(signal === undefined ? [] : [onAbort(signal, () => this.#stop({}))]),
+    ];
+    if (signal?.aborted) this.#stop({});
+    if (closing.aborted) this.#stop({ error: closing.reason });
+    try {
+      while (this.#end === undefined) await this.#follow();
+    } catch (error) {
+      this.#stop({ error });
+    } finally {
+      for (const stop of stopListening) stop();
+    }
+  }
+
+  /** Goes from server to server until the watch ends. */
+  async #follow(): Promise<void> {
+    const { pool, random } = this.#requester;
+    /** The servers that this client cannot use as they are set up. */
+    const refusals = new Map<PooledServer, KvError>();
+    let asked = new Set<PooledServer>();
+    let reason = "no server was asked yet";
+    for (let round = 0; this.#end === undefined;) {
+      await this.#room();
+      const server = pool.drawForWatch(asked);
+      if (server === undefined) {
+        if (refusals.size === pool.servers.length) throw [...refusals.values()].at(-1);
+        this.#tellDisconnected(reason);
+        asked = new Set();
+        const ms = Math.min(roundPauseFirstMs * 2 ** round++, roundPauseMsMax);
+        await delay(jittered(ms, random), this.#ending.signal).catch(() => {});
+        continue;
+      }
+      asked.add(server);
+      const began = performance.now();
+      this.#begun = false;
+      const why = await this.#stream(server);
+      if (why === undefined) { // paused or ended
+        asked.delete(server);
+        continue;
+      }
+      if (why instanceof ClusterResetError || why instanceof ClientClosedError) throw why;
+      const isMistake = why instanceof AccessError || why instanceof InvalidArgumentError;
+      if (isMistake) refusals.set(server, why);
+      else refusals.delete(server);
+      reason = why instanceof Error ? why.message : "the server is behind";
+      if (!this.#begun) continue;
+      this.#tellDisconnected(`${server.name}: ${reason}`);
+      asked = new Set([server]);
+      if (performance.now() - began >= livedMsMin) round = 0;
+    }
+  }
+
+  /** Waits until the caller has read enough after a pause. */
+  async #room(): Promise<void> {
+    if (!this.#buffer.full || this.#end !== undefined) return;
+    await new Promise<void>((resolve) => this.#goOn = resolve);
+    this.#goOn = undefined;
+  }
+
+  /** Receives from one server. Returns why that ended; `undefined` if this end has ended it. */
+  async #stream(server: PooledServer): Promise<KvError | TryOther | undefined> {
+    const { signal } = this.#ending;
+    const { session } = this.#requester;
+    // The state that comes first must not be older than what this client has seen.
+    const { highest = 0 } = session;
+    if (this.#after === undefined || (this.#readyDue && highest > this.#after)) {
+      const standing = await standingOf(this.#requester, server, highest, signal);
+      if (typeof standing !== "number") {
+        if (standing === undefined || standing instanceof Error || !standing.lost) return standing;
+        // What was seen is lost. So the caller is told that it does not count.
+        if (!this.#hasState) this.#tell({ type: "reset", timestamp: standing.timestamp });
+        this.#hasState = true;
+      }
+      this.#after ??= Math.max(typeof standing === "number" ? standing : 0, highest);
+    }
+    return await runStream(this.#requester, server, {
+      target: this.#target,
+      after: this.#after,
+      signal,
+      onPause: (pause) => this.#pause = pause,
+      onChanges: (changes) => this.#take(changes, server),
+    });
+  }
+
+  #take({ changes, timestamp, reset, more }: Changes, server: PooledServer): void {
+    const events: WatchEvent[] = [];
+    this.#begun = true;
+    this.#heardAt = new Date();
+    if (this.#disconnected) events.push({ type: "connected", server: server.name });
+    this.#disconnected = false;
+    if (reset) {
+      if (this.#hasState) events.push({ type: "reset", timestamp });
+      this.#after = 0;
+      this.#readyDue = true;
+    }
+    let after = this.#after!;
+    for (const [key, value, stamp] of changes) {
+      if (stamp <= after) continue; // it was told before
+      after = stamp;
+      events.push(
+        value === null
+          ? { type: "delete", key, timestamp: stamp }
+          : { type: "put", key, value, timestamp: stamp },
+      );
+    }
+    this.#after = Math.max(after, timestamp);
+    if (events.length > 0) this.#hasState = true;
+    if (this.#readyDue && !more) {
+      this.#readyDue = false;
+      this.#hasState = true;
+      events.push({ type: "ready", timestamp });
+    }
+    if (events.length > 0) this.#tell(...events);
+  }
+
+  #tellDisconnected(reason: string): void {
+    if (this.#disconnected) return;
+    this.#disconnected = true;
+    this.#tell({ type: "disconnected", since: this.#heardAt, reason });
+  }
+}
