@@ -13,7 +13,7 @@ import {
   serversDefault,
 } from "./lib/cli/client_flags.ts";
 import { commandTexts } from "./lib/cli/command_texts.ts";
-import { runCommand } from "./lib/cli/commands.ts";
+import { commandsUntilSignal, runCommand } from "./lib/cli/commands.ts";
 import { exitCode, exitCodes } from "./lib/cli/exit_codes.ts";
 import { UsageError } from "./lib/cli/flags.ts";
 import { menu } from "./lib/cli/menu.ts";
@@ -59,11 +59,13 @@ async function oneCommand(screen: Screen, line: ClientLine): Promise<number> {
   // Standard output is for the value alone, so the question goes to standard error.
   const access = await readAccess(screen, line, screen.err);
   await using client = new KvClient(servers, { ...access, timeoutMs, session });
+  using signals = commandsUntilSignal.has(command.name) ? screen.catchSignals() : undefined;
   const { json } = line.switches;
   const password = access.password === undefined ? undefined : Secret.from(access.password);
   const context = {
     ...{ screen, servers, timeoutMs, json, texts, session: path },
     access: { ...access, password },
+    signal: signals?.signal,
   };
   const code = await runCommand(context, client, command);
   try {

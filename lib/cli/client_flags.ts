@@ -9,9 +9,17 @@ import { faultActions } from "../mensagem.ts";
 import { ipDefault, portsDefault, requestTimeoutMs } from "../limits.ts";
 import { type Address, formatAddress } from "../wire/address.ts";
 import { parseServers } from "./addresses.ts";
-import { type Command, commandNames, readCommand } from "./command_line.ts";
+import {
+  commandFlagIn,
+  commandFlags,
+  commandSwitches,
+  readCommandOptions,
+  secondsFlag,
+  watchPauseMsDefault,
+} from "./command_flags.ts";
+import { type Command, commandName, commandNames, readCommand } from "./command_line.ts";
 import { type CompletionWords, shells } from "./completion.ts";
-import { type CommandLine, numberFlag, parseCommandLine, UsageError } from "./flags.ts";
+import { type CommandLine, parseCommandLine, UsageError } from "./flags.ts";
 import { chooseLanguage, type Language, languages } from "./language.ts";
 import { askSecret } from "./prompts.ts";
 import type { Screen, Write } from "./terminal.ts";
@@ -26,13 +34,7 @@ export const serversDefault: readonly Address[] = portsDefault.map((port) => ({
 
 const serversExample = serversDefault.map(formatAddress).join(",");
 
-/** Pause of `watch-status` between two tables, without `--interval`. */
-const watchPauseMsDefault = 2_000;
-
 const msPerSecond = 1_000;
-
-/** The flags that only commands take. */
-export const commandFlags = ["servers", "timeout", "session", "interval", "count", "lang"] as const;
 
 /** The client's arguments, not yet checked against each other. */
 export type ClientLine = CommandLine<
@@ -41,7 +43,7 @@ export type ClientLine = CommandLine<
 >;
 
 /** The flags without a value. */
-export const clientSwitches = ["password-stdin", "json", "help", "version"] as const;
+export const clientSwitches = ["password-stdin", ...commandSwitches, "help", "version"] as const;
 
 /** The words that a shell completes. */
 export const completionWords: CompletionWords = {
@@ -60,6 +62,13 @@ export const clientUsage =
 deno task client [FLAGS]                  the menu, until the end of the input
 deno task client [FLAGS] put KEY VALUE    writes; "-" as VALUE is the whole input, byte for byte
 deno task client [FLAGS] get KEY          reads; a pipe gets the value and nothing else
+deno task client [FLAGS] delete KEY       deletes; the key need not exist
+deno task client [FLAGS] list [PREFIX]    key, timestamp and value of each key; keys: the keys alone
+deno task client [FLAGS] watch KEY        each change, until Ctrl-C; --prefix=P watches many keys
+deno task client [FLAGS] lock NAME        holds a lock until Ctrl-C, and shows its token
+deno task client:lock [FLAGS] NAME -- COMMAND   holds it while COMMAND runs, with KV_LOCK_TOKEN
+deno task client [FLAGS] export [PREFIX]  all keys and values as lines of JSON
+deno task client [FLAGS] import           writes the lines of an export, from the input
 deno task client [FLAGS] status           the state of each server
 deno task client [FLAGS] watch-status     the same, again and again
 deno task client [FLAGS] observe          what the servers do, event by event, until Ctrl-C
@@ -74,8 +83,17 @@ Flags of commands:
   --timeout=S       seconds that a request may take (${requestTimeoutMs / msPerSecond})
   --json            one JSON object on one line
   --session=FILE    read nothing older than earlier commands with this file have seen
+  --if-absent       put: only if there is no such key; import: leave existing keys as they are
+  --if-timestamp=N  put, delete: only if the key has timestamp N
+  --ttl=S           put, lock: the key is removed S seconds after its last write (lock: 10)
+  --latest          get: the latest value of all servers, from the leader
+  --prefix=P        watch: all keys that begin with P; --prefix= is every key
+  --since=N         watch: begin after timestamp N (with what there is now)
+  --wait=S          lock: seconds to wait for the lock (no limit)
+  --after=KEY       export: begin after this key; "-": after the last line of the input
+  --from-line=N     import: begin with line N (1)
   --interval=S      watch-status: seconds between two tables (${watchPauseMsDefault / msPerSecond})
-  --count=N         watch-status and observe: end after this many tables or events
+  --count=N         watch-status, observe, watch: end after this many tables, events or changes
   --lang=LANG       ${languages.join(" or ")}: the language of the output (the system's)
   --                what follows is no flag, and "-" is a value
 Flags of commands and menu:
@@ -90,13 +108,18 @@ Exit codes: 0 done; 1 get: no such key; 2 wrong usage, or a session of another c
   3 get: all servers are behind the session; 4 not done, trying again is safe; 5 put: it may or may
   not be written; 6 done, but the output or the session could not be written; 7 not done, and
   trying again does not help: a wrong password, TLS at one end only, a certificate that is not
-  accepted, no permission (--allow-net), or no server of this store.
+  accepted, no permission (--allow-net), or no server of this store; 8 conflict: the key is not as
+  --if-… wants it, or another client holds the lock; 9 lock: lost before its end; 126, 127: COMMAND
+  cannot be run; 130 ended by Ctrl-C, 143 by SIGTERM. client:lock passes on the code of COMMAND.
   status: 0 if all servers answer and belong to one cluster; 7 if all others cannot be used; else 4
 
 Examples:
   deno task client put cor azul
   deno task client put foto - < foto.txt
   deno task client --servers=10.0.0.1:10097,10.0.0.2:10097 --json status
+  deno task client export > backup.jsonl
+  deno task client import --if-absent < backup.jsonl
+  deno task client:lock nightly --wait=5 -- ./backup.sh
   deno task client put -- -key- -value-
 
 The task client:session keeps a session in the folder .session. client:secret takes KV_PASSWORD from
@@ -112,11 +135,9 @@ the environment, client:tls takes tls/ca.pem. For other files give the permissio
  */
 export function parseClientLine(args: readonly string[]): ClientLine {
   const names = [...tlsFlags, ...commandFlags];
-  const line = parseCommandLine(args, names, clientSwitches);
-  const { values, operands } = line;
-  if (line.switches.help || line.switches.version || operands.length > 0) return line;
-  const stray = commandFlags.find((flag) => values[flag] !== undefined) ??
-    (line.switches.json ? "json" : undefined);
+  const line = parseCommandLine(args, names, clientSwitches, ["prefix"]);
+  if (line.switches.help || line.switches.version || line.operands.length > 0) return line;
+  const stray = commandFlagIn(line);
   if (stray !== undefined || args.includes("--")) {
     throw new UsageError(`--${stray ?? ""} belongs to a command: see --help`);
   }
@@ -144,17 +165,9 @@ export interface CommandSettings {
  */
 export function commandSettings(line: ClientLine): CommandSettings {
   const { values, switches, operands, afterDashes } = line;
-  const pauseMs = secondsFlag("interval", values.interval, watchPauseMsDefault);
-  const count = numberFlag("count", values.count, Infinity, { min: 1, max: 1e9, whole: true });
   const timeoutMs = secondsFlag("timeout", values.timeout, requestTimeoutMs);
-  const command = readCommand(operands, afterDashes, { count, pauseMs });
-  const { name } = command;
-  if (values.interval !== undefined && name !== "watch-status") {
-    throw new UsageError("--interval belongs to watch-status: see --help");
-  }
-  if (values.count !== undefined && name !== "watch-status" && name !== "observe") {
-    throw new UsageError("--count belongs to watch-status and observe: see --help");
-  }
+  const name = commandName(operands);
+  const command = readCommand(name, operands, afterDashes, readCommandOptions(name, line));
   const language = chooseLanguage(values.lang);
   const servers = values.servers === undefined
     ? serversDefault
@@ -180,13 +193,5 @@ export async function readAccess(
   const text = screen.keyboard.language === "pt" ? passwordText : passwordTextEn;
   const question = switches["password-stdin"] ? text : undefined;
   const password = await askSecret(screen, { question, variable: "KV_PASSWORD", write });
-  return {
-    ...(password === undefined ? {} : { password }),
-    ...(tls === undefined ? {} : { tls }),
-  };
-}
-
-function secondsFlag(name: string, text: string | undefined, presetMs: number): number {
-  const range = { min: 0.01, max: 3_600, whole: false };
-  return numberFlag(name, text, presetMs / msPerSecond, range) * msPerSecond;
+  return { password, tls };
 }

@@ -27,7 +27,18 @@ export const exitCodes = {
   notRecorded: 6,
   /** The servers cannot be used like this: password, TLS, permission, or not this store. */
   access: 7,
+  /** The key is not as the command wants it, or another client holds the lock. Nothing was done. */
+  conflict: 8,
+  /** `lock`: the lock may be held by another client by now. */
+  lockLost: 9,
+  /** `lock`: the program cannot be run, as in a shell. */
+  notRun: 126,
+  /** `lock`: there is no such program, as in a shell. */
+  noProgram: 127,
 } as const;
+
+/** The codes of programs that a signal has ended are above this: its number is added. */
+const signalCodesFrom = 128;
 
 /** The wait of a stopping program for the reader of each output, in milliseconds. */
 export const lastWordsMs = 500;
@@ -39,18 +50,20 @@ export const lastWordsMs = 500;
  * An {@linkcode Interrupted} gives the code of its signal. If standard output could not be written,
  * code 0 becomes 6.
  *
- * @param flushMsMax Longest wait for the reader of each output, in milliseconds.
+ * @param flushMsMax Longest wait for the reader of each output, in milliseconds. A program that a
+ * signal ends waits at most {@linkcode lastWordsMs}.
  */
 export async function exitCode(
   terminal: Terminal,
   role: () => Promise<number>,
   flushMsMax = Infinity,
 ): Promise<number> {
-  let code: number;
+  let code: number | undefined;
   try {
     code = await endOf(terminal, role);
   } finally {
-    await terminal.flushed(flushMsMax);
+    const interrupted = code !== undefined && code > signalCodesFrom;
+    await terminal.flushed(interrupted ? Math.min(flushMsMax, lastWordsMs) : flushMsMax);
   }
   const failed = code === exitCodes.ok && terminal.outFailure !== undefined;
   return failed ? exitCodes.notRecorded : code;

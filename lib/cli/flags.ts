@@ -53,12 +53,14 @@ export function parseFlags<Name extends string, Switch extends string>(
  * Parses flags and operands. Operands are arguments without a leading dash, a lone `-`, and all
  * arguments after `--`. `-h`, and the word `help` as the first operand, are the switch `--help`.
  *
+ * @param mayBeEmpty The flags that take an empty text: `--name=`.
  * @throws {UsageError} if a flag is unknown, or lacks its value, or an argument is not UTF-8.
  */
 export function parseCommandLine<Name extends string, Switch extends string>(
   args: readonly string[],
   names: readonly Name[],
   switches: readonly Switch[],
+  mayBeEmpty: readonly Name[] = [],
 ): CommandLine<Name, Switch> {
   args.forEach((arg, index) => refuseReplaced(`argument ${index + 1}`, arg));
   const dashes = args.indexOf("--");
@@ -84,7 +86,8 @@ export function parseCommandLine<Name extends string, Switch extends string>(
     operands.length = 0;
   }
   for (const name of names) {
-    if (parsed[name] === "") throw new UsageError(`--${name} needs a value: see --help`);
+    const empty = mayBeEmpty.includes(name) && before.includes(`--${name}=`);
+    if (parsed[name] === "" && !empty) throw new UsageError(`--${name} needs a value: see --help`);
   }
   const pick = <K extends string, V>(keys: readonly K[], value: (key: K) => V) =>
     Object.fromEntries(keys.map((key) => [key, value(key)])) as Record<K, V>;

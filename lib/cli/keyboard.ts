@@ -130,6 +130,33 @@ export class Keyboard {
     }
   }
 
+  /** The number of the last line, counted from 1. */
+  get line(): number {
+    return this.#line;
+  }
+
+  /**
+   * Reads a line of the input without a question, also after one. It is not shown.
+   *
+   * @param options A line to `drop` is not checked, and "" is returned for it.
+   * @returns `undefined` at the end of the input.
+   * @throws {UsageError} if the line is too long, is not UTF-8 or has a NUL.
+   */
+  async next({ drop = false } = {}): Promise<string | undefined> {
+    while (true) {
+      const bytes = await this.#bytesOfLine();
+      if (bytes === undefined) return undefined;
+      if (drop) {
+        this.#line++;
+        return "";
+      }
+      const { text, complaint } = this.#answer(bytes, false);
+      if (text !== undefined) return text;
+      if (!this.interactive) throw new UsageError(complaint);
+      this.#options.complain(`${complaint}\n`);
+    }
+  }
+
   /** Reads a line of a pipe and drops it. Does nothing if a person types, who was not asked. */
   async skip(): Promise<void> {
     if (!this.interactive) await this.#bytesOfLine();
@@ -172,7 +199,8 @@ export class Keyboard {
     bytes: Uint8Array,
     hidden: boolean,
   ): { text: string; complaint?: never } | { text?: never; complaint: string } {
-    const line = this.interactive ? undefined : ++this.#line;
+    this.#line++;
+    const line = this.interactive ? undefined : this.#line;
     if (this.#isCut(bytes.length) && !hidden) {
       return { complaint: inputTexts[this.language].cut(bytes.length) };
     }

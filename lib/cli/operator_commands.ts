@@ -29,7 +29,7 @@ import type { CommandTexts } from "./command_texts.ts";
 import { escapeControls } from "./escape.ts";
 import { exitCodes } from "./exit_codes.ts";
 import { UsageError } from "./flags.ts";
-import { EndOfInput, type Keyboard } from "./keyboard.ts";
+import type { Keyboard } from "./keyboard.ts";
 import { LineExchange } from "./line_exchange.ts";
 import type { Screen } from "./terminal.ts";
 import { writeJson } from "./write_json.ts";
@@ -50,6 +50,8 @@ export interface CommandContext {
   readonly session?: string | undefined;
   /** The texts of the chosen language. */
   readonly texts: CommandTexts;
+  /** Aborted by a signal that ends the program; `undefined` if signals end it at once. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The message of an error; `reasons.ts` translates it. */
@@ -222,7 +224,7 @@ export interface FaultCommand {
  */
 export async function fault(
   context: CommandContext,
-  client: KvClient,
+  client: Pick<KvClient, "status">,
   { action, follower, delayMs }: FaultCommand,
 ): Promise<number> {
   const { screen, access, timeoutMs, texts } = context;
@@ -318,17 +320,12 @@ function linesOf(text: string): string[] {
 async function linesOfInput(keyboard: Keyboard): Promise<string[]> {
   const lines: string[] = [];
   let chars = 0;
-  try {
-    while (true) {
-      const line = await keyboard.ask("", { write: () => {} });
-      chars += line.length + 1;
-      if (chars > sendCharsMax) {
-        throw new UsageError(`the input is longer than ${sendCharsMax} characters`);
-      }
-      lines.push(line);
+  for (let line = await keyboard.next(); line !== undefined; line = await keyboard.next()) {
+    chars += line.length + 1;
+    if (chars > sendCharsMax) {
+      throw new UsageError(`the input is longer than ${sendCharsMax} characters`);
     }
-  } catch (error) {
-    if (!(error instanceof EndOfInput)) throw error;
+    lines.push(line);
   }
   if (lines.length === 0) throw new UsageError("the input has no line to send");
   return lines;

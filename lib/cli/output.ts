@@ -43,6 +43,8 @@ export function encodeLines(
 export interface ByteSink {
   /** Writes all bytes. Resolves with `false` if it is not known which of them were written. */
   write(bytes: Uint8Array): Promise<boolean>;
+  /** Writes all bytes before it returns. Set once the stream is known to be a file. */
+  readonly writeSync?: ((bytes: Uint8Array) => void) | undefined;
 }
 
 /** Lines that were dropped. */
@@ -73,6 +75,7 @@ export interface OutputOptions {
  *   whole, and their lines counted. After the first of them all texts are dropped until everything
  *   that waits is written. So the missing lines are one gap.
  * - A text of any length is accepted if none waits.
+ * - A file has no reader. Its texts are written at once, and none is dropped.
  */
 export class Output {
   /** Whether nothing more can be written. */
@@ -117,12 +120,16 @@ export class Output {
   readonly write = (text: Frames): void => {
     const size = sizeOf(text);
     if (this.closed || size === 0) return;
-    const fits = this.#unsentSize === 0 ||
+    const fits = this.#unsentSize === 0 || this.#stream.writeSync !== undefined ||
       this.#unsentSize + size <= this.#options.unsentCharsMax;
     if (this.#dropping || !fits) return this.#drop(text);
     this.#waiting.push(text);
     this.#unsentSize += size;
-    if (!this.#running) void this.#run();
+    if (this.#running) return;
+    const { writeSync } = this.#stream;
+    const mustWait = this.#beside !== undefined && this.#beside.#batch !== undefined;
+    if (writeSync === undefined || mustWait) void this.#run();
+    else this.#sendNow(writeSync);
   };
 
   /** Resolves when all texts so far are written or lost, at the latest after `msMax`. */
@@ -172,6 +179,17 @@ export class Output {
     if (this.#dropped !== undefined) this.#options.onResume?.();
   }
 
+  /** Writes all that waits, in pieces that the caches of the processor hold. */
+  #sendNow(writeSync: (bytes: Uint8Array) => void): void {
+    const buffer = this.#buffer.subarray(0, bufferBytes.first);
+    try {
+      while (this.#waiting.size > 0) writeSync(buffer.subarray(0, this.#waiting.fill(buffer)));
+      this.#unsentSize = 0;
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
   /** Writes all that is taken. */
   async #send(earlier: Promise<void> | undefined): Promise<void> {
     if (earlier !== undefined) await settled(earlier, orderMsMax);
@@ -179,17 +197,23 @@ export class Output {
       for (let left = this.#taken.size; left > 0; left = this.#taken.size) {
         if (left > this.#buffer.length) this.#buffer = new Uint8Array(bufferBytes.max);
         const bytes = this.#buffer.subarray(0, this.#taken.fill(this.#buffer));
-        if (!await this.#stream.write(bytes)) this.#count(linesIn([bytes]));
+        const { writeSync } = this.#stream;
+        if (writeSync !== undefined) writeSync(bytes);
+        else if (!await this.#stream.write(bytes)) this.#count(linesIn([bytes]));
         this.#unsentSize -= left - this.#taken.size;
       }
     } catch (error) {
-      this.closed = true;
-      this.#waiting.clear();
-      this.#taken.clear();
-      if (error instanceof Deno.errors.BrokenPipe) return; // as with `| head`
-      this.failure = error as Error;
-      this.#options.onFailure?.(this.failure);
+      this.#fail(error as Error);
     }
+  }
+
+  #fail(error: Error): void {
+    this.closed = true;
+    this.#waiting.clear();
+    this.#taken.clear();
+    if (error instanceof Deno.errors.BrokenPipe) return; // as with `| head`
+    this.failure = error;
+    this.#options.onFailure?.(error);
   }
 }
 

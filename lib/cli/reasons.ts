@@ -27,6 +27,10 @@ const byCode: Readonly<Record<KvErrorCode, string>> = {
   INVALID_ARGUMENT: "o pedido é inválido",
   SESSION: "a sessão não serve",
   STALE: "o servidor está atrasado",
+  LOST: "o que este cliente viu foi perdido",
+  CONFLICT: "a chave não está como a condição exige",
+  LOCK_LOST: "a trava foi perdida",
+  INVALID_VALUE: "o value não serve",
   CLOSED: "o cliente foi fechado",
 };
 
@@ -71,6 +75,24 @@ const table: readonly (readonly [RegExp, string])[] = ([
   ["no (connection|answer) within (\\d+) ms", "sem $n1 em $2 ms"],
   ["the connection was lost", "a conexão caiu"],
   ["the connection was lost before all answers came", "a conexão caiu antes de todas as respostas"],
+  [
+    'not a JSON object with the texts "key" and "value", as export writes it',
+    'não é um objeto JSON com os textos "key" e "value", como o export os grava',
+  ],
+  [
+    "the leader (\\S+) runs a version that knows only PUT and GET",
+    "o líder $1 é de uma versão que só conhece PUT e GET",
+  ],
+  [
+    "(\\S+) runs a version without deletions and times to live: upgrade it",
+    "$1 é de uma versão sem DELETE nem --ttl: atualize-o",
+  ],
+  ["the server has an older version, .*", "o servidor é de uma versão que só conhece PUT e GET"],
+  ['the lock "(.*)" may be lost: (.*)', "o lock $1 pode estar perdido: $r2"],
+  ["no server has renewed it for (\\d+) ms.*", "nenhum servidor o renovou em $1 ms"],
+  ["another program has it", "outro programa está com ele"],
+  ["its client was closed", "o cliente foi fechado"],
+  ["line (\\d+): (.*)", "linha $1: $r2"],
   ["no server that answers is the leader", "nenhum servidor que responde é o líder"],
   ["the server was silent", "o servidor ficou em silêncio"],
   ["this server has (\\d+) connections(?: from \\S+)? already.*", "ele já tem $1 conexões"],

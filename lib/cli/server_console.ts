@@ -6,8 +6,9 @@
 
 import type { ServerPrints } from "../replication/environment.ts";
 import type { Part } from "../wire/frames.ts";
-import type { LongValue, Value } from "../wire/long_value.ts";
+import type { Value } from "../wire/long_value.ts";
 import { escapeControls } from "./escape.ts";
+import { ShownValues } from "./shown_values.ts";
 import type { WriteParts } from "./terminal.ts";
 import { valueText } from "./texts.ts";
 
@@ -28,6 +29,7 @@ export class ServerConsole implements ServerPrints {
   readonly #write: WriteParts;
   readonly #mark: string;
   readonly #pauseMs: number;
+  readonly #shown = new ShownValues();
   /** Lines that are not written yet: #parts, then #text. */
   #parts: Part[] = [];
   #text = "";
@@ -57,8 +59,9 @@ export class ServerConsole implements ServerPrints {
     this.#print(`Encaminhando PUT key:${escapeControls(key)} value:`, value, "\n");
   }
 
-  replication(key: string, value: Value, timestamp: number): void {
-    this.#print(`REPLICATION key:${escapeControls(key)} value:`, value, ` ts:${timestamp}.\n`);
+  replication(key: string, value: Value | null, timestamp: number): void {
+    const shown = value ?? valueText(null);
+    this.#print(`REPLICATION key:${escapeControls(key)} value:`, shown, ` ts:${timestamp}.\n`);
   }
 
   putOk(client: string, key: string, timestamp: number): void {
@@ -101,7 +104,7 @@ export class ServerConsole implements ServerPrints {
     if (typeof value === "string") {
       return this.#printText(`${before}${escapeControls(value)}${after}`);
     }
-    const shown = shownLong(value);
+    const shown = this.#shown.of(value);
     this.#parts.push(this.#text + this.#mark + before, shown);
     this.#text = after;
     this.#size += before.length + shown.length + after.length;
@@ -126,21 +129,4 @@ export class ServerConsole implements ServerPrints {
     else this.#timer = setTimeout(() => this.#flushAndPause(), this.#pauseMs);
     this.flush();
   }
-}
-
-/** What the console shows of a long value. */
-function shownLong(value: LongValue): Part {
-  value.shownAs ??= shownAs(value);
-  if (value.shownAs === "json") return value.inner;
-  return value.shownAs === "text" ? value.text : escapeControls(value.text);
-}
-
-function shownAs({ inner, innerText, text }: LongValue): LongValue["shownAs"] {
-  const hasEscapes = innerText.includes("\\");
-  // JSON escapes the other control characters of ASCII.
-  const isPlain = typeof inner === "string" && !hasEscapes
-    ? !inner.includes("\x7f")
-    : escapeControls(text) === text;
-  if (!isPlain) return "escaped";
-  return hasEscapes ? "text" : "json";
 }

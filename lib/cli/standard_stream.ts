@@ -27,6 +27,17 @@ export interface RawStream {
   write(bytes: Uint8Array): Promise<number>;
 }
 
+/** What is known about a stream. */
+export interface StreamOptions {
+  /** Whether the runtime buffers lines, as for standard output. */
+  readonly lineBuffered: boolean;
+  /**
+   * Returns a function that writes some of the bytes before it returns; `undefined` if the stream is
+   * no file. Called once, after much text.
+   */
+  readonly fileWriter?: () => Promise<((bytes: Uint8Array) => number) | undefined>;
+}
+
 /**
  * Standard output or standard error, which may be non-blocking.
  *
@@ -39,21 +50,25 @@ export interface RawStream {
  * - a shorter piece without a line end: all of it was taken.
  *
  * Careful pieces are slow. They are used at first, and for good after the first such error.
+ *
+ * A file has no reader that could stop, so it is written without another thread. It is looked at only
+ * after the careful pieces, because the module that can tell takes long to load.
  */
 export class StandardStream implements ByteSink {
   readonly #stream: RawStream;
   readonly #lineBuffered: boolean;
   /** The number of bytes that are still written in careful pieces. */
   #carefulBytes = carefulBytes;
+  /** `undefined` once it is called. */
+  #fileWriter: StreamOptions["fileWriter"];
+  /** Writes all bytes before it returns; `undefined` unless the stream is known to be a file. */
+  writeSync: ((bytes: Uint8Array) => void) | undefined;
 
-  /**
-   * Writes to a stream.
-   *
-   * @param options `lineBuffered` says whether the runtime buffers lines, as for standard output.
-   */
-  constructor(stream: RawStream, { lineBuffered }: { readonly lineBuffered: boolean }) {
+  /** Writes to a stream. */
+  constructor(stream: RawStream, { lineBuffered, fileWriter }: StreamOptions) {
     this.#stream = stream;
     this.#lineBuffered = lineBuffered;
+    this.#fileWriter = fileWriter;
   }
 
   async write(bytes: Uint8Array): Promise<boolean> {
@@ -65,7 +80,18 @@ export class StandardStream implements ByteSink {
       at += written;
       this.#carefulBytes -= written;
     }
+    if (this.#carefulBytes <= 0 && this.#fileWriter !== undefined) await this.#lookForFile();
     return true;
+  }
+
+  async #lookForFile(): Promise<void> {
+    const writer = this.#fileWriter!();
+    this.#fileWriter = undefined;
+    const writeSome = await writer;
+    if (writeSome === undefined) return;
+    this.writeSync = (bytes) => {
+      for (let at = 0; at < bytes.length;) at += writeSome(bytes.subarray(at));
+    };
   }
 
   /** Writes a part of a piece. Returns its length in bytes; `undefined` if that is not known. */

@@ -49,7 +49,7 @@ function rowOf(up: ServerUp, texts: CommandTexts): Cell[] {
     : [texts.no, yellow];
   return [
     [up.server],
-    [up.role === "leader" ? texts.leader : texts.follower],
+    roleOf(up, texts),
     synced,
     [`${up.timestamp}`],
     lag === null ? [unknownText, yellow] : lag === 0 ? ["0"] : [`${lag}`, yellow],
@@ -58,6 +58,14 @@ function rowOf(up: ServerUp, texts: CommandTexts): Cell[] {
     [durationText(up.uptimeMs)],
     [memoryText(up.memoryBytes)],
   ];
+}
+
+/** The role, and since when the server is cut off from its leader. */
+function roleOf({ role, cutOffMs }: ServerUp, texts: CommandTexts): Cell {
+  const name = role === "leader" ? texts.leader : texts.follower;
+  return cutOffMs === null
+    ? [name]
+    : [`${name}, ${texts.cutOff} ${durationText(cutOffMs)}`, yellow];
 }
 
 function rowOfDown({ server, reason, code }: ServerDown, texts: CommandTexts): Cell[] {

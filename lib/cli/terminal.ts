@@ -5,7 +5,7 @@
  */
 
 import type { Frames } from "../wire/frames.ts";
-import { Keyboard } from "./keyboard.ts";
+import { Interrupted, Keyboard } from "./keyboard.ts";
 import { Output } from "./output.ts";
 import { StandardStream } from "./standard_stream.ts";
 
@@ -40,6 +40,14 @@ export interface Screen extends Terminal {
   readonly colors: boolean;
   /** Whether nothing more can be written to standard output. */
   readonly outClosed: boolean;
+  /** Catches Ctrl-C and SIGTERM, until the result is disposed of. */
+  readonly catchSignals: () => CaughtSignals;
+}
+
+/** Ctrl-C and SIGTERM, which do not end the program meanwhile. */
+export interface CaughtSignals extends Disposable {
+  /** Aborted by the first of them, with an {@linkcode Interrupted} as its reason. */
+  readonly signal: AbortSignal;
 }
 
 /** Most text that waits for the reader of standard output, in UTF-16 units. */
@@ -56,7 +64,7 @@ const readRetryMs = 50;
 
 const windows = Deno.build.os === "windows";
 
-/** The signals that end a program while a secret is typed, and the exit codes for them. */
+/** The signals that end a program, and the exit codes for them. */
 const endingSignals: readonly [Deno.Signal, number][] = windows ? [["SIGINT", 130]] : [
   ["SIGINT", 130],
   ["SIGTERM", 143],
@@ -64,13 +72,21 @@ const endingSignals: readonly [Deno.Signal, number][] = windows ? [["SIGINT", 13
   ["SIGQUIT", 131],
 ];
 
+/**
+ * The signals that ask a command to end. SIGHUP is not caught, so that `nohup` is obeyed, nor SIGQUIT,
+ * so that a command can be ended at once.
+ */
+const stoppingSignals = endingSignals.filter(([signal]) =>
+  signal === "SIGINT" || signal === "SIGTERM"
+);
+
 /** The standard streams of this process. */
 export function processTerminal(): Screen {
   const err = new Output(new StandardStream(Deno.stderr, { lineBuffered: false }), {
     unsentCharsMax: errCharsMax,
     onResume: tellGaps,
   });
-  const out = new Output(new StandardStream(Deno.stdout, { lineBuffered: true }), {
+  const out = new Output(new StandardStream(Deno.stdout, { lineBuffered: true, fileWriter }), {
     unsentCharsMax: outCharsMax,
     onResume: tellGaps,
     // Reported when it happens, because a server runs on without its output.
@@ -107,6 +123,12 @@ export function processTerminal(): Screen {
     err: err.write,
     flushed,
     outIsTerminal,
+    catchSignals: () => {
+      const caught = new AbortController();
+      const stop = (code: number) => caught.abort(new Interrupted(code));
+      const ignore = listenForSignals(stoppingSignals, stop);
+      return { signal: caught.signal, [Symbol.dispose]: ignore };
+    },
     colors: outIsTerminal && !Deno.noColor,
     get outClosed() {
       return out.closed;
@@ -115,6 +137,17 @@ export function processTerminal(): Screen {
       return out.failure;
     },
   };
+}
+
+/** Does {@linkcode StreamOptions.fileWriter} for standard output. */
+async function fileWriter(): Promise<((bytes: Uint8Array) => number) | undefined> {
+  // deno-lint-ignore house/import-direction -- a part of the runtime, which loads it for 30 ms
+  const { fstatSync } = await import("node:fs");
+  try {
+    return fstatSync(1).isFile() ? (bytes) => Deno.stdout.writeSync(bytes) : undefined;
+  } catch {
+    return undefined; // it is closed
+  }
 }
 
 /** Standard input. Another process may make it non-blocking: then an empty one is an error. */
@@ -139,14 +172,25 @@ function standardInput(): ReadableStream<Uint8Array<ArrayBuffer>> {
 
 /** Does `KeyboardOptions.hideTyping`. Ctrl-Z is ignored: the shell would show what is typed. */
 function hideTyping(onSignal: (code: number) => void): () => void {
-  const listeners: [Deno.Signal, () => void][] = endingSignals.map((
-    [signal, code],
-  ) => [signal, () => onSignal(code)]);
-  if (!windows) listeners.push(["SIGTSTP", () => {}]);
-  for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
+  const ignore = listenForSignals(endingSignals, onSignal);
+  const stay = () => {};
+  if (!windows) Deno.addSignalListener("SIGTSTP", stay);
   Deno.stdin.setRaw(true, { cbreak: !windows });
   return () => {
     Deno.stdin.setRaw(false);
+    ignore();
+    if (!windows) Deno.removeSignalListener("SIGTSTP", stay);
+  };
+}
+
+/** Calls `onSignal` with the exit code for each signal that would end the program. Returns the end. */
+function listenForSignals(
+  signals: readonly (readonly [Deno.Signal, number])[],
+  onSignal: (code: number) => void,
+): () => void {
+  const listeners = signals.map(([signal, code]) => [signal, () => onSignal(code)] as const);
+  for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
+  return () => {
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
   };
 }

@@ -6,6 +6,7 @@ import { within } from "../support/waiting.ts";
 
 const pure = { permissions: "none" } as const;
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** A stream whose reader the test controls. */
 class Sink implements ByteSink {
@@ -75,6 +76,63 @@ Deno.test("parts are written as one text, and dropped as one", pure, async () =>
   await out.flushed();
   assertEquals(resumed, [3, 3]);
 });
+
+Deno.test("a file gets its texts at once, and none is dropped", pure, async () => {
+  const { sink, out, resumed } = output(30);
+  const read = sink.stop();
+  out.write("first\n");
+  let file = "";
+  Object.assign(sink, { writeSync: (bytes: Uint8Array) => file += decoder.decode(bytes) });
+  const texts = Array.from(
+    { length: 20 },
+    (_, n) => `line ${n}, longer than a third of the bound\n`,
+  );
+  for (const text of texts) out.write(text);
+  assertStrictEquals(file, "", "a text overtakes the first one");
+  read();
+  await out.flushed();
+  assertStrictEquals(sink.text + file, `first\n${texts.join("")}`);
+  out.write("now\n");
+  assertStrictEquals(file.endsWith("now\n"), true);
+  assertEquals(resumed, []);
+});
+
+Deno.test("a file that cannot be written is a failure, told once", pure, async () => {
+  const { sink, out, failures } = output();
+  Object.assign(sink, {
+    writeSync: () => {
+      throw new Error("the disk is full");
+    },
+  });
+  out.write("a\n");
+  out.write("b\n");
+  await out.flushed();
+  assertEquals([failures.map(({ message }) => message), out.closed], [["the disk is full"], true]);
+});
+
+Deno.test(
+  "standard output is looked at after a MiB, and a file is written in full",
+  pure,
+  async () => {
+    let [asked, file] = [0, ""];
+    const stream = new StandardStream({ write: (bytes) => Promise.resolve(bytes.length) }, {
+      lineBuffered: true,
+      fileWriter: () => {
+        asked++;
+        return Promise.resolve((bytes) => {
+          file += decoder.decode(bytes.subarray(0, 3));
+          return Math.min(bytes.length, 3);
+        });
+      },
+    });
+    const line = encoder.encode(`${"x".repeat(1023)}\n`);
+    for (let n = 0; n < 1023; n++) await stream.write(line);
+    assertEquals([asked, stream.writeSync], [0, undefined]);
+    for (let n = 0; n < 3; n++) await stream.write(line);
+    stream.writeSync!(encoder.encode("in pieces\n"));
+    assertEquals([asked, file], [1, "in pieces\n"]);
+  },
+);
 
 Deno.test("flushed waits for the texts so far, not for those that follow", pure, async () => {
   let written = 0;

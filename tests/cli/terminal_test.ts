@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { exitCode, lastWordsMs } from "../../lib/cli/exit_codes.ts";
 import { EndOfInput, Interrupted, Keyboard } from "../../lib/cli/keyboard.ts";
 import { numberFlag, parseFlags, UsageError } from "../../lib/cli/flags.ts";
 import { askHost, askIp, askPort } from "../../lib/cli/prompts.ts";
@@ -550,6 +550,16 @@ Deno.test(
     assertStrictEquals(await exitCode(full, () => Promise.resolve(5)), 5);
   },
 );
+
+Deno.test("a program that a signal has ended does not wait for the reader of its output", async () => {
+  const waits: (number | undefined)[] = [];
+  const { keyboard, out, err } = new FakeTerminal("");
+  const flushed = (msMax?: number) => Promise.resolve(void waits.push(msMax));
+  for (const code of [0, 9, 130]) {
+    await exitCode({ keyboard, out, err, flushed }, () => Promise.resolve(code));
+  }
+  assertEquals(waits, [Infinity, Infinity, lastWordsMs]);
+});
 
 Deno.test("a message for the terminal has no control or format characters", async () => {
   const terminal = new FakeTerminal("");

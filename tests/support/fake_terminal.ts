@@ -4,8 +4,8 @@
  * @module
  */
 
-import { Keyboard, type KeyboardOptions } from "../../lib/cli/keyboard.ts";
-import type { Screen } from "../../lib/cli/terminal.ts";
+import { Interrupted, Keyboard, type KeyboardOptions } from "../../lib/cli/keyboard.ts";
+import type { CaughtSignals, Screen } from "../../lib/cli/terminal.ts";
 import { eventually } from "./waiting.ts";
 import { type Frames, textOf } from "../../lib/wire/frames.ts";
 
@@ -15,6 +15,8 @@ export class FakeTerminal implements Screen {
   outIsTerminal = false;
   colors = false;
   outClosed = false;
+  /** Aborted by {@linkcode FakeTerminal.interrupt}. */
+  #caught = new AbortController();
   #out = "";
   #err = "";
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
@@ -62,6 +64,15 @@ export class FakeTerminal implements Screen {
   };
   readonly flushed = (): Promise<void> => Promise.resolve();
 
+  readonly catchSignals = (): CaughtSignals => (
+    { signal: this.#caught.signal, [Symbol.dispose]: () => {} }
+  );
+
+  /** Ends the program as a signal with this exit code does. */
+  interrupt(code: number): void {
+    this.#caught.abort(new Interrupted(code));
+  }
+
   /** Types on the keyboard. */
   type(text: string): void {
     this.typeBytes(new TextEncoder().encode(text));
@@ -75,6 +86,14 @@ export class FakeTerminal implements Screen {
   /** Ends the input. */
   endInput(): void {
     this.#controller.close();
+  }
+
+  /** Resolves when standard error ends with this text. */
+  async complains(end: string): Promise<void> {
+    await eventually(
+      `standard error ends with ${JSON.stringify(end)}`,
+      () => this.#err.endsWith(end) || undefined,
+    );
   }
 
   /** Resolves when standard output ends with this text. */

@@ -66,3 +66,18 @@ Deno.test("deno task bench:limits prints each figure beside its target", async (
   assertMatch(limits.screen, /^memory of the leader.* MB +target: at most .* MB, MISSED$/m); // with so few keys
   assertMatch(limits.screen, /^GET of values of 1 MiB.* MB\/s +target: at least 150 MB\/s/m);
 });
+
+Deno.test({
+  name: "deno task bench:watches says which systems are not installed",
+  ignore: !unix,
+  fn: async () => {
+    // The task's own command computes its permissions in a shell.
+    const flags = ["run", "--quiet", "--no-prompt", "--allow-all", "bench/watches/main.ts"];
+    await using bench = Process.deno([...flags, "--etcd", "--redis"], {
+      env: { PATH: "/no/such/folder" },
+      out: "keep",
+    });
+    assertEquals([await bench.end(), bench.screen], [1, ""]);
+    for (const name of ["etcd", "redis"]) assertStringIncludes(bench.errors, `${name} is skipped`);
+  },
+});

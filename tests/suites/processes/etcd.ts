@@ -134,7 +134,7 @@ Deno.test("over https neither a proxy nor a stranger gets anything, whatever the
   const [first, second] = freePorts(2) as [number, number];
   await using _good = await start([first, member.port], env, [path], ...flags(member));
   await using bad = await start([second, impostor.port], env, [path], ...flags(impostor));
-  await eventually("the member is asked", () => member.received.includes("POST /v3/"));
+  await eventually("the member is asked", () => member.received.includes("PRI * HTTP/2.0"));
   await bad.reports("etcd's certificate is not valid: the CA in --etcd-ca must have signed it");
   assertEquals([proxy.connections, impostor.received], [0, ""]);
 });

@@ -531,6 +531,7 @@ const pages = {
   ],
   "--help=limits": [
     "put-timeout", "silence-timeout", "log-size", "max-outstanding-puts", "max-waiting", "max-key",
+    "max-expiring-keys", "max-tombstones", "max-watches", "max-watches-per-connection", "max-unsent-changes",
     "max-value", "max-connections", "max-connections-per-ip", "max-in-flight", "max-frame",
     "max-buffered", "pause-unsent", "max-unsent", "write-timeout", "frame-timeout", "proof-timeout",
     "idle-timeout", "tls-timeout",
@@ -559,7 +560,7 @@ Deno.test("--engine=etcd asks for no leader, and stores a PUT in etcd under the 
   await server.reported("answers, cluster");
   using client = await Wire.connect(localhost(port));
   assertEquals((await client.ask(put)).type, "PUT_OK");
-  assertEquals(etcd.find("app/cor")?.value, btoa("azul"));
+  assertEquals(etcd.find("app/cor")?.value, new TextEncoder().encode("azul"));
   assertEquals(
     server.terminal.screen.split("\n").slice(0, 2),
     ["IP [127.0.0.1]: ", `Porta [10097]: ${port}`],

@@ -16,7 +16,7 @@ import { clusterStatus } from "../../lib/client/cluster_status.ts";
 import { runCommand } from "../../lib/cli/commands.ts";
 import { statusTable } from "../../lib/cli/status_table.ts";
 import { commandTexts, durationText } from "../../lib/cli/command_texts.ts";
-import { KvClient, type StatusResult } from "../../lib/client/kv_client.ts";
+import { KvClient, LostError, type StatusResult } from "../../lib/client/kv_client.ts";
 import { valueBytesMax } from "../../lib/limits.ts";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { Cluster } from "../support/cluster.ts";
@@ -136,6 +136,27 @@ for (
     [["get", "k", "--session=x/y"], "no permission to read x/y"],
     [["get", "k", "--session="], "--session needs a value"],
     [["get", ""], "a key está vazia [INVALID_ARGUMENT]"],
+    [["put", "", "v", "--if-absent"], "a key está vazia"],
+    [["delete", ""], "a key está vazia"],
+    [["lock", ""], "a key está vazia"],
+    [["watch", ""], "a key está vazia"],
+    [["get", "k", "--ttl=5"], "--ttl belongs to put and lock: see --help"],
+    [["get", "k", "--if-absent"], "--if-absent belongs to put and import: see --help"],
+    [["put", "k", "v", "--latest"], "--latest belongs to get: see --help"],
+    [["list", "--count=1"], "--count belongs to watch-status, observe and watch: see --help"],
+    [["put", "k", "v", "--if-absent", "--if-timestamp=1"], "contradict each other"],
+    [["put", "k", "v", "--if-timestamp=-1"], "--if-timestamp must be a whole number from 0"],
+    [["delete", "k", "--if-timestamp=0"], "--if-timestamp must be a whole number from 1"],
+    [["put", "k", "v", "--ttl=0.9"], "--ttl must be a number from 1 to 2147483"],
+    [["watch"], 'the command is "watch KEY|--prefix=P": a key, or a prefix, and not both'],
+    [["watch", "k", "--prefix=p"], "a key, or a prefix, and not both"],
+    [["watch", "--prefix"], "--prefix needs a value"],
+    [["lock", "a", "b"], 'the command is "lock NAME [-- COMMAND…]": put -- before the program'],
+    [["lock", "--", "-a", "b"], "put -- before the program"],
+    [["lock", "a", "--", "true"], 'no permission to run "true": "deno task client:lock NAME'],
+    [["import", "file"], 'the command is "import", but 1 words follow import'],
+    [["import", "--from-line=0"], "--from-line must be a whole number from 1"],
+    [["--if-absent"], "--if-absent belongs to a command"],
     [["--json"], "--json belongs to a command"],
     [["--servers=127.0.0.1:1"], "--servers belongs to a command"],
     [["--"], "-- belongs to a command"],
@@ -240,7 +261,7 @@ Deno.test("a session that has seen more than all servers hold: what to do, below
   await client.put("k", "v");
   for (const session of [undefined, "s.json"]) {
     const screen = new FakeTerminal("");
-    const get = { name: "get", key: "k" } as const;
+    const get = { name: "get", key: "k", latest: false } as const;
     const how = { json: false, texts: commandTexts.pt, timeoutMs: 100, access: {} };
     const context = { ...how, screen, session, servers: [server.address] };
     assertEquals(await runCommand(context, client, get), 3);
@@ -248,6 +269,31 @@ Deno.test("a session that has seen more than all servers hold: what to do, below
     assertStringIncludes(refused!, `meu timestamp 5, dos servidores: ${server.name} 4`);
     assertStringIncludes(advice!, "grave a key de novo, ou apague o arquivo da sessão");
     assertEquals(advice!.endsWith(" s.json."), session !== undefined);
+  }
+});
+
+Deno.test("what the session saw is lost: exit code 3, and what to delete", async () => {
+  const lost = { get: () => Promise.reject(new LostError("127.0.0.1:1", "k", 5)) };
+  for (
+    const [lang, text] of [
+      [
+        "en",
+        "GET failed key: k: what this session saw was lost with the leader, before it was acknowledged.",
+      ],
+      [
+        "pt",
+        "ERRO no GET key: k: o que esta sessão viu se perdeu com o líder, antes de ser confirmado.",
+      ],
+    ] as const
+  ) {
+    const screen = new FakeTerminal("");
+    const how = { json: true, texts: commandTexts[lang], timeoutMs: 100, access: {}, servers: [] };
+    const get = { name: "get", key: "k", latest: false } as const;
+    const client = lost as unknown as KvClient;
+    assertEquals(await runCommand({ ...how, screen, session: "s.json" }, client, get), 3);
+    assertEquals(JSON.parse(screen.screen).error, "LOST");
+    assertStringIncludes(screen.errors, text);
+    assertStringIncludes(screen.errors, " s.json.\n");
   }
 });
 
@@ -476,6 +522,21 @@ for (
     ["may or may not be applied: the connection to the leader was lost"],
     ["UNAVAILABLE: not applied: no connection to the leader 127.0.0.1:1", "UNAVAILABLE"],
     ["OVERLOADED: not applied: 7 PUTs are waiting already, try again later", "OVERLOADED"],
+    [
+      "not applied: the leader 127.0.0.1:1 runs a version that knows only PUT and GET",
+      "UNAVAILABLE",
+    ],
+    [
+      "not applied: 127.0.0.1:1 runs a version without deletions and times to live: upgrade it",
+      "UNAVAILABLE",
+    ],
+    [
+      'the lock "job" may be lost: no server has renewed it for 900 ms, less a margin',
+      "LOCK_LOST",
+      "o lock job pode estar perdido: nenhum servidor o renovou em 900 ms [LOCK_LOST]",
+    ],
+    ['the lock "job" may be lost: another program has it', "LOCK_LOST"],
+    ['line 7: "key" is longer than 1024 bytes', "TOO_LARGE"],
     ["no connection within 300 ms", "UNAVAILABLE", "sem conexão em 300 ms [UNAVAILABLE]"],
     ["failed to lookup address information: Name or service not known", "UNAVAILABLE"],
     ["No route to host (os error 113)", "UNAVAILABLE"],
@@ -539,7 +600,11 @@ Deno.test("a command may be typed in any case, and a mistyped one gets a guess",
       [["get", "k", "--json=1"], "--json takes no value"],
       [["get", "k", "--pass"], 'did you mean "--password-stdin"?'],
       [["sta"], 'did you mean "status"?'],
-      [["watch"], 'did you mean "watch-status"?'],
+      [["watchs", "k"], 'did you mean "watch"?'],
+      [["lst"], 'unknown command "lst", did you mean "list"?'],
+      [["del", "k"], 'unknown command "del", did you mean "delete"?'],
+      [["put", "k", "v", "--if-abs"], 'did you mean "--if-absent"?'],
+      [["put", "k", "v", "--if-timestmp=1"], 'did you mean "--if-timestamp"?'],
       [["set", "a", "b"], 'unknown command "set": see --help'],
       [["remember"], 'unknown command "remember": see --help'],
     ] as const
