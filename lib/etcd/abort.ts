@@ -5,21 +5,19 @@
  */
 
 /**
- * An abort controller that also aborts when one of its parents does. Disposing of it detaches it from
- * the parents, which may live much longer.
+ * An abort controller that also aborts when its parent does. Disposing of it detaches it from the
+ * parent, which may live much longer.
  */
 export class LinkedAbort implements Disposable {
   readonly #controller = new AbortController();
-  readonly #parents: readonly AbortSignal[];
-  readonly #onAbort = (event: Event) => this.abort((event.target as AbortSignal).reason);
+  readonly #parent: AbortSignal;
+  readonly #onAbort = () => this.abort(this.#parent.reason);
 
-  /** Aborts at once if a parent is aborted already. */
-  constructor(parents: readonly AbortSignal[]) {
-    this.#parents = parents;
-    for (const parent of parents) {
-      if (parent.aborted) this.abort(parent.reason);
-      parent.addEventListener("abort", this.#onAbort);
-    }
+  /** Aborts at once if the parent is aborted already. */
+  constructor(parent: AbortSignal) {
+    this.#parent = parent;
+    if (parent.aborted) this.#onAbort();
+    parent.addEventListener("abort", this.#onAbort);
   }
 
   /** The signal. */
@@ -27,14 +25,14 @@ export class LinkedAbort implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Aborts the signal, but not the parents. */
+  /** Aborts the signal, but not the parent. */
   abort(reason?: unknown): void {
     this.#controller.abort(reason);
   }
 
-  /** Detaches from the parents. */
+  /** Detaches from the parent. */
   [Symbol.dispose](): void {
-    for (const parent of this.#parents) parent.removeEventListener("abort", this.#onAbort);
+    this.#parent.removeEventListener("abort", this.#onAbort);
   }
 }
 

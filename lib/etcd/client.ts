@@ -1,56 +1,56 @@
 /**
- * Requests to one member of etcd, through its JSON gateway.
+ * Requests to one member of etcd.
  *
  * @module
  */
 
-import { errorOf, EtcdError } from "./errors.ts";
-import { HttpConnections, HttpRequest } from "./http.ts";
-import type { JsonRecord } from "./json.ts";
-import { Keyspace } from "./keyspace.ts";
+import { EtcdError, unexpected } from "./errors.ts";
+import { GrpcConnection } from "./grpc.ts";
+import { type EtcdWrite, Keyspace } from "./keyspace.ts";
 import type { EtcdOptions } from "./options.ts";
+import { bytes, id, int, type Message, message } from "./protobuf.ts";
 import {
-  type AnswerHeader,
   clientUrlsOf,
   headerOf,
   type MemberStatus,
-  parse,
+  type Page,
   statusOf,
   type StoredEntry,
+  textOf,
   type WatchLine,
 } from "./protocol.ts";
-import { Semaphore } from "./semaphore.ts";
 import { type Login, TokenCache } from "./token_cache.ts";
 
-/** GETs that run at etcd at once. Each takes a connection of its own. */
-const getsMax = 64;
-
-/**
- * PUTs that run at etcd at once. With a higher limit, the PUTs that were sent to a leader that died
- * wait until their time limit.
- */
-const putsMax = 256;
-
-/** PUTs that may wait to be sent. GETs have the same limit. */
-const waitingMax = 65_536;
+/** The longest page that is read, in bytes. */
+const pageBytesMax = 32 * 1024 * 1024;
 
 /** A header that makes etcd refuse a request at once if it has no leader. */
-const onlyWithLeader = { "Grpc-Metadata-hasleader": "true" };
+const onlyWithLeader = { hasleader: "true" };
+
+/** What became of a write that etcd has decided. */
+export type WriteOutcome =
+  /**
+   * It is applied, at this revision. Without `wrote` there was nothing to remove, and the revision is
+   * that of etcd.
+   */
+  | { readonly kind: "written"; readonly revision: number; readonly wrote: boolean }
+  /** The key stood at this entry instead, at this revision of etcd. */
+  | {
+    readonly kind: "conflict";
+    readonly entry: StoredEntry | undefined;
+    readonly revision: number;
+  };
 
 /**
  * One member of etcd.
  *
  * - Every request ends within its time limit. After that its outcome at etcd is unknown.
  * - A write is sent once. It is sent again only if etcd has refused it because of its token.
- * - The PUTs and GETs at etcd are bounded, and so are those that wait to be sent.
  */
 export class EtcdClient implements Disposable {
   readonly #keys: Keyspace;
-  readonly #http: HttpConnections;
+  readonly #connection: GrpcConnection;
   readonly #tokens: TokenCache;
-  readonly #gets = new Semaphore(getsMax, waitingMax);
-  readonly #puts = new Semaphore(putsMax, waitingMax);
-  readonly #closing = new AbortController();
   /** The cluster that must answer; `undefined` until {@linkcode EtcdClient.pin}. */
   #cluster: string | undefined;
 
@@ -58,7 +58,7 @@ export class EtcdClient implements Disposable {
   constructor({ url, prefix, login, tls = {} }: EtcdOptions) {
     this.#keys = new Keyspace(prefix);
     this.#tokens = new TokenCache(login, (...args) => this.#fetchToken(...args));
-    this.#http = new HttpConnections(new URL(url), tls, putsMax);
+    this.#connection = new GrpcConnection(new URL(url), tls);
   }
 
   /** Makes an answer of another cluster an error from now on. */
@@ -68,105 +68,178 @@ export class EtcdClient implements Disposable {
 
   /** The member's status. It answers without the other members. */
   async status(withinMs: number): Promise<MemberStatus> {
-    return statusOf(await this.#ask("maintenance/status", "{}", withinMs));
+    return statusOf(await this.#ask("Maintenance/Status", message(), withinMs));
   }
 
   /** The URLs at which a member takes requests. */
   async clientUrls(member: string, withinMs: number): Promise<string[]> {
-    return clientUrlsOf(await this.#ask("cluster/member/list", "{}", withinMs), member);
+    return clientUrlsOf(await this.#ask("Cluster/MemberList", message(), withinMs), member);
   }
 
   /** The name of the store. Stores `name` as its name if it has none yet. */
   async claim(name: string, withinMs: number): Promise<string> {
-    const local = await this.#ask("kv/range", this.#keys.range(""), withinMs);
-    const stored = this.#keys.entryOf(local, "")?.value;
-    if (stored !== undefined) return stored;
-    const body = this.#keys.claim(name);
-    return this.#keys.claimed(await this.#ask("kv/txn", body, withinMs, onlyWithLeader)) ?? name;
+    const local = await this.#ask("KV/Range", this.#keys.range("", true), withinMs);
+    const stored = this.#keys.entryOf(local, "");
+    if (stored !== undefined) return stored.value ?? "";
+    const answer = await this.#decide("KV/Txn", this.#keys.claim(name), withinMs);
+    const refusal = this.#keys.refusal(answer);
+    return refusal === undefined ? name : this.#keys.entryOf(refusal, "")?.value ?? "";
   }
 
-  /** The number of keys at the member, and its revision. */
-  async count(withinMs: number): Promise<AnswerHeader & { readonly count: number }> {
-    const answer = await this.#ask("kv/range", this.#keys.count(), withinMs);
-    // The name of the store is not a key.
-    return { ...headerOf(answer), count: Math.max(0, this.#keys.countOf(answer) - 1) };
+  /** Writes the store's name once more, so that all watches show a new revision. */
+  async beat(name: string, withinMs: number): Promise<void> {
+    await this.#decide("KV/Txn", this.#keys.beat(name), withinMs);
   }
 
-  /** The member's entry for a key; `undefined` if it has none. */
-  async get(key: string, withinMs: number): Promise<StoredEntry | undefined> {
-    const deadline = performance.now() + withinMs;
-    using _permit = await acquire(this.#gets, withinMs);
-    const leftMs = deadline - performance.now();
-    return this.#keys.entryOf(await this.#ask("kv/range", this.#keys.range(key), leftMs), key);
+  /** etcd's newest revision: no write before this request has a higher one. */
+  async newestRevision(withinMs: number): Promise<number> {
+    const answer = await this.#ask("KV/Range", this.#keys.range("", false), withinMs);
+    return headerOf(answer).revision;
   }
 
-  /** Writes a key, and returns the revision of the write. */
-  async put(key: string, value: string, withinMs: number): Promise<number> {
-    const deadline = performance.now() + withinMs;
-    using _permit = await acquire(this.#puts, withinMs);
-    const leftMs = deadline - performance.now();
-    const body = this.#keys.put(key, value);
-    const { revision } = headerOf(await this.#ask("kv/put", body, leftMs, onlyWithLeader));
-    if (revision === 0) throw new EtcdError("unexpected", "etcd's answer has no revision");
-    return revision;
+  /** Reads the keys after `last` as they were at a revision, 0 for now, from the member alone. */
+  async page(
+    last: Uint8Array | undefined,
+    revision: number,
+    keysMax: number,
+    withinMs: number,
+  ): Promise<Page> {
+    const request = this.#keys.page(last, revision, keysMax);
+    return this.#keys.pageOf(await this.#ask("KV/Range", request, withinMs, {}, pageBytesMax));
+  }
+
+  /** Reads a key. The answer has every write that was acknowledged before. */
+  async latest(
+    key: string,
+    withinMs: number,
+  ): Promise<{ readonly entry: StoredEntry | undefined; readonly revision: number }> {
+    const request = this.#keys.range(key, false);
+    const answer = await this.#decide("KV/Range", request, withinMs);
+    return { entry: this.#keys.entryOf(answer, key), revision: headerOf(answer).revision };
+  }
+
+  /** Writes or removes a key. */
+  async write(write: EtcdWrite, withinMs: number): Promise<WriteOutcome> {
+    const { key, value, expected } = write;
+    const conditional = expected !== undefined;
+    const [path, request] = conditional
+      ? ["KV/Txn", this.#keys.conditional({ ...write, expected })]
+      : value === null
+      ? ["KV/DeleteRange", this.#keys.remove(key)]
+      : ["KV/Put", this.#keys.put({ ...write, value })];
+    const answer = await this.#decide(path, request, withinMs);
+    const { revision } = headerOf(answer);
+    if (revision === 0) throw unexpected("a write without a revision");
+    const refusal = conditional ? this.#keys.refusal(answer) : undefined;
+    if (refusal === undefined) {
+      const wrote = value !== null || this.#keys.removed(answer, conditional);
+      return { kind: "written", revision, wrote };
+    }
+    return { kind: "conflict", entry: this.#keys.entryOf(refusal, key), revision };
+  }
+
+  /** A new lease that ends after this time unless it is renewed. */
+  async grant(seconds: number, withinMs: number): Promise<bigint> {
+    const lease = (await this.#decide("Lease/LeaseGrant", message(int(1, seconds)), withinMs)).id(
+      2,
+    );
+    if (lease === 0n) throw unexpected("a lease without an id");
+    return lease;
   }
 
   /**
-   * The writes from a revision on, until `signal` is aborted or etcd ends the watch. The watch
+   * Begins the time of a lease once more.
+   *
+   * @throws {EtcdError} if it may have ended before.
+   */
+  async renewLease(lease: bigint, withinMs: number): Promise<void> {
+    const answer = await this.#decide("Lease/LeaseKeepAlive", message(id(1, lease)), withinMs);
+    if (answer.int(3) === 0) throw new EtcdError("no lease", "the lease has ended");
+  }
+
+  /** Ends a lease, with the keys that it has. */
+  async revoke(lease: bigint, withinMs: number): Promise<void> {
+    await this.#decide("Lease/LeaseRevoke", message(id(1, lease)), withinMs);
+  }
+
+  /**
+   * Shows the writes from a revision on, until `signal` is aborted or etcd ends the watch. The watch
    * fails if it is not open within `withinMs`.
    *
+   * @param took is called with each message of the watch. What it throws ends the watch.
    * @throws {EtcdError} if the watch breaks off.
    */
-  async *watch(from: number, withinMs: number, signal: AbortSignal): AsyncGenerator<WatchLine> {
+  async watch(
+    from: number,
+    withinMs: number,
+    signal: AbortSignal,
+    took: (line: WatchLine) => void,
+  ): Promise<void> {
     const token = await this.#tokens.get(withinMs);
-    using request = this.#open("watch", this.#keys.watch(from), withinMs, token, {}, signal);
-    const { ok, status } = await request.head();
-    if (!ok) throw this.#httpError(status, await request.text(), token);
-    request.withoutLimit();
-    for await (const line of request.lines()) {
+    const request = this.#keys.watch(from);
+    const take = (line: Message) => {
       const parsed = this.#keys.watchLine(line);
-      if (parsed.kind !== "failed") yield parsed;
-      else yield { kind: "failed", error: this.#watchError(parsed.error, token) };
+      if (parsed.kind === "failed") throw parsed.error;
+      took(parsed);
+    };
+    try {
+      await this.#connection.watch("/etcdserverpb.Watch/Watch", request, take, signal, {
+        withinMs,
+        metadata: withToken(token, {}),
+      });
+    } catch (error) {
+      const told = this.#withoutSecrets(error);
+      if (error instanceof EtcdError && error.kind !== "no leader") this.#tokens.forget(token);
+      throw told;
     }
+  }
+
+  /** Requests from now on use a new connection: this one may be dead. */
+  renew(): void {
+    this.#connection.renew();
   }
 
   /** Aborts all requests. */
   [Symbol.dispose](): void {
-    this.#closing.abort(new EtcdError("no answer", "this server is closing"));
-    this.#http[Symbol.dispose]();
+    this.#connection[Symbol.dispose]();
+  }
+
+  /** Sends a request that fails at once if etcd has no leader. */
+  #decide(path: string, request: Uint8Array, withinMs: number): Promise<Message> {
+    return this.#ask(path, request, withinMs, onlyWithLeader);
   }
 
   /** Sends a request, and once more with a new token if etcd refuses its token. */
   async #ask(
     path: string,
-    body: string,
+    request: Uint8Array,
     withinMs: number,
-    headers: Record<string, string> = {},
-  ): Promise<JsonRecord> {
-    const deadline = performance.now() + withinMs;
+    metadata?: Readonly<Record<string, string>>,
+    bytesMax?: number,
+  ): Promise<Message> {
+    const untilMs = performance.now() + withinMs;
     for (let renewed = false;; renewed = true) {
-      const token = await this.#tokens.get(deadline - performance.now());
+      const token = await this.#tokens.get(untilMs - performance.now());
       try {
-        return await this.#askOnce(path, body, deadline - performance.now(), token, headers);
+        const headers = withToken(token, metadata ?? {});
+        return await this.#askOnce(path, request, untilMs - performance.now(), headers, bytesMax);
       } catch (error) {
         const tokenRefused = error instanceof EtcdError && error.kind === "token";
-        if (!tokenRefused || renewed || !this.#tokens.needed) throw error;
+        if (tokenRefused) this.#tokens.forget(token);
+        if (!tokenRefused || renewed || !this.#tokens.needed) throw this.#withoutSecrets(error);
       }
     }
   }
 
   async #askOnce(
     path: string,
-    body: string,
+    request: Uint8Array,
     withinMs: number,
-    token: string | undefined,
-    headers: Record<string, string>,
-  ): Promise<JsonRecord> {
-    using request = this.#open(path, body, withinMs, token, headers);
-    const { ok, status } = await request.head();
-    const text = await request.text();
-    if (!ok) throw this.#httpError(status, text, token);
-    const answer = parse(text);
+    metadata: Readonly<Record<string, string>>,
+    bytesMax?: number,
+  ): Promise<Message> {
+    const options = { withinMs, metadata, ...(bytesMax === undefined ? {} : { bytesMax }) };
+    const answer = await this.#connection.ask(`/etcdserverpb.${path}`, request, options);
     const { cluster } = headerOf(answer);
     if (this.#cluster !== undefined && cluster !== this.#cluster) {
       const reason = `etcd is cluster ${cluster}, it was ${this.#cluster}`;
@@ -175,53 +248,26 @@ export class EtcdClient implements Disposable {
     return answer;
   }
 
-  #httpError(status: number, text: string, token: string | undefined): EtcdError {
-    const error = errorOf(status, text);
-    if (error.kind === "token") this.#tokens.forget(token);
-    // A server of another kind may echo the request.
-    const echo = error.kind === "unexpected" && this.#tokens.reveals(text);
-    return echo ? errorOf(status, "") : error;
+  /** A server of another kind may echo the request. */
+  #withoutSecrets(error: unknown): unknown {
+    const echoes = error instanceof EtcdError && error.kind === "unexpected" &&
+      this.#tokens.reveals(error.message);
+    return echoes ? unexpected("it repeats the request") : error;
   }
 
-  #watchError(error: EtcdError, token: string | undefined): EtcdError {
-    const echo = error.kind === "unexpected" && this.#tokens.reveals(error.message);
-    if (error.kind !== "no leader") this.#tokens.forget(token);
-    return echo ? errorOf(200, "") : error;
-  }
-
-  async #fetchToken({ user: name, password }: Login, withinMs: number): Promise<unknown> {
-    const body = JSON.stringify({ name, password });
-    return (await this.#askOnce("auth/authenticate", body, withinMs, undefined, {})).token;
-  }
-
-  #open(
-    path: string,
-    body: string,
-    withinMs: number,
-    token: string | undefined,
-    headers: Record<string, string>,
-    signal?: AbortSignal,
-  ): HttpRequest {
-    return new HttpRequest(
-      this.#http,
-      `/v3/${path}`,
-      token === undefined ? headers : { ...headers, Authorization: token },
-      body,
-      withinMs,
-      signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal],
-    );
+  async #fetchToken({ user, password }: Login, withinMs: number): Promise<string> {
+    const request = message(bytes(1, user), bytes(2, password));
+    try {
+      return textOf((await this.#askOnce("Auth/Authenticate", request, withinMs, {})).bytes(2));
+    } catch (error) {
+      throw this.#withoutSecrets(error);
+    }
   }
 }
 
-async function acquire(semaphore: Semaphore, withinMs: number): Promise<Disposable> {
-  const permit = await semaphore.acquire(withinMs);
-  if (permit === "full") {
-    const reason = `${waitingMax} requests wait for etcd already`;
-    throw new EtcdError("overloaded", reason, { notApplied: true });
-  }
-  if (permit === "late") {
-    const reason = "etcd is too slow, so the request was not sent";
-    throw new EtcdError("no answer", reason, { notApplied: true });
-  }
-  return permit;
+function withToken(
+  token: string | undefined,
+  metadata: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return token === undefined ? metadata : { ...metadata, token };
 }

@@ -8,29 +8,29 @@ import { KeyMap } from "../key_map.ts";
 import { Fifo } from "../fifo.ts";
 import type { WatchEvent } from "./protocol.ts";
 
-/** A PUT of this server that etcd has not answered yet. */
-export interface UnansweredPut {
+/** A write of this server that etcd has not answered yet. */
+export interface UnansweredWrite {
   /** The key that it writes. */
   readonly key: string;
-  /** The value that it writes. */
-  readonly value: string;
+  /** The value that it writes, `null` if it removes the key. */
+  readonly value: string | null;
 }
 
 /**
  * Filters a server's own writes out of a watch.
  *
  * The leader prints no REPLICATION for its own writes, but the watch shows them too. An own
- * write is known by its revision. Only the answer to the PUT has it, and the watch may be faster.
+ * write is known by its revision. Only its answer has it, and the watch may be faster.
  *
  * - Passes on every write of others exactly once, in the order of revisions.
- * - Holds back a write that may be an own one until the PUTs that may have caused it are answered.
+ * - Holds back a write that may be an own one until the writes that may have caused it are answered.
  * - Passes on the oldest write unchecked if too many are held back.
  */
 export class EchoFilter {
   readonly #passOn: (event: WatchEvent) => void;
   readonly #heldMax: number;
-  /** Unanswered PUTs by key. Invariant: no set is empty. */
-  readonly #unanswered = new KeyMap<Set<UnansweredPut>>();
+  /** Unanswered writes by key. Invariant: no set is empty. */
+  readonly #unanswered = new KeyMap<Set<UnansweredWrite>>();
   /** Revisions of own writes that the watch has not shown yet, oldest first. */
   readonly #ownRevisions = new Set<number>();
   /** Writes that the watch has shown. The first may be an own one, so all of them wait. */
@@ -42,18 +42,18 @@ export class EchoFilter {
     this.#heldMax = heldMax;
   }
 
-  /** Notes that a PUT was sent to etcd. */
-  begin(put: UnansweredPut): void {
-    const same = this.#unanswered.get(put.key);
-    if (same === undefined) this.#unanswered.set(put.key, new Set([put]));
-    else same.add(put);
+  /** Notes that a write was sent to etcd. */
+  begin(write: UnansweredWrite): void {
+    const same = this.#unanswered.get(write.key);
+    if (same === undefined) this.#unanswered.set(write.key, new Set([write]));
+    else same.add(write);
   }
 
-  /** Notes that a PUT has ended. `revision` is left out if the PUT failed. */
-  end(put: UnansweredPut, revision?: number): void {
-    const same = this.#unanswered.get(put.key);
-    if (same?.delete(put) !== true) return;
-    if (same.size === 0) this.#unanswered.delete(put.key);
+  /** Notes that a write has ended. `revision` is left out if it failed. */
+  end(write: UnansweredWrite, revision?: number): void {
+    const same = this.#unanswered.get(write.key);
+    if (same?.delete(write) !== true) return;
+    if (same.size === 0) this.#unanswered.delete(write.key);
     if (revision !== undefined) this.#addOwn(revision);
     this.#passOnHeld();
   }
@@ -81,9 +81,11 @@ export class EchoFilter {
     }
   }
 
-  #mayBeOwn({ key, value }: WatchEvent): boolean {
-    for (const put of this.#unanswered.get(key) ?? []) {
-      if (put.value === value) return true;
+  #mayBeOwn({ key, value, deleted }: WatchEvent): boolean {
+    const same = this.#unanswered.get(key);
+    if (same === undefined) return false;
+    for (const write of same) {
+      if (write.value === (deleted ? null : value)) return true;
     }
     return false;
   }

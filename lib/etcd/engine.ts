@@ -1,47 +1,40 @@
 /**
  * The engine that keeps its data in etcd. The entry module of this folder.
  *
- * Each server asks one member of etcd. etcd orders the writes, and the revision of a write is its
- * timestamp. Wire, console lines and clients are the same as with the embedded engine.
+ * A server on etcd is a follower whose leader is etcd: it has the table of any follower, filled from
+ * one member of etcd, and answers GETs from it. etcd orders the writes, and the revision of a write is
+ * its timestamp. Wire, console lines and clients are the same as with the embedded engine.
  *
  * @module
  */
 
 import {
   type AnyMensagem,
-  type ErrorCode,
   ErrorReply,
   type Fault,
   type FaultOk,
   type FollowerStatus,
   type Get,
+  type GetLatest,
   type Put,
-  PutOk,
-  textOfValue,
+  type WriteRequest,
 } from "../mensagem.ts";
 import {
   answerGet,
+  answerGetFrom,
   type Engine,
   type EngineOptions,
   misdirected,
   type StartEngine,
 } from "../replication/engine.ts";
 import type { Host, Link, ReplicationListener } from "../replication/environment.ts";
-import type { Store } from "../replication/store.ts";
-import { answerBy, type Tuning } from "../replication/tuning.ts";
+import { Store } from "../replication/store.ts";
+import { Beat } from "./beat.ts";
 import { EtcdClient } from "./client.ts";
-import { EchoFilter, type UnansweredPut } from "./echo_filter.ts";
-import { EtcdError, explain } from "./errors.ts";
 import { EtcdMember, type MemberOptions } from "./member.ts";
 import { checkOptions, type EtcdOptions } from "./options.ts";
-import type { WatchEvent } from "./protocol.ts";
-import { RecentKeys } from "./recent_keys.ts";
-
-/** Writes of the watch that may wait for the answer to the PUT that may have caused them. */
-const heldMax = 10_000;
-
-/** Keys that a server remembers for its observers. */
-const recentKeysMax = 1_000;
+import { EtcdRequests, refuse, unreadable } from "./requests.ts";
+import { TableFeed } from "./table_feed.ts";
 
 /** The leader's address in STATUS_OK while it is unknown. No server can listen there. */
 const unknownLeader = "0.0.0.0:1";
@@ -53,18 +46,12 @@ type Pace = Partial<Pick<MemberOptions, "pollMs" | "watchIdleMs">>;
 export class EtcdEngine implements Engine {
   readonly #self: string;
   readonly #host: Host;
-  readonly #tuning: Tuning;
   readonly #client: EtcdClient;
+  readonly #store = new Store();
+  readonly #feed: TableFeed;
   readonly #member: EtcdMember;
-  readonly #echoes: EchoFilter;
-  readonly #recent = new RecentKeys(recentKeysMax);
-  /** Unanswered PUTs, and their text in UTF-16 units. */
-  #puts = 0;
-  #putChars = 0;
-  /** The highest revision in any answer to a PUT or GET. */
-  #timestamp = 0;
-  /** Requests at etcd. `close` awaits them. */
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #requests: EtcdRequests;
+  readonly #beat: Beat;
 
   /**
    * Returns a function that starts such an engine.
@@ -92,11 +79,20 @@ export class EtcdEngine implements Engine {
   private constructor({ self, host, tuning }: EngineOptions, options: EtcdOptions, pace: Pace) {
     this.#self = self;
     this.#host = host;
-    this.#tuning = tuning;
-    this.#client = new EtcdClient(options);
-    this.#echoes = new EchoFilter((event) => this.#replicated(event), heldMax);
     const { silenceMs, redialFirstMs, redialLongestMs } = tuning;
-    this.#member = new EtcdMember(options.url, this.#client, {
+    const client = this.#client = new EtcdClient(options);
+    const store = this.#store;
+    const report = (line: string) => host.report(line);
+    this.#feed = new TableFeed(store, client, report);
+    this.#requests = new EtcdRequests({
+      host,
+      tuning,
+      client,
+      store,
+      member: () => this.#member,
+      seen: (revision) => this.#beat.want(revision),
+    });
+    this.#member = new EtcdMember(options.url, client, this.#feed, {
       silenceMs,
       redialFirstMs,
       redialLongestMs,
@@ -104,19 +100,18 @@ export class EtcdEngine implements Engine {
       random: () => host.random(),
       newName: () => host.newClusterId().replaceAll("-", "").slice(0, 12),
     }, {
-      written: (event) => this.#written(event),
-      table: () => host.listener?.table(),
+      applied: (events) => this.#requests.applied(events),
+      advanced: (read) => this.#advanced(read),
       changed: () => {
         if (host.listener !== undefined) this.describe(host.listener);
       },
-      report: (line) => host.report(line),
+      report,
     });
+    this.#beat = new Beat(client, this.#member, store, silenceMs);
   }
 
-  /** The entries are only those written last since this server's start. `size` counts all keys. */
-  get table(): Pick<Store, "get" | "entries" | "size"> {
-    const [recent, size] = [this.#recent, this.#member.keys];
-    return { get: (key) => recent.get(key), entries: () => recent.entries(), size };
+  get table(): Store {
+    return this.#store;
   }
 
   /** This server's address if its member leads etcd, else that of the leading member. */
@@ -125,7 +120,7 @@ export class EtcdEngine implements Engine {
   }
 
   get readable(): boolean {
-    return this.#member.whyNot === undefined;
+    return this.#feed.loaded && this.#member.wasOpen;
   }
 
   get cluster(): string {
@@ -133,7 +128,12 @@ export class EtcdEngine implements Engine {
   }
 
   get timestamp(): number {
-    return Math.max(this.#timestamp, this.#member.revision);
+    return this.#store.timestamp;
+  }
+
+  /** How long etcd has been lost, `undefined` while it is not. */
+  get cutOffMs(): number | undefined {
+    return this.#member.lostForMs;
   }
 
   /** The leader alone: only etcd knows which other members are in sync with it. */
@@ -145,34 +145,40 @@ export class EtcdEngine implements Engine {
   readonly followers: readonly FollowerStatus[] = [];
 
   get outstandingPuts(): number {
-    return this.#puts;
+    return this.#requests.outstanding;
   }
 
   describe(listener: ReplicationListener): void {
     if (this.#member.leads) listener.members([], this.inSync, this.readable);
   }
 
-  get(link: Link, request: Get): void {
-    const { whyNot } = this.#member;
-    if (whyNot !== undefined) return refuse(link, request.id, "UNAVAILABLE", whyNot);
-    this.#start(this.#get(link, request));
+  wanted(timestamp: number): void {
+    if (timestamp > this.#store.timestamp) this.#beat.want(timestamp);
   }
 
-  /**
-   * enunciado 5.c: if this server's member is not etcd's leader, the member forwards the PUT.
-   */
-  put(link: Link, request: Put): void {
-    const { id, key, value } = request;
-    const { whyNot, leads } = this.#member;
-    if (whyNot !== undefined) return refuse(link, id, "UNAVAILABLE", `not applied: ${whyNot}`);
-    const { outstandingPutsMax, waitingCharsMax } = this.#tuning;
-    if (this.#puts >= outstandingPutsMax || this.#putChars >= waitingCharsMax) {
-      const reason = `not applied: ${this.#puts} PUTs wait for etcd already`;
-      return refuse(link, id, "OVERLOADED", reason);
+  get(link: Link, request: Get): void {
+    const { id, key, timestamp: seen, atLeast = 0 } = request;
+    if (this.#feed.isUnreadable(key)) return refuse(link, id, "UNAVAILABLE", unreadable);
+    this.wanted(Math.max(seen, atLeast));
+    if (this.readable && this.#isAbsentSince(key, seen) && this.#store.covers(atLeast)) {
+      return answerGet(this.#host, link, request, { fresh: true, value: null, timestamp: seen });
     }
-    if (leads) this.#host.prints.put(link.peer, key, value);
-    else this.#host.prints.forwarding(key, value);
-    this.#start(this.#put(link, request, leads));
+    answerGetFrom(this.#store, this.readable, this.#host, link, request);
+  }
+
+  /** enunciado 5.c: if this server's member is not etcd's leader, the member forwards the PUT. */
+  put(link: Link, request: Put): void {
+    this.#requests.write(link, request);
+  }
+
+  /** A PUT under a condition, with a time to live, or a deletion. */
+  write(link: Link, request: WriteRequest): void {
+    this.#requests.write(link, request);
+  }
+
+  /** Reads from etcd's majority. */
+  getLatest(link: Link, request: GetLatest): void {
+    this.#requests.getLatest(link, request);
   }
 
   fault({ id }: Fault): ErrorReply | FaultOk {
@@ -186,114 +192,36 @@ export class EtcdEngine implements Engine {
       : misdirected(message);
   }
 
-  // Nothing to do: etcd replicates, has its own journal, and each request to it has a time limit.
+  // Nothing to do: etcd replicates and has its own journal.
   flush(): void {}
   closed(): void {}
   durable(): void {}
-  tick(): void {}
+
+  tick(): void {
+    this.#requests.tick();
+    this.#beat.tick();
+  }
 
   async close(): Promise<void> {
     this.#client[Symbol.dispose]();
     await this.#member.close();
-    await Promise.all(this.#tasks);
+    await this.#requests.close();
+    await this.#beat.close();
   }
 
-  async #get(link: Link, request: Get): Promise<void> {
-    const { id, key, timestamp: seen } = request;
-    try {
-      const entry = await this.#client.get(key, this.#tuning.silenceMs);
-      const timestamp = entry?.revision ?? 0;
-      this.#raise(timestamp);
-      if (timestamp < seen) {
-        answerGet(this.#host, link, request, { fresh: false, timestamp });
-      } else if (entry !== undefined && entry.value === undefined) {
-        refuse(
-          link,
-          id,
-          "UNAVAILABLE",
-          "the value of this key in etcd is not text or is too long",
-        );
-      } else {
-        const value = entry?.value ?? null;
-        answerGet(this.#host, link, request, { fresh: true, value, timestamp });
-      }
-    } catch (error) {
-      const failure = this.#failure(error);
-      refuse(link, id, codeOf(failure), explain(failure));
-    }
+  /**
+   * Whether a key did not exist at `seen` and does not exist now. A client may have been told the revision
+   * of a read, or the floor of another server: both are above the removal that this table remembers.
+   */
+  #isAbsentSince(key: string, seen: number): boolean {
+    const store = this.#store;
+    return seen > 0 && store.get(key) === undefined && store.absentSince(key) < seen &&
+      store.covers(seen);
   }
 
-  async #put(link: Link, request: Put, leads: boolean): Promise<void> {
-    const { id, key } = request;
-    const value = textOfValue(request.value);
-    const arrivedMs = performance.now();
-    const put: UnansweredPut = { key, value };
-    if (leads) this.#echoes.begin(put);
-    const chars = key.length + value.length;
-    this.#puts++;
-    this.#putChars += chars;
-    try {
-      const withinMs = answerBy(0, this.#tuning.putTimeoutMs);
-      const timestamp = await this.#client.put(key, value, withinMs);
-      this.#raise(timestamp);
-      if (leads) {
-        const waitedMs = performance.now() - arrivedMs;
-        this.#host.listener?.written(key, value, timestamp, waitedMs);
-        this.#host.prints.putOk(link.peer, key, timestamp);
-        this.#echoes.end(put, timestamp);
-      }
-      link.send(new PutOk(id, key, timestamp).encode());
-    } catch (error) {
-      this.#echoes.end(put);
-      const failure = this.#failure(error);
-      if (failure.notApplied) refuse(link, id, codeOf(failure), `not applied: ${explain(failure)}`);
-      else refuse(link, id, "UNKNOWN_OUTCOME", `may or may not be applied: ${explain(failure)}`);
-    } finally {
-      this.#puts--;
-      this.#putChars -= chars;
-    }
+  /** More is in the table than events have shown: all of it, if it was `read`. */
+  #advanced(read: boolean): void {
+    this.#requests.appliedUpTo(this.#store.timestamp);
+    if (read) this.#host.listener?.table();
   }
-
-  /** The watch has shown a write, which may be an own one. */
-  #written(event: WatchEvent): void {
-    const { key, value = "", revision, deleted } = event;
-    if (deleted) this.#recent.delete(key);
-    else this.#recent.put(key, value, revision);
-    this.#echoes.show(event);
-  }
-
-  /** enunciado 5.d: a write of another server. A removal has no console line. */
-  #replicated({ key, value, revision, deleted }: WatchEvent): void {
-    if (deleted) return;
-    if (value !== undefined) return this.#host.prints.replication(key, value, revision);
-    this.#host.report(
-      `another program has put a value that is not text or is too long, at revision ${revision}`,
-    );
-  }
-
-  /** The error to answer with. An error of this program is reported first. */
-  #failure(error: unknown): EtcdError {
-    if (error instanceof EtcdError) return error;
-    this.#host.report(`an error of this program in a request to etcd: ${(error as Error).stack}`);
-    return new EtcdError("unexpected", "an error of this server", { cause: error });
-  }
-
-  #raise(timestamp: number): void {
-    if (timestamp > this.#timestamp) this.#timestamp = timestamp;
-  }
-
-  #start(task: Promise<void>): void {
-    this.#tasks.add(task);
-    task.finally(() => this.#tasks.delete(task));
-  }
-}
-
-/** The code of an ERROR for a request that was not carried out. */
-function codeOf({ kind }: EtcdError): ErrorCode {
-  if (kind === "overloaded") return "OVERLOADED";
-  return kind === "too large" ? "TOO_LARGE" : "UNAVAILABLE";
-}
-
-function refuse(link: Link, id: number, code: ErrorCode, reason: string): void {
-  link.send(new ErrorReply(code, reason, id).encode());
 }

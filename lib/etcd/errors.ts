@@ -4,8 +4,6 @@
  * @module
  */
 
-import { isRecord } from "./json.ts";
-
 /** The kind of an error. */
 export type EtcdErrorKind =
   /** Nothing was sent: the connection could not be made. */
@@ -30,7 +28,19 @@ export type EtcdErrorKind =
   | "denied"
   /** The answer is of another cluster or another store than before. */
   | "other data"
-  /** The answer does not come from etcd's gateway, or its error is not known here. */
+  /** The name of the store in etcd was changed or removed. */
+  | "other name"
+  /** The member is a learner, which shows no writes. */
+  | "learner"
+  /** The revision that a read needs is compacted. */
+  | "compacted"
+  /** The member has not applied the revision that a read needs. */
+  | "behind"
+  /** A lease that a write names does not exist. */
+  | "no lease"
+  /** The answer is longer than is read. */
+  | "long answer"
+  /** The answer does not come from etcd, or its error is not known here. */
   | "unexpected";
 
 /** A request to etcd has failed. */
@@ -72,6 +82,10 @@ const knownErrors: readonly (readonly [message: string, kind: EtcdErrorKind])[] 
   ["etcdserver: user name not found", "denied"],
   ["etcdserver: authentication failed, invalid user ID or password", "denied"],
   ["etcdserver: authentication is not enabled", "denied"],
+  ["etcdserver: rpc not supported for learner", "learner"],
+  ["etcdserver: mvcc: required revision has been compacted", "compacted"],
+  ["etcdserver: mvcc: required revision is a future revision", "behind"],
+  ["etcdserver: requested lease not found", "no lease"],
 ];
 
 const explanations: Readonly<Partial<Record<EtcdErrorKind, string>>> = {
@@ -87,6 +101,9 @@ const explanations: Readonly<Partial<Record<EtcdErrorKind, string>>> = {
   "overloaded": "etcd is overloaded",
   "denied": "etcd does not let this server do that",
   "other data": "etcd has other data than before, restart this server",
+  "behind": "this member of etcd has to catch up with what this server has shown",
+  "learner": "this member of etcd is a learner, which shows no writes: promote it " +
+    "(etcdctl member promote) or name another member in --etcd",
 };
 
 /** An error in one sentence, for clients and operators. */
@@ -96,13 +113,17 @@ export function explain({ kind, message }: EtcdError): string {
   return message === "" ? explanation : `${explanation}: ${message}`;
 }
 
-/** The error in a failed answer, or in a line of a watch. */
-export function errorOf(status: number, body: string): EtcdError {
-  const message = messageOf(body);
-  if (message !== undefined) return errorFrom(message);
-  const text = body.slice(0, messageCharsMax).trim();
-  const reason = `not an answer of etcd's gateway, but HTTP ${status}`;
-  return new EtcdError("unexpected", text === "" ? reason : `${reason}: ${text}`);
+/** The longest text of etcd in an error, in UTF-16 units. */
+const messageCharsMax = 300;
+
+/** The error for an answer that does not come from etcd. */
+export function unexpected(what: string): EtcdError {
+  return new EtcdError("unexpected", `not an answer of etcd: ${what}`);
+}
+
+/** The error of a status of gRPC that is not 0, with its message. */
+export function errorOf(status: number, text: string): EtcdError {
+  return text === "" ? unexpected(`status ${status} of gRPC`) : errorFrom(text);
 }
 
 /** The error with a message of etcd. */
@@ -112,18 +133,4 @@ export function errorFrom(message: string): EtcdError {
   if (known === undefined) return new EtcdError("unexpected", message.slice(0, messageCharsMax));
   const [, kind] = known;
   return new EtcdError(kind, message, { notApplied: kind !== "no space" });
-}
-
-const messageCharsMax = 300;
-
-function messageOf(body: string): string | undefined {
-  try {
-    const json: unknown = JSON.parse(body);
-    const error = isRecord(json) ? json.error : undefined;
-    // In a stream the gateway nests the error once more.
-    const text = isRecord(error) ? error.message : error;
-    return typeof text === "string" ? text : undefined;
-  } catch {
-    return undefined;
-  }
 }

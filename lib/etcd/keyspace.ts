@@ -1,49 +1,47 @@
 /**
  * The keys of one store in etcd: the requests for them, and the entries in the answers.
  *
+ * The numbers are those of the fields in etcd's `rpc.proto` and `kv.proto`.
+ *
  * @module
  */
 
 import { keyBytesMax, valueBytesMax } from "../limits.ts";
-import { errorFrom, errorOf } from "./errors.ts";
-import { isRecord, type JsonRecord } from "./json.ts";
+import { errorFrom, unexpected } from "./errors.ts";
+import { bytes, id, int, Message, message } from "./protobuf.ts";
 import {
   headerOf,
-  integerOf,
-  list,
-  parse,
-  record,
-  revisionOf,
+  type Page,
   type StoredEntry,
-  unexpected,
+  textOf,
   type WatchEvent,
   type WatchLine,
 } from "./protocol.ts";
 
 const encoder = new TextEncoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function base64(text: string): string {
-  return encoder.encode(text).toBase64();
+/** Of a comparison in a transaction: with the revision at which the key was created, or last written. */
+const created = 1;
+const written = 2;
+
+/** What a write does to a key. */
+export interface EtcdWrite {
+  /** The key. */
+  readonly key: string;
+  /** The value, `null` to remove the key. */
+  readonly value: string | null;
+  /** The revision at which the key must stand, 0 if it must not exist; `undefined` for any. */
+  readonly expected?: number | undefined;
+  /** The lease with which the key ends. */
+  readonly lease?: bigint | undefined;
 }
 
-/**
- * Decodes base64; `undefined` if the bytes are not UTF-8, or more than `bytesMax`. The gateway
- * leaves out a field that is empty.
- *
- * @throws {EtcdError} if it is not base64.
- */
-function textOf(json: unknown, bytesMax: number): string | undefined {
-  if (json === undefined) return "";
-  if (typeof json !== "string") throw unexpected("bytes that are not base64");
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = Uint8Array.fromBase64(json);
-  } catch (cause) {
-    throw unexpected("bytes that are not base64", { cause });
-  }
+/** The bytes as text; `undefined` if they are not UTF-8, or more than `bytesMax`. */
+function clientText(bytes: Uint8Array, bytesMax: number): string | undefined {
   if (bytes.length > bytesMax) return undefined;
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return strictDecoder.decode(bytes);
   } catch {
     return undefined;
   }
@@ -54,45 +52,74 @@ function textOf(json: unknown, bytesMax: number): string | undefined {
  * name is stored there.
  */
 export class Keyspace {
-  /** The text that all keys begin with. */
-  readonly prefix: string;
-  readonly #prefixBytes: number;
+  readonly #prefix: string;
+  readonly #start: Uint8Array;
+  readonly #end: Uint8Array;
 
   /** The keys that begin with `prefix`. */
   constructor(prefix: string) {
-    this.prefix = prefix;
-    this.#prefixBytes = encoder.encode(prefix).length;
+    this.#prefix = prefix;
+    this.#start = encoder.encode(prefix);
+    this.#end = this.#start.slice();
+    // The first key after those with the prefix. UTF-8 has no byte 255, so raising the last is safe.
+    this.#end[this.#end.length - 1]! += 1;
   }
 
-  /** The body of a request that writes a key. */
-  put(key: string, value: string): string {
-    return `{"key":"${base64(this.prefix + key)}","value":"${base64(value)}"}`;
+  /** A request that writes a key. */
+  put({ key, value, lease = 0n }: EtcdWrite & { readonly value: string }): Uint8Array {
+    const fields = [this.#key(key), bytes(2, value)];
+    return lease === 0n ? message(...fields) : message(...fields, id(3, lease));
   }
 
-  /** The body of a request that reads a key. Only the asked member answers; it may be behind. */
-  range(key: string): string {
-    return `{"key":"${base64(this.prefix + key)}","serializable":true}`;
+  /** A request that reads a key: only from the asked member, which may be behind, if `serializable`. */
+  range(key: string, serializable: boolean): Uint8Array {
+    return message(this.#key(key), int(7, serializable));
   }
 
-  /** The body of a request that counts the keys, the bare prefix included. */
-  count(): string {
-    return JSON.stringify({ ...this.#keyRange(), serializable: true, count_only: true });
+  /** A request for the keys after `last`, or from the first, as they were at a revision; 0 is now. */
+  page(last: Uint8Array | undefined, revision: number, keysMax: number): Uint8Array {
+    // The first key after another is that key and a byte 0.
+    const start = last === undefined ? this.#start : message(last, new Uint8Array(1));
+    return message(
+      ...[bytes(1, start), bytes(2, this.#end), int(3, keysMax), int(4, revision), int(7, true)],
+    );
   }
 
-  /** The body of a transaction that stores `name` as the store's name, or reads the one there. */
-  claim(name: string): string {
-    const key = base64(this.prefix);
-    return JSON.stringify({
-      compare: [{ key, target: "CREATE", create_revision: "0" }],
-      success: [{ request_put: { key, value: base64(name) } }],
-      failure: [{ request_range: { key } }],
-    });
+  /** A transaction: the write, or if the key does not stand at `expected`, a read of it. */
+  conditional(write: EtcdWrite & { readonly expected: number }): Uint8Array {
+    const { key, value, expected } = write;
+    const stands = message(int(2, written), bytes(3, this.#named(key)), int(6, expected));
+    const action = value === null
+      ? bytes(3, message(this.#key(key)))
+      : bytes(2, this.put({ ...write, value }));
+    return transaction(stands, action, bytes(1, this.range(key, false)));
   }
 
-  /** The body of a request that watches all keys from a revision on. */
-  watch(from: number): string {
-    const how = { start_revision: `${from}`, fragment: true, progress_notify: true };
-    return JSON.stringify({ create_request: { ...this.#keyRange(), ...how } });
+  /** A request that removes a key. */
+  remove(key: string): Uint8Array {
+    return message(this.#key(key));
+  }
+
+  /** A transaction that stores `name` as the store's name, or reads the one there. */
+  claim(name: string): Uint8Array {
+    const absent = message(int(2, created), bytes(3, this.#start), int(5, 0));
+    return transaction(
+      absent,
+      bytes(2, this.put({ key: "", value: name })),
+      bytes(1, this.range("", false)),
+    );
+  }
+
+  /** A transaction that stores the store's name once more if it is `name`. */
+  beat(name: string): Uint8Array {
+    const same = message(int(2, 3), bytes(3, this.#start), bytes(7, name));
+    return transaction(same, bytes(2, this.put({ key: "", value: name })));
+  }
+
+  /** A request that watches all keys from a revision on. */
+  watch(from: number): Uint8Array {
+    const range = [bytes(1, this.#start), bytes(2, this.#end)];
+    return message(bytes(1, message(...range, int(3, from), int(4, true), int(8, true))));
   }
 
   /**
@@ -100,75 +127,97 @@ export class Keyspace {
    *
    * @throws {EtcdError} if it is another key's.
    */
-  entryOf(answer: JsonRecord, key: string): StoredEntry | undefined {
-    const [kv, ...more] = list(answer, "kvs");
-    if (kv === undefined) return undefined;
-    const entry = this.#entry(kv);
-    if (entry?.key !== key || more.length > 0) throw unexpected("the entry of another key");
-    return entry;
-  }
-
-  /** The number of keys in the answer to a count. */
-  countOf(answer: JsonRecord): number {
-    return integerOf(answer, "count");
-  }
-
-  /** The name that a claim has found; `undefined` if the claim stored its own. */
-  claimed(answer: JsonRecord): string | undefined {
-    if (answer.succeeded === true) return undefined;
-    const [response] = list(answer, "responses");
-    const range = record(isRecord(response) ? response : {}, "response_range");
-    return this.entryOf(range, "")?.value;
-  }
-
-  /** A line of a watch. */
-  watchLine(line: string): WatchLine {
-    const json = parse(line);
-    if (json.error !== undefined) return { kind: "failed", error: errorOf(200, line) };
-    const result = record(json, "result");
-    const compacted = revisionOf(result, "compact_revision");
-    if (compacted > 0) return { kind: "compacted", revision: compacted };
-    if (result.canceled === true) {
-      const reason = `${result.cancel_reason ?? "the watch has ended"}`;
-      return { kind: "failed", error: errorFrom(reason) };
+  entryOf(answer: Message, key: string): StoredEntry | undefined {
+    let found: StoredEntry | undefined;
+    for (const kv of answer.messages(2)) {
+      const entry = this.#entry(kv);
+      if (entry?.key !== key || found !== undefined) throw unexpected("the entry of another key");
+      found = entry;
     }
-    if (result.events !== undefined) {
-      const events = list(result, "events").map((one) => this.#event(one))
-        .filter((event) => event !== undefined);
-      return { kind: "events", events, partial: result.fragment === true };
+    return found;
+  }
+
+  /** The entries in a page of `length` bytes. */
+  pageOf(answer: Message): Page {
+    let [keys, size] = [0, 0];
+    let last: Uint8Array | undefined;
+    for (const content of answer.all(2)) {
+      keys++;
+      size += content.length;
+      last = content;
     }
-    const created = result.created === true;
-    // When a watch opens, its events may be far behind the member's revision.
-    return { kind: "progress", created, revision: created ? 0 : headerOf(result).revision };
-  }
-
-  #keyRange(): Record<string, string> {
-    const end = encoder.encode(this.prefix);
-    // The first key after those with the prefix. UTF-8 has no byte 255, so raising the last is safe.
-    end[end.length - 1]! += 1;
-    return { key: base64(this.prefix), range_end: end.toBase64() };
-  }
-
-  /** `undefined` for a key that is not valid here: another program has written it. */
-  #entry(json: unknown): StoredEntry | undefined {
-    if (!isRecord(json)) throw unexpected("a key that is not an object");
-    const key = textOf(json.key, this.#prefixBytes + keyBytesMax);
-    if (key === undefined || !key.startsWith(this.prefix)) return undefined;
-    const revision = revisionOf(json, "mod_revision");
-    if (revision === 0) throw unexpected("a key without a revision");
+    const more = answer.int(3) > 0;
+    if (more && keys === 0) throw unexpected("a page without keys");
     return {
-      key: key.slice(this.prefix.length),
-      value: textOf(json.value, valueBytesMax),
-      revision,
-      created: json.version === "1",
+      revision: headerOf(answer).revision,
+      entries: this.#entries(answer),
+      keys,
+      last: more ? new Message(last!).bytes(1) : undefined,
+      bytes: size,
     };
   }
 
-  #event(json: unknown): WatchEvent | undefined {
-    if (!isRecord(json)) throw unexpected("an event that is not an object");
-    const entry = this.#entry(json.kv);
-    return entry === undefined || entry.key === ""
-      ? undefined
-      : { ...entry, deleted: json.type === "DELETE" };
+  /** The read in the answer to a transaction that was not carried out; `undefined` if it was. */
+  refusal(answer: Message): Message | undefined {
+    if (answer.int(2) > 0) return undefined;
+    return answer.message(3).message(1);
   }
+
+  /** Whether a removal, in a transaction or not, has found the key. */
+  removed(answer: Message, inTransaction: boolean): boolean {
+    return (inTransaction ? answer.message(3).message(3) : answer).int(2) > 0;
+  }
+
+  /** A message of a watch. */
+  watchLine(line: Message): WatchLine {
+    const compacted = line.int(5);
+    if (compacted > 0) return { kind: "compacted", revision: compacted };
+    if (line.int(4) > 0) {
+      const reason = textOf(line.bytes(6)) || "the watch has ended";
+      return { kind: "failed", error: errorFrom(reason) };
+    }
+    if (line.has(11)) {
+      const events: WatchEvent[] = [];
+      for (const event of line.messages(11)) {
+        const entry = this.#entry(event.message(2));
+        if (entry !== undefined) events.push({ ...entry, deleted: event.int(1) === 1 });
+      }
+      return { kind: "events", events, partial: line.int(7) > 0 };
+    }
+    // When a watch opens, its events may be far behind the member's revision.
+    if (line.int(3) > 0) return { kind: "created" };
+    return { kind: "progress", revision: headerOf(line).revision };
+  }
+
+  #named(key: string): Uint8Array {
+    return encoder.encode(this.#prefix + key);
+  }
+
+  /** The field with the key, which is the first of every request. */
+  #key(key: string): Uint8Array {
+    return bytes(1, this.#prefix + key);
+  }
+
+  *#entries(answer: Message): Generator<StoredEntry> {
+    for (const kv of answer.messages(2)) {
+      const entry = this.#entry(kv);
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  /** `undefined` for a key that is not valid here: another program has written it. */
+  #entry(kv: Message): StoredEntry | undefined {
+    const key = clientText(kv.bytes(1), this.#start.length + keyBytesMax);
+    if (key === undefined || !key.startsWith(this.#prefix)) return undefined;
+    const revision = kv.int(3);
+    if (revision === 0) throw unexpected("a key without a revision");
+    const value = clientText(kv.bytes(5), valueBytesMax);
+    return { key: key.slice(this.#prefix.length), value, revision };
+  }
+}
+
+/** A transaction with one comparison, and what to do if it holds and if it does not. */
+function transaction(comparison: Uint8Array, ...actions: readonly Uint8Array[]): Uint8Array {
+  const [success, failure] = actions.map((action, index) => bytes(2 + index, action));
+  return message(bytes(1, comparison), success!, ...(failure === undefined ? [] : [failure]));
 }

@@ -7,9 +7,9 @@
 import { LinkedAbort, sleep } from "./abort.ts";
 import type { EtcdClient } from "./client.ts";
 import { EtcdError, explain } from "./errors.ts";
-import type { MemberStatus, WatchEvent } from "./protocol.ts";
+import type { MemberStatus, WatchEvent, WatchLine } from "./protocol.ts";
 import { StatusView } from "./status_view.ts";
-import { WatchCursor } from "./watch_cursor.ts";
+import type { TableFeed } from "./table_feed.ts";
 
 /** The pause between two requests for the member's status, by default. */
 const pollMsDefault = 500;
@@ -19,10 +19,10 @@ const watchIdleMsDefault = 60_000;
 
 /** What a member reports to its owner. */
 export interface MemberListener {
-  /** A write, in the order of revisions, at most once. */
-  written(event: WatchEvent): void;
-  /** The watch has missed writes, and the keys were counted again. */
-  table(): void;
+  /** Events of the watch are in the table. A name of the store is not among them. */
+  applied(events: readonly WatchEvent[]): void;
+  /** The table was read as a whole, or everything up to its timestamp has come. */
+  advanced(read: boolean): void;
   /** `leads` or `whyNot` may have changed. */
   changed(): void;
   /** Tells the operator. */
@@ -39,7 +39,7 @@ export interface MemberOptions {
   readonly redialLongestMs: number;
   /** The pause between two requests for the member's status. */
   readonly pollMs?: number;
-  /** A watch without any line for this long is opened again. */
+  /** A watch without any message for this long is opened again. */
   readonly watchIdleMs?: number;
   /** Returns a number from 0 up to, but not including, 1. */
   random(): number;
@@ -51,25 +51,36 @@ export interface MemberOptions {
 const idle = new EtcdError("no answer", "the watch was idle for too long");
 
 /**
- * The member of etcd that a server asks.
+ * The member of etcd that a server uses.
  *
- * - It can be asked while its watch is open. Otherwise {@linkcode EtcdMember.whyNot} says why not.
+ * - Writes can be sent to it while its watch is open. Otherwise {@linkcode EtcdMember.whyNot} says why
+ *   not.
  * - A new watch continues after the last one. No write is shown twice. A write is left out only
- *   if etcd has compacted it, which is reported.
+ *   if etcd has compacted it, which is reported. Then the whole table is read again.
  * - A member that comes back with other data is never asked again: connected clients have seen
  *   timestamps of its former data.
  */
 export class EtcdMember {
   readonly #url: string;
   readonly #client: EtcdClient;
+  readonly #feed: TableFeed;
   readonly #options: MemberOptions;
   readonly #listener: MemberListener;
   readonly #status: StatusView;
-  readonly #cursor = new WatchCursor();
   readonly #closing = new AbortController();
   readonly #task: Promise<void>;
   #whyNot: string | undefined = "etcd has not been asked yet";
+  #wasOpen = false;
   #cluster = "";
+  #name = "";
+  /**
+   * The name that the watch has shown to be removed: the store gets it back. "" if it was not. A name
+   * that is missing without that is a sign of other data.
+   */
+  #removedName = "";
+  #revision = 0;
+  /** When the member was lost, or first looked for; `undefined` while the watch is open. */
+  #lostAtMs: number | undefined = performance.now();
   /** The kind of error that the operator was told of in this outage; "" if there is none. */
   #reportedLoss = "";
 
@@ -77,11 +88,13 @@ export class EtcdMember {
   constructor(
     url: string,
     client: EtcdClient,
+    feed: TableFeed,
     options: MemberOptions,
     listener: MemberListener,
   ) {
     this.#url = url;
     this.#client = client;
+    this.#feed = feed;
     this.#options = options;
     this.#listener = listener;
     const { silenceMs, redialFirstMs } = options;
@@ -90,7 +103,7 @@ export class EtcdMember {
     this.#task = this.#run();
   }
 
-  /** Why the member cannot be asked; `undefined` if it can. */
+  /** Why nothing can be written; `undefined` if it can. */
   get whyNot(): string | undefined {
     return this.#whyNot;
   }
@@ -98,6 +111,11 @@ export class EtcdMember {
   /** The cluster id: that of etcd and the name of the store in it. "" before it is known. */
   get cluster(): string {
     return this.#cluster;
+  }
+
+  /** The name of the store, "" before it is known. */
+  get name(): string {
+    return this.#name;
   }
 
   /** Whether the member is etcd's leader, as it said last. */
@@ -110,14 +128,19 @@ export class EtcdMember {
     return this.#status.leader;
   }
 
-  /** The number of keys. */
-  get keys(): number {
-    return this.#cursor.keys;
+  /** Whether a watch was open once. */
+  get wasOpen(): boolean {
+    return this.#wasOpen;
   }
 
-  /** The newest revision up to which all writes were shown. */
+  /** The newest revision of the member, as it said last. Other data in etcd moves it too. */
   get revision(): number {
-    return this.#cursor.revision;
+    return this.#revision;
+  }
+
+  /** For how long the member has been lost, or looked for; `undefined` while its watch is open. */
+  get lostForMs(): number | undefined {
+    return this.#lostAtMs === undefined ? undefined : performance.now() - this.#lostAtMs;
   }
 
   /** Ends the watch, and resolves when it has ended. */
@@ -150,7 +173,7 @@ export class EtcdMember {
     const { silenceMs, newName } = this.#options;
     const status = await this.#client.status(silenceMs);
     this.#client.pin(status.cluster);
-    const name = await this.#client.claim(newName(), silenceMs);
+    const name = await this.#client.claim(this.#removedName || newName(), silenceMs);
     if (!/^[\w-]{1,40}$/.test(name)) {
       const reason = "the value under the bare prefix is not the name of a store";
       throw new EtcdError("unexpected", reason);
@@ -160,18 +183,31 @@ export class EtcdMember {
       throw new EtcdError("other data", `${cluster} instead of ${this.#cluster}`);
     }
     this.#cluster = cluster;
-    if (!this.#cursor.started) {
-      const { revision, count } = await this.#client.count(silenceMs);
-      this.#cursor.skipTo(revision, count);
-    }
+    this.#name = name;
+    this.#removedName = "";
+    if (status.revision < this.#feed.revision) await this.#checkNotRestored();
     this.#takeStatus(status);
+  }
+
+  /**
+   * The member is behind what this server has shown. It may have to catch up, or the whole of etcd was
+   * set back. Only a majority can tell: with no majority the member waits for the others.
+   */
+  async #checkNotRestored(): Promise<void> {
+    const newest = await this.#client.newestRevision(this.#options.silenceMs);
+    const shown = this.#feed.revision;
+    if (newest >= shown) return;
+    const reason =
+      `its newest revision is ${newest}, this server has ${shown}: was a backup restored?`;
+    throw new EtcdError("other data", reason);
   }
 
   /** Watches and polls the member until either fails. Calls `opened` for each open watch. */
   async #watchAndPoll(opened: () => void): Promise<never> {
-    using failed = new LinkedAbort([this.#closing.signal]);
+    using failed = new LinkedAbort(this.#closing.signal);
     const polling = this.#poll(failed);
     try {
+      if (!this.#feed.loaded) await this.#read(failed.signal);
       while (true) await this.#watch(failed.signal, opened);
     } finally {
       failed.abort();
@@ -196,60 +232,91 @@ export class EtcdMember {
   /** Opens one watch. Returns if it was idle for too long, or its history was compacted. */
   async #watch(failed: AbortSignal, opened: () => void): Promise<void> {
     const { silenceMs, watchIdleMs = watchIdleMsDefault } = this.#options;
-    using stop = new LinkedAbort([failed]);
-    let lastLineMs = performance.now();
+    using stop = new LinkedAbort(failed);
+    let lastMs = performance.now();
     const timer = setInterval(() => {
-      if (performance.now() - lastLineMs > watchIdleMs) stop.abort(idle);
+      if (performance.now() - lastMs > watchIdleMs) stop.abort(idle);
     }, watchIdleMs / 4);
-    try {
-      for await (const line of this.#client.watch(this.#cursor.next, silenceMs, stop.signal)) {
-        lastLineMs = performance.now();
-        switch (line.kind) {
-          case "progress":
-            if (line.created) this.#found();
-            if (line.created) opened();
-            this.#cursor.progress(line.revision);
-            break;
-          case "events":
-            for (const event of this.#cursor.advance(line.events, line.partial)) {
-              this.#listener.written(event);
-            }
-            break;
-          case "compacted":
-            return await this.#skipCompacted(line.revision);
-          case "failed":
-            throw line.error;
-        }
+    let compacted = 0;
+    let named: WatchEvent | undefined;
+    const took = (line: WatchLine) => {
+      lastMs = performance.now();
+      switch (line.kind) {
+        case "created":
+          this.#found();
+          opened();
+          break;
+        case "progress":
+          this.#feed.progress(line.revision);
+          this.#listener.advanced(false);
+          break;
+        case "events":
+          named = this.#take(this.#feed.apply(line.events, line.partial)) ?? named;
+          // Within a revision the next watch would begin with the same removal of the name again.
+          if (!line.partial && named !== undefined) this.#checkName(named);
+          break;
+        case "compacted":
+          compacted = line.revision;
+          stop.abort(idle); // there is nothing more to come
       }
+    };
+    try {
+      await this.#client.watch(this.#feed.revision + 1, silenceMs, stop.signal, took);
       throw new EtcdError("no answer", "etcd has ended the watch");
     } catch (error) {
       if (stop.signal.reason !== idle) throw error;
     } finally {
       clearInterval(timer);
     }
+    if (compacted > 0) await this.#readAgain(compacted, failed);
   }
 
-  /** Goes on with the newest revision: etcd has removed the history that the watch needs. */
-  async #skipCompacted(compacted: number): Promise<void> {
-    const { revision, count } = await this.#client.count(this.#options.silenceMs);
+  /** Passes events on. Returns the newest one of the store's name, if there is one. */
+  #take(events: readonly WatchEvent[]): WatchEvent | undefined {
+    const named = events.findLast(({ key }) => key === "");
+    const all = named === undefined;
+    this.#listener.applied(all ? events : events.filter(({ key }) => key !== ""));
+    return named;
+  }
+
+  #checkName({ value, deleted }: WatchEvent): void {
+    if (value === this.#name) return;
+    if (deleted) this.#removedName = this.#name;
+    // The member is looked for once more: it gets the name back, or has another store.
+    throw new EtcdError("other name", "another program has changed the name under the bare prefix");
+  }
+
+  /** Reads the whole table: etcd has removed the history that the watch needs. */
+  async #readAgain(compacted: number, failed: AbortSignal): Promise<void> {
+    const from = this.#feed.revision + 1;
+    await this.#read(failed);
     this.#listener.report(
-      `etcd has compacted its history up to revision ${compacted}: writes from revision ` +
-        `${this.#cursor.next} to ${revision} are not shown as REPLICATION. GETs are not affected`,
+      `etcd has compacted its history up to revision ${compacted}: writes from revision ${from} ` +
+        `to ${this.#feed.revision} are not shown as REPLICATION. The table was read again`,
     );
-    this.#cursor.skipTo(revision, count);
-    this.#listener.table();
+  }
+
+  async #read(failed: AbortSignal): Promise<void> {
+    await this.#feed.load(failed);
+    this.#listener.advanced(true);
   }
 
   #takeStatus(status: MemberStatus): void {
+    this.#revision = status.revision;
     if (this.#status.update(status)) this.#listener.changed();
   }
 
   #found(): void {
     if (this.#whyNot === undefined) return;
+    const lostMs = this.lostForMs!;
     this.#whyNot = undefined;
+    this.#wasOpen = true;
+    this.#lostAtMs = undefined;
+    const after = this.#reportedLoss === "" ? "" : `, after ${(lostMs / 1_000).toFixed(1)} s`;
     this.#reportedLoss = "";
+    const { revision } = this.#feed;
     this.#listener.report(
-      `etcd at ${this.#url} answers, cluster ${this.#cluster}, revision ${this.revision}`,
+      `etcd at ${this.#url} answers, cluster ${this.#cluster}, revision ${revision}${after}`,
     );
     this.#listener.changed();
   }
@@ -259,10 +326,16 @@ export class EtcdMember {
     const known = error instanceof EtcdError;
     const kind = known ? error.kind : "unexpected";
     this.#whyNot = known ? explain(error) : error.message;
+    this.#lostAtMs ??= performance.now();
+    this.#client.renew();
+    if (kind === "other data") this.#feed.unload();
     const loss = kind === "unreachable" ? "no answer" : kind;
     if (loss !== this.#reportedLoss) {
       const trying = kind === "other data" ? "" : ", trying again";
-      this.#listener.report(`etcd at ${this.#url} is lost${trying}: ${this.#whyNot}`);
+      const reads = this.#feed.loaded
+        ? `. GETs are answered as of revision ${this.#feed.revision}`
+        : "";
+      this.#listener.report(`etcd at ${this.#url} is lost${trying}: ${this.#whyNot}${reads}`);
     }
     this.#reportedLoss = loss;
     this.#status.clear();

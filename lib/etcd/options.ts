@@ -5,7 +5,7 @@
  */
 
 import { etcdPrefixBytesMax } from "../limits.ts";
-import type { HttpTls } from "./http.ts";
+import type { EtcdTls } from "./grpc.ts";
 import type { Login } from "./token_cache.ts";
 
 /** Which etcd, and as which user. */
@@ -20,7 +20,7 @@ export interface EtcdOptions {
   /** The user; left out if etcd's authentication is off. */
   readonly login?: Login | undefined;
   /** The CA that has signed etcd's certificate, and this server's certificate, for https. */
-  readonly tls?: HttpTls | undefined;
+  readonly tls?: EtcdTls | undefined;
 }
 
 /**
@@ -59,7 +59,7 @@ function checkUrl(text: string): void {
   }
 }
 
-function checkTls({ ca, cert, key }: HttpTls): void {
+function checkTls({ ca, cert, key }: EtcdTls): void {
   if (ca === undefined && cert === undefined) return;
   try {
     // `node:tls` would fail only at the first connection, and not say which part is wrong.

@@ -1,12 +1,13 @@
 /**
- * The answers of etcd's JSON gateway, checked.
+ * The answers of etcd, checked.
+ *
+ * The numbers are those of the fields in etcd's `rpc.proto` and `kv.proto`.
  *
  * @module
  */
 
-import { timestampMax } from "../limits.ts";
-import { EtcdError } from "./errors.ts";
-import { isRecord, type JsonRecord } from "./json.ts";
+import { type EtcdError, unexpected } from "./errors.ts";
+import type { Message } from "./protobuf.ts";
 
 /** Which member answers, and its revision. */
 export interface AnswerHeader {
@@ -28,110 +29,77 @@ export interface MemberStatus extends AnswerHeader {
 
 /** A key as etcd stores it. */
 export interface StoredEntry {
-  /** The key, without the prefix. */
+  /** The key, without the prefix. "" is the bare prefix, with the name of the store. */
   readonly key: string;
   /** The value; `undefined` if it is not text, or longer than a value may be. */
   readonly value: string | undefined;
   /** The revision of its last write. */
   readonly revision: number;
-  /** Whether this write created the key. */
-  readonly created: boolean;
 }
 
 /** A write that a watch shows. */
 export interface WatchEvent extends StoredEntry {
-  /** Whether the key was removed. Clients of this wire cannot do that. */
+  /** Whether the key was removed. */
   readonly deleted: boolean;
 }
 
-/** One line of a watch. */
+/** One message of a watch. */
 export type WatchLine =
-  /** The watch was opened, or nothing has happened. All events up to `revision` have come. */
-  | { readonly kind: "progress"; readonly revision: number; readonly created: boolean }
-  /** Events in the order of revisions. If `partial`, the next line continues the last revision. */
+  /** The watch was opened. */
+  | { readonly kind: "created" }
+  /** All events up to `revision` have come. */
+  | { readonly kind: "progress"; readonly revision: number }
+  /** Events in the order of revisions. If `partial`, the next message continues the last revision. */
   | { readonly kind: "events"; readonly events: readonly WatchEvent[]; readonly partial: boolean }
   /** The history before this revision is gone. */
   | { readonly kind: "compacted"; readonly revision: number }
   /** The watch has ended. */
   | { readonly kind: "failed"; readonly error: EtcdError };
 
-/** The error for an answer that does not come from etcd's gateway. */
-export function unexpected(what: string, options?: ErrorOptions): EtcdError {
-  return new EtcdError("unexpected", `not an answer of etcd's gateway: ${what}`, options);
+/** Entries of a store, in the order of their keys. */
+export interface Page {
+  /** The revision at which it was read. */
+  readonly revision: number;
+  /** The entries of keys that are valid here. */
+  readonly entries: Iterable<StoredEntry>;
+  /** The number of keys in the page, the invalid ones included. */
+  readonly keys: number;
+  /** The last key, as in etcd; `undefined` if no keys follow. */
+  readonly last: Uint8Array | undefined;
+  /** The length of the answer. */
+  readonly bytes: number;
 }
 
-/**
- * The JSON of a successful answer.
- *
- * @throws {EtcdError} if it is not a JSON object.
- */
-export function parse(body: string): JsonRecord {
-  let json: unknown;
-  try {
-    json = JSON.parse(body);
-  } catch (cause) {
-    throw unexpected("it is not JSON", { cause });
-  }
-  if (!isRecord(json)) throw unexpected("it is not an object");
-  return json;
-}
-
-/** A field that must be an object. */
-export function record(json: JsonRecord, name: string): JsonRecord {
-  const field = json[name];
-  if (!isRecord(field)) throw unexpected(`no "${name}"`);
-  return field;
-}
-
-/** A field that must be a list. The gateway leaves out empty ones. */
-export function list(json: JsonRecord, name: string): unknown[] {
-  const field = json[name] ?? [];
-  if (!Array.isArray(field)) throw unexpected(`"${name}" is not a list`);
-  return field;
-}
-
-/** A 64-bit number. The gateway writes it as text, and leaves it out if it is 0. */
-export function integerOf(json: JsonRecord, name: string): number {
-  const n = Number(json[name] ?? 0);
-  if (!Number.isSafeInteger(n) || n < 0) {
-    throw unexpected(`"${name}" is not a non-negative safe integer`);
-  }
-  return n;
-}
-
-/** A revision: it becomes a timestamp, so it has the same limit. */
-export function revisionOf(json: JsonRecord, name: string): number {
-  const revision = integerOf(json, name);
-  if (revision > timestampMax) throw unexpected(`"${name}" is above ${timestampMax}`);
-  return revision;
-}
-
-function idOf(json: JsonRecord, name: string): string {
-  const text = json[name] ?? "";
-  if (typeof text !== "string" || !/^\d{0,20}$/.test(text)) {
-    throw unexpected(`"${name}" is not an id`);
-  }
-  return text === "" || text === "0" ? "" : BigInt(text).toString(16);
+function idOf(message: Message, field: number): string {
+  const id = message.id(field);
+  return id === 0n ? "" : id.toString(16);
 }
 
 /** The header of an answer. */
-export function headerOf(answer: JsonRecord): AnswerHeader {
-  const header = record(answer, "header");
-  const cluster = idOf(header, "cluster_id");
-  const member = idOf(header, "member_id");
+export function headerOf(answer: Message): AnswerHeader {
+  const header = answer.message(1);
+  const [cluster, member] = [idOf(header, 1), idOf(header, 2)];
   if (cluster === "" || member === "") throw unexpected("the header has no ids");
-  return { cluster, member, revision: revisionOf(header, "revision") };
+  return { cluster, member, revision: header.int(3) };
 }
 
 /** The answer to a request for a member's status. */
-export function statusOf(answer: JsonRecord): MemberStatus {
-  const errors = list(answer, "errors").map((one) => `${one}`.trim());
-  return { ...headerOf(answer), leader: idOf(answer, "leader"), errors };
+export function statusOf(answer: Message): MemberStatus {
+  const errors = Array.from(answer.all(8), (one) => textOf(one).trim());
+  return { ...headerOf(answer), leader: idOf(answer, 4), errors };
 }
 
 /** The URLs at which a member takes requests. None before the member has told them the others. */
-export function clientUrlsOf(answer: JsonRecord, id: string): string[] {
-  const member = list(answer, "members").find((one) => isRecord(one) && idOf(one, "ID") === id);
-  const urls = isRecord(member) ? list(member, "clientURLs") : [];
-  return urls.filter((url) => typeof url === "string");
+export function clientUrlsOf(answer: Message, id: string): string[] {
+  for (const member of answer.messages(2)) {
+    if (idOf(member, 1) === id) return Array.from(member.all(4), textOf);
+  }
+  return [];
+}
+
+const decoder = new TextDecoder();
+
+/** A text of etcd's own. */
+export function textOf(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
 }

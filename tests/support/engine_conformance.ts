@@ -28,6 +28,8 @@ export interface Engine {
   readonly ignore?: boolean;
   /** Starts three servers and waits until all of them are ready. */
   start(): Promise<EngineCluster>;
+  /** How long after its time to live a key ends at the latest. Left out if keys do not end by themselves. */
+  readonly expiresWithinMs?: number;
   /** The lines that the leader prints for a PUT that came to another server. */
   readonly leaderShows: (
     write: { client: string; key: string; value: string; timestamp: number },
@@ -76,6 +78,11 @@ async function getAt(server: TestServer, key: string, timestamp: number): Promis
   });
 }
 
+/** A leader adds `lost` to the refusal of a timestamp that it has never given. */
+function assertRefused({ lost: _, ...refused }: Message, fields: Message): void {
+  assertEquals(refused, { type: "TRY_OTHER_SERVER_OR_LATER", ...fields });
+}
+
 async function prints(server: TestServer, lines: readonly string[]): Promise<void> {
   await eventually(
     `${lines.length} lines of ${server.name}`,
@@ -86,7 +93,7 @@ async function prints(server: TestServer, lines: readonly string[]): Promise<voi
 
 /** Registers the tests of an engine. */
 export function conformance(engine: Engine): void {
-  const { name, ignore = false, start } = engine;
+  const { name, ignore = false, start, expiresWithinMs } = engine;
   const test = (behaviour: string, fn: (cluster: EngineCluster) => Promise<void>) =>
     Deno.test({
       name: `${name}: ${behaviour}`,
@@ -154,7 +161,7 @@ export function conformance(engine: Engine): void {
         key: "cor",
         timestamp: timestamp + 1,
       });
-      assertEquals(refused, { type: "TRY_OTHER_SERVER_OR_LATER", id: 2, key: "cor", timestamp });
+      assertRefused(refused, { id: 2, key: "cor", timestamp });
       await eventually("both lines", () => server.prints.length >= before + 2);
       const start = `Cliente ${client.local} GET key:cor ts:`;
       assertEquals(server.prints.filter((line) => line.startsWith(start)), [
@@ -166,14 +173,153 @@ export function conformance(engine: Engine): void {
     }
   });
 
-  test("a key that does not exist is null at timestamp 0, and TRY_OTHER above", async (cluster) => {
+  test("a key that does not exist is null at the table's floor, and TRY_OTHER above the table", async (cluster) => {
     for (const server of cluster.servers) {
-      const absent = { type: "GET_OK", id: 1, key: "k", value: null, timestamp: 0 };
-      assertEquals(await ask(server, { type: "GET", key: "k", timestamp: 0 }), absent);
-      const refused = { type: "TRY_OTHER_SERVER_OR_LATER", id: 1, key: "k", timestamp: 0 };
-      assertEquals(await ask(server, { type: "GET", key: "k", timestamp: 1 }), refused);
+      const applied = (await statusOf(server)).timestamp as number;
+      const answer = await ask(server, { type: "GET", key: "k", timestamp: 0 });
+      const timestamp = answer.timestamp as number;
+      assertEquals(answer, { type: "GET_OK", id: 1, key: "k", value: null, timestamp });
+      assert(timestamp <= applied, `the floor is ${timestamp}, applied is ${applied}`);
+      const later = await ask(server, { type: "GET", key: "k", timestamp: applied });
+      assertEquals([later.type, later.value], ["GET_OK", null]);
+      const refused = await ask(server, { type: "GET", key: "k", timestamp: applied + 1 });
+      assertRefused(refused, { id: 1, key: "k", timestamp });
     }
   });
+
+  test("WRITE: a condition is decided in the order of all writes; a CONFLICT says what is there", async (cluster) => {
+    const { leader, others: [near, far] } = await rolesOf(cluster);
+    const write = (server: TestServer, fields: Message) =>
+      ask(server, { type: "WRITE", key: "cor", ...fields });
+    const created = await write(near, { value: "azul", expected: 0 });
+    const first = created.timestamp as number;
+    assertEquals(created, { type: "WRITE_OK", id: 1, key: "cor", timestamp: first });
+    const there = { type: "CONFLICT", id: 1, key: "cor", value: "azul", timestamp: first };
+    for (const [server, expected] of [[near, 0], [far, 0], [leader, first + 1]] as const) {
+      assertEquals(await write(server, { value: "x", expected }), there);
+      assertEquals(await write(server, { value: null, expected }), there);
+    }
+    const second = (await write(far, { value: "verde", expected: first })).timestamp as number;
+    assertGreater(second, first);
+    const third = (await write(leader, { value: null, expected: second })).timestamp as number;
+    assertGreater(third, second);
+    for (const expected of [first, second, third]) { // a tombstone is not there
+      const { type, value, timestamp } = await write(near, { value: "x", expected });
+      assertEquals([type, value], ["CONFLICT", null]);
+      assert((timestamp as number) >= third, `the key was absent at ${timestamp}`);
+    }
+    assertEquals((await write(near, { value: "rosa", expected: 0 })).type, "WRITE_OK");
+    // Nothing of it has a line, except the REPLICATIONs that a follower gets.
+    for (const server of cluster.servers) {
+      assertEquals(server.printsOf("Cliente"), []);
+      assertEquals(server.printsOf("Encaminhando"), []);
+      assertEquals(server.printsOf("Enviando"), []);
+    }
+    await eventually("the REPLICATIONs", () => far.printsOf("REPLICATION").length === 4);
+    assertEquals(far.printsOf("REPLICATION")[2], `REPLICATION key:cor value:NULL ts:${third}.`);
+    assert(!leader.printsOf("REPLICATION").some((line) => line.endsWith(`ts:${third}.`)));
+  });
+
+  test("a deletion is NULL at its timestamp on every server, and never comes back", async (cluster) => {
+    const [one, other, third] = cluster.servers as [TestServer, TestServer, TestServer];
+    const timestamp = await put(one, "cor", "azul");
+    const deleted = await ask(other, { type: "WRITE", key: "cor", value: null });
+    assertEquals(deleted.type, "WRITE_OK");
+    const deletedAt = deleted.timestamp as number;
+    assertGreater(deletedAt, timestamp);
+    assertEquals((await ask(other, { type: "GET", key: "cor", timestamp: 0 })).value, null);
+    for (const server of cluster.servers) {
+      const answer = await getAt(server, "cor", deletedAt);
+      assertEquals([answer.value, answer.timestamp], [null, deletedAt]);
+    }
+    // To delete what is not there is no error.
+    const again = await ask(third, { type: "WRITE", key: "never", value: null });
+    assertEquals(again.type, "WRITE_OK");
+    assertEquals((await getAt(one, "never", again.timestamp as number)).value, null);
+  });
+
+  test("no update is lost: concurrent increments at all servers add up", async (cluster) => {
+    const increments = 5;
+    await Promise.all(cluster.servers.map(async ({ address }) => {
+      using wire = await Wire.connect(address);
+      let id = 1;
+      for (let done = 0; done < increments;) {
+        const { value, timestamp } = await wire.ask({ type: "GET_LATEST", id: id++, key: "n" });
+        const expected = value === null ? 0 : timestamp;
+        const next = `${Number(value ?? 0) + 1}`;
+        const { type } = await wire.ask({
+          type: "WRITE",
+          id: id++,
+          key: "n",
+          value: next,
+          expected,
+        });
+        assert(type === "WRITE_OK" || type === "CONFLICT", `${type}`);
+        if (type === "WRITE_OK") done++;
+      }
+    }));
+    const latest = await ask(cluster.servers[0]!, { type: "GET_LATEST", key: "n" });
+    assertEquals(latest.value, `${increments * cluster.servers.length}`);
+  });
+
+  test("GET_LATEST shows every acknowledged write, whichever server is asked", async (cluster) => {
+    for (let n = 0; n < 12; n++) {
+      const timestamp = await put(cluster.servers[n % 3]!, "cor", `${n}`);
+      const latest = await ask(cluster.servers[(n + 1) % 3]!, { type: "GET_LATEST", key: "cor" });
+      assertEquals(latest, { type: "GET_OK", id: 1, key: "cor", value: `${n}`, timestamp });
+    }
+    const absent = await ask(cluster.servers[0]!, { type: "GET_LATEST", key: "absent" });
+    assertEquals([absent.type, absent.value], ["GET_OK", null]);
+    await ask(cluster.servers[0]!, { type: "WRITE", key: "cor", value: null });
+    const after = await put(cluster.servers[1]!, "other", "x");
+    const deleted = await ask(cluster.servers[2]!, { type: "GET_LATEST", key: "cor" });
+    for (const server of cluster.servers) {
+      await getAt(server, "other", after);
+      assertEquals((await getAt(server, "cor", deleted.timestamp as number)).value, null);
+    }
+    // What it says of an absent key can be read back everywhere, soon.
+    for (const server of cluster.servers) {
+      assertEquals((await getAt(server, "absent", absent.timestamp as number)).value, null);
+    }
+  });
+
+  test("LIST and WATCH are answered from the server's own table", async (cluster) => {
+    const [one, other] = cluster.servers as [TestServer, TestServer];
+    using watcher = await Wire.connect(other.address);
+    const a = await put(one, "p/a", "1");
+    await getAt(other, "p/a", a);
+    await watcher.send({ type: "WATCH", id: 7, prefix: "p/", after: 0 });
+    const begin = await watcher.messageOf("CHANGES");
+    assertEquals(begin.changes, [["p/a", "1", a]]);
+    const b = await put(one, "p/b", "2");
+    await put(one, "q", "x");
+    const gone = (await ask(one, { type: "WRITE", key: "p/a", value: null })).timestamp as number;
+    const told: unknown[] = [];
+    while (told.length < 2) told.push(...(await watcher.messageOf("CHANGES")).changes as unknown[]);
+    assertEquals(told, [["p/b", "2", b], ["p/a", null, gone]]);
+    const list = await ask(other, { type: "LIST", prefix: "p/", atLeast: gone });
+    assertEquals([list.type, list.entries, list.more], ["LIST_OK", [["p/b", "2", b]], false]);
+  });
+
+  if (expiresWithinMs !== undefined) {
+    test("a key with a time to live ends after it, and one written again without it stays", async (cluster) => {
+      const [one, other] = cluster.servers as [TestServer, TestServer];
+      const ttlMs = 1_000;
+      for (const key of ["ends", "stays"]) {
+        assertEquals((await ask(one, { type: "WRITE", key, value: "v", ttlMs })).type, "WRITE_OK");
+      }
+      const sinceMs = performance.now();
+      const { timestamp } = await ask(other, { type: "WRITE", key: "stays", value: "w" });
+      const gone = await eventually("it ends", async () => {
+        const reply = await ask(one, { type: "GET", key: "ends", timestamp: 0 });
+        return reply.value === null && reply;
+      });
+      const tookMs = performance.now() - sinceMs;
+      assert(tookMs > ttlMs - 100 && tookMs < ttlMs + expiresWithinMs, `${tookMs} ms`);
+      await getAt(other, "ends", gone.timestamp as number);
+      assertEquals((await getAt(other, "stays", timestamp as number)).value, "w");
+    });
+  }
 
   test("timestamps rise over all keys, and every server prints all writes in that order", async (cluster) => {
     const { leader, others } = await rolesOf(cluster);

@@ -4,8 +4,13 @@
  * @module
  */
 
+// deno-lint-ignore-file no-external-import -- part of the runtime
+
+import { Buffer } from "node:buffer";
+import { request } from "node:http";
+import { request as requestTls } from "node:https";
 import { Process } from "../../../bench/process.ts";
-import { HttpConnections, HttpRequest, type HttpTls } from "../../../lib/etcd/http.ts";
+import type { EtcdTls } from "../../../lib/etcd/grpc.ts";
 import { freePorts } from "../../support/ports.ts";
 import { eventually, waitMsMax, within } from "../../support/waiting.ts";
 
@@ -85,13 +90,29 @@ export class RealEtcd implements AsyncDisposable {
     await Promise.all(this.members.filter(({ alive }) => alive).map((member) => member.ready()));
   }
 
+  /** Starts a killed member again with an empty disk: the others remove it, and add it once more. */
+  async replace(index: number): Promise<void> {
+    const [name, folder] = [`m${index}`, `${this.#folder}/m${index}`];
+    const helper = this.members.find((member) => member.alive)!;
+    const { members } = await helper.ask("cluster/member/list", {});
+    const { ID, peerURLs } = (members as { name: string; ID: string; peerURLs: string[] }[])
+      .find((member) => member.name === name)!;
+    await helper.ask("cluster/member/remove", { ID });
+    await eventually(`${name} is added`, async () => {
+      const added = helper.ask("cluster/member/add", { peerURLs });
+      return await added.then(() => true, () => false); // refused until the others are all connected
+    });
+    await Deno.remove(folder, { recursive: true });
+    this.members[index]!.start("existing");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.members.map((member) => member.kill()));
     await Deno.remove(this.#folder, { recursive: true });
   }
 }
 
-function memberTls({ ca, cert, key }: NonNullable<EtcdSetup["tls"]>): HttpTls {
+function memberTls({ ca, cert, key }: NonNullable<EtcdSetup["tls"]>): EtcdTls {
   const read = (path: string) => Deno.readTextFileSync(path);
   return { ca: read(ca), cert: read(cert), key: read(key) };
 }
@@ -102,10 +123,10 @@ export class RealMember {
   /** The number of its newest process, counted from 1. */
   life = 0;
   readonly #args: readonly string[];
-  readonly #tls: HttpTls | undefined;
+  readonly #tls: EtcdTls | undefined;
   #process: Process | undefined;
 
-  constructor(url: string, args: readonly string[], tls?: HttpTls) {
+  constructor(url: string, args: readonly string[], tls?: EtcdTls) {
     this.url = url;
     this.#args = args;
     this.#tls = tls;
@@ -120,9 +141,9 @@ export class RealMember {
     return this.#process?.ended === false;
   }
 
-  /** Starts a process with the data of the one before. */
-  start(): void {
-    this.#process = new Process(etcdProgram!, this.#args);
+  /** Starts a process with the data of the one before. `state` is for one without data. */
+  start(state: "new" | "existing" = "new"): void {
+    this.#process = new Process(etcdProgram!, [...this.#args, "--initial-cluster-state", state]);
     this.life++;
   }
 
@@ -136,7 +157,7 @@ export class RealMember {
   }
 
   /**
-   * Sends a request to its JSON gateway.
+   * Sends a request to its JSON gateway, as other programs do.
    *
    * @throws {Error} if the answer is an error.
    */
@@ -145,13 +166,28 @@ export class RealMember {
     body: Record<string, unknown>,
     token?: string,
   ): Promise<Record<string, unknown>> {
-    using connections = new HttpConnections(new URL(this.url), this.#tls ?? {}, 1);
-    const headers = token === undefined ? {} : { Authorization: token };
-    const text = JSON.stringify(body);
-    using request = new HttpRequest(connections, `/v3/${path}`, headers, text, waitMsMax, []);
-    const { ok } = await request.head();
-    const answer = JSON.parse(await request.text());
-    if (!ok) throw new Error(`${path}: ${answer.error}`);
+    const { hostname, port, protocol } = new URL(this.url);
+    const headers = {
+      "Content-Type": "application/json",
+      ...(token === undefined ? {} : { Authorization: token }),
+    };
+    const options = { hostname, port, path: `/v3/${path}`, method: "POST", headers, agent: false };
+    const { promise, resolve, reject } = Promise.withResolvers<[status: number, text: string]>();
+    const timeout = AbortSignal.timeout(waitMsMax);
+    const sent = protocol === "https:"
+      ? requestTls({ ...options, ...this.#tls, signal: timeout })
+      : request({ ...options, signal: timeout });
+    sent.on("error", reject).on("response", (response) => {
+      const chunks: Uint8Array[] = [];
+      response.on("error", reject).on("data", (chunk) => chunks.push(chunk)).on(
+        "end",
+        () => resolve([response.statusCode!, Buffer.concat(chunks).toString()]),
+      );
+    });
+    sent.end(JSON.stringify(body));
+    const [status, text] = await promise;
+    const answer = JSON.parse(text);
+    if (status !== 200) throw new Error(`${path}: ${answer.error}`);
     return answer;
   }
 

@@ -6,11 +6,11 @@ import { FakeEtcd } from "../support/fake_etcd.ts";
 import { Cluster } from "../support/cluster.ts";
 import { anyPort } from "../support/ports.ts";
 import { TestServer } from "../support/test_server.ts";
-import { eventually } from "../support/waiting.ts";
 
 conformance({
   name: "embedded",
   start: () => Cluster.start(),
+  expiresWithinMs: 1_500,
   leaderShows: ({ client, key, value, timestamp }) => [
     `Cliente ${client} PUT key:${key} value:${value}.`,
     `Enviando PUT_OK ao Cliente ${client} da key:${key} ts:${timestamp}.`,
@@ -24,7 +24,7 @@ conformance({
     const servers = etcd.members.map(({ url }) =>
       new TestServer(anyPort, undefined, {}, {}, { engine: EtcdEngine.at({ url, prefix: "kv/" }) })
     );
-    await eventually("all servers have found etcd", () => servers.every((one) => one.readable));
+    await Promise.all(servers.map((server) => server.reported("answers, cluster")));
     return {
       servers,
       [Symbol.asyncDispose]: async () => {

@@ -1,4 +1,12 @@
-import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { EtcdClient } from "../../lib/etcd/client.ts";
 import { EtcdEngine } from "../../lib/etcd/engine.ts";
 import { errorOf, EtcdError, explain } from "../../lib/etcd/errors.ts";
@@ -7,7 +15,16 @@ import type { KvServerOptions } from "../../lib/server/kv_server.ts";
 import { Metrics } from "../../lib/metrics/metrics.ts";
 import { prometheusText } from "../../lib/metrics/prometheus.ts";
 import type { Tuning } from "../../lib/replication/tuning.ts";
-import { etcdError, FakeEtcd, type FakeMember, type Interfere } from "../support/fake_etcd.ts";
+import { bytes, id, int, message } from "../../lib/etcd/protobuf.ts";
+import {
+  type EtcdAnswer,
+  etcdError,
+  eventOf,
+  FakeEtcd,
+  type FakeMember,
+  type Interfere,
+  memberOf,
+} from "../support/fake_etcd.ts";
 import { anyPort, deadAddress } from "../support/ports.ts";
 import { TestServer } from "../support/test_server.ts";
 import { eventually } from "../support/waiting.ts";
@@ -51,7 +68,7 @@ class Stage implements AsyncDisposable {
     more?: Partial<KvServerOptions>;
   } = {}): Promise<Stage> {
     const stage = new Stage(prepare, options, pace, tuning, more);
-    await eventually("the server has found etcd", () => stage.server.readable);
+    await stage.server.reported("answers, cluster");
     return stage;
   }
 
@@ -87,26 +104,34 @@ class Stage implements AsyncDisposable {
   }
 }
 
-const only = (path: string, answer: () => Response | Promise<Response>): Interfere => (request) =>
-  request.path === path ? answer() : undefined;
+const only =
+  (path: string, answer: () => EtcdAnswer | undefined | Promise<EtcdAnswer>): Interfere =>
+  (request) => request.path === path ? answer() : undefined;
 
 /** An id as etcd's tools show it. */
-const hex = (id: string) => BigInt(id).toString(16);
+const hex = (id: bigint) => id.toString(16);
+
+/** An answer whose header has these fields. */
+const headed = (...fields: Uint8Array[]): EtcdAnswer => ({
+  message: message(bytes(1, message(...fields))),
+});
+const [cluster, someMember] = [id(1, 1234567890123456789n), id(2, 1_000n)];
+const text = new TextEncoder();
 
 // Outcomes of a PUT
 
-const refusals: readonly (readonly [what: string, answer: () => Response, code: string])[] = [
+const refusals: readonly (readonly [what: string, answer: () => EtcdAnswer, code: string])[] = [
   ["no leader", () => etcdError("etcdserver: no leader"), "UNAVAILABLE"],
-  ["no permission", () => etcdError("etcdserver: permission denied", 403, 7), "UNAVAILABLE"],
+  ["no permission", () => etcdError("etcdserver: permission denied", 7), "UNAVAILABLE"],
   [
     "an invalid token",
-    () => etcdError("etcdserver: invalid auth token", 401, 16),
+    () => etcdError("etcdserver: invalid auth token", 16),
     "UNAVAILABLE",
   ],
-  ["too many requests", () => etcdError("etcdserver: too many requests", 429, 8), "OVERLOADED"],
+  ["too many requests", () => etcdError("etcdserver: too many requests", 8), "OVERLOADED"],
   [
     "a request that is too large",
-    () => etcdError("etcdserver: request is too large", 400, 3),
+    () => etcdError("etcdserver: request is too large", 3),
     "TOO_LARGE",
   ],
 ];
@@ -114,61 +139,50 @@ const refusals: readonly (readonly [what: string, answer: () => Response, code: 
 for (const [what, answer, code] of refusals) {
   Deno.test(`a PUT that etcd refuses for ${what} is ${code}: not applied`, async () => {
     await using stage = await Stage.start();
-    stage.member.interfere = only("kv/put", answer);
+    stage.member.interfere = only("KV/Put", answer);
     const reply = await stage.put("cor", "azul");
     assertEquals([reply.type, reply.code], ["ERROR", code]);
     assertStringIncludes(`${reply.message}`, "not applied: ");
   });
 }
 
-const uncertain: readonly (readonly [what: string, answer: () => Response])[] = [
-  ["no space", () => etcdError("etcdserver: mvcc: database space exceeded", 429, 8)],
+const uncertain: readonly (readonly [what: string, answer: () => EtcdAnswer])[] = [
+  ["no space", () => etcdError("etcdserver: mvcc: database space exceeded", 8)],
   ["its own time-out", () => etcdError("etcdserver: request timed out")],
   [
     "a lost leader",
     () => etcdError("etcdserver: request timed out, possibly due to previous leader failure"),
   ],
   ["'server stopped'", () => etcdError("etcdserver: server stopped")],
-  ["an unknown error", () => etcdError("etcdserver: something new", 500, 2)],
+  ["an unknown error", () => etcdError("etcdserver: something new", 2)],
   ["a known error within a longer text", () => etcdError("was it etcdserver: no leader or not")],
-  ["no JSON", () => new Response("<html>", { status: 200 })],
-  ["other JSON", () => Response.json({ ok: true })],
-  [
-    "no revision",
-    () => Response.json({ header: { cluster_id: "1234567890123456789", member_id: "1000" } }),
-  ],
-  [
-    "a revision that is not a number",
-    () =>
-      Response.json({
-        header: { cluster_id: "1234567890123456789", member_id: "1000", revision: "x" },
-      }),
-  ],
-  ["an error of a proxy", () => new Response("Bad Gateway", { status: 502 })],
-  [
-    "a redirect",
-    () => new Response(null, { status: 307, headers: { Location: "/v3/kv/put" } }),
-  ],
-  [
-    "the id of another cluster",
-    () => Response.json({ header: { cluster_id: "5", member_id: "6", revision: "7" } }),
-  ],
+  ["no message", () => ({ raw: new Uint8Array() })],
+  ["no frame", () => ({ raw: text.encode("<html></html>") })],
+  ["another message", () => ({ message: int(7, 1) })],
+  ["half a message", () => ({ message: Uint8Array.of(10, 99, 1) })],
+  ["two messages", () => ({ raw: new Uint8Array(10) })],
+  ["no revision", () => headed(cluster, someMember)],
+  ["a revision that is not a number", () => headed(cluster, someMember, bytes(3, "x"))],
+  ["a revision that is too high", () => headed(cluster, someMember, id(3, 2n ** 60n))],
+  ["an error of a proxy", () => ({ raw: new Uint8Array(), http: 502 })],
+  ["a redirect", () => ({ raw: new Uint8Array(), http: 307 })],
+  ["the id of another cluster", () => headed(id(1, 5n), id(2, 6n), int(3, 7))],
 ];
 
 for (const [what, answer] of uncertain) {
   Deno.test(`a PUT that etcd answers with ${what} is UNKNOWN_OUTCOME`, async () => {
     await using stage = await Stage.start();
-    stage.member.interfere = only("kv/put", answer);
+    stage.member.interfere = only("KV/Put", answer);
     const reply = await stage.put("cor", "azul");
     assertEquals([reply.type, reply.code], ["ERROR", "UNKNOWN_OUTCOME"]);
     assertStringIncludes(`${reply.message}`, "may or may not be applied: ");
-    assertEquals(stage.member.asked("kv/put"), 1, "the PUT is sent once");
+    assertEquals(stage.member.asked("KV/Put"), 1, "the PUT is sent once");
   });
 }
 
 Deno.test("a PUT that etcd never answers is UNKNOWN_OUTCOME within its time, and the server goes on", async () => {
   await using stage = await Stage.start();
-  stage.member.interfere = only("kv/put", stage.member.hang);
+  stage.member.interfere = only("KV/Put", stage.member.hang);
   const startMs = performance.now();
   const reply = await stage.put("cor", "azul");
   assertEquals(reply.code, "UNKNOWN_OUTCOME");
@@ -184,14 +198,17 @@ Deno.test("a PUT without a connection is not applied; with a connection but no a
     const url of [`http://127.0.0.1:${port}`, `https://127.0.0.1:${port}`, "http://127.0.0.1:1"]
   ) {
     using client = new EtcdClient({ url, prefix: "kv/" });
-    const error = await assertRejects(() => client.put("k", "v", soonMs), EtcdError);
+    const error = await assertRejects(
+      () => client.write({ key: "k", value: "v" }, soonMs),
+      EtcdError,
+    );
     assertEquals([error.kind, error.notApplied], ["unreachable", true], error.message);
   }
   await using etcd = new FakeEtcd();
   using client = new EtcdClient({ url: etcd.url, prefix: "kv/" });
   await client.status(soonMs);
-  etcd.members[0]!.interfere = only("kv/put", etcd.members[0]!.hang);
-  const error = await assertRejects(() => client.put("k", "v", 20), EtcdError);
+  etcd.members[0]!.interfere = only("KV/Put", etcd.members[0]!.hang);
+  const error = await assertRejects(() => client.write({ key: "k", value: "v" }, 20), EtcdError);
   assertEquals([error.kind, error.notApplied], ["no answer", false]);
 });
 
@@ -227,7 +244,7 @@ for (const [what, ends] of [["", false], [" and etcd stops listening", true]] as
         const far = await Deno.connect({ hostname, port: Number(port) });
         tasks.push(
           pass(near, far, (text) => {
-            if (!text.includes(btoa("azul"))) return true;
+            if (!text.includes("azul")) return true;
             puts++;
             if (ends) listener.close();
             return false;
@@ -240,9 +257,9 @@ for (const [what, ends] of [["", false], [" and etcd stops listening", true]] as
       const url = `http://127.0.0.1:${listener.addr.port}`;
       const engine = EtcdEngine.at({ url, prefix: "kv/" });
       await using server = new TestServer(anyPort, undefined, quick, {}, { engine });
-      await eventually("the server has found etcd", () => server.readable);
+      await server.reported("answers, cluster");
       using wire = await Wire.connect(server.address);
-      // On a reused connection an HTTP client may repeat a request by itself.
+      // After a connection has broken an HTTP client may repeat a request by itself.
       await wire.ask({ type: "GET", id: 0, key: "cor", timestamp: 0 });
       const reply = await wire.ask({ type: "PUT", id: 1, key: "cor", value: "azul" });
       assertEquals(reply.code, "UNKNOWN_OUTCOME");
@@ -255,8 +272,9 @@ for (const [what, ends] of [["", false], [" and etcd stops listening", true]] as
   });
 }
 
-Deno.test("when etcd stops, PUT and GET are UNAVAILABLE at once; when it is back, they succeed", async () => {
+Deno.test("when etcd stops, PUTs are UNAVAILABLE at once and GETs go on; when it is back, PUTs succeed", async () => {
   await using stage = await Stage.start();
+  const { timestamp } = await stage.put("k", "v");
   await stage.member.stop();
   const line = await stage.server.reported("is lost, trying again");
   await eventually(
@@ -266,20 +284,22 @@ Deno.test("when etcd stops, PUT and GET are UNAVAILABLE at once; when it is back
         "etcd cannot be reached: no connection",
       ),
   );
-  for (const reply of [await stage.put("cor", "azul"), await stage.get("cor")]) {
-    assertEquals([reply.type, reply.code], ["ERROR", "UNAVAILABLE"]);
-  }
+  const refused = await stage.put("cor", "azul");
+  assertEquals([refused.type, refused.code], ["ERROR", "UNAVAILABLE"]);
+  const { value } = await stage.get("k", timestamp as number);
+  assertEquals(value, "v");
   assertStringIncludes(line, stage.etcd.url);
-  assertEquals(stage.server.prints, [], "no request was accepted");
+  assertStringIncludes(line, `GETs are answered as of revision ${timestamp}`);
+  assertGreater((await stage.ask({ type: "STATUS" })).cutOffMs as number, 0);
+  assert(!stage.server.prints.some((line) => line.includes("cor")), "no PUT was accepted");
   stage.member.start();
-  await eventually(
-    "PUTs succeed again",
-    async () => (await stage.put("cor", "azul")).type === "PUT_OK",
-  );
+  assertMatch(await stage.server.reported(", after "), / answers, cluster .*, after \d+\.\d s$/);
+  assertEquals((await stage.put("cor", "azul")).type, "PUT_OK");
+  assertEquals((await stage.ask({ type: "STATUS" })).cutOffMs, undefined);
   assertEquals(stage.server.reports.filter((line) => line.includes("is lost")).length, 1);
 });
 
-Deno.test("a server that starts before etcd is UNAVAILABLE, and its STATUS names no cluster or leader", async () => {
+Deno.test("a server that starts before etcd refuses PUT and GET, and its STATUS names no cluster or leader", async () => {
   const url = `http://127.0.0.1:${deadAddress().port}`;
   await using server = new TestServer(anyPort, undefined, quick, {}, {
     engine: EtcdEngine.at({ url, prefix: "kv/" }),
@@ -288,13 +308,15 @@ Deno.test("a server that starts before etcd is UNAVAILABLE, and its STATUS names
   using wire = await Wire.connect(server.address);
   const reply = await wire.ask({ type: "PUT", id: 1, key: "k", value: "v" });
   assertEquals([reply.code, server.readable], ["UNAVAILABLE", false]);
+  const got = await wire.ask({ type: "GET", id: 3, key: "k", timestamp: 0 });
+  assertEquals(got.type, "TRY_OTHER_SERVER_OR_LATER");
   const status = await wire.ask({ type: "STATUS", id: 2 });
   assertEquals([status.cluster, status.leader], ["", "0.0.0.0:1"]);
 });
 
 Deno.test("PUTs over the limit are OVERLOADED, and other PUTs are not affected", async () => {
   await using stage = await Stage.start({ tuning: { outstandingPutsMax: 2 } });
-  stage.member.interfere = only("kv/put", stage.member.hang);
+  stage.member.interfere = only("KV/Put", stage.member.hang);
   using wire = await Wire.connect(stage.server.address);
   await wire.send(...[1, 2, 3].map((id) => ({ type: "PUT", id, key: "k", value: "v" })));
   const [first, ...others] = await wire.messages(3);
@@ -304,65 +326,139 @@ Deno.test("PUTs over the limit are OVERLOADED, and other PUTs are not affected",
 
 // GETs
 
-Deno.test("a GET asks only this member, and is answered in time even if etcd's answer is wrong or missing", async () => {
+Deno.test("a GET is answered from the table, without a request to etcd", async () => {
   await using stage = await Stage.start();
-  await stage.put("cor", "azul");
-  await stage.get("cor");
-  const range = stage.member.requests.findLast(({ path }) => path === "kv/range")!;
-  assertEquals(range.body, { key: btoa("kv/cor"), serializable: true });
-  const header = stage.member.header;
-  for (
-    const answer of [
-      stage.member.hang,
-      () => new Response("garbage"),
-      () => Response.json({ header, kvs: [{ key: "=", mod_revision: "3" }] }),
-      () => Response.json({ header, kvs: "not a list" }),
-      () => etcdError("etcdserver: something new", 500, 2),
-    ]
-  ) {
-    stage.member.interfere = only("kv/range", answer);
-    const startMs = performance.now();
-    const reply = await stage.get("cor");
-    assertEquals([reply.type, reply.code], ["ERROR", "UNAVAILABLE"]);
-    assertLess(performance.now() - startMs, soonMs);
+  const { timestamp } = await stage.put("cor", "azul");
+  const asked = stage.member.asked("KV/Range");
+  for (const seen of [0, timestamp as number]) {
+    assertEquals((await stage.get("cor", seen)).value, "azul");
+  }
+  assertEquals((await stage.get("cor", timestamp as number + 1)).type, "TRY_OTHER_SERVER_OR_LATER");
+  assertEquals(stage.member.asked("KV/Range"), asked);
+});
+
+Deno.test("PUT_OK comes once the watch has shown the write, and at the latest in its time", async () => {
+  await using stage = await Stage.start({ tuning: { putTimeoutMs: 700 } });
+  stage.member.holdsWatches = true;
+  const late = await stage.put("cor", "azul");
+  assertEquals(late.type, "PUT_OK"); // etcd has it
+  const before = await stage.get("cor");
+  assert((before.timestamp as number) < (late.timestamp as number), "the watch is held");
+  let answered = false;
+  const reply = stage.put("cor", "verde").finally(() => answered = true);
+  await eventually("etcd has it", () => stage.etcd.revision > (late.timestamp as number));
+  // Two more answers of etcd have come, so that of the PUT has too.
+  const asked = stage.member.asked("Maintenance/Status");
+  await eventually("two more", () => stage.member.asked("Maintenance/Status") > asked + 2);
+  assertEquals(answered, false);
+  stage.member.holdsWatches = false;
+  stage.member.tell();
+  const { timestamp } = await reply;
+  assertEquals((await stage.get("cor", timestamp as number)).value, "verde");
+});
+
+Deno.test("the table is read in pages at one revision, with progress, and writes of that time follow", async () => {
+  const entries = 2_500;
+  await using stage = await Stage.start({
+    tuning: { silenceMs: soonMs },
+    prepare: (etcd) => {
+      for (let n = 0; n < entries; n++) etcd.write(`kv/k${n}`, `${n}`);
+      let pages = 0;
+      etcd.members[0]!.interfere = ({ path, body }) => {
+        if (path !== "KV/Range" || body.int(3) === 0) return undefined;
+        if (++pages === 2) {
+          etcd.write("kv/k2499", "later");
+          etcd.remove("kv/k0");
+        }
+        return undefined;
+      };
+    },
+  });
+  const loads = stage.member.requests.filter(({ path, body }) =>
+    path === "KV/Range" && body.int(3) > 0
+  );
+  const [first, ...later] = loads.map(({ body }) => body.int(4));
+  assertEquals(first, 0);
+  assertEquals(later, later.map(() => entries + 2)); // the store's name is one more
+  assert(later.length > 0);
+  assertStringIncludes(await stage.server.reported("read the store"), `${entries} keys`);
+  assertEquals(await stage.replications(2), [entries + 3, entries + 4]);
+  assertEquals((await stage.get("k2499")).value, "later");
+  assertEquals((await stage.get("k7")).value, "7");
+  assertEquals((await stage.get("k0", 3)).value, null);
+  assertEquals((await stage.ask({ type: "STATUS" })).keys, entries - 1);
+});
+
+Deno.test("what was removed before the table was read is NULL at its revision, so that no value from before follows", async () => {
+  let [written, removed] = [0, 0];
+  await using stage = await Stage.start({
+    prepare: (etcd) => {
+      written = etcd.write("kv/cor", "azul");
+      removed = etcd.remove("kv/cor");
+    },
+  });
+  for (const seen of [0, written]) {
+    const { type, value, timestamp } = await stage.get("cor", seen);
+    assertEquals([type, value], ["GET_OK", null]);
+    // A server that still has the value at `written` refuses it to this client now.
+    assertGreater(timestamp as number, removed);
   }
 });
 
-Deno.test("an endless answer is aborted", async () => {
-  await using stage = await Stage.start({ tuning: { silenceMs: soonMs } });
-  stage.member.interfere = only("kv/range", () =>
-    new Response(
-      new ReadableStream<Uint8Array>({
-        pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024).fill(0x20)),
-      }),
-    ));
-  const reply = await stage.get("cor");
-  assertEquals(reply.code, "UNAVAILABLE");
-  assertStringIncludes(`${reply.message}`, "is longer than");
-});
-
-Deno.test("keys and values of other programs that are not text do not end the watch", async () => {
+Deno.test("values of other programs that are not text are UNAVAILABLE, and do not end the watch", async () => {
   await using stage = await Stage.start();
-  stage.etcd.put(btoa("kv/bytes"), btoa("\xff\xfe"));
-  stage.etcd.put(btoa("kv/\xff"), btoa("x"));
-  stage.etcd.write("kv/", "the bare prefix is not a key");
+  stage.etcd.put(text.encode("kv/bytes"), Uint8Array.of(0xff, 0xfe));
+  stage.etcd.put(Uint8Array.of(...text.encode("kv/"), 0xff), text.encode("x"));
   stage.etcd.write("kv/cor", "azul");
   assertEquals(await stage.replications(1), [stage.etcd.revision]);
   const reply = await stage.get("bytes");
   assertEquals([reply.type, reply.code], ["ERROR", "UNAVAILABLE"]);
+  await stage.server.reported("a value that is not text or is too long");
   assertEquals((await stage.get("cor")).value, "azul");
+  const { timestamp } = await stage.put("bytes", "text");
+  assertEquals((await stage.get("bytes", timestamp as number)).value, "text");
 });
 
-Deno.test("a GET of a key removed in etcd is null, or TRY_OTHER for a client that has seen the key", async () => {
+Deno.test("a key removed in etcd is NULL with the removal's revision, also for a client that has seen it", async () => {
   await using stage = await Stage.start();
   const { timestamp } = await stage.put("cor", "azul");
-  stage.etcd.remove("kv/cor");
-  assertEquals((await stage.get("cor")).value, null);
-  assertEquals((await stage.get("cor", timestamp as number)).type, "TRY_OTHER_SERVER_OR_LATER");
-  await eventually(
-    "the key is no longer counted",
-    async () => (await stage.ask({ type: "STATUS" })).keys === 0,
-  );
+  const removed = stage.etcd.remove("kv/cor");
+  assertEquals(await stage.replications(1), [removed]);
+  assertEquals(stage.server.printsOf("REPLICATION"), [
+    `REPLICATION key:cor value:NULL ts:${removed}.`,
+  ]);
+  for (const seen of [0, timestamp as number, removed]) {
+    const { type, value, timestamp } = await stage.get("cor", seen);
+    assertEquals([type, value, timestamp], ["GET_OK", null, removed]);
+  }
+  assertEquals((await stage.get("cor", removed + 1)).type, "TRY_OTHER_SERVER_OR_LATER");
+  assertEquals((await stage.ask({ type: "STATUS" })).keys, 0);
+});
+
+Deno.test("a client that has seen a revision of other data is answered soon, with one write of the store's name", async () => {
+  await using stage = await Stage.start({ tuning: { silenceMs: soonMs } });
+  for (let n = 0; n < 5; n++) stage.etcd.write("other", "x");
+  const seen = stage.etcd.revision;
+  const reply = await eventually("the table has caught up", async () => {
+    const reply = await stage.get("absent", seen);
+    return reply.type === "GET_OK" && reply;
+  });
+  assertEquals(reply.value, null);
+  assertEquals([stage.etcd.revision, stage.server.prints.length > 0], [seen + 1, true]);
+  // More than the member has is no reason to write.
+  await stage.get("absent", seen + 1_000_000);
+  const moreStatus = async () => {
+    const asked = stage.member.asked("Maintenance/Status");
+    await eventually("more status", () => stage.member.asked("Maintenance/Status") > asked + 15);
+  };
+  await moreStatus();
+  assertEquals(stage.etcd.revision, seen + 1);
+  // Once the member has more, there is one write. A client that no longer asks is the reason for no other.
+  stage.etcd.write("other", "x");
+  await eventually("one write", () => stage.etcd.revision === seen + 3);
+  stage.etcd.write("other", "x");
+  await moreStatus();
+  assertEquals(stage.etcd.revision, seen + 4);
 });
 
 // REPLICATION
@@ -387,15 +483,16 @@ Deno.test("after a watch breaks off, the next one shows no write twice and leave
 Deno.test("after a watch breaks off within a revision, the next one shows only the rest of it", async () => {
   await using stage = await Stage.start();
   const revision = ++stage.etcd.revision;
-  const event = (key: string) => ({
-    kv: { key: btoa(`kv/${key}`), value: btoa("v"), mod_revision: `${revision}`, version: "1" },
-  });
-  // A part of a transaction of three writes, as etcd sends one that is too long for one line.
+  const event = (key: string) =>
+    bytes(11, eventOf({ key: `kv/${key}`, value: text.encode("v"), revision }));
+  // A part of a transaction of three writes, as etcd sends one that is too long for one message.
   stage.member.holdsWatches = true;
   for (const key of ["a", "b", "c"]) stage.etcd.write(`kv/${key}`, "v", revision);
-  const { header } = stage.member;
-  stage.member.sendRaw({ result: { header, fragment: true, events: [event("a"), event("b")] } });
+  const header = stage.member.header();
+  stage.member.sendRaw(message(header, int(7, 1), event("a"), event("b")));
   await stage.replications(2);
+  // The revision is not complete.
+  assertEquals((await stage.ask({ type: "STATUS" })).timestamp, revision - 1);
   stage.member.breakWatches();
   stage.member.holdsWatches = false;
   await stage.replications(3);
@@ -407,32 +504,36 @@ Deno.test("after a watch breaks off within a revision, the next one shows only t
   ]);
 });
 
-Deno.test("writes that etcd has compacted are reported, and the watch goes on with the newest revision", async () => {
+Deno.test("what etcd has compacted is read again: nothing goes back, and what was removed is gone", async () => {
   await using stage = await Stage.start();
   const first = stage.etcd.write("kv/a", "1");
-  await stage.replications(1);
+  const gone = stage.etcd.write("kv/gone", "1");
+  await stage.replications(2);
   stage.member.holdsWatches = true;
+  stage.member.interfere = only("Watch/Watch", () => etcdError("etcdserver: not now", 14));
   stage.member.breakWatches();
-  stage.member.interfere = only("watch", () => etcdError("etcdserver: not now", 503, 14));
   stage.etcd.write("kv/a", "2");
+  stage.etcd.remove("kv/gone");
   stage.etcd.write("kv/b", "1");
   stage.etcd.compact();
   const lost = stage.etcd.revision;
   stage.member.holdsWatches = false;
   stage.member.interfere = () => undefined;
   const line = await stage.server.reported("etcd has compacted its history");
-  assertStringIncludes(line, `writes from revision ${first + 1} to ${lost} are not shown`);
+  assertStringIncludes(line, `writes from revision ${gone + 1} to ${lost} are not shown`);
   await eventually("the watch is open", () => stage.member.watching === 1);
   const next = stage.etcd.write("kv/c", "1");
-  assertEquals(await stage.replications(2), [first, next]);
+  assertEquals(await stage.replications(3), [first, gone, next]);
   assertEquals((await stage.get("a")).value, "2");
+  const absent = await stage.get("gone", gone);
+  assertEquals([absent.type, absent.value, absent.timestamp], ["GET_OK", null, lost]);
   assertEquals((await stage.ask({ type: "STATUS" })).keys, 3);
 });
 
 Deno.test("progress without writes advances the watch, so that a compaction of other data is not reported", async () => {
   await using stage = await Stage.start();
   stage.etcd.revision = 500; // writes to other prefixes
-  stage.member.sendRaw({ result: { header: stage.member.header } });
+  stage.member.sendRaw(message(stage.member.header()));
   await eventually(
     "the progress is in STATUS",
     async () => (await stage.ask({ type: "STATUS" })).timestamp === 500,
@@ -440,14 +541,14 @@ Deno.test("progress without writes advances the watch, so that a compaction of o
   stage.etcd.compact();
   stage.member.breakWatches();
   await eventually("the watch is open again", () => stage.member.watching === 1);
-  const last = stage.member.requests.findLast(({ path }) => path === "watch")!;
-  assertEquals((last.body.create_request as Message).start_revision, "501");
+  const last = stage.member.requests.findLast(({ path }) => path === "Watch/Watch")!;
+  assertEquals(last.body.message(1).int(3), 501);
   assert(!stage.server.reports.some((line) => line.includes("compacted")));
 });
 
 Deno.test("an idle watch is opened again without a report", async () => {
   await using stage = await Stage.start({ pace: { watchIdleMs: 40 } });
-  await eventually("the watch was opened again", () => stage.member.asked("watch") >= 3);
+  await eventually("the watch was opened again", () => stage.member.asked("Watch/Watch") >= 3);
   const revision = stage.etcd.write("kv/a", "1");
   assertEquals(await stage.replications(1), [revision]);
   assertEquals(stage.server.reports.filter((line) => line.includes("lost")), []);
@@ -456,15 +557,18 @@ Deno.test("an idle watch is opened again without a report", async () => {
 Deno.test("garbage ends a watch, and the next one leaves no write out", async () => {
   await using stage = await Stage.start();
   for (
-    const garbage of ["not an object", { result: 5 }, { result: { header: 1 } }, {
-      error: { message: "x" },
-    }]
+    const garbage of [
+      text.encode("not a message"),
+      message(int(11, 5)),
+      message(bytes(1, "x"), bytes(11, bytes(2, int(1, 1)))),
+      message(stage.member.header(), int(4, 1), bytes(6, "x")),
+    ]
   ) {
-    const before = stage.member.asked("watch");
+    const before = stage.member.asked("Watch/Watch");
     stage.member.sendRaw(garbage);
     await eventually(
       "a new watch",
-      () => stage.member.asked("watch") > before && stage.member.watching === 1,
+      () => stage.member.asked("Watch/Watch") > before && stage.member.watching === 1,
     );
   }
   const revision = stage.etcd.write("kv/a", "1");
@@ -475,10 +579,10 @@ Deno.test("the leader prints no REPLICATION for its own write, even if the watch
   await using stage = await Stage.start();
   const held = Promise.withResolvers<void>();
   stage.member.interfere = async ({ path, body }) => {
-    if (path !== "kv/put") return undefined;
-    const revision = stage.etcd.put(`${body.key}`, `${body.value}`);
+    if (path !== "KV/Put") return undefined;
+    const revision = stage.etcd.put(body.bytes(1), body.bytes(2));
     await held.promise;
-    return Response.json({ header: { ...stage.member.header, revision: `${revision}` } });
+    return { message: message(stage.member.header(revision)) };
   };
   const reply = stage.put("cor", "azul");
   await eventually("the PUT is applied", () => stage.etcd.find("kv/cor"));
@@ -495,8 +599,8 @@ Deno.test("the leader prints no REPLICATION for its own write, even if the watch
 Deno.test("a PUT of unknown outcome that was applied is printed as a REPLICATION", async () => {
   await using stage = await Stage.start();
   stage.member.interfere = ({ path, body }) => {
-    if (path !== "kv/put") return undefined;
-    stage.etcd.put(`${body.key}`, `${body.value}`);
+    if (path !== "KV/Put") return undefined;
+    stage.etcd.put(body.bytes(1), body.bytes(2));
     return etcdError("etcdserver: request timed out");
   };
   assertEquals((await stage.put("cor", "azul")).code, "UNKNOWN_OUTCOME");
@@ -551,15 +655,111 @@ Deno.test("an etcd that lost its data under the same cluster id is not asked aga
   await stage.server.reported("etcd has other data than before, restart this server");
   const reply = await stage.put("cor", "verde");
   assertEquals(reply.code, "UNAVAILABLE");
-  assertEquals((await stage.get("cor")).code, "UNAVAILABLE");
+  assertEquals((await stage.get("cor")).type, "TRY_OTHER_SERVER_OR_LATER");
   assertEquals(stage.etcd.find("kv/cor"), undefined);
   assertEquals((await stage.ask({ type: "STATUS" })).cluster, before.cluster);
   await using other = new TestServer(anyPort, undefined, quick, {}, {
     engine: EtcdEngine.at({ url: stage.etcd.url, prefix: "kv/" }),
   });
-  await eventually("the server has found etcd", () => other.readable);
+  await other.reported("answers, cluster");
   using wire = await Wire.connect(other.address);
   assert((await wire.ask({ type: "STATUS", id: 1 })).cluster !== before.cluster);
+});
+
+Deno.test("an etcd that was set back is not asked again; one that only lags is", async () => {
+  await using stage = await Stage.start();
+  const first = (await stage.put("cor", "azul")).timestamp as number;
+  await stage.put("cor", "verde");
+  // A lagging member says a lower revision than the majority has.
+  const lagging: Interfere = ({ path }) =>
+    path === "Maintenance/Status"
+      ? { message: message(stage.member.header(first), id(4, stage.member.id)) }
+      : undefined;
+  stage.member.interfere = lagging;
+  stage.member.breakWatches();
+  await eventually("the watch is open again", () => stage.member.asked("Watch/Watch") === 2);
+  const { timestamp } = await eventually("it is taken", async () => {
+    const reply = await stage.put("cor", "rosa");
+    return reply.type === "PUT_OK" && reply;
+  });
+  stage.member.interfere = () => undefined;
+  await stage.member.stop();
+  stage.etcd.restore(first);
+  stage.member.start();
+  const line = await stage.server.reported("etcd has other data than before, restart this server");
+  assertStringIncludes(line, `${first}, this server has ${timestamp}: was a backup restored?`);
+  assertEquals((await stage.get("cor")).type, "TRY_OTHER_SERVER_OR_LATER");
+  assertEquals((await stage.put("cor", "x")).code, "UNAVAILABLE");
+});
+
+Deno.test("a store whose name is removed with its keys gets it back; another name is another store", async () => {
+  await using stage = await Stage.start();
+  await stage.put("cor", "azul");
+  const before = await stage.ask({ type: "STATUS" });
+  for (const key of ["kv/cor", "kv/"]) stage.etcd.remove(key);
+  await stage.server.reported("another program has changed the name under the bare prefix");
+  await stage.server.reported(", after ");
+  assertEquals((await stage.get("cor")).value, null);
+  assertEquals((await stage.put("cor", "verde")).type, "PUT_OK");
+  assertEquals((await stage.ask({ type: "STATUS" })).cluster, before.cluster);
+  stage.etcd.write("kv/", "another-name");
+  await stage.server.reported("etcd has other data than before, restart this server");
+});
+
+Deno.test("a removal of the whole prefix that comes in parts ends one watch, not each one", async () => {
+  await using stage = await Stage.start();
+  await stage.put("cor", "azul");
+  const { timestamp } = await stage.put("k", "v");
+  stage.member.eventsMax = 1;
+  stage.member.holdsWatches = true;
+  const removed = stage.etcd.remove("kv/");
+  for (const key of ["kv/cor", "kv/k"]) stage.etcd.remove(key, removed);
+  stage.member.holdsWatches = false;
+  stage.member.tell();
+  await eventually("all keys are gone", async () => {
+    const { value, timestamp: at } = await stage.get("k", timestamp as number);
+    return value === null && at === removed;
+  });
+  await stage.server.reported(", after ");
+  assertEquals((await stage.put("cor", "verde")).type, "PUT_OK");
+  assertEquals(stage.member.asked("Watch/Watch"), 2);
+});
+
+Deno.test("values that are not text are reported once a second, and forgotten when they are removed unseen", async () => {
+  await using stage = await Stage.start();
+  for (let n = 0; n < 50; n++) stage.etcd.put(text.encode(`kv/${n}`), Uint8Array.of(0xff));
+  const last = stage.etcd.write("kv/last", "x");
+  await stage.replications(1);
+  assertEquals((await stage.get("7")).code, "UNAVAILABLE");
+  assertLess(stage.server.reports.filter((line) => line.includes("not text")).length, 25);
+  stage.member.holdsWatches = true;
+  stage.member.interfere = only("Watch/Watch", () => etcdError("etcdserver: not now", 14));
+  stage.member.breakWatches();
+  stage.etcd.remove("kv/7");
+  stage.etcd.write("kv/last", "y");
+  stage.etcd.compact();
+  stage.member.holdsWatches = false;
+  stage.member.interfere = () => undefined;
+  await stage.server.reported("etcd has compacted its history");
+  const { type, value, timestamp } = await stage.get("7", last);
+  assertEquals([type, value], ["GET_OK", null]);
+  assertGreater(timestamp as number, last);
+  assertEquals((await stage.get("8")).code, "UNAVAILABLE");
+});
+
+Deno.test("a learner is named as such, and is asked again until it is promoted", async () => {
+  let learner = true;
+  await using etcd = new FakeEtcd();
+  etcd.members[0]!.interfere = ({ path }) =>
+    learner && path === "Watch/Watch"
+      ? etcdError("etcdserver: rpc not supported for learner")
+      : undefined;
+  await using server = new TestServer(anyPort, undefined, quick, {}, {
+    engine: EtcdEngine.at({ url: etcd.url, prefix: "kv/" }),
+  });
+  await server.reported("this member of etcd is a learner, which shows no writes: promote it");
+  learner = false;
+  await server.reported(", after ");
 });
 
 Deno.test("stores with different prefixes in one etcd are different clusters with separate keys", async () => {
@@ -567,7 +767,7 @@ Deno.test("stores with different prefixes in one etcd are different clusters wit
   await using other = new TestServer(anyPort, undefined, quick, {}, {
     engine: EtcdEngine.at({ url: stage.etcd.url, prefix: "é/" }),
   });
-  await eventually("the server has found etcd", () => other.readable);
+  await other.reported("answers, cluster");
   await stage.put("cor", "azul");
   using wire = await Wire.connect(other.address);
   assertEquals((await wire.ask({ type: "GET", id: 1, key: "cor", timestamp: 0 })).value, null);
@@ -596,11 +796,12 @@ Deno.test("the leader's address is asked for until it is known, and is never a f
   await using etcd = new FakeEtcd(3);
   const [member, second, third] = etcd.members as [FakeMember, FakeMember, FakeMember];
   etcd.leader = 1;
-  let answer: () => Response | Promise<Response> | undefined = () => undefined;
-  member.interfere = ({ path }) => path === "cluster/member/list" ? answer() : undefined;
-  const listOf = (...clientURLs: unknown[]) => () =>
-    Response.json({ header: member.header, members: [{ ID: second.id, clientURLs }] });
-  answer = () => etcdError("etcdserver: permission denied", 403, 7);
+  let answer: () => EtcdAnswer | Promise<EtcdAnswer> | undefined = () => undefined;
+  member.interfere = ({ path }) => path === "Cluster/MemberList" ? answer() : undefined;
+  const listOf = (...urls: string[]) => () => ({
+    message: message(member.header(), memberOf(second.id, ...urls)),
+  });
+  answer = () => etcdError("etcdserver: permission denied", 7);
   await using server = new TestServer(
     anyPort,
     undefined,
@@ -610,17 +811,17 @@ Deno.test("the leader's address is asked for until it is known, and is never a f
       engine: EtcdEngine.at({ url: etcd.url, prefix: "kv/" }, { pollMs: 5 }),
     },
   );
-  await eventually("the server has found etcd", () => server.readable);
+  await server.reported("answers, cluster");
   using wire = await Wire.connect(server.address);
   const leader = async () => (await wire.ask({ type: "STATUS", id: 1 })).leader;
   const unknown = "0.0.0.0:1";
   // A member that has just started may not have told the others its URLs.
   for (
-    const wrong of [answer, listOf(), listOf("http://a..b:1", 7), listOf("http://0.0.0.0:1", "x")]
+    const wrong of [answer, listOf(), listOf("http://a..b:1", "7"), listOf("http://0.0.0.0:1", "x")]
   ) {
     answer = wrong;
-    const asked = member.asked("cluster/member/list");
-    await eventually("asked again", () => member.asked("cluster/member/list") > asked);
+    const asked = member.asked("Cluster/MemberList");
+    await eventually("asked again", () => member.asked("Cluster/MemberList") > asked);
     assertEquals(await leader(), unknown);
   }
   const line = await server.reported(`etcd's leader is member ${hex(second.id)}`);
@@ -629,13 +830,13 @@ Deno.test("the leader's address is asked for until it is known, and is never a f
   const address = (member: FakeMember) => member.url.slice("http://".length);
   await eventually("the address is known", async () => await leader() === address(second));
   await server.reported(`member ${hex(second.id)}, ${address(second)}`);
-  const asked = member.asked("cluster/member/list");
+  const asked = member.asked("Cluster/MemberList");
   // While the next leader's address is asked for, the former one's is not shown.
-  const held = Promise.withResolvers<Response>();
+  const held = Promise.withResolvers<EtcdAnswer>();
   answer = () => Promise.race([held.promise, member.hang()]);
   etcd.leader = 2;
-  await eventually("asked again", () => member.asked("cluster/member/list") > asked);
-  assertEquals([await leader(), member.asked("cluster/member/list")], [unknown, asked + 1]);
+  await eventually("asked again", () => member.asked("Cluster/MemberList") > asked);
+  assertEquals([await leader(), member.asked("Cluster/MemberList")], [unknown, asked + 1]);
   answer = () => undefined;
   held.resolve(etcdError("etcdserver: something new"));
   await eventually("the address is known", async () => await leader() === address(third));
@@ -660,18 +861,15 @@ Deno.test("metrics count the PUTs of a server on etcd and measure their latency"
   // TestServer has its own prints, so the test passes the PUT_OK on.
   metrics.putOk("127.0.0.1:1", "cor", timestamp as number);
   const status = await stage.ask({ type: "STATUS" });
-  const text = prometheusText(metrics.read(status as never, true));
+  const queries = { lists: 0, watches: 0, changes: 0, overloaded: 0 };
+  const text = prometheusText(metrics.read(status as never, true, queries));
   assertStringIncludes(text, "\nkv_put_duration_seconds_count 1\n");
   assertStringIncludes(text, "\nkv_leader 1\n");
   assertStringIncludes(text, "\nkv_keys 1\n");
 });
 
-Deno.test("an answer that is not the gateway's is quoted in the error, cut if it is long", () => {
-  const plain = errorOf(400, "Client sent an HTTP request to an HTTPS server.\n");
-  assertEquals(
-    explain(plain),
-    "not an answer of etcd's gateway, but HTTP 400: Client sent an HTTP request to an HTTPS server.",
-  );
-  assertEquals(errorOf(502, "").message, "not an answer of etcd's gateway, but HTTP 502");
-  assertEquals(errorOf(500, "x".repeat(1_000)).message.length < 400, true);
+Deno.test("the text of an unknown error is shown, cut if it is long", () => {
+  assertEquals(explain(errorOf(2, "etcdserver: something new")), "etcdserver: something new");
+  assertEquals(errorOf(5, "").message, "not an answer of etcd: status 5 of gRPC");
+  assertEquals(errorOf(2, "x".repeat(1_000)).message.length < 400, true);
 });

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { EchoFilter, type UnansweredPut } from "../../lib/etcd/echo_filter.ts";
+import { EchoFilter, type UnansweredWrite } from "../../lib/etcd/echo_filter.ts";
 import type { WatchEvent } from "../../lib/etcd/protocol.ts";
 import { seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;
 
 function event(revision: number, key = "k", value = "v"): WatchEvent {
-  return { key, value, revision, created: false, deleted: false };
+  return { key, value, revision, deleted: false };
 }
 
 function filtering(heldMax = 100): { filter: EchoFilter; others: number[] } {
@@ -63,7 +63,7 @@ Deno.test(
       const expected: number[] = [];
       /** Applied by etcd, and not shown by the watch yet; below, not answered yet. */
       const onWatch: WatchEvent[] = [];
-      const answers: { write: UnansweredPut; revision: number }[] = [];
+      const answers: { write: UnansweredWrite; revision: number }[] = [];
       for (let revision = 1; revision <= 30;) {
         const write = { key: `k${random.below(2)}`, value: `v${random.below(2)}` };
         switch (random.below(4)) {

@@ -3,7 +3,6 @@
 import {
   assert,
   assertEquals,
-  assertLess,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -12,8 +11,11 @@ import { EtcdClient } from "../../lib/etcd/client.ts";
 import { EtcdEngine } from "../../lib/etcd/engine.ts";
 import { EtcdError } from "../../lib/etcd/errors.ts";
 import type { EtcdOptions } from "../../lib/etcd/options.ts";
+import { framed, Frames } from "../../lib/etcd/grpc_frames.ts";
+import { message } from "../../lib/etcd/protobuf.ts";
 import { etcdError, FakeEtcd } from "../support/fake_etcd.ts";
 import { anyPort } from "../support/ports.ts";
+import { eventually } from "../support/waiting.ts";
 import {
   ca,
   elsewhere,
@@ -94,104 +96,116 @@ function clientOf(url: string, options: Partial<EtcdOptions> = {}): EtcdClient {
 }
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
-const mebibyte = new Uint8Array(1024 * 1024).fill(0x79);
-const manyMebibytes = Array.from({ length: 64 }, () => mebibyte);
-const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+const write = { key: "cor", value: "azul" };
 
-/** A mebibyte as a chunk of a chunked answer. */
-const chunks = manyMebibytes.flatMap((part) => [bytesOf("100000\r\n"), part, bytesOf("\r\n")]);
-
-const endless: readonly (readonly [what: string, answer: Uint8Array<ArrayBuffer>[]])[] = [
-  ["without a length", [bytesOf(`${head}\r\n`), ...manyMebibytes]],
-  ["chunked", [bytesOf(`${head}Transfer-Encoding: chunked\r\n\r\n`), ...chunks]],
-  ["of a length over the limit", [
-    bytesOf(`${head}Content-Length: 67108864\r\n\r\n`),
-    ...manyMebibytes,
-  ]],
-  ["chunked, with a false length", [
-    bytesOf(`${head}Content-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n`),
-    ...chunks,
-  ]],
-  ["with endless headers", [bytesOf(head), bytesOf("X: "), ...manyMebibytes]],
-  ["of an error, chunked", [
-    bytesOf("HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\n"),
-    ...chunks,
-  ]],
-];
-
-for (const [what, answer] of endless) {
-  Deno.test(`an answer ${what} is not read beyond the limit`, async () => {
-    await using server = new RawServer(answer);
-    using client = clientOf(server.url);
-    const error = await assertRejects(() => client.get("cor", soonMs), EtcdError);
-    assert(/is longer than 4194304 bytes|the connection broke/.test(error.message), error.message);
-    assertLess(server.sent, 32 * 1024 * 1024); // the system's buffers included
-  });
+/** The start of a frame whose message has this length. */
+function frameHead(length: number, flag = 0): Uint8Array {
+  const head = new Uint8Array(5);
+  head[0] = flag;
+  new DataView(head.buffer).setUint32(1, length);
+  return head;
 }
 
-for (const encoding of ["gzip", "deflate", "br", "zstd", "x-unknown"]) {
-  Deno.test(`identity is asked for, and an answer in ${encoding} is refused unread`, async () => {
+for (
+  const [what, raw, text] of [
+    ["that says it is long", frameHead(2 ** 31), "is longer than 4194304 bytes"],
+    ["that is long", message(frameHead(2 ** 23), new Uint8Array(2 ** 23)), "is longer than"],
+    ["that is compressed", message(frameHead(3, 1), bytesOf("abc")), "a compressed message"],
+    ["that is cut off", message(frameHead(9), bytesOf("abc")), "no message"],
+  ] as const
+) {
+  Deno.test(`an answer ${what} is not taken`, async () => {
     await using etcd = new FakeEtcd();
-    const [member] = etcd.members;
-    member!.interfere = () =>
-      new Response(new Uint8Array(8), { headers: { "Content-Encoding": encoding } });
+    etcd.members[0]!.interfere = () => ({ raw });
     using client = clientOf(etcd.url);
-    const error = await assertRejects(() => client.get("cor", soonMs), EtcdError);
-    assertEquals(error.kind, "unexpected");
-    assertStringIncludes(error.message, "Content-Encoding");
-    assertEquals(member!.requests.map(({ headers }) => headers.get("accept-encoding")), [
-      "identity",
-    ]);
+    const error = await assertRejects(() => client.latest("cor", soonMs), EtcdError);
+    assertStringIncludes(error.message, text);
+    assertEquals(error.notApplied, false);
   });
 }
 
-Deno.test("a PUT on a reused connection that times out is sent once", async () => {
+Deno.test("a message that comes in many pieces is the same", () => {
+  const frames = new Frames(1_000);
+  const contents = [bytesOf("a"), new Uint8Array(), bytesOf("x".repeat(1_000)), bytesOf("b")];
+  const all = message(...contents.map(framed));
+  for (const size of [1, 2, 5, 7, 100, all.length]) {
+    const taken: Uint8Array[] = [];
+    for (let at = 0; at < all.length; at += size) {
+      frames.push(all.subarray(at, at + size));
+      for (let one = frames.take(); one !== undefined; one = frames.take()) taken.push(one);
+    }
+    assertEquals(taken.map((one) => [...one]), contents.map((one) => [...one]), `${size}`);
+  }
+});
+
+Deno.test("a PUT that times out is sent once, and the connection goes on", async () => {
   await using etcd = new FakeEtcd();
   const [member] = etcd.members;
   using client = clientOf(etcd.url);
-  await client.get("cor", soonMs);
-  member!.interfere = ({ path }) => path === "kv/put" ? member!.hang() : undefined;
-  const error = await assertRejects(() => client.put("cor", "azul", 30), EtcdError);
+  await client.latest("cor", soonMs);
+  member!.interfere = ({ path }) => path === "KV/Put" ? member!.hang() : undefined;
+  const error = await assertRejects(() => client.write(write, 30), EtcdError);
   assertEquals([error.kind, error.notApplied], ["no answer", false]);
-  await client.get("cor", soonMs);
-  const [first, , last] = member!.requests.map(({ port }) => port);
-  assertEquals([member!.asked("kv/put"), first === last], [1, false]);
+  await client.latest("cor", soonMs);
+  assertEquals([member!.asked("KV/Put"), member!.connected], [1, 1]);
+  // A login or a lease may have used all the time up.
+  const late = await assertRejects(() => client.write(write, 0), EtcdError);
+  assertEquals([late.kind, late.notApplied], ["no answer", true]);
+  await client.latest("cor", soonMs);
+  assertEquals(member!.asked("KV/Put"), 1);
 });
 
 Deno.test("an echo of the password or the token is not quoted", async () => {
   await using etcd = new FakeEtcd();
   const login = etcd.login = { user: "app", password: 'se"same' };
   const [member] = etcd.members;
-  const echo = (text: string) => new Response(`you said: ${text}`, { status: 400 });
+  const echo = (text: string) => etcdError(`you said: ${text}`, 3);
   using client = clientOf(etcd.url, { login });
-  member!.interfere = ({ body }) => echo(JSON.stringify(body));
-  const first = await assertRejects(() => client.get("cor", soonMs), EtcdError);
+  member!.interfere = ({ body }) => echo(new TextDecoder().decode(body.bytes(2)));
+  const first = await assertRejects(() => client.latest("cor", soonMs), EtcdError);
   member!.interfere = () => undefined;
-  await client.get("cor", soonMs);
+  await client.latest("cor", soonMs);
   member!.interfere = ({ token }) => echo(token!);
-  const second = await assertRejects(() => client.get("cor", soonMs), EtcdError);
+  const second = await assertRejects(() => client.latest("cor", soonMs), EtcdError);
   member!.interfere = () => echo("nothing secret");
-  const third = await assertRejects(() => client.get("cor", soonMs), EtcdError);
-  assertEquals([first, second, third].map(({ message }) => message.split("but ")[1]), [
-    "HTTP 400",
-    "HTTP 400",
-    "HTTP 400: you said: nothing secret",
+  const third = await assertRejects(() => client.latest("cor", soonMs), EtcdError);
+  assertEquals([first, second, third].map(({ message }) => message), [
+    "cannot log in to etcd: not an answer of etcd: it repeats the request",
+    "not an answer of etcd: it repeats the request",
+    "you said: nothing secret",
   ]);
   etcd.login.password = "permission";
   using other = clientOf(etcd.url, { login: etcd.login });
   member!.interfere = ({ path }) =>
-    path === "kv/range" ? etcdError("etcdserver: permission denied", 403, 7) : undefined;
-  const known = await assertRejects(() => other.get("cor", soonMs), EtcdError);
+    path === "KV/Range" ? etcdError("etcdserver: permission denied", 7) : undefined;
+  const known = await assertRejects(() => other.latest("cor", soonMs), EtcdError);
   assertEquals([known.kind, known.message], ["denied", "etcdserver: permission denied"]);
 });
 
-Deno.test("all requests, one after the other, use one connection", async () => {
+Deno.test("all requests use one connection, and a new one after it was lost", async () => {
   await using etcd = new FakeEtcd();
-  let ports = new Set<number>();
+  const [member] = etcd.members;
   using client = clientOf(etcd.url);
-  etcd.members[0]!.interfere = ({ port }) => void (ports = ports.add(port));
-  for (let n = 0; n < 20; n++) await client.put(`k${n}`, "v", soonMs);
-  assertEquals(ports.size, 1);
+  const all = Array.from(
+    { length: 100 },
+    (_, n) => client.write({ ...write, key: `k${n}` }, soonMs),
+  );
+  const outcomes = await Promise.all(all);
+  assertEquals(new Set(outcomes.map(({ revision }) => revision)).size, 100);
+  assertEquals(member!.connected, 1);
+  await member!.stop();
+  const error = await assertRejects(() => client.write(write, soonMs), EtcdError);
+  assertEquals([error.kind, error.notApplied], ["unreachable", true]);
+  member!.start();
+  await eventually("it listens", () => client.write(write, soonMs).then(() => true, () => false));
+  assertEquals(member!.connected, 1);
+});
+
+Deno.test("a program that does not speak HTTP/2 is not taken for etcd", async () => {
+  await using server = new RawServer([bytesOf("HTTP/1.1 400 Bad Request\r\n\r\n")]);
+  using client = clientOf(server.url);
+  const error = await assertRejects(() => client.write(write, soonMs), EtcdError);
+  assertEquals(error.kind === "no answer" || error.kind === "unreachable", true, error.message);
 });
 
 // TLS
@@ -212,24 +226,24 @@ for (
       login: { user: "app", password: "sesame" },
       tls: { ca: trusted },
     });
-    const error = await assertRejects(() => client.put("cor", "azul", soonMs), EtcdError);
+    const error = await assertRejects(() => client.write(write, soonMs), EtcdError);
     assertEquals([error.kind, error.notApplied], ["untrusted", true], error.message);
     assertEquals(server.received, "");
   });
 }
 
 Deno.test("a member that shows the certificate of a CA among others is trusted", async () => {
-  await using server = new RawServer([bytesOf(`${head}Content-Length: 2\r\n\r\n[]`)], certificate);
+  await using server = new RawServer([bytesOf("not HTTP/2")], certificate);
   using client = clientOf(`https://127.0.0.1:${server.port}`, { tls: { ca: `${otherCa}\n${ca}` } });
-  const error = await assertRejects(() => client.put("cor", "azul", soonMs), EtcdError);
-  assertStringIncludes(error.message, "it is not an object");
-  assertStringIncludes(server.received, "POST /v3/kv/put HTTP/1.1");
+  const error = await assertRejects(() => client.write(write, soonMs), EtcdError);
+  assert(error.kind !== "untrusted", error.message);
+  assertStringIncludes(server.received, "PRI * HTTP/2.0");
 });
 
 Deno.test("a PUT is not applied if no connection is ready in its time", async () => {
   await using server = new RawServer(undefined); // it never answers the handshake
   using client = clientOf(`https://127.0.0.1:${server.port}`);
-  const error = await assertRejects(() => client.put("cor", "azul", 30), EtcdError);
+  const error = await assertRejects(() => client.write(write, 30), EtcdError);
   assertEquals([error.kind, error.notApplied], ["unreachable", true]);
   assertStringIncludes(error.message, "no connection within 30 ms");
 });
@@ -279,7 +293,7 @@ Deno.test({
       assertStringIncludes(message, "This process may not connect to etcd at");
       assertStringIncludes(message, "--allow-net=");
       using client = clientOf(url);
-      const error = await assertRejects(() => client.put("cor", "azul", soonMs), EtcdError);
+      const error = await assertRejects(() => client.write(write, soonMs), EtcdError);
       assertEquals([error.kind, error.notApplied], ["not permitted", true], error.message);
     }
     EtcdEngine.at({ ...options, url: "http://127.0.0.1:1" });
