@@ -229,3 +229,15 @@ async function read(
     take(text);
   }
 }
+
+/** Whether a program is in PATH. */
+export async function installed(program: string): Promise<boolean> {
+  try {
+    await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" })
+      .output();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

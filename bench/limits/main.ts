@@ -4,12 +4,12 @@
  * @module
  */
 
-import { escapeControls } from "../../lib/cli/escape.ts";
-import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { numberFlag, parseFlags } from "../../lib/cli/flags.ts";
-import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
+import type { Terminal } from "../../lib/cli/terminal.ts";
+import { runScript } from "../script.ts";
 import { keysMax } from "../values.ts";
 import { measureAtOnce } from "./at_once.ts";
+import { measureBeside } from "./beside.ts";
 import { type Finding, lineOf } from "./finding.ts";
 import {
   filled,
@@ -21,7 +21,7 @@ import {
   measureStart,
 } from "./measures.ts";
 
-const kinds = ["start", "at-once", "large", "memory", "rates", "snapshot"] as const;
+const kinds = ["start", "at-once", "large", "beside", "memory", "rates", "snapshot"] as const;
 const fewKeys = 1_000;
 
 const usage = `The limits of the servers, each figure beside its target.
@@ -31,6 +31,7 @@ deno task bench:limits [FLAGS]
   --start         time from the command to a server that listens, without a secret and with one
   --at-once       100,000 GETs and 50,000 PUTs at once by one client
   --large         rate of GETs of values of 1 MiB
+  --beside        p99 of 64 clients that use 100 bytes beside one that uses 1 MiB
   --memory        memory for each key
   --rates         rates with many keys beside rates with 1,000
   --snapshot      catch-up of an empty follower by snapshot during PUTs
@@ -42,7 +43,7 @@ deno task bench:limits [FLAGS]
   --json          JSON instead of text
   --help          this text
 
-Without any of the first six it measures all six. It starts the servers; their console lines go to
+Without any of the first seven it measures all seven. It starts the servers; their console lines go to
 the null device. Memory is the RSS that "ps" reports.
 `;
 
@@ -84,6 +85,7 @@ async function main(
   if (wanted.has("start")) show(await measureStart(limits));
   if (wanted.has("at-once")) show(await measureAtOnce(signal));
   if (wanted.has("large")) show(await measureLarge(limits));
+  if (wanted.has("beside")) show(await measureBeside(limits));
   if (["memory", "rates", "snapshot"].some((kind) => wanted.has(kind))) {
     const many = await filled(stack, keys, limits);
     if (wanted.has("memory")) show(await measureMemory(many, limits));
@@ -97,18 +99,4 @@ async function main(
   return 0;
 }
 
-const terminal = processTerminal();
-const stop = new AbortController();
-// Windows has no SIGTERM to listen for.
-const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-for (const signal of signals) {
-  Deno.addSignalListener(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
-}
-try {
-  Deno.exit(await exitCode(terminal, () => main(Deno.args, terminal, stop.signal)));
-} catch (error) {
-  if (!stop.signal.aborted) throw error;
-  terminal.err(`${escapeControls((error as Error).message)}\n`);
-  await terminal.flushed();
-  Deno.exit(1);
-}
+await runScript(main);

@@ -48,6 +48,7 @@ export interface Outcome {
   readonly latencies: Histogram;
 }
 
+/** The size of the buffers for sending and receiving. Longer requests are sent from their own memory. */
 const bytesMax = 256 * 1024;
 const eventsMax = 256;
 /** The longest wait for a reply on any connection. */
@@ -56,7 +57,7 @@ const silenceMsMax = 5_000;
 const turnMs = 100;
 // AF_INET, SOCK_STREAM, IPPROTO_TCP, … in the headers of the system.
 const [afInet, sockStream, ipprotoTcp, tcpNodelay] = [2, 1, 6, 1];
-const [epollCtlAdd, epollIn, msgDontwait] = [1, 1, 0x40];
+const [epollCtlAdd, epollCtlMod, epollIn, epollOut, msgDontwait] = [1, 3, 1, 4, 0x40];
 /** The size of an event and the offset of its data. It is packed on x86-64. */
 const [eventBytes, dataAt] = Deno.build.arch === "x86_64" ? [12, 4] : [16, 8];
 
@@ -82,6 +83,8 @@ interface Wire {
   answered: number;
   /** The index of the next request. */
   next: number;
+  /** What the socket had no room for yet, in its order. */
+  readonly unsent: Uint8Array<ArrayBuffer>[];
 }
 
 /** The client. It blocks the event loop during a measurement. */
@@ -128,7 +131,9 @@ export class Client implements Disposable {
     const latencies = new Histogram();
     const fromMs = performance.now() + warmUpMs;
     const endMs = fromMs + durationMs;
-    for (const wire of wires.values()) this.#ask(wire, requests, inFlight, performance.now());
+    for (const wire of wires.values()) {
+      this.#ask(epoll, wire, requests, inFlight, performance.now());
+    }
     let turnAtMs = 0;
     while (true) {
       const nowMs = performance.now();
@@ -142,20 +147,23 @@ export class Client implements Disposable {
       if (count === 0) throw new Error(`no reply for ${silenceMsMax} ms`);
       for (let n = 0; n < count; n++) {
         const wire = wires.get(view.getInt32(n * eventBytes + dataAt, true))!;
+        const happened = view.getUint32(n * eventBytes, true);
+        if ((happened & epollOut) !== 0) this.#sendRest(epoll, wire);
+        if (happened === epollOut) continue;
         const replies = this.#receive(wire);
         const atMs = performance.now();
         for (let reply = 0; reply < replies; reply++) {
           const sentMs = wire.sentMs[wire.answered++ % wire.sentMs.length]!;
           if (atMs >= fromMs && atMs < endMs) latencies.record((atMs - sentMs) * 1000);
         }
-        if (replies > 0) this.#ask(wire, requests, replies, atMs);
+        if (replies > 0) this.#ask(epoll, wire, requests, replies, atMs);
       }
     }
     return { rate: latencies.count / (durationMs / 1000), latencies };
   }
 
   #connect(epoll: number, { port, hello, replies }: Exchange, inFlight: number): Wire {
-    const { socket, connect, setsockopt, epoll_ctl } = this.#libc.symbols;
+    const { socket, connect, setsockopt } = this.#libc.symbols;
     const file = checked("socket", socket(afInet, sockStream, 0));
     const address = new Uint8Array(16);
     const view = new DataView(address.buffer);
@@ -165,30 +173,73 @@ export class Client implements Disposable {
     checked(`connect to port ${port}`, connect(file, address, address.length));
     const on = new Uint8Array([1, 0, 0, 0]);
     checked("setsockopt", setsockopt(file, ipprotoTcp, tcpNodelay, on, on.length));
-    const event = new Uint8Array(eventBytes);
-    new DataView(event.buffer).setUint32(0, epollIn, true);
-    new DataView(event.buffer).setInt32(dataAt, file, true);
-    checked("epoll_ctl", epoll_ctl(epoll, epollCtlAdd, file, event));
-    if (hello !== undefined) this.#send(file, hello, hello.length);
+    this.#watch(epoll, epollCtlAdd, file, epollIn);
     const sentMs = new Float64Array(inFlight);
-    return { file, replies: replies(), sentMs, sent: 0, answered: 0, next: 0 };
+    const wire = { file, replies: replies(), sentMs, sent: 0, answered: 0, next: 0, unsent: [] };
+    if (hello !== undefined) this.#send(epoll, wire, hello);
+    return wire;
   }
 
-  /** Sends requests in one write. They are small, so the socket always has room. */
-  #ask(wire: Wire, requests: Exchange["requests"], count: number, nowMs: number): void {
+  /** Waits for these events of a socket from now on. */
+  #watch(epoll: number, operation: number, file: number, events: number): void {
+    const event = new Uint8Array(eventBytes);
+    const view = new DataView(event.buffer);
+    view.setUint32(0, events, true);
+    view.setInt32(dataAt, file, true);
+    checked("epoll_ctl", this.#libc.symbols.epoll_ctl(epoll, operation, file, event));
+  }
+
+  /** Sends requests, small ones in one write. */
+  #ask(
+    epoll: number,
+    wire: Wire,
+    requests: Exchange["requests"],
+    count: number,
+    nowMs: number,
+  ): void {
     let bytes = 0;
+    const sendGathered = () => {
+      if (bytes > 0) this.#send(epoll, wire, this.#sending.subarray(0, bytes));
+      bytes = 0;
+    };
     for (let n = 0; n < count; n++) {
       const request = requests[wire.next++ % requests.length]!;
-      this.#sending.set(request, bytes);
-      bytes += request.length;
       wire.sentMs[wire.sent++ % wire.sentMs.length] = nowMs;
+      if (bytes + request.length > bytesMax) sendGathered();
+      if (request.length > bytesMax) this.#send(epoll, wire, request);
+      else {
+        this.#sending.set(request, bytes);
+        bytes += request.length;
+      }
     }
-    this.#send(wire.file, this.#sending, bytes);
+    sendGathered();
   }
 
-  #send(file: number, buffer: Uint8Array<ArrayBuffer>, bytes: number): void {
-    const sent = Number(this.#libc.symbols.send(file, buffer, BigInt(bytes), msgDontwait));
-    if (sent !== bytes) throw new Error(`sent ${sent} of ${bytes} bytes`);
+  /** Sends bytes. What the socket has no room for is sent later. */
+  #send(epoll: number, wire: Wire, bytes: Uint8Array<ArrayBuffer>): void {
+    const sent = wire.unsent.length > 0 ? 0 : this.#sendSome(wire, bytes);
+    if (sent === bytes.length) return;
+    const isShared = bytes.buffer === this.#sending.buffer;
+    wire.unsent.push(isShared ? bytes.slice(sent) : bytes.subarray(sent));
+    if (wire.unsent.length === 1) this.#watch(epoll, epollCtlMod, wire.file, epollIn | epollOut);
+  }
+
+  #sendRest(epoll: number, wire: Wire): void {
+    for (let first = wire.unsent[0]; first !== undefined; first = wire.unsent[0]) {
+      const sent = this.#sendSome(wire, first);
+      if (sent < first.length) {
+        wire.unsent[0] = first.subarray(sent);
+        return;
+      }
+      wire.unsent.shift();
+    }
+    this.#watch(epoll, epollCtlMod, wire.file, epollIn);
+  }
+
+  /** Returns how many bytes were sent. A lost connection is noticed by the next read. */
+  #sendSome({ file }: Wire, bytes: Uint8Array<ArrayBuffer>): number {
+    const sent = this.#libc.symbols.send(file, bytes, BigInt(bytes.length), msgDontwait);
+    return Math.max(0, Number(sent));
   }
 
   #receive(wire: Wire): number {

@@ -2,8 +2,9 @@
  * The upper bound for the rate of a server in Deno.
  *
  * - `echo.ts bare PORT` sends every chunk back.
- * - `echo.ts json PORT` parses each line, looks up a key and replies, with one write for each chunk.
- * - `echo.ts lines PORT` prints the line of each GET too.
+ * - `echo.ts json PORT VALUE_BYTES` parses each line, looks up a key and replies, with one write for
+ *   each chunk.
+ * - `echo.ts lines PORT VALUE_BYTES` prints the line of each GET too.
  *
  * @module
  */
@@ -12,8 +13,8 @@ import { BareConsole } from "./bare_console.ts";
 import { LinePeer } from "./line_peer.ts";
 
 /** The table with the keys that are requested. */
-function table(): Map<string, string> {
-  const value = "x".repeat(100);
+function table(valueBytes: number): Map<string, string> {
+  const value = "x".repeat(valueBytes);
   return new Map(
     Array.from({ length: 10_000 }, (_, n) => [`key:${`${n}`.padStart(12, "0")}`, value]),
   );
@@ -52,8 +53,8 @@ async function echoJson(
   });
 }
 
-const [kind, port] = Deno.args;
-const values = table();
+const [kind, port, valueBytes] = Deno.args;
+const values = table(Number(valueBytes));
 const output = kind === "lines" ? new BareConsole() : undefined;
 for await (const conn of Deno.listen({ hostname: "127.0.0.1", port: Number(port) })) {
   if (kind === "bare") echoChunks(conn);

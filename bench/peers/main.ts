@@ -4,42 +4,42 @@
  * @module
  */
 
-// deno-lint-ignore no-external-import -- it is of the runtime itself
-import { cpus } from "node:os";
-import { escapeControls } from "../../lib/cli/escape.ts";
-import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { numberFlag, parseFlags, UsageError } from "../../lib/cli/flags.ts";
-import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
-import { grouped } from "../drawing.ts";
-import { Client, type Outcome } from "./client.ts";
+import type { Terminal } from "../../lib/cli/terminal.ts";
+import { contextOf, runScript, showProgress } from "../script.ts";
+import { Client } from "./client.ts";
+import { measureAll, type Run, startAll, starts } from "./measure.ts";
+import { drawChart } from "./plot.ts";
+import { remarks } from "./remarks.ts";
+import { Shape } from "./shape.ts";
 import {
-  keys,
-  type Start,
-  startEchoes,
-  startEtcd,
-  startOurs,
-  startOursDurable,
-  startOursOnEtcd,
-  startOursSilent,
-  startRedis,
-  startReplication,
-  startReplicationWithLines,
-  type System,
-  type Target,
-} from "./systems.ts";
-import { type Column, type Figures, medianOf, tables } from "./tables.ts";
-import { startZooKeeper, zooKeeperClasses } from "./zookeeper.ts";
+  type Measured,
+  type Sweep,
+  sweepCharts,
+  sweeps,
+  sweepSystems,
+  sweepTables,
+  takesPart,
+} from "./sweeps.ts";
+import { type Column, tables } from "./tables.ts";
 
 const usage = `Compares the servers with other systems, in turns, with the same client for all.
 
 deno task bench:peers [FLAGS]
 
-  --rounds=N    rounds of measurements; a figure is the median of the rounds (5)
-  --seconds=N   seconds of each measurement (1)
-  --only=A,B,…  only these systems: echoes, replication, replication-lines, redis, etcd, zookeeper,
-                these, silent, durable, on-etcd (all)
-  --json        JSON instead of tables
-  --help        this text
+  --rounds=N       rounds of measurements; a figure is the median of the rounds (5)
+  --seconds=N      seconds of each measurement (1)
+  --only=A,B,…     only these systems: echoes, replication, replication-lines, redis, etcd, zookeeper,
+                   these, silent, durable, on-etcd (all)
+  --sizes          rates by the size of values, 100 bytes to 1 MiB
+  --connections    rates by the number of connections, 1 to 4,000
+  --cluster-sizes  rates of PUTs by the number of servers, 3, 5 and 7
+  --plot=DIR       charts of these as SVG in a folder: docs/images, or one for temporary files
+  --json           JSON instead of tables
+  --help           this text
+
+With one of --sizes, --connections and --cluster-sizes it measures those, and only these servers, the
+bare programs and Redis. There 3 rounds of 0.5 seconds are the default: 2 to 4 minutes for each.
 
 It needs Linux. redis-server, etcd and ZooKeeper (Debian's package) take part if they are installed.
 Data and console lines go to a temporary folder in /dev/shm (memory) if that exists, data directories
@@ -52,36 +52,17 @@ const columns: Readonly<Record<"GET" | "PUT", readonly Column[]>> = {
   PUT: [[1, 1], [8, 1], [64, 1], [256, 1], [8, 16]],
 };
 
-/**
- * The most connections to a system that takes one request at a time on each. There more connections
- * replace the requests in flight.
- */
-const connectionsMax = 512;
-const warmUpMs = 300;
-const fillConnections = 32;
-const fillMsMax = 60_000;
-
-/** The systems by the names that `--only` takes. */
-const starts: Readonly<Record<string, { program?: string; file?: string; start: Start }>> = {
-  "echoes": { start: startEchoes },
-  "replication": { start: startReplication },
-  "replication-lines": { start: startReplicationWithLines },
-  "redis": { program: "redis-server", start: startRedis },
-  "etcd": { program: "etcd", start: startEtcd },
-  "zookeeper": { program: "java", file: zooKeeperClasses, start: startZooKeeper },
-  "these": { start: startOurs },
-  "silent": { start: startOursSilent },
-  "durable": { start: startOursDurable },
-  "on-etcd": { program: "etcd", start: startOursOnEtcd },
-};
-
 /** Returns the exit code. */
 async function main(
   args: readonly string[],
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
-  const { values, switches } = parseFlags(args, ["rounds", "seconds", "only"], ["json", "help"]);
+  const { values, switches } = parseFlags(
+    args,
+    ["rounds", "seconds", "only", "plot"],
+    ["sizes", "connections", "cluster-sizes", "json", "help"],
+  );
   await terminal.keyboard.close();
   if (switches.help) {
     terminal.out(usage);
@@ -91,192 +72,84 @@ async function main(
     terminal.err('bench:peers needs Linux; "deno task bench" runs everywhere\n');
     return 1;
   }
-  const rounds = numberFlag("rounds", values.rounds, 5, { min: 1, max: 1_000, whole: true });
-  const seconds = numberFlag("seconds", values.seconds, 1, { min: 0.1, max: 60, whole: false });
-  const chosen = values.only?.split(",") ?? Object.keys(starts);
-  const unknown = chosen.find((name) => !(name in starts));
+  const wanted = sweeps.filter(({ name }) => switches[name]);
+  const [roundsDefault, secondsDefault] = wanted.length > 0 ? [3, 0.5] : [5, 1];
+  const rounds = { min: 1, max: 1_000, whole: true };
+  const seconds = { min: 0.1, max: 60, whole: false };
+  const known: readonly string[] = wanted.length > 0 ? sweepSystems : Object.keys(starts);
+  const chosen = values.only?.split(",") ?? known;
+  const unknown = chosen.find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    throw new UsageError(`--only: no system ${JSON.stringify(unknown)}; see --help`);
+    throw new UsageError(`--only: no system ${JSON.stringify(unknown)} here; see --help`);
+  }
+  if (values.plot !== undefined && wanted.length === 0) {
+    throw new UsageError("--plot draws nothing without --sizes, --connections or --cluster-sizes");
   }
 
   await using stack = new AsyncDisposableStack();
   const folder = temporaryFolder();
   stack.defer(() => Deno.remove(folder, { recursive: true }));
-  const client = stack.use(new Client());
-  const notes: string[] = [];
-  const systems: System[] = [];
-  for (const name of chosen) {
-    const { program, file, start } = starts[name]!;
-    const missing = program !== undefined && !await installed(program)
-      ? program
-      : file !== undefined && !await exists(file)
-      ? file
-      : undefined;
-    if (missing !== undefined) {
-      notes.push(`${name} is skipped: ${missing} not found`);
-      continue;
-    }
-    signal.throwIfAborted();
-    progress(terminal, `starting ${name}`);
-    const system = await start(stack, folder);
-    if (system.filling !== undefined) {
-      await client.measure(system.filling, {
-        connections: fillConnections,
-        inFlight: 1,
-        warmUpMs: 0,
-        durationMs: fillMsMax,
-        repliesMax: keys * 2, // some connections are faster than others
-        signal,
-      });
-    }
-    await system.afterwards?.();
-    systems.push(system);
-  }
-  const figures = await measureAll(systems, client, rounds, seconds, signal, terminal);
-  progress(terminal, "");
-  if (switches.json) {
-    terminal.out(`${JSON.stringify({ ...context(args), notes, figures })}\n`);
+  const notes = new Set<string>();
+  const run: Run = {
+    client: stack.use(new Client()),
+    folder,
+    rounds: numberFlag("rounds", values.rounds, roundsDefault, rounds),
+    seconds: numberFlag("seconds", values.seconds, secondsDefault, seconds),
+    signal,
+    progress: (line) => showProgress(terminal, line),
+    note: (line) => notes.add(line),
+  };
+  const { date, machine, command } = contextOf("bench:peers", args);
+  const show = (json: Record<string, unknown>, text: string) => {
+    showProgress(terminal, "");
+    const head =
+      `${date}, ${machine}; \`${command}\`. Requests per second: medians of ${run.rounds} ` +
+      `rounds of ${run.seconds} s in turns, keys of 16 bytes, loopback, one lean client for all on ` +
+      `the same machine.\n\n`;
+    const all = { date, machine, command, notes: [...notes], ...json };
+    terminal.out(switches.json ? `${JSON.stringify(all)}\n` : head + text);
+  };
+  if (wanted.length === 0) {
+    const systems = await startAll(stack, chosen, new Shape(), run);
+    const figures = await measureAll(systems, ({ kind }) => columns[kind], run);
+    const texts = [...notes, ...remarks(systems)].map((note) => `- ${note}\n`);
+    show({ figures }, tables(figures) + texts.join(""));
     return 0;
   }
-  const { date, machine, command } = context(args);
-  terminal.out(
-    `${date}, ${machine}; \`${command}\`. Requests per second: medians of ${rounds} rounds of ${seconds} s in turns, ` +
-      `key 16 bytes, value 100 bytes, loopback, one lean client for all on the same machine.\n\n`,
-  );
-  terminal.out(tables(figures));
-  for (const note of [...notes, ...remarks(systems)]) terminal.out(`- ${note}\n`);
+  for (const sweep of wanted) {
+    const measured = await measureSweep(sweep, chosen, run);
+    if (values.plot !== undefined) {
+      for (const { file, chart } of sweepCharts(sweep, measured)) {
+        await Deno.writeTextFile(`${values.plot}/${file}`, drawChart(chart));
+      }
+    }
+    show({ sweep: sweep.name, measured }, `${sweepTables(sweep, measured)}\n`);
+  }
   return 0;
 }
 
-/**
- * Measures each figure once in each round, so that a disturbance of the machine affects all systems.
- *
- * A round goes from column to column, and measures all systems in each. Their order is random, because
- * some systems go on working for a moment after their measurement.
- */
-async function measureAll(
-  systems: readonly System[],
-  client: Client,
-  rounds: number,
-  seconds: number,
-  signal: AbortSignal,
-  terminal: Terminal,
-): Promise<Figures[]> {
-  const plan = systems.flatMap((system) =>
-    system.targets.flatMap((target) =>
-      columns[target.kind].map((column) => ({
-        system,
-        target,
-        column,
-        outcomes: [] as Outcome[],
-      }))
-    )
-  );
-  for (let round = 0; round < rounds; round++) {
-    const turns = plan.map((one) => ({
-      ...one,
-      order: order(one.target, one.column) + Math.random(),
-    }))
-      .sort((a, b) => a.order - b.order);
-    for (const [index, { system, target, column, outcomes }] of turns.entries()) {
-      const [connections, inFlight] = column;
-      progress(
-        terminal,
-        `round ${round + 1} of ${rounds}, ${
-          index + 1
-        } of ${plan.length}: ${target.name}, ${target.kind}, ${connections} × ${inFlight}`,
-      );
-      if (target.name.startsWith("Redis SET") && inFlight > 1) continue; // WAIT blocks later requests
-      const effort = { warmUpMs, durationMs: seconds * 1000, signal };
-      const shape = target.pipelines
-        ? { connections, inFlight }
-        : { connections: Math.min(connections * inFlight, connectionsMax), inFlight: 1 };
-      try {
-        outcomes.push(await client.measure(target.exchange, { ...effort, ...shape }));
-      } catch (cause) {
-        signal.throwIfAborted();
-        throw new Error(`${target.name}, ${connections} × ${inFlight}`, { cause });
-      }
-      await system.afterwards?.();
+/** Measures the systems at each point. They are started once for all points with the same shape. */
+async function measureSweep(
+  sweep: Sweep,
+  names: readonly string[],
+  run: Run,
+): Promise<Measured[]> {
+  const measured: Measured[] = [];
+  for (const [shape, points] of Map.groupBy(sweep.points, ({ shape }) => shape)) {
+    await using stack = new AsyncDisposableStack();
+    const folder = await Deno.makeTempDir({ dir: run.folder });
+    const systems = await startAll(stack, names, shape, { ...run, folder });
+    const columns = points.map(({ column }) => column);
+    const figures = await measureAll(
+      systems,
+      ({ kind, name }) => takesPart(sweep, kind, name) ? columns : [],
+      run,
+    );
+    for (const { x, column } of points) {
+      measured.push({ x, figures: figures.filter((one) => one.column === column) });
     }
   }
-  return plan.filter(({ outcomes }) => outcomes.length > 0).map(({ target, column, outcomes }) => ({
-    name: target.name,
-    kind: target.kind,
-    column,
-    rate: medianOf(outcomes.map(({ rate }) => rate)),
-    p50Us: medianOf(outcomes.map(({ latencies }) => latencies.percentileUs(0.5))),
-    p99Us: medianOf(outcomes.map(({ latencies }) => latencies.percentileUs(0.99))),
-  }));
-}
-
-/** The position of a column among those of both tables. */
-function order({ kind }: Target, column: Column): number {
-  return (kind === "GET" ? 0 : columns.GET.length) + columns[kind].indexOf(column);
-}
-
-/** The notes below the tables. */
-function remarks(systems: readonly System[]): string[] {
-  const names = systems.flatMap(({ targets }) => targets.map(({ name }) => name));
-  const all = [
-    {
-      of: "Redis",
-      text:
-        "Redis is the closest peer: it keeps nothing on disk, and SET + WAIT 2 answers when both " +
-        "replicas have confirmed, one request of a connection after the other.",
-    },
-    {
-      of: "etcd",
-      text:
-        "etcd runs majority consensus with a log (in memory if /dev/shm exists) and elects its " +
-        "leaders. The client has no gRPC, so it uses the JSON gateway over HTTP with keep-alive, which " +
-        "costs etcd a part of its rate. In place of 16 requests in flight on each connection it has 16 " +
-        `times as many connections, but at most ${connectionsMax}.`,
-    },
-    {
-      of: "ZooKeeper",
-      text:
-        "ZooKeeper runs majority consensus with a log (without syncs, in memory if /dev/shm exists) " +
-        "and elects its leaders.",
-    },
-    {
-      of: "durable",
-      text: "Durable: these servers with --data-dir. All three sync each write to the disk.",
-    },
-    {
-      of: "these",
-      text: "These servers print all lines of the assignment, here to files.",
-    },
-    {
-      of: "bare replication with lines",
-      text:
-        "With lines: the bare programs print the lines of the assignment too, without escapes. " +
-        "Without lines: the servers do not print them.",
-    },
-    {
-      of: "these",
-      text:
-        "The servers run with DENO_TOKIO_MAX_IO_EVENTS_PER_TICK=64, as in their tasks; the bare " +
-        "programs run with Deno's default.",
-    },
-    {
-      of: "on etcd",
-      text: "On etcd: these servers with --engine=etcd, each connected to its own member.",
-    },
-  ];
-  return all.filter(({ of }) => names.some((name) => name.startsWith(of))).map(({ text }) => text);
-}
-
-function context(args: readonly string[]): { date: string; machine: string; command: string } {
-  const processors = cpus();
-  const model = processors[0]?.model ?? "unknown processor";
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    machine: `${grouped(processors.length)} cores of ${
-      model.replace(/\s+/g, " ")
-    }, Deno ${Deno.version.deno}`,
-    command: ["deno task bench:peers", ...args].join(" "),
-  };
+  return measured;
 }
 
 function temporaryFolder(): string {
@@ -287,40 +160,4 @@ function temporaryFolder(): string {
   }
 }
 
-async function installed(program: string): Promise<boolean> {
-  try {
-    await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" })
-      .output();
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(file)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-function progress(terminal: Terminal, line: string): void {
-  if (Deno.stderr.isTerminal()) terminal.err(`\r\x1b[K${line}`);
-}
-
-const terminal = processTerminal();
-const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.addSignalListener(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
-}
-try {
-  Deno.exit(await exitCode(terminal, () => main(Deno.args, terminal, stop.signal)));
-} catch (error) {
-  if (!stop.signal.aborted) throw error;
-  terminal.err(`\n${escapeControls((error as Error).message)}\n`);
-  await terminal.flushed();
-  Deno.exit(1);
-}
+await runScript(main);

@@ -21,39 +21,48 @@ export interface Replies {
 /** Replies with a fixed number of lines. Each line must have the given start. */
 export class LineReplies implements Replies {
   readonly #starts: readonly Uint8Array[];
+  readonly #bytesMin: number;
   /** The index of the next line in its reply. */
   #line = 0;
-  /** Whether the last chunk ended within a line. The start of that line is checked already. */
-  #within = false;
+  /** The bytes of this line that earlier chunks had. */
+  #before = 0;
 
-  /** `starts` are the starts of the lines of a reply. */
-  constructor(starts: readonly string[]) {
+  /**
+   * `starts` are the starts of the lines of a reply. `bytesMin` is the least length of the last one,
+   * which has a value.
+   */
+  constructor(starts: readonly string[], bytesMin = 0) {
     this.#starts = starts.map((start) => encoder.encode(start));
+    this.#bytesMin = bytesMin;
   }
 
   count(chunk: Uint8Array): number {
     let replies = 0;
-    let from = 0;
-    for (let lf = chunk.indexOf(LF); lf >= 0; lf = chunk.indexOf(LF, from)) {
-      if (!this.#within) this.#check(chunk, from);
-      this.#within = false;
-      from = lf + 1;
-      if (++this.#line < this.#starts.length) continue;
+    for (let from = 0; from < chunk.length;) {
+      this.#check(chunk, from);
+      const lf = chunk.indexOf(LF, from + this.#bytesLeft());
+      const end = lf < 0 ? chunk.length : lf + 1;
+      this.#before = lf < 0 ? this.#before + end - from : 0;
+      from = end;
+      if (lf < 0 || ++this.#line < this.#starts.length) continue;
       this.#line = 0;
       replies++;
-    }
-    if (from < chunk.length && !this.#within) {
-      this.#check(chunk, from);
-      this.#within = true;
     }
     return replies;
   }
 
+  /** Bytes of this line in which no line end is looked for. What comes at the wrong place is found. */
+  #bytesLeft(): number {
+    const isLast = this.#line === this.#starts.length - 1;
+    return isLast ? Math.max(0, this.#bytesMin - this.#before) : 0;
+  }
+
+  /** Checks what a chunk has of the start of a line. */
   #check(chunk: Uint8Array, from: number): void {
     const start = this.#starts[this.#line]!;
-    const length = Math.min(start.length, chunk.length - from);
+    const length = Math.min(start.length - this.#before, chunk.length - from);
     for (let at = 0; at < length; at++) {
-      if (chunk[from + at] === start[at]) continue;
+      if (chunk[from + at] === start[this.#before + at]) continue;
       const text = decoder.decode(chunk.subarray(from, from + 200));
       throw new Error(`wrong reply: ${JSON.stringify(text)}`);
     }

@@ -12,7 +12,8 @@ import { Process } from "../process.ts";
 import { eventually } from "../waiting.ts";
 import type { Exchange } from "./client.ts";
 import { PacketReplies } from "./replies.ts";
-import { askOnce, forEachKey, foreignProcess, startMsMax, type System, value } from "./systems.ts";
+import type { Shape } from "./shape.ts";
+import { askOnce, foreignProcess, startMsMax, type System } from "./system.ts";
 
 /** The classes of ZooKeeper in Debian's package. */
 export const zooKeeperClasses = "/usr/share/java/zookeeper.jar";
@@ -50,7 +51,11 @@ function int32(number: number): number[] {
 const hello = packet(0, 0, 0, sessionMs, 0, 0, "\0".repeat(16));
 
 /** Three servers with a log that is not synced. */
-export async function startZooKeeper(stack: AsyncDisposableStack, folder: string): Promise<System> {
+export async function startZooKeeper(
+  stack: AsyncDisposableStack,
+  folder: string,
+  shape: Shape,
+): Promise<System> {
   const ports = freePorts(9);
   const clientPorts = ports.slice(0, 3);
   const members = clientPorts.map((_, index) =>
@@ -85,13 +90,13 @@ export async function startZooKeeper(stack: AsyncDisposableStack, folder: string
   const exchange = (request: (key: string, id: number) => Uint8Array<ArrayBuffer>): Exchange => ({
     port: leader!,
     hello,
-    requests: forEachKey(request),
+    requests: shape.forEachKey(request),
     replies: () => new PacketReplies([0, nodeExists]),
   });
   const get = exchange((key, id) => packet(id, getData, `/${key}`, false));
-  const set = exchange((key, id) => packet(id, setData, `/${key}`, value, anyVersion));
+  const set = exchange((key, id) => packet(id, setData, `/${key}`, shape.value, anyVersion));
   const fill = exchange((key, id) =>
-    packet(id, create, `/${key}`, value, 1, permissions, "world", "anyone", 0)
+    packet(id, create, `/${key}`, shape.value, 1, permissions, "world", "anyone", 0)
   );
   return {
     targets: [

@@ -7,10 +7,11 @@
 import { type Address, formatAddress, unmapped } from "../wire/address.ts";
 import type { FrameError } from "../wire/errors.ts";
 import type { Frames } from "../wire/frames.ts";
-import { bufferBytesKept, FrameReader } from "../wire/line_reader.ts";
+import { FrameReader } from "../wire/line_reader.ts";
 import { frameBytesMax, inFlightMax, lingerMs } from "../limits.ts";
 import type { Certificate } from "./certificate.ts";
 import { FrameWriter } from "./frame_writer.ts";
+import { LongBuffer } from "./long_buffer.ts";
 import { isDisconnection, type Socket, tuneTcp } from "./socket.ts";
 import { StallDetector, type StallLimits, stallLimitsDefault } from "./stall_detector.ts";
 import { budgetFor, strangerLineChars, strangers, type TurnBudget } from "./turn_budget.ts";
@@ -31,7 +32,7 @@ export const unprovenFrameBytesMax = 4 * 1024;
 const unprovenBufferBytesKept = 1024;
 
 /** The size up to which the buffer of a connection between servers grows for many short frames. */
-const serverBufferBytesKept = 64 * 1024;
+const serverBufferBytesKept = 128 * 1024;
 
 /** A frame longer than this takes time to read. */
 const longFrameBytes = 64 * 1024;
@@ -105,10 +106,13 @@ export class Connection {
   betweenServers = false;
   /** Whether the peer must prove a secret or password first. Until then its frames are short. */
   unproven = false;
+  /** Is called when everything that the writer had taken is written. */
+  onWritten: (() => void) | undefined;
 
   readonly #socket: Socket;
   readonly #limits: ConnectionLimits;
   readonly #reader: FrameReader;
+  readonly #longBuffer = new LongBuffer();
   readonly #writer: FrameWriter;
   readonly #stalls: StallDetector;
   /**
@@ -182,10 +186,17 @@ export class Connection {
     if (this.#state === "finishing" && this.#due <= 0) this.#end();
   }
 
-  /** Queues a frame that is not an answer. */
-  push(frame: string): void {
+  /** Queues a frame, or several, that is not an answer. */
+  push(frames: Frames): void {
     this.#due++;
-    this.send(frame);
+    this.send(frames);
+  }
+
+  /** A line that was handed out needs no answer. */
+  needsNoAnswer(): void {
+    this.#due--;
+    if (this.#room !== undefined && !this.#congested) this.#makeRoom();
+    if (this.#state === "finishing" && this.#due <= 0) this.#end();
   }
 
   /** Notes that a line was costly. Clients that send many such lines wait for each other's turn. */
@@ -222,6 +233,7 @@ export class Connection {
         const count = await this.#socket.read(this.#reader.space);
         if (count === null) break;
         const bytes = this.#reader.partialBytes + count;
+        if (!this.betweenServers) this.#longBuffer.noteRead(bytes);
         this.#budget = this.#strange ? strangers : budgetFor(bytes);
         while (this.#outOfTurn) await this.#waiting(count, this.#budget.nextTurn());
         if (this.#strange) this.spend(count);
@@ -249,6 +261,7 @@ export class Connection {
       if (!isDisconnection(error)) throw error;
     } finally {
       this.abort();
+      this.#longBuffer.release();
       await this.#writer.stopped();
     }
     if (this.#writer.error !== undefined) throw this.#writer.error;
@@ -291,7 +304,7 @@ export class Connection {
       ? serverBufferBytesKept
       : unproven
       ? unprovenBufferBytesKept
-      : bufferBytesKept;
+      : this.#longBuffer.bytesKept;
   }
 
   /** Waits while this many bytes have been read and not been handed out. */
@@ -358,6 +371,7 @@ export class Connection {
   }
 
   #written(): void {
+    this.onWritten?.();
     if (this.#room !== undefined && !this.#congested) this.#makeRoom();
   }
 

@@ -13,8 +13,14 @@ export const writeBytesMax = 256 * 1024;
 /** How much larger than the frames, in UTF-16 units, the buffer of a write is if they are long. */
 const spareBytes = 4 * 1024;
 
-/** A write buffer longer than this is dropped when there is nothing more to write. */
+/** A write buffer longer than this is given back when there is nothing more to write. */
 export const writeBytesKept = 64 * 1024;
+
+/** The number of long write buffers that wait for the next long write of any connection: 4 MiB. */
+export const spareBuffersMax = 16;
+
+/** Those buffers, of writeBytesMax each. New memory costs more than what is written into it. */
+const spareBuffers: Uint8Array<ArrayBuffer>[] = [];
 
 const noBytes = new Uint8Array(0);
 
@@ -161,14 +167,17 @@ export class FrameWriter {
     // Most long texts are ASCII. What does not fit goes into the next write.
     const { size, bytesMax } = this.#taken;
     const bytes = Math.min(bytesMax, size + spareBytes, writeBytesMax);
-    if (this.#buffer.length < bytes) this.#buffer = new Uint8Array(bytes);
+    if (this.#buffer.length < bytes) this.#buffer = bufferOf(bytes);
     this.#bufferFrom = 0;
     this.#bufferTo = this.#taken.fill(this.#buffer);
   }
 
   #stop(): void {
     this.#writing = false;
-    if (this.#buffer.length > writeBytesKept) this.#buffer = noBytes;
+    if (this.#buffer.length > writeBytesKept) {
+      if (spareBuffers.length < spareBuffersMax) spareBuffers.push(this.#buffer);
+      this.#buffer = noBytes;
+    }
     if (this.#ending) this.#endSending();
     this.#onStop?.();
   }
@@ -178,4 +187,10 @@ export class FrameWriter {
       .catch(() => this.#onFailed())
       .finally(() => this.#done.resolve());
   }
+}
+
+/** A buffer of at least this many bytes, at most writeBytesMax. */
+function bufferOf(bytes: number): Uint8Array<ArrayBuffer> {
+  if (bytes <= writeBytesKept) return new Uint8Array(bytes);
+  return spareBuffers.pop() ?? new Uint8Array(writeBytesMax);
 }
