@@ -22,9 +22,9 @@ export class Disk {
     this.#random = random;
   }
 
-  /** The state that a new process finds. */
-  load(): RecoveredState {
-    const recovered = new RecoveredState();
+  /** The state that a new process finds. Its table remembers this many deletions. */
+  load(tombstonesMax: number): RecoveredState {
+    const recovered = new RecoveredState(tombstonesMax);
     for (const frame of this.#frames) {
       if (!recovered.add(Mensagem.decode(frame))) throw new Error(`no journal holds ${frame}`);
     }
@@ -49,6 +49,8 @@ export class DiskJournal implements Journal {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #durable: (count: number) => void;
+  /** Called with each message that is appended. */
+  onAppend: ((message: JournalMessage) => void) | undefined;
   /** Frames that are not on the disk yet, oldest first. */
   #waiting: string[] = [];
   #count = 0;
@@ -70,8 +72,8 @@ export class DiskJournal implements Journal {
   }
 
   append(message: JournalMessage): void {
-    const frame = message.encode();
-    this.#waiting.push(frame);
+    this.onAppend?.(message);
+    this.#waiting.push(message.encode());
     if (this.#syncing) return;
     this.#syncing = true;
     this.#clock.atEndOfTurn(() => this.#sync());

@@ -8,7 +8,8 @@ import { escapeControls } from "../../lib/cli/escape.ts";
 import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { numberFlag, parseFlags } from "../../lib/cli/flags.ts";
 import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
-import { describe, makeDurablePlan, makePlan, type Plan } from "./plan.ts";
+import { describe, type Plan } from "./actions.ts";
+import { makeDurablePlan, makePlan } from "./plan.ts";
 import { only, shrink } from "./shrink.ts";
 import { simulate } from "./world.ts";
 
@@ -20,6 +21,7 @@ deno task simulate [FLAGS]
   --from=N       the first seed (1)
   --seed=N       only this seed, with its trace
   --durable      servers have disks, and may all crash at once
+  --coordination each plan has conditional writes, deletions, lists or watches
   --only=A,B,C   with --seed: only these actions of its plan
   --help         this text
 `;
@@ -31,14 +33,18 @@ const progressEveryMs = 200;
 async function main(terminal: Terminal): Promise<number> {
   const { values, switches } = parseFlags(Deno.args, ["seeds", "from", "seed", "only"], [
     "durable",
+    "coordination",
     "help",
   ]);
   if (switches.help) {
     terminal.out(usage);
     return 0;
   }
-  const make = switches.durable ? makeDurablePlan : makePlan;
-  const again = switches.durable ? " --durable" : "";
+  const makeAny = switches.durable ? makeDurablePlan : makePlan;
+  const make = (seed: number) => makeAny(seed, switches.coordination ? 1 : undefined);
+  const again = `${switches.durable ? " --durable" : ""}${
+    switches.coordination ? " --coordination" : ""
+  }`;
   const bounds = { min: 0, max: seedMax, whole: true };
   if (values.seed !== undefined) {
     const plan = make(numberFlag("seed", values.seed, 0, bounds));

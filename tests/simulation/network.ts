@@ -8,7 +8,7 @@
 
 import type { FrameError } from "../../lib/mensagem.ts";
 import { FrameReader, type LongLines } from "../../lib/wire/line_reader.ts";
-import type { HandledConnection } from "../../lib/server/connection_handler.ts";
+import type { HandledConnection } from "../../lib/server/server_context.ts";
 import type { Random } from "../support/random.ts";
 import { type Frames, textOf } from "../../lib/wire/frames.ts";
 
@@ -122,8 +122,8 @@ export class Endpoint implements HandledConnection {
   other!: Endpoint;
   /** Whether this end sends and receives. `false` once it is closed or its process is dead. */
   open = true;
-  /** Called with each frame that this end sends. */
-  onSend: ((frame: string) => void) | undefined;
+  /** Called with the frames that this end sends together. */
+  onSend: ((frames: string) => void) | undefined;
   readonly #network: Network;
   readonly #process: Process;
   readonly #reader = new FrameReader();
@@ -146,9 +146,7 @@ export class Endpoint implements HandledConnection {
   send(parts: Frames): void {
     if (!this.open) return;
     const frames = textOf(parts);
-    if (this.onSend !== undefined) {
-      for (const frame of frames.slice(0, -1).split("\n")) this.onSend(`${frame}\n`);
-    }
+    this.onSend?.(frames);
     this.#unsent += frames;
     if (this.#flushing) return;
     this.#flushing = true;

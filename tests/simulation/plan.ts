@@ -1,90 +1,35 @@
 /** The plan of a simulated run: requests and faults, each at its time, all from one seed. */
 
 import { Random } from "../support/random.ts";
-
-/** The servers, the leader first. */
-export const servers = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"] as const;
-/** The clients. */
-export const clients = ["10.0.1.1", "10.0.1.2", "10.0.1.3"] as const;
-
-/** One thing that happens. Times and durations are in simulated milliseconds. */
-export type Action =
-  & { readonly at: number }
-  & (
-    /** A client asks a server; `twice` sends the same request again under another id. */
-    | {
-      readonly kind: "put" | "get";
-      readonly client: number;
-      readonly server: number;
-      readonly key: string;
-      readonly twice: boolean;
-    }
-    /** A process dies and comes back, without memory or with what its disk has. */
-    | {
-      readonly kind: "crash";
-      readonly server: number;
-      readonly downMs: number;
-      /** Whether its disk is lost too. */
-      readonly wiped?: true;
-    }
-    /** A process stands still, as with SIGSTOP. */
-    | { readonly kind: "pause"; readonly server: number; readonly pauseMs: number }
-    /** Nothing gets from one host to another, and perhaps nothing gets back. */
-    | {
-      readonly kind: "partition";
-      readonly from: number;
-      readonly to: number;
-      readonly bothWays: boolean;
-      readonly cutMs: number;
-    }
-    /** A server reads what arrives only after a delay. */
-    | {
-      readonly kind: "slow";
-      readonly server: number;
-      readonly delayMs: number;
-      readonly forMs: number;
-    }
-    /** The leader refuses every new connection, because it has too many. */
-    | { readonly kind: "full"; readonly forMs: number }
-    /** The leader's address leads to a server that does not lead, of an earlier version. */
-    | { readonly kind: "stranger"; readonly forMs: number }
-    /**
-     * A connection is reset, perhaps in the middle of a frame. `nth` chooses one of the open
-     * connections.
-     */
-    | { readonly kind: "reset"; readonly nth: number }
-  );
-
-/**
- * How a follower is cut off: it stands still, or nothing gets to it, from it, or both; for long, or
- * for a while, again and again.
- */
-export interface CutOff {
-  readonly follower: number;
-  readonly how: "stopped" | "deaf" | "mute" | "both";
-  readonly flaps: boolean;
-}
-
-/** A whole run. */
-export interface Plan {
-  readonly seed: number;
-  /** The size of the leader's log. With a small one followers need snapshots. */
-  readonly logBytesMax: number;
-  /** Which servers have a disk; `undefined` if none has. */
-  readonly durable?: readonly boolean[];
-  /** A follower that is cut off near the end, while clients write. */
-  readonly cutOff: CutOff | undefined;
-  /** Sorted by time. */
-  readonly actions: readonly Action[];
-}
+import { type Action, clients, type Plan, servers } from "./actions.ts";
+import { addCoordination } from "./coordination_plan.ts";
 
 /** When the last action of a plan may begin. */
 export const planMs = 1_400;
 /** The longest that a fault lasts. */
 export const faultMsMax = 800;
 
-/** The plan of a seed. */
-export function makePlan(seed: number): Plan {
+/** The share of plans that have more than PUTs and GETs. */
+const coordinationShare = 0.1;
+
+/**
+ * The plan of a seed. `coordination` is the probability that it has more than PUTs and GETs; without
+ * that the rest of the plan is the same.
+ */
+export function makePlan(seed: number, coordination = coordinationShare): Plan {
+  return withCoordination(makeBasicPlan(seed), coordination);
+}
+
+function withCoordination(plan: Plan, probability: number): Plan {
+  const random = new Random(plan.seed ^ 0x3c6ef372);
+  if (!random.chance(probability)) return plan;
+  const actions = [...plan.actions];
+  const coordination = addCoordination(actions, random, planMs);
+  actions.sort((a, b) => a.at - b.at);
+  return { ...plan, coordination, actions };
+}
+
+function makeBasicPlan(seed: number): Plan {
   const random = new Random(seed);
   const actions: Action[] = [];
   const keys = ["a", "b", "chave-é-😀", "d", "e", "f"].slice(0, random.pick([1, 2, 6]));
@@ -120,8 +65,8 @@ export function makePlan(seed: number): Plan {
 }
 
 /** The plan of a seed with disks, more crashes, crashes of all servers at once, and lost disks. */
-export function makeDurablePlan(seed: number): Plan {
-  const plan = makePlan(seed);
+export function makeDurablePlan(seed: number, coordination = coordinationShare): Plan {
+  const plan = makeBasicPlan(seed);
   const random = new Random(seed ^ 0x2545f491);
   const durable = random.pick([
     [true, true, true],
@@ -158,7 +103,7 @@ export function makeDurablePlan(seed: number): Plan {
     for (const server of [1, 2]) crash(at, server);
   }
   actions.sort((a, b) => a.at - b.at);
-  return { ...plan, durable, actions };
+  return withCoordination({ ...plan, durable, actions }, coordination);
 }
 
 /** Whether the disks alone keep every committed write, whichever servers crash. */
@@ -177,12 +122,13 @@ function addRequests(
   count: number,
 ): void {
   for (let i = 0; i < count; i++) {
+    const kind = random.chance(0.5) ? "put" : "get";
     actions.push({
-      kind: random.chance(0.5) ? "put" : "get",
+      kind: "ask",
       at: random.between(fromMs, untilMs),
       client: random.between(0, clients.length - 1),
       server: random.between(0, servers.length - 1),
-      key: random.pick(keys),
+      asking: { kind, key: random.pick(keys) },
       twice: random.chance(0.05),
     });
   }
@@ -227,11 +173,11 @@ function addLeaderAway(actions: Action[], random: Random, keys: readonly string[
   });
   for (let i = 0; i < 16; i++) {
     actions.push({
-      kind: "get",
+      kind: "ask",
       at: at + random.between(450, 1_150),
       client: random.between(0, clients.length - 1),
       server: random.between(1, servers.length - 1),
-      key: random.pick(keys),
+      asking: { kind: "get", key: random.pick(keys) },
       twice: false,
     });
   }
@@ -246,11 +192,11 @@ function addReadsDuringCatchUp(actions: Action[], random: Random, keys: readonly
     const client = random.between(0, clients.length - 1);
     const key = random.pick(keys);
     actions.push({
-      kind: "get",
+      kind: "ask",
       at: at + random.between(3, 15),
       client,
       server,
-      key,
+      asking: { kind: "get", key },
       twice: false,
     });
   }
@@ -276,35 +222,5 @@ function makeFault(random: Random): Action {
       return { kind: "slow", at, server, delayMs: random.pick([20, 100]), forMs: durationMs };
     default:
       return { kind: "reset", at, nth: random.between(0, 20) };
-  }
-}
-
-/** An action in words. */
-export function describe(action: Action): string {
-  const name = (server: number) => server === 0 ? "the leader" : `follower ${server}`;
-  switch (action.kind) {
-    case "put":
-    case "get":
-      return `client ${action.client} sends a ${action.kind.toUpperCase()} of ${action.key} to ${
-        name(action.server)
-      }${action.twice ? ", twice" : ""}`;
-    case "crash":
-      return `${name(action.server)} crashes for ${action.downMs} ms${
-        action.wiped ? ", and its disk is lost" : ""
-      }`;
-    case "pause":
-      return `${name(action.server)} stands still for ${action.pauseMs} ms`;
-    case "partition":
-      return `nothing gets from ${name(action.from)} to ${name(action.to)}${
-        action.bothWays ? " and back" : ""
-      } for ${action.cutMs} ms`;
-    case "slow":
-      return `${name(action.server)} reads ${action.delayMs} ms late for ${action.forMs} ms`;
-    case "full":
-      return `the leader refuses new connections for ${action.forMs} ms`;
-    case "stranger":
-      return `the leader's address leads to another server for ${action.forMs} ms`;
-    case "reset":
-      return `connection ${action.nth} is reset`;
   }
 }

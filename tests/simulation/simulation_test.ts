@@ -6,6 +6,7 @@ for (
   const [seeds, what, make, flag] of [
     [80, "with faults", makePlan, ""],
     [40, "with disks, in which all servers may die at once", makeDurablePlan, " --durable"],
+    [30, "with coordination in each", (seed: number) => makePlan(seed, 1), " --coordination"],
   ] as const
 ) {
   Deno.test({

@@ -1,32 +1,19 @@
 /** A real leader and two real followers on simulated hosts, with clients that follow a plan. */
 
-import { Channel } from "@std/async/channel";
-import type { FrameError } from "../../lib/mensagem.ts";
-import { ErrorReply, Get, Mensagem, Put } from "../../lib/mensagem.ts";
-import type { Dialler, ServerPrints } from "../../lib/replication/environment.ts";
-import type { Follower } from "../../lib/replication/follower.ts";
-import type { Leader } from "../../lib/replication/leader.ts";
-import { startReplica } from "../../lib/replication/replica.ts";
+import { ErrorReply } from "../../lib/mensagem.ts";
 import { type Tuning, tuningDefault } from "../../lib/replication/tuning.ts";
-import { ConnectionHandler, type ServerContext } from "../../lib/server/connection_handler.ts";
-import { Session } from "../../lib/client/session.ts";
-import { type Checker, makeCheckers, type Observation, type Table } from "./checkers.ts";
-import { Disk, type DiskJournal } from "./disk.ts";
-import { Clock, type Endpoint, type Host, Network, type Process } from "./network.ts";
-import {
-  type Action,
-  clients,
-  type CutOff,
-  describe,
-  faultMsMax,
-  type Plan,
-  planMs,
-  servers,
-  survivesAll,
-} from "./plan.ts";
 import { Random } from "../support/random.ts";
-import { longValueChars, textOfValue } from "../../lib/wire/long_value.ts";
-import type { LongLines } from "../../lib/wire/line_reader.ts";
+import { type Checker, makeCheckers } from "./checkers.ts";
+import type { Observation } from "./observation.ts";
+import { type Asking, Client } from "./client.ts";
+import { makeCoordinationCheckers } from "./coordination_checkers.ts";
+import { Disk } from "./disk.ts";
+import { WriteHistory } from "./history.ts";
+import { Clock, Network } from "./network.ts";
+import { type Action, clients, type CutOff, describe, type Plan, servers } from "./actions.ts";
+import { faultMsMax, planMs, survivesAll } from "./plan.ts";
+import { type Life, Server, tickMs } from "./server.ts";
+import { makeWatchCheckers } from "./watch_checker.ts";
 
 /** About a fifth of the default times. The tables are tiny, and so are the chunks. */
 const tuning: Tuning = {
@@ -40,9 +27,6 @@ const tuning: Tuning = {
   snapshotChunkVisits: 1,
   snapshotEntriesPerTick: 5,
 };
-const tickMs = 50;
-const dialTimeoutMs = 400;
-const clientTimeoutMs = 1_500;
 /** When all faults end: after the plan and its longest fault. */
 const healedMs = planMs + faultMsMax;
 /** When a follower is cut off: after time to join, recover and catch up. */
@@ -64,6 +48,11 @@ const quickMs = 140;
 /** The other servers must have noticed a cut-off after this time. */
 const noticedMs = tuning.silenceMs + 3 * tickMs + 300;
 const inspectEveryMs = 100;
+/** In a healthy cluster a key is removed within this time after its time to live. */
+const expiryLateMs = 1_000;
+
+/** A client may be told this often that what it saw is lost, once for each leader. */
+const lossesMax = 8;
 
 /** How a run went. */
 export interface Outcome {
@@ -80,7 +69,7 @@ export function simulate(plan: Plan, traced = false): Outcome {
   return new World(plan, traced).run();
 }
 
-class World {
+export class World {
   readonly clock = new Clock();
   readonly network: Network;
   readonly tuning: Tuning;
@@ -88,11 +77,19 @@ class World {
   readonly clients: Client[];
   readonly traced: boolean;
   readonly #plan: Plan;
-  readonly #checkers: [string, Checker][];
+  readonly #checkers = new Map<Observation["kind"], [rule: string, checker: Checker][]>();
+  /** All writes. Checkers look at it. */
+  readonly history = new WriteHistory();
+  /** For each GET that shows no value: the newest write of its key that its answer shows. */
+  readonly versions = new Map<number, number>();
+  /** For each LIST: the same for each key that its answer is about. */
+  readonly pages = new Map<number, ReadonlyMap<string, number>>();
   readonly #trace: string[] = [];
   #violation: string | undefined;
   /** For each key the highest timestamp that the leader has committed. */
   readonly committed = new Map<string, number>();
+  /** The highest timestamp that a leader has committed. */
+  highestCommitted = 0;
   #nextOp = 1;
   #nextLife = 1;
   /** The leader refuses new connections until this time. */
@@ -109,21 +106,39 @@ class World {
   readonly #succeeded = new Set<number>();
   #lastPuts = new Set<Client>();
   #lastGets = new Set<Client>();
+  /** Reads at the end that have not succeeded yet. */
+  #readsDue = 0;
+  /** Since when the leader is open, has both followers in sync, and does not stand still. */
+  #healthySinceMs = 0;
 
   constructor(plan: Plan, traced: boolean) {
     this.#plan = plan;
     this.traced = traced;
     this.network = new Network(this.clock, new Random(plan.seed ^ 0x5bd1e995));
-    this.tuning = { ...tuning, logBytesMax: plan.logBytesMax };
+    const { tombstonesMax = 0 } = plan.coordination ?? {};
+    this.tuning = { ...tuning, logBytesMax: plan.logBytesMax, tombstonesMax };
     const answerMs = tuning.putTimeoutMs + tickMs;
-    this.#checkers = Object.entries(makeCheckers({ minInSync: tuning.minInSync, answerMs }));
+    const checkers = {
+      ...makeCheckers({ minInSync: tuning.minInSync, answerMs }),
+      ...(plan.coordination === undefined ? {} : {
+        ...makeCoordinationCheckers(this.history, { expiryLateMs }),
+        ...makeWatchCheckers(this.history),
+      }),
+    };
+    for (const rule of Object.entries(checkers)) {
+      for (const kind of rule[1].kinds) {
+        const rules = this.#checkers.get(kind);
+        if (rules === undefined) this.#checkers.set(kind, [rule]);
+        else rules.push(rule);
+      }
+    }
     this.#disksCount = survivesAll(plan);
     const disks = new Random(plan.seed ^ 0x1b56c4e9);
     this.servers = servers.map((address, index) => {
       const durable = plan.durable?.[index] === true;
       return new Server(this, address, durable ? new Disk(this.clock, disks) : undefined);
     });
-    this.clients = clients.map((ip) => new Client(this, ip));
+    this.clients = clients.map((ip) => new Client(this, ip, plan.coordination?.sessionKeysMax));
   }
 
   run(): Outcome {
@@ -148,11 +163,15 @@ class World {
   }
 
   observe(seen: Observation): void {
-    for (const checker of this.#checkers) {
-      const wrong = checker[1](seen);
-      if (wrong !== undefined) this.violate(`${checker[0]}: ${wrong}`);
+    if (this.#plan.coordination !== undefined) this.history.observe(seen);
+    for (const [rule, { check }] of this.#checkers.get(seen.kind) ?? []) {
+      const wrong = check(seen);
+      if (wrong !== undefined) this.violate(`${rule}: ${wrong}`);
     }
-    if (seen.kind === "committed") this.committed.set(seen.key, seen.timestamp);
+    if (seen.kind === "committed") {
+      this.committed.set(seen.key, seen.timestamp);
+      this.highestCommitted = Math.max(this.highestCommitted, seen.timestamp);
+    }
     if (seen.kind !== "put" && seen.kind !== "got") return;
     this.#done++;
     this.#succeeded.add(seen.op);
@@ -204,15 +223,18 @@ class World {
     this.trace(`== ${describe(action)}`);
     const { clock, network } = this;
     switch (action.kind) {
-      case "put":
-      case "get":
+      case "ask":
         this.clients[action.client]!.ask(
-          action.kind,
-          action.key,
+          action.asking,
           this.servers[action.server]!,
           action.twice,
         );
         return;
+      case "watch":
+        this.clients[action.client]!.watch(action.target, this.servers[action.server]!);
+        return;
+      case "unwatch":
+        return this.clients[action.client]!.unwatch();
       case "crash":
         return this.#crash(this.servers[action.server]!, action.downMs, action.wiped === true);
       case "pause":
@@ -276,7 +298,7 @@ class World {
     this.#cut(cutOff, 2 * noticedMs);
     const leader = this.servers[0]!;
     this.clock.after(noticedMs, () => {
-      const op = this.clients[0]!.ask("put", "managed", leader, false);
+      const op = this.clients[0]!.ask({ kind: "put", key: "managed" }, leader, false);
       this.clock.after(noticedMs / 2, () => {
         this.observe({ kind: "managed", succeeded: this.#succeeded.has(op) });
       });
@@ -306,7 +328,7 @@ class World {
     const flapped = { kind: "flapped" as const, of: 0, late: 0 };
     for (let ms = 0; ms < flaps * cycleMs; ms += flapPutEveryMs) {
       clock.after(ms, () => {
-        const op = client.ask("put", "managed", leader, false);
+        const op = client.ask({ kind: "put", key: "managed" }, leader, false);
         if (ms < flapsNoticed * cycleMs) return;
         flapped.of++;
         clock.after(quickMs, () => flapped.late += this.#succeeded.has(op) ? 0 : 1);
@@ -318,7 +340,7 @@ class World {
       for (let ms = 0; ms < breaksMs; ms += breakEveryMs) {
         clock.after(ms, () => this.#break(flapping, leader));
       }
-      const op = client.ask("put", "managed", leader, false);
+      const op = client.ask({ kind: "put", key: "managed" }, leader, false);
       clock.after(breaksMs, () => {
         this.observe({ kind: "managed", succeeded: this.#succeeded.has(op) });
       });
@@ -340,403 +362,57 @@ class World {
         this.observe({ kind: "unanswered", op, forMs });
       }
     }
-    this.observe({ kind: "inspected", inSync: this.inSyncLives().map((life) => life.table) });
+    const lives = this.inSyncLives();
+    const nowMs = this.clock.now;
+    const healthy = lives.length === servers.length && this.servers[0]!.stopUntil <= nowMs;
+    if (!healthy) this.#healthySinceMs = nowMs;
+    const inSync = lives.map((life) => life.table);
+    this.observe({ kind: "inspected", inSync, nowMs, healthySinceMs: this.#healthySinceMs });
   }
 
   #lastRequests(): void {
     this.trace("== every client writes and reads once more");
     this.clients.forEach((client, i) => {
-      client.ask("put", "last", this.servers[i % 3]!, false);
-      this.clock.after(200, () => client.ask("get", "last", this.servers[(i + 1) % 3]!, false));
+      client.ask({ kind: "put", key: "last" }, this.servers[i % 3]!, false);
+      this.clock.after(200, () => {
+        client.ask({ kind: "get", key: "last" }, this.servers[(i + 1) % 3]!, false);
+        this.#readOnceMore(client, this.servers[(i + 2) % 3]!);
+      });
     });
+  }
+
+  /** Reads every key. What was seen may be lost once: then a second read must succeed. */
+  #readOnceMore(client: Client, server: Server): void {
+    const askings: Asking[] = [];
+    for (const key of this.#plan.coordination?.keys ?? []) {
+      askings.push({ kind: "get", key }, { kind: "latest", key });
+    }
+    if (askings.length > 0) askings.push({ kind: "list", prefix: "", limit: 1_000 });
+    for (const asking of askings) {
+      this.#readsDue++;
+      const read = (left: number) => {
+        client.ask(asking, server, false, (outcome) => {
+          if (outcome === "done") this.#readsDue--;
+          else if (left > 0) read(left - 1);
+        });
+      };
+      read(lossesMax);
+    }
   }
 
   #end(): void {
     const tables = this.servers.map(({ life }) => life!.table);
-    const lastPuts = this.#lastPuts.size;
-    const lastGets = this.#lastGets.size;
-    this.observe({ kind: "ended", tables, lastPuts, lastGets, clients: clients.length });
-  }
-}
-
-/** The host of a server, with at most one process at a time. */
-class Server implements Host {
-  readonly ip: string;
-  readonly address: string;
-  stopUntil = 0;
-  /** How long it has stood still in all. */
-  stoodMs = 0;
-  readDelayMs = 0;
-  life: Life | undefined;
-  readonly disk: Disk | undefined;
-  readonly #world: World;
-
-  constructor(world: World, address: string, disk: Disk | undefined) {
-    this.#world = world;
-    this.address = address;
-    this.disk = disk;
-    this.ip = address.slice(0, address.indexOf(":"));
-  }
-
-  start(): void {
-    this.#world.trace(`${this.address} starts`);
-    this.life = new Life(this.#world, this);
-  }
-
-  crash(): void {
-    this.#world.trace(`${this.address} dies`);
-    this.life?.die();
-    this.life = undefined;
-  }
-
-  stop(until: number): void {
-    if (until <= this.stopUntil) return;
-    this.stoodMs += until - Math.max(this.stopUntil, this.#world.clock.now);
-    this.stopUntil = until;
-  }
-}
-
-/** One process of a server, from its start to its death, with all of its memory. */
-class Life implements Process {
-  alive = true;
-  readonly engine: Leader | Follower;
-  readonly #context: ServerContext;
-  readonly #journal: DiskJournal | undefined;
-  /** The committed timestamp of each key when this life began. */
-  readonly startFloors: ReadonlyMap<string, number>;
-  readonly #world: World;
-  readonly #server: Server;
-  #number: number;
-  readonly #handlers = new Map<Endpoint, ConnectionHandler>();
-  /** Whether a leader has said that this table is complete up to some timestamp. */
-  #synced = false;
-  /** For each key the timestamp that this process was last seen to hold. */
-  readonly #held = new Map<string, number>();
-  /** Requests of clients without an answer. */
-  readonly #owed = new Map<
-    number,
-    { readonly link: Endpoint; readonly at: number; readonly line: string }
-  >();
-  /** Whether this process has become readable, and still has that table. */
-  #answersGets = false;
-
-  constructor(world: World, server: Server) {
-    this.#world = world;
-    this.#server = server;
-    this.#number = world.nextLife();
-    this.startFloors = new Map(world.committed);
-    const recovered = server.disk?.load();
-    this.#journal = server.disk?.open((count) => this.#whenRunning(() => this.#durable(count)));
-    this.engine = startReplica({
-      self: server.address,
-      leader: servers[0],
-      tuning: world.tuning,
-      now: world.clock.now,
-      recovered,
-      host: {
-        journal: this.#journal,
-        prints: this.#prints(),
-        report: (line) => world.trace(`${server.address} reports: ${line}`),
-        dial: (dialler) => world.clock.after(1, () => this.#dial(dialler)),
-        waitForPuts: (run) => this.#waitForPuts(run),
-        random: () => world.network.random.next(),
-        newClusterId: () => `cluster${world.network.random.between(0, 1e9)}`,
-      },
-    });
-    this.#context = {
-      self: server.address,
-      engine: this.engine,
-      observers: { add: () => {} },
-      tuning: world.tuning,
-      mutex: new Channel<true>({ capacity: 1 }),
-      secrets: {},
-      leads: server.address === servers[0],
-      processStatus: () => ({ connections: 0, uptimeMs: 0, memoryBytes: 0, faults: false }),
-      flush: () => this.engine.flush(),
-      report: () => {},
-    };
-    this.#tick();
-  }
-
-  /** Takes this process's end of a connection. */
-  accept(link: Endpoint, from: "client" | "follower" | "leader"): void {
-    const handler = new ConnectionHandler(link, this.#context, from === "leader");
-    this.#handlers.set(link, handler);
-    if (from === "client") link.onSend = (frame) => this.#answered(frame);
-  }
-
-  receive(
-    link: Endpoint,
-    lines: string[],
-    failure?: FrameError,
-    longLines?: LongLines,
-  ): void {
-    const handler = this.#handlers.get(link);
-    if (!this.alive || handler === undefined) return;
-    handler.begin();
-    for (const [index, line] of lines.entries()) {
-      if (!link.open) break;
-      if (this.#world.traced) {
-        this.#world.trace(`${link.peer} → ${this.#server.address}  ${line}`);
-      }
-      if (link.onSend !== undefined) this.#owed.set(readId(line), { link, at: this.#ownNow, line });
-      if (line.endsWith(`"replace":true}`)) this.#startOver();
-      handler.receive(line, longLines?.[index]);
-      if (line.startsWith(`{"type":"SYNC"`)) this.#synced = true;
-      if (line.startsWith(`{"type":"REPLICATION"`)) this.#lookAtTable();
-    }
-    handler.end();
-    if (failure !== undefined && link.open) handler.fail(failure);
-    this.#lookAtTable();
-    this.#answersGets ||= this.engine.readable;
-    this.#checkInvariants();
-  }
-
-  ended(link: Endpoint): void {
-    if (!this.alive || !this.#handlers.delete(link)) return;
-    this.engine.closed(link);
-    this.#checkInvariants();
-  }
-
-  die(): void {
-    this.alive = false;
-    this.#journal?.end();
-    for (const link of this.#handlers.keys()) link.break();
-  }
-
-  /** The requests without an answer on open connections, and how long each has waited. */
-  *owed(): Iterable<[op: number, forMs: number]> {
-    for (const [op, { link, at }] of this.#owed) {
-      if (link.open && link.other.open) yield [op, this.#ownNow - at];
-      else this.#owed.delete(op);
-    }
-  }
-
-  get table(): Table {
-    const { readable, table } = this.engine;
-    return { server: this.#server.address, readable, store: table };
-  }
-
-  /** The leader replaces the whole table. For the rules that is a restart. */
-  #startOver(): void {
-    this.#number = this.#world.nextLife();
-    this.#answersGets = false;
-    this.#synced = false;
-    this.#held.clear();
-  }
-
-  #durable(count: number): void {
-    if (this.#world.traced) this.#world.trace(`${this.#server.address} has ${count} on its disk`);
-    this.engine.durable(count);
-    this.#lookAtTable();
-    this.#checkInvariants();
-  }
-
-  /** Breaks the run if an invariant of the leader or follower is broken. */
-  #checkInvariants(): void {
-    try {
-      this.engine.checkInvariants();
-    } catch (error) {
-      this.#world.violate(`${this.#server.address}: ${(error as Error).message}`);
-    }
-  }
-
-  /** Tells the checkers what is new in the table. */
-  #lookAtTable(): void {
-    const seen = { kind: "held", life: this.#number, server: this.#server.address } as const;
-    const counts = this.#synced || this.engine.readable;
-    for (const [key, { value: held, timestamp }] of this.engine.table.entries()) {
-      if (this.#held.get(key) === timestamp) continue;
-      this.#held.set(key, timestamp);
-      const value = textOfValue(held);
-      this.#world.observe({ ...seen, counts, key, value, timestamp });
-    }
-  }
-
-  #answered(frame: string): void {
-    const op = readId(frame);
-    const debt = this.#owed.get(op);
-    this.#owed.delete(op);
-    const afterMs = debt === undefined ? 0 : this.#ownNow - debt.at;
-    this.#world.observe({ kind: "answered", op, afterMs });
-    if (debt === undefined || !frame.startsWith(`{"type":"TRY_OTHER`)) return;
-    const [seen, own] = [readTimestamp(debt.line), readTimestamp(frame)];
-    const [server, answersGets] = [this.#server.address, this.#answersGets];
-    this.#world.observe({ kind: "refused", op, server, seen, own, answersGets });
-  }
-
-  /** The time that counts for this process: it does not pass while it stands still. */
-  get #ownNow(): number {
-    return this.#world.clock.now - this.#server.stoodMs;
-  }
-
-  #tick(): void {
-    if (!this.alive) return;
-    const { clock } = this.#world;
-    if (this.#server.stopUntil <= clock.now) {
-      this.engine.tick(clock.now);
-      this.#checkInvariants();
-    }
-    clock.after(Math.max(tickMs, this.#server.stopUntil - clock.now), () => this.#tick());
-  }
-
-  /** Runs an action in this process as soon as it does not stand still. */
-  #whenRunning(run: () => void): void {
-    const { clock } = this.#world;
-    const wait = this.#server.stopUntil - clock.now;
-    if (wait > 0) clock.after(wait, () => this.#whenRunning(run));
-    else if (this.alive) run();
-  }
-
-  #waitForPuts(run: () => void): () => void {
-    let over = false;
-    this.#world.clock.after(this.#world.network.random.next(), () => {
-      this.#whenRunning(() => {
-        if (!over) run();
-        over = true;
-        this.#checkInvariants();
-      });
-    });
-    return () => over = true;
-  }
-
-  #dial(dialler: Dialler): void {
-    const { clock, network } = this.#world;
-    const leader = this.#world.servers[0]!;
-    const fail = (why: string) => this.#whenRunning(() => dialler.dialFailed(why));
-    const blocked = Math.max(
-      network.blockedUntil(this.#server, leader),
-      network.blockedUntil(leader, this.#server),
+    const watchers = this.clients.flatMap(({ ip: client, watchers }) =>
+      watchers.filter(({ ended }) => !ended).map(({ target, known }) => ({ client, target, known }))
     );
-    if (blocked > clock.now) return clock.after(dialTimeoutMs, () => fail("timed out"));
-    const { life } = leader;
-    if (life === undefined) return fail("connection refused");
-    if (!this.alive) return;
-    const [near, far] = network.connect(this.#server, this, leader, leader.address, life);
-    const refusal = this.#world.refusal();
-    if (refusal !== undefined) {
-      far.send(refusal.encode());
-      far.close();
-    } else life.accept(far, "follower");
-    this.#whenRunning(() => {
-      this.accept(near, "leader");
-      dialler.dialled(near);
-      this.#checkInvariants();
+    this.observe({
+      kind: "ended",
+      tables,
+      lastPuts: this.#lastPuts.size,
+      lastGets: this.#lastGets.size,
+      clients: clients.length,
+      failedReads: this.#readsDue,
+      watchers,
     });
   }
-
-  #prints(): ServerPrints {
-    const world = this.#world;
-    return {
-      put: () => {},
-      forwarding: () => {},
-      get: () => {},
-      replication: () => {},
-      putOk: (_client, key, timestamp) => {
-        const lives = world.inSyncLives();
-        const copies = lives.map(({ engine }) => engine.table.get(key)?.timestamp ?? 0);
-        const inSync = this.engine.inSync.length;
-        world.observe({ kind: "committed", key, timestamp, inSync, copies });
-      },
-    };
-  }
-}
-
-/** A client: the real codec and the real session, and requests as the plan has them. */
-class Client implements Process, Host {
-  readonly ip: string;
-  readonly stopUntil = 0;
-  readonly readDelayMs = 0;
-  readonly #world: World;
-  readonly #session = new Session();
-  readonly #links = new Map<Server, Endpoint>();
-  /** The process at the other end. */
-  readonly #lives = new Map<Endpoint, Life>();
-  /** Requests without an answer. */
-  readonly #inFlight = new Set<number>();
-
-  constructor(world: World, ip: string) {
-    this.#world = world;
-    this.ip = ip;
-  }
-
-  /**
-   * Sends a request. Returns its number: that of the second one if it is sent twice, 0 if it is not
-   * sent.
-   */
-  ask(kind: "put" | "get", key: string, server: Server, twice: boolean): number {
-    const link = this.#linkTo(server);
-    if (link === undefined) {
-      this.#world.trace("   not sent: connection refused");
-      return 0;
-    }
-    let value: string | undefined;
-    let op = 0;
-    for (let times = twice ? 2 : 1; times > 0; times--) {
-      const id = op = this.#world.nextOp();
-      if (kind === "put") value ??= valueOf(op);
-      this.#world.observe({ kind: "asked", op, client: this.ip, key, value });
-      const request = value === undefined
-        ? new Get(op, key, this.#session.timestamp(key))
-        : new Put(op, key, value);
-      link.send(request.encode());
-      this.#inFlight.add(op);
-      this.#world.clock.after(clientTimeoutMs, () => {
-        if (this.#inFlight.delete(id)) link.close();
-      });
-    }
-    return op;
-  }
-
-  receive(link: Endpoint, lines: string[]): void {
-    for (const line of lines) {
-      if (this.#world.traced) this.#world.trace(`${link.peer} → ${this.ip}  ${line}`);
-      const reply = Mensagem.decode(line);
-      if (!("id" in reply) || reply.id === undefined) continue;
-      const op = reply.id;
-      this.#inFlight.delete(op);
-      const client = this.ip;
-      if (reply.type === "PUT_OK") {
-        const { key, timestamp } = reply;
-        this.#world.observe({ kind: "put", op, client, key, timestamp });
-        this.#session.learn(reply);
-      } else if (reply.type === "GET_OK") {
-        const { key, value, timestamp } = reply;
-        const startFloor = this.#lives.get(link)!.startFloors.get(key) ?? 0;
-        this.#world.observe({ kind: "got", op, client, key, value, timestamp, startFloor });
-        this.#session.learn(reply);
-      }
-    }
-  }
-
-  ended(link: Endpoint): void {
-    for (const [server, known] of this.#links) if (known === link) this.#links.delete(server);
-  }
-
-  #linkTo(server: Server): Endpoint | undefined {
-    const known = this.#links.get(server);
-    if (known?.open) return known;
-    const { life } = server;
-    if (life === undefined) return undefined;
-    const [near, far] = this.#world.network.connect(this, this, server, server.address, life);
-    life.accept(far, "client");
-    this.#links.set(server, near);
-    this.#lives.set(near, life);
-    return near;
-  }
-}
-
-/** The timestamp of a request or an answer; 0 if the frame has none. */
-function readTimestamp(frame: string): number {
-  return Number(/"timestamp":(\d+)/.exec(frame)?.[1] ?? 0);
-}
-
-/** The id of a request or an answer; 0 if the frame has none. */
-function readId(frame: string): number {
-  return Number(/"id":(\d+)/.exec(frame)?.[1] ?? 0);
-}
-
-/** The value of a PUT. Some values are long: a server keeps those as bytes. */
-function valueOf(op: number): string {
-  return `vé${op}`.padEnd(op % 8 === 0 ? longValueChars : 0, ".");
 }
