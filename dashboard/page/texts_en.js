@@ -171,7 +171,9 @@ export const en = {
       case "forwarding":
         return `forwards PUT ${item.key} = ${names.value(item.value)} to the leader`;
       case "written":
-        return `writes ${item.key} = ${names.value(item.value)} with timestamp ${item.timestamp}`;
+        return item.value === null
+          ? `deletes ${item.key} with timestamp ${item.timestamp}`
+          : `writes ${item.key} = ${names.value(item.value)} with timestamp ${item.timestamp}`;
       case "replication":
         return `REPLICATION ${item.key} = ${names.value(item.value)}, timestamp ${item.timestamp}`;
       case "acknowledged":

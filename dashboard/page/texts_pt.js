@@ -202,7 +202,9 @@ export const pt = {
       case "forwarding":
         return `encaminha ao líder o PUT ${item.key} = ${names.value(item.value)}`;
       case "written":
-        return `grava ${item.key} = ${names.value(item.value)} com timestamp ${item.timestamp}`;
+        return item.value === null
+          ? `apaga ${item.key} com timestamp ${item.timestamp}`
+          : `grava ${item.key} = ${names.value(item.value)} com timestamp ${item.timestamp}`;
       case "replication":
         return `REPLICATION ${item.key} = ${names.value(item.value)}, timestamp ${item.timestamp}`;
       case "acknowledged":

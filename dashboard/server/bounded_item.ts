@@ -20,11 +20,12 @@ export function boundedItem(item: Item, known: readonly string[]): Item {
     case "table":
     case "written":
     case "replication":
+      return { ...item, key: cutText(item.key), value: cutText(item.value) };
     case "put":
     case "forwarding":
       return { ...item, key: cutText(item.key), value: cutText(item.value) };
     case "get":
-      return "refused" in item || item.value === null
+      return "refused" in item
         ? { ...item, key: cutText(item.key) }
         : { ...item, key: cutText(item.key), value: cutText(item.value) };
     case "put_ok":
@@ -68,8 +69,9 @@ export function cut(text: string, charsMax: number): string {
   return `${Array.from(start).join("")}…`;
 }
 
-function cutText(text: string): string {
-  return cut(text, textCharsMax);
+function cutText<T extends string | null>(text: T): T extends null ? null : string;
+function cutText(text: string | null): string | null {
+  return text === null ? null : cut(text, textCharsMax);
 }
 
 /** The servers of the page that are in a list, then others while there is room. */

@@ -67,8 +67,8 @@ export interface ServerState {
 
 /** A server's copy of a key. */
 export interface Cell {
-  /** The value, shortened if it is long. */
-  readonly value: string;
+  /** The value, shortened if it is long; `null` if the key was deleted. */
+  readonly value: string | null;
   /** The timestamp of its write. */
   readonly timestamp: number;
 }

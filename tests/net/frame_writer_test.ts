@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { FrameWriter, writeBytesMax } from "../../lib/net/frame_writer.ts";
+import { FrameWriter, spareBuffersMax, writeBytesMax } from "../../lib/net/frame_writer.ts";
 import { eventually, within } from "../support/waiting.ts";
 
 const pure = { permissions: "none" } as const;
@@ -7,6 +7,7 @@ const pure = { permissions: "none" } as const;
 /** A socket whose writes end when the test says so. */
 class FakeSocket {
   readonly texts: string[] = [];
+  readonly buffers: ArrayBufferLike[] = [];
   ended = false;
   #pending: PromiseWithResolvers<number> | undefined;
   #bytes = 0;
@@ -14,6 +15,7 @@ class FakeSocket {
   write(bytes: Uint8Array): Promise<number> {
     assert(this.#pending === undefined, "two writes at once");
     this.texts.push(new TextDecoder().decode(bytes));
+    this.buffers.push(bytes.buffer);
     this.#bytes = bytes.length;
     this.#pending = Promise.withResolvers();
     return this.#pending.promise;
@@ -162,4 +164,33 @@ Deno.test("a failed write calls back once; a lost connection is not an error", p
     assertEquals(calls, ["failed"]);
     assertEquals(writer.error, error instanceof RangeError ? error : undefined);
   }
+});
+
+Deno.test("long writes of all connections share a bounded number of buffers", pure, async () => {
+  const text = (name: string) => `${name.repeat(100_000)}\n`;
+  const begin = async (name: string) => {
+    const one = start();
+    one.writer.queue(text(name));
+    await one.wrote(1);
+    return one;
+  };
+  const end = async ({ socket, writer }: ReturnType<typeof start>) => {
+    socket.accept();
+    await within("it stops", writer.stopped());
+  };
+  const [first, beside] = [await begin("a"), await begin("b")];
+  assert(first.socket.buffers[0] !== beside.socket.buffers[0], "two writes share a buffer");
+  await end(first);
+  const next = await begin("c");
+  assertEquals(next.socket.buffers[0] === first.socket.buffers[0], true);
+  assertEquals([beside.socket.texts, next.socket.texts], [[text("b")], [text("c")]]);
+  await end(beside);
+  await end(next);
+  const many = await Promise.all(Array.from({ length: spareBuffersMax + 4 }, () => begin("d")));
+  const buffers = new Set(many.map(({ socket }) => socket.buffers[0]));
+  for (const one of many) await end(one);
+  const again = await Promise.all(Array.from({ length: spareBuffersMax + 4 }, () => begin("e")));
+  const reused = again.filter(({ socket }) => buffers.has(socket.buffers[0]!));
+  assertEquals([buffers.size, reused.length], [spareBuffersMax + 4, spareBuffersMax]);
+  for (const one of again) await end(one);
 });

@@ -1,7 +1,7 @@
 /** TCP keepalive: the kernel notices a peer that vanished. */
 
 import { assertEquals } from "@std/assert";
-import { HttpConnections } from "../../lib/etcd/http.ts";
+import { dialEtcd } from "../../lib/etcd/grpc.ts";
 import { HttpServer } from "../../lib/net/http_server.ts";
 import { anyPort } from "../support/ports.ts";
 import { eventually } from "../support/waiting.ts";
@@ -49,8 +49,7 @@ Deno.test("a connection to the HTTP server has keepalive", async () => {
 Deno.test("a connection to etcd has keepalive", async () => {
   using listener = Deno.listen({ ...anyPort });
   const url = new URL(`http://127.0.0.1:${listener.addr.port}`);
-  using connections = new HttpConnections(url, {}, 1);
-  const socket = connections.createConnection({});
+  const socket = dialEtcd(url, {});
   const calls: unknown[] = [];
   // The handle of the runtime, which switches it on once it is connected.
   const handle = (socket as unknown as { _handle: { setKeepAlive(on: boolean): number } })._handle;

@@ -70,7 +70,7 @@ export class TestServer implements AsyncDisposable {
   }
 
   /** The entry in its table; `undefined` if there is none. */
-  holds(key: string): { value: string; timestamp: number } | undefined {
+  holds(key: string): { value: string | null; timestamp: number } | undefined {
     const entry = this.#server.table.get(key);
     return entry && { value: textOfValue(entry.value), timestamp: entry.timestamp };
   }

@@ -9,6 +9,7 @@ const commands = Object.entries(config.tasks).map(([name, { command }]) => ({ na
 
 /** Permissions without a list, and why no list is possible. */
 const unlimited: Readonly<Record<string, string>> = {
+  "client:lock --allow-run": "the program that runs while the lock is held is the user's own",
   "test:dashboard --allow-all": "Playwright reads below /proc, for which Deno wants all of them",
   "bench:peers --allow-ffi": "the dynamic linker finds libc.so.6, so there is no path to allow",
 };
@@ -104,7 +105,7 @@ Deno.test(
 );
 
 Deno.test("each task that loads the packages of the tests compares their checksums", pure, () => {
-  for (const name of ["check", "test", "test:dashboard", "test:fuzz"] as const) {
+  for (const name of ["check", "test", "test:dashboard", "test:fuzz", "test:long"] as const) {
     const { command, dependencies } = config.tasks[name];
     assert(command.includes(" --lock=.setup/npm.lock "), name);
     assertEquals(dependencies, ["setup", "lock"], name);

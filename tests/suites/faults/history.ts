@@ -4,14 +4,18 @@
  * @module
  */
 
-import { makeCheckers, type Observation, type Table } from "../../simulation/checkers.ts";
+import { makeCheckers } from "../../simulation/checkers.ts";
+import type { Observation, Table } from "../../simulation/observation.ts";
 import { textOfValue } from "../../../lib/wire/long_value.ts";
 
 /** What happens to a request: first "asked", then the outcome, then "answered". */
 export type Event =
   | Extract<Observation, { kind: "put" | "got" | "answered" }>
   /** `process` is the server process that was asked; `undefined` if that is not known. */
-  | Extract<Observation, { kind: "asked" }> & { readonly process?: string }
+  | Extract<Observation, { kind: "asked" }> & {
+    readonly value: string | undefined;
+    readonly process?: string;
+  }
   /** TRY_OTHER_SERVER_OR_LATER. */
   | { readonly kind: "refused"; readonly op: number; readonly server: string }
   /** Not applied, or not read. */
@@ -127,7 +131,12 @@ export class History {
   judge(end: End): { figures: Figures; violations: string[] } {
     const judges: Judge[] = [
       ...Object.entries(makeCheckers({ minInSync: 0, answerMs: end.answerMs }))
-        .map(([rule, checker]) => new Judge(rule, checker as Rule)),
+        .map(([rule, { kinds, check }]) =>
+          new Judge(
+            rule,
+            (seen) => kinds.includes(seen.kind as never) ? check(seen as Observation) : undefined,
+          )
+        ),
       new Judge("in-sync servers show acknowledged writes (G2)", shownByAll(end.calmUntilMs)),
       new Judge("servers never show less than they have shown (G1)", monotonicProcesses()),
       new Judge("timestamps follow the order of writes (G1)", orderedWrites()),
@@ -141,7 +150,7 @@ export class History {
     for (const entry of this.entries) look(entry, entry.atMs);
     for (const [life, { server, store }] of end.tables.entries()) {
       for (const [key, entry] of store.entries()) {
-        const [value, { timestamp }] = [textOfValue(entry.value), entry];
+        const [value, { timestamp }] = [textOfValue(entry.value)!, entry];
         look({ kind: "held", counts: true, life, server, key, value, timestamp }, end.loadEndMs);
       }
     }

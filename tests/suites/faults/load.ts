@@ -6,7 +6,7 @@
 
 import { assert } from "@std/assert";
 import { delay } from "@std/async/delay";
-import type { Table } from "../../simulation/checkers.ts";
+import type { Table } from "../../simulation/observation.ts";
 import { eventually, within } from "../../support/waiting.ts";
 import type { Random } from "../../support/random.ts";
 import { LibraryClient, type ServerUnderLoad, Values, Witness } from "./client.ts";

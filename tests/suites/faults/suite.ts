@@ -44,7 +44,7 @@ const longDeadMs = 6_000;
 /** How long a catch-up of some MiB may take over a throttled link. */
 const catchUpMs = 15_000;
 /** A link that flaps. It is cut for shorter than the silence limit. */
-const flap = { cuts: 8, cutMs: silenceMs - 100, healedMs: 500, settledMs: 200, bridgedMin: 5 };
+const flap = { cuts: 5, cutMs: silenceMs - 100, healedMs: 500, settledMs: 200, bridgedMin: 3 };
 /** Within this time a follower that lost its leader has dialled again. */
 const redialMs = 1_200;
 /** How long a leader that was stopped goes on before it dies. */

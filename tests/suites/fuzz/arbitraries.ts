@@ -116,9 +116,25 @@ const hexOf = (digits: number) =>
 
 /** The keys of messages between servers: some of them try to overwrite the known key. */
 const targetKeyJson = fc.oneof(fc.constant(json(knownKey)), jsonOf(keyText));
-const entriesJson = fc.array(fc.tuple(targetKeyJson, jsonOf(valueText), integerJson), {
-  maxLength: 4,
-}).map((entries) => `[${entries.map((entry) => `[${entry}]`)}]`);
+const valueOrNullJson = fc.oneof(
+  { weight: 3, arbitrary: jsonOf(valueText) },
+  { weight: 1, arbitrary: fc.constant("null") },
+);
+const ttlJson = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 1_000, max: 2 ** 31 - 1 }) },
+  { weight: 1, arbitrary: fc.constantFrom(0, 999, 1_000, 2 ** 31, 2 ** 31 + 1) },
+).map(json);
+/** The list of some lists. */
+const listsJson = (lists: fc.Arbitrary<string[]>, maxLength = 4) =>
+  fc.array(lists, { maxLength }).map((entries) => `[${entries.map((entry) => `[${entry}]`)}]`);
+const entriesJson = fc.oneof(
+  { weight: 3, arbitrary: listsJson(fc.tuple(targetKeyJson, jsonOf(valueText), integerJson)) },
+  { weight: 1, arbitrary: listsJson(fc.tuple(targetKeyJson, valueOrNullJson, integerJson), 2) },
+  {
+    weight: 1,
+    arbitrary: listsJson(fc.tuple(targetKeyJson, valueOrNullJson, integerJson, ttlJson), 2),
+  },
+);
 
 /** Events; most of them have the fields of their kind and more. */
 const eventFields = fc.record({
@@ -150,6 +166,19 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   highest: integerJson,
   instance: integerJson,
   attempt: integerJson,
+  protocol: integerJson,
+  floor: integerJson,
+  gaps: listsJson(fc.tuple(fc.nat(5), fc.integer({ min: 4, max: 99 })).map((gap) => gap.map(json))),
+  atLeast: integerJson,
+  lost: fc.boolean().map(json),
+  expected: integerJson,
+  ttlMs: ttlJson,
+  prefix: jsonOf(fc.oneof(fc.constant(""), keyText)),
+  after: fc.oneof(integerJson, jsonOf(keyText)),
+  limit: fc.integer({ min: 0, max: 1_001 }).map(json),
+  more: fc.boolean().map(json),
+  changes: listsJson(fc.tuple(jsonOf(keyText), valueOrNullJson, integerJson)),
+  reset: fc.boolean().map(json),
   client: jsonOf(addressText),
   server: jsonOf(fc.oneof(addressText, fc.constantFrom(...advertised))),
   peer: jsonOf(addressText),
@@ -172,6 +201,8 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
   uptimeMs: integerJson,
   memoryBytes: integerJson,
   faults: fc.boolean().map(json),
+  watches: integerJson,
+  cutOffMs: integerJson,
   version: fc.constantFrom("0.1.0", "1.2.3-rc.1", "", "a b").map(json),
   proofVersion: fc.constantFrom(1, 2).map(json),
   at: integerJson,
@@ -229,7 +260,9 @@ const names = [...Object.keys(rightJson), "type", "extra", "__proto__", "constru
 const rightFields: fc.Arbitrary<Field[]> = fc.oneof(...types.map((type) => {
   const fields = contract[type]!.map(({ name, optional }): fc.Arbitrary<Field | undefined> => {
     const isForged = name === "key" && type === "REPLICATION";
-    const field = (isForged ? targetKeyJson : rightJson[name]!).map((raw): Field => [name, raw]);
+    const takesNull = name === "value" && type !== "PUT";
+    const right = isForged ? targetKeyJson : takesNull ? valueOrNullJson : rightJson[name]!;
+    const field = right.map((raw): Field => [name, raw]);
     return optional ? fc.option(field, { nil: undefined }) : field;
   });
   return fc.tuple(...fields).map((fields): Field[] => [

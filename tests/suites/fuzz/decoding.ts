@@ -65,8 +65,9 @@ function assertDecodes(line: string, verdict: Verdict): void {
 
 function fieldsOf(message: Mensagem): Fields {
   if (message instanceof Replication) {
-    const { type, key, value, timestamp } = message;
-    return { type, key, value: textOfValue(value), timestamp };
+    const { type, key, value, timestamp, write } = message;
+    const ttl = write.ttlMs === undefined ? {} : { ttlMs: write.ttlMs };
+    return { type, key, value: textOfValue(value), timestamp, ...ttl };
   }
   return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined));
 }

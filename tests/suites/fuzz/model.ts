@@ -90,16 +90,45 @@ const listOf = (element: Judge): Judge => (list) => {
   return { value: values };
 };
 
-const entry: Judge = (entry) => {
-  if (!Array.isArray(entry) || entry.length !== 3) return "BAD_MESSAGE";
-  const values = [];
-  for (const [at, judge] of [key, value, integer].entries()) {
-    const judged = judge(entry[at]);
+const integerFrom = (min: number, max: number): Judge => (n) =>
+  typeof n === "number" && n >= min && n <= max ? integer(n) : "BAD_MESSAGE";
+
+/** A list of exactly these elements, checked in the order `checked`. */
+const tupleOf = (judges: readonly Judge[], checked?: readonly number[]): Judge => (tuple) => {
+  if (!Array.isArray(tuple) || tuple.length !== judges.length) return "BAD_MESSAGE";
+  const values: unknown[] = [];
+  for (const at of checked ?? judges.keys()) {
+    const judged = judges[at]!(tuple[at]);
     if (typeof judged === "string") return judged;
-    values.push(judged.value);
+    values[at] = judged.value;
   }
   return { value: values };
 };
+
+const ttlMs = integerFrom(1_000, 2_147_483_648);
+/** The timestamp is looked at first, and a value that is missing last. */
+const listed = tupleOf([key, (given) => given === null ? "BAD_MESSAGE" : value(given), integer], [
+  2,
+  0,
+  1,
+]);
+const change = tupleOf([key, valueOrNull, integer], [2, 0, 1]);
+const lasting = tupleOf([key, valueOrNull, integer, ttlMs], [2, 0, 1, 3]);
+const entry: Judge = (entry) => {
+  if (!Array.isArray(entry) || entry.length !== 4) return change(entry);
+  const judged = lasting(entry);
+  return typeof judged !== "string" && entry[1] === null ? "BAD_MESSAGE" : judged;
+};
+
+const gap: Judge = (gap) => {
+  const judged = tupleOf([integer, integer])(gap);
+  if (typeof judged === "string") return judged;
+  const [first, last] = judged.value as [number, number];
+  return first <= last ? judged : "BAD_MESSAGE";
+};
+
+/** `false` is the same as a missing field. */
+const flag: Judge = (value) => value === false ? { value: undefined } : boolean(value);
 
 const number: Judge = (n) =>
   typeof n === "number" && n >= 0 && n < Infinity ? { value: Math.abs(n) } : "BAD_MESSAGE";
@@ -132,7 +161,7 @@ const counts = objectOf({
 });
 
 const when = { kind: text, at: integer };
-const write = objectOf({ ...when, timestamp: integer, key, value });
+const write = objectOf({ ...when, timestamp: integer, key, value: valueOrNull });
 const get = { ...when, client: address, seen: integer, own: integer, key };
 const refusal = objectOf({ ...get, refused: boolean });
 const reading = objectOf({ ...get, value: valueOrNull });
@@ -172,15 +201,49 @@ const id: Field = { name: "id", judge: integer };
 const timestamp: Field = { name: "timestamp", judge: integer };
 const theKey: Field = { name: "key", judge: key };
 const theValue: Field = { name: "value", judge: value };
+const valueOrNone: Field = { name: "value", judge: valueOrNull };
+const theTtl: Field = { name: "ttlMs", judge: ttlMs, optional: true };
+const maybe = (name: string, judge: Judge = integer): Field => ({ name, judge, optional: true });
 
 /** The fields of each type, in the order of the checks: the first invalid one decides the error. */
 export const contract: Readonly<Record<string, readonly Field[]>> = {
   PUT: [id, theKey, theValue, { name: "client", judge: address, optional: true }],
   PUT_OK: [id, theKey, timestamp],
-  GET: [id, theKey, timestamp],
-  GET_OK: [id, theKey, { name: "value", judge: valueOrNull }, timestamp],
-  TRY_OTHER_SERVER_OR_LATER: [id, theKey, timestamp],
-  REPLICATION: [theKey, theValue, timestamp],
+  GET: [id, theKey, timestamp, maybe("atLeast")],
+  GET_OK: [id, theKey, valueOrNone, timestamp],
+  TRY_OTHER_SERVER_OR_LATER: [id, maybe("key", key), timestamp, maybe("lost", flag)],
+  WRITE: [id, theKey, valueOrNone, maybe("expected"), maybe("client", address), theTtl],
+  WRITE_OK: [id, theKey, timestamp],
+  CONFLICT: [id, theKey, valueOrNone, timestamp],
+  GET_LATEST: [id, theKey],
+  LIST: [
+    id,
+    { name: "prefix", judge: textUpTo(keyBytesMax) },
+    maybe("after", key),
+    maybe("limit", integerFrom(1, 1_000)),
+    maybe("atLeast"),
+  ],
+  LIST_OK: [
+    id,
+    { name: "entries", judge: listOf(listed) },
+    { name: "more", judge: boolean },
+    timestamp,
+  ],
+  WATCH: [
+    id,
+    maybe("key", key),
+    maybe("prefix", textUpTo(keyBytesMax)),
+    { name: "after", judge: integer },
+  ],
+  CHANGES: [
+    id,
+    { name: "changes", judge: listOf(change) },
+    timestamp,
+    maybe("reset", flag),
+    maybe("more", flag),
+  ],
+  UNWATCH: [id],
+  REPLICATION: [theKey, valueOrNone, timestamp, theTtl],
   REPLICATION_OK: [timestamp],
   JOIN: [
     { name: "server", judge: server },
@@ -189,14 +252,23 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
     { name: "highest", judge: integer, optional: true },
     { name: "instance", judge: integer, optional: true },
     { name: "attempt", judge: integer, optional: true },
+    maybe("protocol"),
   ],
-  JOIN_OK: [],
-  SYNC: [{ name: "cluster", judge: cluster }, timestamp, { name: "latest", judge: integer }],
+  JOIN_OK: [maybe("protocol")],
+  SYNC: [
+    { name: "cluster", judge: cluster },
+    timestamp,
+    { name: "latest", judge: integer },
+    maybe("floor"),
+    maybe("gaps", listOf(gap)),
+  ],
   SNAPSHOT_REQUEST: [],
   SNAPSHOT: [
     { name: "entries", judge: listOf(entry) },
     { name: "last", judge: boolean },
     { name: "replace", judge: boolean, optional: true },
+    maybe("floor"),
+    maybe("gaps", listOf(gap)),
   ],
   SNAPSHOT_OK: [],
   HEARTBEAT: [],
@@ -225,6 +297,8 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
     { name: "followers", judge: listOf(follower) },
     ...["keys", "connections", "uptimeMs", "memoryBytes"].map((name) => ({ name, judge: integer })),
     { name: "faults", judge: boolean },
+    maybe("watches"),
+    maybe("cutOffMs"),
     { name: "version", judge: version, optional: true },
   ],
   OBSERVE: [id],
@@ -271,6 +345,10 @@ export function judge(line: string): Verdict {
   if (typeof type !== "string" || !Object.hasOwn(contract, type)) {
     return { kind: "wrong", code: "BAD_MESSAGE", id: knownId };
   }
+  const contradiction: Wrong = { kind: "wrong", code: "BAD_MESSAGE", id: knownId };
+  if (type === "WATCH" && (own("key") === undefined) === (own("prefix") === undefined)) {
+    return contradiction;
+  }
   const fields = contract[type]!;
   const message: Record<string, unknown> = { type };
   for (const { name, judge, optional } of fields) {
@@ -279,11 +357,13 @@ export function judge(line: string): Verdict {
     const judged = judge(given);
     if (typeof judged === "string") {
       // A snapshot is not a request.
-      const id = name === "entries" ? "any" : knownId;
+      const id = name === "entries" || name === "gaps" ? "any" : knownId;
       return { kind: "wrong", code: judged, id };
     }
-    message[name] = judged.value;
+    if (judged.value !== undefined) message[name] = judged.value;
   }
+  const canExpire = type === "WRITE" || type === "REPLICATION";
+  if (canExpire && message.value === null && message.ttlMs !== undefined) return contradiction;
   return { kind: "message", message };
 }
 
@@ -319,7 +399,8 @@ export function split(bytes: Uint8Array, bytesMax: number = frameBytesMax): Stre
 
 /** What only servers send. */
 const serversOnly = Object.keys(contract).filter((type) =>
-  /_OK$|^(TRY_|REPLICATION|SYNC|SNAPSHOT|HEARTBEAT|EVENTS)/.test(type) && type !== "PROOF_OK"
+  /_OK$|^(TRY_|CONFLICT|CHANGES|REPLICATION|SYNC|SNAPSHOT|HEARTBEAT|EVENTS)/.test(type) &&
+  type !== "PROOF_OK"
 );
 
 /** The facts about a server that decide its answers. */
@@ -336,29 +417,35 @@ export interface Facts {
 export type Due =
   | { readonly type: "ERROR"; readonly code: string; readonly id: number | "any" | undefined }
   | { readonly type: "PUT_OK" | "STATUS_OK" | "CHALLENGE"; readonly request: Fields }
+  /** WRITE_OK or CONFLICT. */
+  | { readonly type: "written"; readonly request: Fields }
+  /** GET_OK. */
+  | { readonly type: "latest"; readonly request: Fields }
   /** GET_OK, or TRY_OTHER_SERVER_OR_LATER. */
   | { readonly type: "read"; readonly request: Fields };
 
 /**
  * Returns the answers that are due to a stream, in order. `ends` says whether the server then closes the connection,
- * `observes` whether EVENTS come between the answers.
+ * `observes` whether EVENTS come between the answers. With `watches`, a LIST or WATCH is answered, which
+ * may come at any time and depends on the table.
  */
 export function answersTo(
   stream: Stream,
   { leads, guarded, self }: Facts,
-): { due: Due[]; ends: boolean; observes: boolean } {
+): { due: Due[]; ends: boolean; observes: boolean; watches: boolean } {
   const due: Due[] = [];
   let observes = false;
+  let watches = false;
   const refuse = (code: string, id?: number | "any") => due.push({ type: "ERROR", code, id });
   for (const line of stream.lines) {
     if (tokensIn(line) > clientTokensMax) {
       refuse("TOO_LARGE");
-      return { due, ends: true, observes };
+      return { due, ends: true, observes, watches };
     }
     const verdict = judge(line);
     if (verdict.kind === "no frame") {
       refuse("BAD_MESSAGE");
-      return { due, ends: true, observes };
+      return { due, ends: true, observes, watches };
     }
     const fields: Fields = JSON.parse(line);
     if (serversOnly.includes(fields.type as string)) {
@@ -375,10 +462,20 @@ export function answersTo(
     switch (request.type) {
       case "GET":
       case "PUT":
+      case "WRITE":
+      case "GET_LATEST":
       case "STATUS":
         if (guarded) refuse("FORBIDDEN", id);
         else if (request.type === "GET") due.push({ type: "read", request });
+        else if (request.type === "WRITE") due.push({ type: "written", request });
+        else if (request.type === "GET_LATEST") due.push({ type: "latest", request });
         else due.push({ type: `${request.type}_OK`, request });
+        break;
+      case "LIST":
+      case "WATCH":
+      case "UNWATCH":
+        if (guarded) refuse("FORBIDDEN", id);
+        else watches = true;
         break;
       case "OBSERVE":
         if (guarded || observes) refuse("FORBIDDEN", id);
@@ -390,22 +487,22 @@ export function answersTo(
           break;
         }
         refuse("FORBIDDEN");
-        return { due, ends: true, observes };
+        return { due, ends: true, observes, watches };
       case "CHALLENGE":
       case "PROOF":
       case "PROOF_OK":
         refuse("FORBIDDEN");
-        return { due, ends: true, observes };
+        return { due, ends: true, observes, watches };
       case "JOIN":
         refuse(codeOfJoin(request, leads && !guarded));
         if (!leads) break;
-        return { due, ends: true, observes };
+        return { due, ends: true, observes, watches };
       default:
         refuse("FORBIDDEN", id);
     }
   }
   if (stream.failure !== undefined) refuse(stream.failure);
-  return { due, ends: stream.failure !== undefined, observes };
+  return { due, ends: stream.failure !== undefined, observes, watches };
 }
 
 /** Whether a HELLO is for this server. */
@@ -437,9 +534,19 @@ export function complaint(due: Due, reply: Fields): string | undefined {
       return same("type", due.type) ?? same("id", due.request.id) ?? same("key", due.request.key);
     case "CHALLENGE":
       return same("type", due.type);
+    case "written": {
+      const refused = due.request.expected !== undefined && message.type === "CONFLICT";
+      return same("type", refused ? "CONFLICT" : "WRITE_OK") ?? same("id", due.request.id) ??
+        same("key", due.request.key);
+    }
+    case "latest":
+      return same("type", "GET_OK") ?? same("id", due.request.id) ?? same("key", due.request.key);
     case "read": {
-      const isNewer = (message.timestamp as number) >= (due.request.timestamp as number);
-      return same("type", isNewer ? "GET_OK" : "TRY_OTHER_SERVER_OR_LATER") ??
+      const { timestamp: seen, atLeast = 0 } = due.request;
+      const isNewer = (message.timestamp as number) >= (seen as number);
+      // A key without entry may be older than what the client says that it has seen.
+      const shown = isNewer ? atLeast === 0 || message.type === "GET_OK" : message.value === null;
+      return same("type", shown ? "GET_OK" : "TRY_OTHER_SERVER_OR_LATER") ??
         same("id", due.request.id) ?? same("key", due.request.key);
     }
   }

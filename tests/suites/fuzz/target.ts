@@ -42,6 +42,8 @@ export type Kind =
   /** Two of three servers, so that a third one with the secret may join; clients need a password. */
   | "guarded";
 
+const forwarded = new Set(["PUT", "WRITE", "GET_LATEST"]);
+
 /** A client that sends one GET after the other, without a pause. */
 class GoodClient {
   /** The longest that a GET has taken. */
@@ -102,24 +104,31 @@ class GoodClient {
 /** A write that was sent. */
 interface Write {
   readonly key: string;
-  readonly value: string;
+  /** `null` deletes the key. */
+  readonly value: string | null;
+  /** Whether the key may be gone again at any time. */
+  readonly vanishes: boolean;
 }
 
 /** The entries that the table of a server may hold, by what was sent and acknowledged. */
 class Expectation {
   /** The acknowledged writes by timestamp. */
-  readonly #acknowledged = new Map<number, Write>();
+  readonly #acknowledged = new Map<number, { key: string; value: string }>();
+  /** The keys that may have been deleted or have expired. */
+  readonly #vanishing = new Set<string>();
   /** The highest acknowledged timestamp of each key. */
   readonly #newest = new Map<string, number>();
   /** All values that were sent, by key. */
   readonly #sent = new Map<string, Set<string>>();
 
-  sent({ key, value }: Write): void {
+  sent({ key, value, vanishes }: Write): void {
+    if (vanishes) this.#vanishing.add(key);
+    if (value === null) return;
     const values = this.#sent.get(key) ?? new Set();
     this.#sent.set(key, values.add(short(value)));
   }
 
-  acknowledged({ key, value }: Write, timestamp: number): void {
+  acknowledged({ key, value }: { key: string; value: string }, timestamp: number): void {
     assert(!this.#acknowledged.has(timestamp), `timestamp ${timestamp} was acknowledged twice`);
     this.#acknowledged.set(timestamp, { key, value: short(value) });
     this.#newest.set(key, Math.max(timestamp, this.#newest.get(key) ?? 0));
@@ -132,6 +141,7 @@ class Expectation {
   /** Asserts that a GET of the key may return this. */
   assertMayBe(key: string, value: string | null, timestamp: number): void {
     const name = JSON.stringify(key);
+    if (value === null && this.#vanishing.has(key)) return;
     if (value === null) return assertStrictEquals(timestamp, 0, `no ${name} yet`);
     const write = this.#acknowledged.get(timestamp);
     if (write === undefined) {
@@ -142,9 +152,10 @@ class Expectation {
   }
 
   /** Asserts that a table may hold this entry for the key. */
-  assertHolds(key: string, entry: { value: Value; timestamp: number } | undefined): void {
+  assertHolds(key: string, entry: { value: Value | null; timestamp: number } | undefined): void {
     const value = entry === undefined ? null : textOfValue(entry.value);
     const timestamp = entry?.timestamp ?? 0;
+    if (entry === undefined && this.#vanishing.has(key)) return;
     assertLessOrEqual(this.#newest.get(key) ?? 0, timestamp, `${JSON.stringify(key)} is too old`);
     this.assertMayBe(key, value, timestamp);
   }
@@ -171,9 +182,11 @@ function writesIn(lines: readonly string[]): Write[] {
   const writes: Write[] = [];
   for (const line of lines) {
     const verdict = judge(line);
-    if (verdict.kind !== "message" || verdict.message.type !== "PUT") continue;
-    const { key, value } = verdict.message;
-    writes.push({ key: key as string, value: value as string });
+    if (verdict.kind !== "message") continue;
+    const { type, key, value, ttlMs } = verdict.message;
+    if (type !== "PUT" && type !== "WRITE") continue;
+    const vanishes = value === null || ttlMs !== undefined;
+    writes.push({ key: key as string, value: value as string | null, vanishes });
   }
   return writes;
 }
@@ -183,9 +196,12 @@ export function writesKnownKey({ bytes }: Input): boolean {
   return writesIn(split(bytes).lines).some(({ key }) => key === knownKey);
 }
 
-/** Whether an input contains a valid PUT. */
-export function writes({ bytes }: Input): boolean {
-  return writesIn(split(bytes).lines).length > 0;
+/** Whether an input contains what followers forward: its answers come in another order. */
+export function isForwarded({ bytes }: Input): boolean {
+  return split(bytes).lines.some((line) => {
+    const verdict = judge(line);
+    return verdict.kind === "message" && forwarded.has(verdict.message.type as string);
+  });
 }
 
 /** Servers that take any input while a good client reads from them. */
@@ -302,7 +318,7 @@ export class Target implements AsyncDisposable {
     let keptBytes = 0;
     for (const { table } of this.#servers) {
       for (const [key, { value }] of table.entries()) {
-        keptBytes += 2 * (key.length + value.length);
+        keptBytes += 2 * (key.length + (value?.length ?? 0));
       }
     }
     const memory = await this.#memory.judge(keptBytes);
@@ -353,7 +369,11 @@ export class Target implements AsyncDisposable {
       Promise.all([wire.rest(), sendAll(wire, input)]),
       conversationMsMax,
     );
-    const { due, ends, observes } = answersTo(stream, facts);
+    const { due, ends, observes, watches } = answersTo(stream, facts);
+    if (watches) {
+      for (const one of received) assertStrictEquals(judge(JSON.stringify(one)).kind, "message");
+      return;
+    }
     // EVENTS come at any time. The first may be replaced by the error that there are too many observers.
     const isForObserver = ({ type, message }: Message) =>
       type === "EVENTS" || type === "ERROR" && / observers already$/.test(message as string);
@@ -367,9 +387,13 @@ export class Target implements AsyncDisposable {
       const answer = due[n]!;
       assertStrictEquals(complaint(answer, reply), undefined);
       const { type, key, value, timestamp } = reply as unknown as Answer;
-      if (answer.type === "PUT_OK") {
-        this.#expected.acknowledged({ key, value: answer.request.value as string }, timestamp);
-      } else if (type === "GET_OK") this.#expected.assertMayBe(key, value, timestamp);
+      const written = answer.type === "PUT_OK" || type === "WRITE_OK";
+      if (written && (answer as { request: Message }).request.value !== null) {
+        const { value } = (answer as { request: Message }).request;
+        this.#expected.acknowledged({ key, value: value as string }, timestamp);
+      } else if (type === "GET_OK" || type === "CONFLICT") {
+        this.#expected.assertMayBe(key, value, timestamp);
+      }
     }
   }
 }

@@ -25,6 +25,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "server:tls": ["read tls/cert.pem", "read tls/key.pem", "read tls/ca.pem"],
   dashboard: [],
   client: [],
+  // The program that runs while the lock is held is the user's own.
+  "client:lock": ["run true", "run deno", "run true in a worker", "ask for more"],
   "client:secret": ["read KV_PASSWORD"],
   "client:tls": ["read tls/ca.pem"],
   "client:session": both(".session/file"),
