@@ -8,7 +8,7 @@ import { fuzz } from "../suites/fuzz/check.ts";
 import { decoding, reading, readingLong } from "../suites/fuzz/decoding.ts";
 import { inputsPerRun, serving } from "../suites/fuzz/serving.ts";
 
-const command = "test --allow-net tests/wire/fuzz_test.ts";
+const command = "test --allow-net tests/wire/fuzz_suite.ts";
 
 fuzz("400 lines are decoded or refused as the contract says", 400, command, decoding);
 fuzz("400 streams give the same lines wherever they are cut", 400, command, reading);
