@@ -8,6 +8,9 @@ import { KeyMap } from "../key_map.ts";
 import { Fifo } from "../fifo.ts";
 import type { WatchEvent } from "./protocol.ts";
 
+/** Text of the writes that are held back at most: UTF-16 units of keys and values. */
+export const heldCharsMax: number = 64 * 1024 * 1024;
+
 /** A write of this server that etcd has not answered yet. */
 export interface UnansweredWrite {
   /** The key that it writes. */
@@ -24,7 +27,7 @@ export interface UnansweredWrite {
  *
  * - Passes on every write of others exactly once, in the order of revisions.
  * - Holds back a write that may be an own one until the writes that may have caused it are answered.
- * - Passes on the oldest write unchecked if too many are held back.
+ * - Passes on the oldest write unchecked if too many are held back, or too much text.
  */
 export class EchoFilter {
   readonly #passOn: (event: WatchEvent) => void;
@@ -35,8 +38,10 @@ export class EchoFilter {
   readonly #ownRevisions = new Set<number>();
   /** Writes that the watch has shown. The first may be an own one, so all of them wait. */
   readonly #held = new Fifo<WatchEvent>();
+  /** Text of the writes that are held back, in UTF-16 units. */
+  #heldChars = 0;
 
-  /** Calls `passOn` for each write of others. Holds back at most `heldMax`. */
+  /** Calls `passOn` for each write of others. Holds back at most `heldMax`, and `heldCharsMax` of text. */
   constructor(passOn: (event: WatchEvent) => void, heldMax: number) {
     this.#passOn = passOn;
     this.#heldMax = heldMax;
@@ -61,6 +66,7 @@ export class EchoFilter {
   /** Takes a write that the watch has shown. */
   show(event: WatchEvent): void {
     this.#held.push(event);
+    this.#heldChars += charsOf(event);
     this.#passOnHeld();
   }
 
@@ -75,8 +81,10 @@ export class EchoFilter {
   #passOnHeld(): void {
     for (let event = this.#held.at(0); event !== undefined; event = this.#held.at(0)) {
       const own = this.#ownRevisions.delete(event.revision);
-      if (!own && this.#held.length <= this.#heldMax && this.#mayBeOwn(event)) return;
+      const fits = this.#held.length <= this.#heldMax && this.#heldChars <= heldCharsMax;
+      if (!own && fits && this.#mayBeOwn(event)) return;
       this.#held.shift();
+      this.#heldChars -= charsOf(event);
       if (!own) this.#passOn(event);
     }
   }
@@ -89,4 +97,8 @@ export class EchoFilter {
     }
     return false;
   }
+}
+
+function charsOf({ key, value }: WatchEvent): number {
+  return key.length + (value?.length ?? 0);
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { EchoFilter, type UnansweredWrite } from "../../lib/etcd/echo_filter.ts";
+import { EchoFilter, heldCharsMax, type UnansweredWrite } from "../../lib/etcd/echo_filter.ts";
 import type { WatchEvent } from "../../lib/etcd/protocol.ts";
 import { seeded } from "../support/random.ts";
 
@@ -51,6 +51,14 @@ Deno.test("if too many writes are held back, the oldest is passed on", pure, () 
   const { filter, others } = filtering(2);
   filter.begin({ key: "k", value: "v" });
   for (const revision of [1, 2, 3, 4]) filter.show(event(revision));
+  assertEquals(others, [1, 2]);
+});
+
+Deno.test("if too much text is held back, the oldest write is passed on", pure, () => {
+  const { filter, others } = filtering();
+  const value = "x".repeat(heldCharsMax / 2 - 1);
+  filter.begin({ key: "k", value });
+  for (const revision of [1, 2, 3, 4]) filter.show(event(revision, "k", value));
   assertEquals(others, [1, 2]);
 });
 
