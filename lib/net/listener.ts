@@ -19,6 +19,7 @@ export class Listener {
   /** The address it listens on, with the port that the system chose if 0 was asked for. */
   readonly address: Address;
   readonly #listener: Deno.TcpListener;
+  #closed = false;
 
   /**
    * Listens on an address.
@@ -32,7 +33,7 @@ export class Listener {
   }
 
   /**
-   * Accepts connections until the listener is closed. A failure (no file descriptor left, for
+   * Accepts connections until the listener is closed, none after that. A failure (no file descriptor left, for
    * example) is reported, at most once a minute, and accepting goes on after a pause. If
    * `onConnection` throws, for example because the peer has reset the connection, the connection is
    * closed. If it returns a promise, the next connection waits for it.
@@ -62,6 +63,10 @@ export class Listener {
         await new Promise((resolve) => setTimeout(resolve, acceptPauseMs));
         continue;
       }
+      if (this.#closed) { // accepted just before
+        conn.close();
+        continue;
+      }
       try {
         await onConnection(conn);
       } catch (error) {
@@ -78,6 +83,7 @@ export class Listener {
 
   /** Stops accepting. Connections that were accepted stay open. */
   close(): void {
+    this.#closed = true;
     this.#listener.close();
   }
 }

@@ -100,3 +100,32 @@ Deno.test("a connection that cannot be served is closed, and accepting goes on",
   listener.close();
   await within("the end of accepting", accepting);
 });
+
+Deno.test("a connection that was accepted just before the listener was closed is closed too", async () => {
+  const inHand = Promise.withResolvers<void>();
+  const handOver = Promise.withResolvers<void>();
+  const listener = withListen((options) => {
+    const real = Deno.listen(options);
+    return new Proxy(real, {
+      get(target, name) {
+        const value = Reflect.get(target, name);
+        if (name !== "accept") return typeof value === "function" ? value.bind(target) : value;
+        return async () => {
+          const conn = await target.accept();
+          inHand.resolve();
+          await handOver.promise;
+          return conn;
+        };
+      },
+    });
+  }, () => new Listener(anyPort));
+  let served = 0;
+  const accepting = listener.accept(() => served++, () => {});
+  using wire = await Wire.connect(listener.address);
+  await within("the connection", inHand.promise);
+  listener.close();
+  handOver.resolve();
+  await within("the end of accepting", accepting);
+  assertEquals(served, 0);
+  assertEquals(await within("the end of the connection", wire.line()), undefined);
+});

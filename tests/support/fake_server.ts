@@ -67,6 +67,11 @@ export class FakeServer implements AsyncDisposable {
   async #accept(): Promise<void> {
     try {
       for await (const conn of this.#listener) {
+        // A connection may have been accepted just before the listener was closed.
+        if (this.#closed) {
+          conn.close();
+          continue;
+        }
         const wire = new Wire(conn, { answersStatus: this.#answersStatus });
         this.#wires.push(wire);
         this.#tasks.push(this.#run(wire, this.accepted++));
