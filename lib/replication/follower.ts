@@ -33,6 +33,7 @@ import { Ledger } from "./ledger.ts";
 import { notApplied, type OrderedRequest } from "./pending_requests.ts";
 import type { RecoveredState } from "./recovered_state.ts";
 import { SnapshotSender } from "./snapshot.ts";
+import { saysStopping } from "./stopping.ts";
 import { Store } from "./store.ts";
 import { SyncState } from "./sync_state.ts";
 import { TickClock } from "./tick_clock.ts";
@@ -391,6 +392,7 @@ export class Follower implements Engine, Dialler {
       }
       this.#sync.exclude();
     }
+    if (saysStopping(error)) this.#forwarded.notRead(message);
     this.#disconnect(`${code}: ${message}`);
   }
 

@@ -62,6 +62,14 @@ export class ForwardedRequests {
     }
   }
 
+  /** The leader has answered all that it has read: no other request was applied. */
+  notRead(reason: string): void {
+    for (const [leaderId, { link, id }] of this.#forwarded) {
+      this.#take(leaderId);
+      link.send(notApplied(id, reason));
+    }
+  }
+
   /** The leader is lost: answers every request. */
   fail(): void {
     for (const leaderId of this.#forwarded.keys()) {

@@ -39,6 +39,7 @@ import {
 import { whyNotFor } from "../net/certificate.ts";
 import type { StallLimits } from "../net/stall_detector.ts";
 import { serverRefusalCode } from "../replication/join_policy.ts";
+import { stoppingReply } from "../replication/stopping.ts";
 import { clientTokensMax, frameTokensMax } from "../wire/tokens.ts";
 import { notFromLeaders, serversOnly } from "./directions.ts";
 import { type HandledConnection, type ServerContext, statusOf } from "./server_context.ts";
@@ -256,6 +257,10 @@ export class ConnectionHandler implements DecodingPeer {
     const { engine } = this.#server;
     if (!this.#mayAsk && !connection.betweenServers) {
       connection.send(new ErrorReply("FORBIDDEN", needsPassword, request.id).encode());
+    } else if (this.#isLateWrite(request)) {
+      // Otherwise followers would keep a leader busy that has to end.
+      const { code, message } = stoppingReply();
+      connection.send(new ErrorReply(code, `not applied: ${message}`, request.id).encode());
     } else if (request.type === "GET") engine.get(connection, request);
     else if (request.type === "PUT") engine.put(connection, request);
     else if (request.type === "WRITE") engine.write(connection, request);
@@ -263,6 +268,12 @@ export class ConnectionHandler implements DecodingPeer {
     else if (request.type === "STATUS") this.#status(request);
     else if (request.type === "OBSERVE") this.#server.observers.add(connection, request);
     else this.#fault(request);
+  }
+
+  /** Whether a follower forwards a write to a leader that is being stopped. */
+  #isLateWrite({ type }: { readonly type: string }): boolean {
+    return this.connection.betweenServers && (type === "PUT" || type === "WRITE") &&
+      this.#server.stopping();
   }
 
   /** Only clients ask for more than one key: a follower has a table of its own. */

@@ -16,6 +16,7 @@ import type { TlsSocketOptions } from "../net/tls_socket.ts";
 import type { Engine } from "../replication/engine.ts";
 import { ErrorReply, type ServerStatus } from "../mensagem.ts";
 import { startReplica } from "../replication/replica.ts";
+import { stoppingReply } from "../replication/stopping.ts";
 import { type QueryCounts, TableQueries } from "../replication/table_queries.ts";
 import type { Host } from "../replication/environment.ts";
 import { tuningDefault } from "../replication/tuning.ts";
@@ -174,6 +175,7 @@ export class KvServer implements AsyncDisposable {
       mutex: new Channel<true>({ capacity: 1 }),
       secrets,
       leads: joins && leaderName === self,
+      stopping: () => this.#closing !== undefined,
       processStatus: () => ({
         connections: this.#handlers.size,
         uptimeMs: Math.round(performance.now() - startedAt),
@@ -248,13 +250,20 @@ export class KvServer implements AsyncDisposable {
     this.#leaderDialler.stop();
     // Clients first: their answers may still need the connections between the servers.
     const clients = [...this.#handlers.keys()].filter((connection) => !connection.betweenServers);
-    for (const connection of clients) connection.close();
+    const goodbye = stoppingReply().encode();
+    for (const connection of clients) {
+      // A stranger hears nothing: it may be in the middle of a handshake.
+      if (connection.unproven) connection.close();
+      else connection.close(goodbye);
+    }
     const until = performance.now() + shutdownMs;
     await this.#ended(clients, until);
     // PUTs that followers have forwarded.
     while (this.#engine.outstandingPuts > 0 && performance.now() < until) await delay(tickMs);
     clearInterval(this.#ticker);
-    for (const connection of this.#handlers.keys()) connection.close();
+    // With a PUT still under way the followers must not hear that all of theirs are answered.
+    const last = this.#context.leads && this.#engine.outstandingPuts === 0 ? goodbye : undefined;
+    for (const connection of this.#handlers.keys()) connection.close(last);
     await this.#ended([...this.#handlers.keys()], performance.now() + lingerMs);
     for (const connection of this.#handlers.keys()) connection.abort();
     await Promise.all(this.#tasks);

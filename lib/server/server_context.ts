@@ -62,6 +62,8 @@ export interface ServerContext {
   readonly secrets: Secrets;
   /** Whether this server is the leader that others join. */
   readonly leads: boolean;
+  /** Whether this server is being stopped. Then it takes no more writes from followers. */
+  stopping(): boolean;
   /** The fields of STATUS that belong to the process. */
   processStatus(): ProcessStatus;
   /** Flushes the engine after it has received everything of this turn of the event loop. */

@@ -13,6 +13,7 @@ import {
   SnapshotRequest,
   Sync,
 } from "../../lib/mensagem.ts";
+import { stoppingReply } from "../../lib/replication/stopping.ts";
 import type { Tuning } from "../../lib/replication/tuning.ts";
 import {
   client,
@@ -344,6 +345,19 @@ Deno.test(
     assertEquals(again.heard().at(-1), `PUT #3 a=3 of ${client}`, "ids are not used again");
   },
 );
+
+Deno.test("PUTs that a leader had not read when it was stopped are not applied", pure, () => {
+  const { lead, stage, client: someone } = openFollower();
+  someone.say(new Put(1, "a", "1"), new Put(2, "a", "2"));
+  lead.say(new PutOk(1, "a", 1), stoppingReply());
+  assertEquals(someone.heard(), ["PUT_OK #1 a @1", "ERROR #2 UNAVAILABLE"]);
+  stage.pass(1_000);
+  const again = stage.dialled();
+  again.say(new JoinOk());
+  someone.say(new Put(3, "a", "3"));
+  again.say(new ErrorReply("UNAVAILABLE", "another reason"));
+  assertEquals(someone.heard(), ["ERROR #3 UNKNOWN_OUTCOME"], "only this ERROR says so");
+});
 
 Deno.test(
   "a PUT that a living leader does not answer in time has an unknown outcome",

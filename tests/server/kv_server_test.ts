@@ -4,6 +4,7 @@ import {
   assertGreaterOrEqual,
   assertLess,
   assertMatch,
+  assertRejects,
   assertThrows,
 } from "@std/assert";
 import { Secret } from "../../lib/auth/secret.ts";
@@ -19,9 +20,11 @@ import { anyPort, deadAddress, freePorts } from "../support/ports.ts";
 import { joinAsFollower, openWithTwo } from "../support/scripted_follower.ts";
 import { TestServer } from "../support/test_server.ts";
 import { eventually, waitMsMax as patienceMs, within } from "../support/waiting.ts";
-import { Wire } from "../support/wire_client.ts";
+import { EndOfWire, Wire } from "../support/wire_client.ts";
 
 const put = { type: "PUT", id: 7, key: "cor", value: "azul" };
+/** The last message of a server that is stopped. */
+const stopping = { type: "ERROR", code: "UNAVAILABLE", message: "this server is stopping" };
 const putOk = { type: "PUT_OK", id: 7, key: "cor", timestamp: 1 };
 const get = { type: "GET", id: 8, key: "cor", timestamp: 0 };
 
@@ -56,6 +59,7 @@ Deno.test("a server that has closed can be started on the same port at once", as
   using wire = await Wire.connect(first.address);
   await wire.ask(put);
   const closed = first.close();
+  assertEquals(await wire.message(), stopping);
   assertEquals(await wire.line(), undefined); // the server closes first, so the system keeps the port for a while
   wire.close();
   await closed;
@@ -67,6 +71,7 @@ Deno.test("closing refuses new connections and ends the open ones", async () => 
   using wire = await Wire.connect(server.address);
   await wire.ask(get);
   const closed = server.close();
+  assertEquals(await wire.message(), stopping);
   assertEquals(await wire.line(), undefined);
   wire.close();
   await closed;
@@ -78,7 +83,7 @@ Deno.test("a second close waits for the first", async () => {
   await Promise.all([server.close(), server.close()]);
 });
 
-Deno.test("a graceful close sends the answers still due", async () => {
+Deno.test("a graceful close sends the answers still due, and then says that it was all", async () => {
   await using leader = new TestServer(anyPort, undefined, {});
   const [one, other] = await openWithTwo(leader);
   using _one = one;
@@ -91,9 +96,38 @@ Deno.test("a graceful close sends the answers still due", async () => {
     await follower.send({ type: "REPLICATION_OK", timestamp: 1 });
   }
   assertEquals(await client.message(), putOk);
+  assertEquals(await client.message(), stopping);
   assertEquals(await client.line(), undefined);
   client.close();
-  for (const follower of [one, other]) follower.close();
+  for (const follower of [one, other]) {
+    assertEquals(await follower.messageOf("ERROR"), stopping);
+    follower.close();
+  }
+  await closed;
+});
+
+Deno.test("a leader that is stopped applies no PUT that a follower forwards then", async () => {
+  await using leader = new TestServer(anyPort, undefined, {});
+  const [one, other] = await openWithTwo(leader);
+  using _one = one;
+  using _other = other;
+  using client = await Wire.connect(leader.address);
+  await client.send(put);
+  for (const follower of [one, other]) await follower.messageOf("REPLICATION");
+  const closed = leader.close();
+  await one.send({ type: "PUT", id: 3, key: "cor", value: "verde", client: "10.0.0.9:1" });
+  const message = "not applied: this server is stopping";
+  assertEquals(await one.messageOf("ERROR"), {
+    type: "ERROR",
+    code: "UNAVAILABLE",
+    message,
+    id: 3,
+  });
+  for (const follower of [one, other]) {
+    await follower.send({ type: "REPLICATION_OK", timestamp: 1 });
+  }
+  assertEquals(await one.messageOf("ERROR"), stopping);
+  for (const wire of [client, one, other]) wire.close();
   await closed;
 });
 
@@ -109,6 +143,8 @@ Deno.test("closing takes a bounded time even if an answer never comes and peers 
   const from = performance.now();
   await leader.close();
   const tookMs = performance.now() - from;
+  assertEquals(await client.line(), undefined, "it does not say that all is answered");
+  await assertRejects(() => one.messageOf("ERROR"), EndOfWire);
   assertGreaterOrEqual(tookMs, limits.shutdownMs + limits.lingerMs);
   assertLess(tookMs, limits.shutdownMs + limits.lingerMs + 1_000);
 });

@@ -125,6 +125,7 @@ export class Life implements Process {
       mutex: new Channel<true>({ capacity: 1 }),
       secrets: {},
       leads: server.address === servers[0],
+      stopping: () => false,
       processStatus: () => ({ connections: 0, uptimeMs: 0, memoryBytes: 0, faults: false }),
       flush: () => this.engine.flush(),
       report: () => {},

@@ -125,6 +125,7 @@ function contextOf(self: string, engine: Leader | Follower, tuning: Tuning): Ser
     mutex: new Channel<true>({ capacity: 1 }),
     secrets: {},
     leads: self === leader,
+    stopping: () => false,
     processStatus: () => processStatus,
     flush: () => engine.flush(),
     report: () => {},

@@ -181,13 +181,17 @@ class Line implements AsyncDisposable {
 
   #take(reply: AnyMensagem): void {
     const id = "id" in reply ? reply.id : undefined;
+    // A server that is stopped has answered all that it has read.
+    if (reply.type === "ERROR" && id === undefined && reply.code === "UNAVAILABLE") {
+      return this.#end(reply.message, "NOT_SENT");
+    }
     const inFlight = id === undefined ? undefined : this.#inFlight.get(id);
     if (inFlight === undefined) throw new TypeError(`an answer to no request: ${reply.encode()}`);
     this.#inFlight.delete(id!);
     inFlight.resolve(reply);
   }
 
-  #end(reason: string, type: "LOST" | "BROKEN" = "LOST"): void {
+  #end(reason: string, type: "LOST" | "BROKEN" | "NOT_SENT" = "LOST"): void {
     this.#conn?.close();
     this.#conn = undefined;
     this.#unsent = "";
@@ -407,7 +411,9 @@ function failure(op: number, error: unknown): Event {
     return { kind: "refused", op, server: error.answers[0]!.server };
   }
   const reason = `${error}`;
-  if (/broke the protocol|ended the connection/.test(reason)) return { kind: "broken", op, reason };
+  if (/broke the protocol|ended the connection(?!.* is stopping)/.test(reason)) {
+    return { kind: "broken", op, reason };
+  }
   if (error instanceof UnavailableError) return { kind: "failed", op, reason };
   if (error instanceof UnknownOutcomeError) return { kind: "unknown", op, reason };
   return { kind: "broken", op, reason };
