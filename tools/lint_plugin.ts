@@ -10,6 +10,7 @@
 const imports: Readonly<Record<string, readonly string[]>> = {
   limits: [],
   fifo: [],
+  deferred: [],
   key_map: [],
   version: [],
   descriptors: [],
@@ -17,11 +18,11 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   mensagem: ["wire"],
   auth: ["mensagem", "wire", "limits"],
   net: [
-    ...["wire", "limits", "fifo", "descriptors"],
-    ...["node:crypto", "node:http", "node:stream", "node:tls"],
+    ...["wire", "limits", "fifo", "deferred", "descriptors"],
+    ...["node:crypto", "node:http", "node:net", "node:stream", "node:tls"],
   ],
   replication: ["mensagem", "wire", "limits", "fifo", "key_map"],
-  client: ["auth", "net", "mensagem", "wire", "limits", "fifo", "key_map"],
+  client: ["auth", "net", "mensagem", "wire", "limits", "fifo", "deferred", "key_map"],
   journal: [
     ...["replication", "mensagem", "wire", "limits", "fifo", "descriptors"],
     "node:zlib",
@@ -45,7 +46,8 @@ const imports: Readonly<Record<string, readonly string[]>> = {
 
 /** Messages and the time go in, messages and prints come out: nothing else reaches these parts. */
 const pure = new Set([
-  ...["limits", "fifo", "version", "descriptors", "wire", "mensagem", "auth", "replication"],
+  ...["limits", "fifo", "deferred", "version", "descriptors"],
+  ...["wire", "mensagem", "auth", "replication"],
 ]);
 const impure = new Set([
   ...["Deno", "globalThis", "process", "navigator", "console", "Date", "Temporal"],
@@ -178,6 +180,8 @@ const plugin: Deno.lint.Plugin = {
           Identifier(node) {
             const { parent } = node;
             if (parent.type === "TSQualifiedName" && !pure.has(part)) return; // a type
+            const asks = parent.type === "UnaryExpression" && parent.operator === "typeof";
+            if (asks && !pure.has(part)) return; // whether this runtime has it
             if (
               parent.type === "MemberExpression" && parent.property === node && !parent.computed
             ) {

@@ -10,6 +10,8 @@
  * @module
  */
 
+import { bytesOfHex, hexOf } from "./hex.ts";
+
 /** What a proof grants: "server" may replicate, "client" may send requests. */
 export type Role = "server" | "client";
 
@@ -104,12 +106,12 @@ export class Secret {
   /** Makes the proof of one side, in hexadecimal digits. */
   async prove(side: Side, terms: Terms): Promise<string> {
     const proof = await crypto.subtle.sign("HMAC", await this.#keyFor(terms), signed(side, terms));
-    return new Uint8Array(proof).toHex();
+    return hexOf(new Uint8Array(proof));
   }
 
   /** Whether this side has made the proof with this secret. Takes constant time. */
   async verify(proof: string, side: Side, terms: Terms): Promise<boolean> {
-    const bytes = Uint8Array.fromHex(proof);
+    const bytes = bytesOfHex(proof);
     return await crypto.subtle.verify(
       "HMAC",
       await this.#keyFor(terms),
@@ -130,7 +132,7 @@ export class Secret {
 
 /** A fresh nonce of 128 random bits, in hexadecimal digits. */
 export function newNonce(): string {
-  return crypto.getRandomValues(new Uint8Array(nonceBytes)).toHex();
+  return hexOf(crypto.getRandomValues(new Uint8Array(nonceBytes)));
 }
 
 async function stretched(text: string): Promise<CryptoKey> {

@@ -98,13 +98,17 @@ export function checkWatch(target: unknown, options: WatchOptions): WatchTarget 
 }
 
 /**
- * Checks the servers of a client, each an address or its text "host:port". Returns the addresses.
+ * Checks the servers of a client, each an address or its text "host:port", or all in one text with
+ * commas. Returns the addresses.
  *
  * @throws {InvalidArgumentError} if there is none, or if one has no address that can be dialled.
  */
 export function checkServers(servers: unknown): Address[] {
+  if (typeof servers === "string") {
+    return checkServers(servers.split(",").map((text) => text.trim()));
+  }
   if (!Array.isArray(servers)) {
-    return refuse(`the servers must be a list of addresses, not ${quote(servers)}`);
+    return refuse(`the servers must be a text or a list of addresses, not ${quote(servers)}`);
   }
   if (servers.length === 0) {
     refuse("Cannot make a client without a server: the list of servers is empty");

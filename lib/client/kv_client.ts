@@ -82,7 +82,7 @@ export interface KvClientOptions {
    * What another client has seen: the result of {@linkcode KvClient.exportSession}, perhaps read from
    * JSON. This client then reads nothing older.
    */
-  readonly session?: unknown;
+  readonly session?: ExportedSession | undefined;
   /**
    * The password of clients, if the servers ask for one. Client and servers prove to each other that
    * they know it; it is never sent.
@@ -131,14 +131,14 @@ export class KvClient implements AsyncDisposable, Disposable {
   readonly #requester: Requester;
 
   /**
-   * A client of these servers, each an address or its text "host:port". A name is resolved at each
-   * dial. It connects when it first asks.
+   * A client of these servers, each an address or its text "host:port", or all in one text with commas.
+   * A name is resolved at each dial. It connects when it first asks, or by {@linkcode KvClient.connect}.
    *
    * @throws {InvalidArgumentError} if `servers` is empty, an address cannot be dialled, or an option
    * is wrong.
    * @throws {SessionError} if `session` is no exported session.
    */
-  constructor(servers: readonly (Address | string)[], options: KvClientOptions = {}) {
+  constructor(servers: string | readonly (Address | string)[], options: KvClientOptions = {}) {
     const addresses = checkServers(servers);
     checkOptions(options);
     const { timeoutMs = requestTimeoutMs, once = false, session, tls, random = Math.random } =
@@ -150,6 +150,31 @@ export class KvClient implements AsyncDisposable, Disposable {
     const password = options.password === undefined ? undefined : Secret.from(options.password);
     this.#requester = new Requester(addresses, { timeoutMs, once, password, tls, random });
     if (session !== undefined) this.#requester.session.takeOver(session);
+  }
+
+  /**
+   * Connects to all servers, and resolves once one of them has answered. No other method needs it: it
+   * is for programs that want to fail early.
+   *
+   * ```ts
+   * import { KvClient } from "./kv_client.ts";
+   *
+   * await using client = new KvClient("127.0.0.1:10097,127.0.0.1:10098,127.0.0.1:10099");
+   * await client.connect({ timeoutMs: 2_000 });
+   * ```
+   *
+   * @throws {KvError} if no server can be used: the error of the first one in the list.
+   * @throws the signal's reason if it is aborted.
+   */
+  async connect(options: RequestOptions = {}): Promise<void> {
+    const call = this.#requester.call(options);
+    const { servers } = this.#requester.pool;
+    const asked = servers.map((server) => this.#requester.status(server, call));
+    try {
+      await Promise.any(asked);
+    } catch (error) {
+      throw (error as AggregateError).errors[0];
+    }
   }
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { deferred } from "../deferred.ts";
 import { type Address, formatAddress } from "../wire/address.ts";
 import type { Secret } from "../auth/secret.ts";
 import type { Connection, Receiver } from "../net/connection.ts";
@@ -55,7 +56,7 @@ export class ServerConnection implements Receiver, Watcher {
   readonly watches: ConnectionWatches;
   readonly #options: ServerConnectionOptions;
   readonly #ending = new AbortController();
-  readonly #opened = Promise.withResolvers<void>();
+  readonly #opened = deferred<void>();
   #connection: Connection | undefined;
   /**
    * "connecting": only the handshake may be sent. "checking": STATUS and OBSERVE. "open": all requests.

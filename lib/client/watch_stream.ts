@@ -4,6 +4,7 @@
  * @module
  */
 
+import { deferred } from "../deferred.ts";
 import { type Changes, type TryOther, Watch, type WatchTarget } from "../mensagem.ts";
 import { AccessError, KvError, ProtocolError, UnavailableError } from "./errors.ts";
 import { loopClock } from "./loop_clock.ts";
@@ -74,7 +75,7 @@ export async function runStream(
   const { target, after, signal, onPause, onChanges } = options;
   if (signal.aborted) return undefined;
   const connection = pool.connection(server);
-  const ended = Promise.withResolvers<KvError | TryOther | undefined>();
+  const ended = deferred<KvError | TryOther | undefined>();
   let looks = 0;
   let answered = false;
   let unwatch = () => {};

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { deferred } from "../deferred.ts";
 import { type Address, formatAddress, unmapped } from "../wire/address.ts";
 import type { FrameError } from "../wire/errors.ts";
 import type { Frames } from "../wire/frames.ts";
@@ -12,7 +13,13 @@ import { frameBytesMax, inFlightMax, lingerMs } from "../limits.ts";
 import type { Certificate } from "./certificate.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { LongBuffer } from "./long_buffer.ts";
-import { isDisconnection, type Socket, tuneTcp } from "./socket.ts";
+import {
+  hasTcpOptions,
+  isDisconnection,
+  type Socket,
+  type SocketAddress,
+  tuneTcp,
+} from "./socket.ts";
 import { StallDetector, type StallLimits, stallLimitsDefault } from "./stall_detector.ts";
 import { budgetFor, strangerLineChars, strangers, type TurnBudget } from "./turn_budget.ts";
 
@@ -132,6 +139,8 @@ export class Connection {
   #writesSwept = 0;
   /** Set while lines wait, because too much is unsent or too many answers are due. */
   #room: PromiseWithResolvers<void> | undefined;
+  /** What the peer gets after the last answer, if the owner has closed the connection with it. */
+  #lastFrame: Frames | undefined;
   /** Runs in state "closing". */
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -142,12 +151,13 @@ export class Connection {
     this.#reader = new FrameReader(limits.frameBytesMax);
     this.#writer = new FrameWriter(socket, () => this.#written(), () => this.abort());
     this.#stalls = new StallDetector(limits);
-    const remote = addressOf(socket.remoteAddr as Deno.NetAddr);
+    const remote = addressOf(socket.remoteAddr);
     this.ip = remote.hostname;
     this.peer = formatAddress(remote);
-    this.local = formatAddress(addressOf(socket.localAddr as Deno.NetAddr));
-    this.encrypted = "certified" in socket || "handshake" in socket; // accepted, dialled
-    if ("setNoDelay" in socket) tuneTcp(socket as Deno.TcpConn);
+    this.local = formatAddress(addressOf(socket.localAddr));
+    // Accepted, or dialled by Deno.
+    this.encrypted = socket.encrypted ?? ("certified" in socket || "handshake" in socket);
+    if (hasTcpOptions(socket)) tuneTcp(socket);
   }
 
   /** Whether the peer showed a certificate of the CA; `undefined` if it was dialled, or without TLS. */
@@ -204,10 +214,14 @@ export class Connection {
     if (!this.betweenServers) this.#budget.spend(chars);
   }
 
-  /** Takes no more lines, and ends the connection once the answers still due are sent. */
-  close(): void {
+  /**
+   * Takes no more lines, and ends the connection once the answers still due are sent. After them the
+   * peer gets `lastFrame`, if there is one. It does not get it if an answer is missing.
+   */
+  close(lastFrame?: Frames): void {
     if (this.#state !== "open") return;
     this.#state = "finishing";
+    this.#lastFrame = lastFrame;
     if (this.#due <= 0 || this.betweenServers) this.#end();
   }
 
@@ -363,7 +377,7 @@ export class Connection {
   ): Promise<void> {
     await pending;
     if (this.#congested && this.open) {
-      this.#room ??= Promise.withResolvers();
+      this.#room ??= deferred();
       await this.#room.promise;
     }
     while (this.#outOfTurn && next < lines.length) await this.#budget.nextTurn();
@@ -384,6 +398,8 @@ export class Connection {
   #end(): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
+    const complete = this.#due <= 0 || this.betweenServers;
+    if (this.#lastFrame !== undefined && complete) this.#writer.queue(this.#lastFrame);
     this.#makeRoom();
     // A peer that neither reads nor closes cannot hold the socket for longer.
     this.#lingerTimer = setTimeout(() => this.abort(), this.#limits.lingerMs);
@@ -391,6 +407,6 @@ export class Connection {
   }
 }
 
-function addressOf({ hostname, port }: Deno.NetAddr): Address {
+function addressOf({ hostname, port }: SocketAddress): Address {
   return { hostname: unmapped(hostname), port };
 }

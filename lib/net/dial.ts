@@ -4,9 +4,11 @@
  * @module
  */
 
+import { deferred } from "../deferred.ts";
 import { type Address, formatAddress } from "../wire/address.ts";
 import { Connection, type ConnectionLimits, connectionLimitsDefault } from "./connection.ts";
-import { tuneTcp } from "./socket.ts";
+import { dialNode } from "./node_socket.ts";
+import { type Socket, tuneTcp } from "./socket.ts";
 
 /** Certificates and key of one end of a TLS connection, all in PEM. */
 export interface Tls {
@@ -43,6 +45,9 @@ export class DialError extends Error {
   }
 }
 
+/** Whether the runtime is Deno, and not another one that the library runs on. */
+const onDeno = typeof Deno === "object";
+
 /**
  * Connects to a server. Encrypts if `tls` is given.
  *
@@ -57,9 +62,11 @@ export async function dial(
   limits: ConnectionLimits = connectionLimitsDefault,
 ): Promise<Connection> {
   const { hostname, port } = address;
-  let conn: Deno.TcpConn | Deno.TlsConn;
+  let conn: Socket;
   try {
-    conn = tls === undefined
+    conn = !onDeno
+      ? await dialNode(address, signal, tls)
+      : tls === undefined
       ? await Deno.connect({ hostname, port, signal })
       : await dialTls(address, signal, tls);
   } catch (error) {
@@ -81,7 +88,7 @@ export async function dial(
 /** The error as a {@linkcode DialError}, if it is certain that the dial would fail again. */
 function dialError(address: Address, error: unknown): unknown {
   const name = formatAddress(address);
-  if (error instanceof Deno.errors.NotCapable) {
+  if ((error as Error).name === "NotCapable") {
     const reason = `no permission to connect to ${name}: start the program with --allow-net, ` +
       `or with ${name} in its list`;
     return new DialError("permission", reason, { cause: error });
@@ -94,28 +101,42 @@ function dialError(address: Address, error: unknown): unknown {
   return tlsError(error) ?? error;
 }
 
-/** What the runtime says about TLS, and advice. Without an entry the message has its words alone. */
+/**
+ * What the runtime says about TLS, Deno in its messages and the others by their codes, and advice.
+ * Without an entry the message has its words alone.
+ */
 const tlsAdvice: readonly (readonly [RegExp, string])[] = [
-  [/corrupt message/, "the server does not speak TLS"],
-  [/UnknownIssuer/, "the given CA has not signed the server's certificate"],
-  [/not valid for name/, "the certificate must name the address that is dialled"],
-  [/expired/, "renew the certificate, or correct the clock of this machine"],
-  [/not valid (?:yet|before)|NotValidYet/, "correct the clock of this machine"],
+  [/corrupt message|WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/, "the server does not speak TLS"],
+  [
+    /UnknownIssuer|UNABLE_TO_(?:VERIFY|GET_ISSUER)|SELF_SIGNED/,
+    "the given CA has not signed the server's certificate",
+  ],
+  [
+    /not valid for name|ALTNAME_INVALID/,
+    "the certificate must name the address that is dialled",
+  ],
+  [/expired|HAS_EXPIRED/, "renew the certificate, or correct the clock of this machine"],
+  [/not valid (?:yet|before)|NotValidYet|NOT_YET_VALID/, "correct the clock of this machine"],
   [/CaUsedAsEndEntity/, "the server shows the certificate of a CA: let the CA sign one for it"],
-  [/KeyMismatch/, "the key does not belong to the certificate"],
+  [/KeyMismatch|KEY_VALUES_MISMATCH/, "the key does not belong to the certificate"],
 ];
+
+/** The codes of Node.js and Bun by which TLS refuses the other end or a file. */
+const tlsCodes =
+  /^(?:ERR_(?:TLS_CERT|SSL|OSSL)_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|EPROTO$|INVALID_CA$)/;
 
 /**
  * The error as a {@linkcode DialError}, if TLS has refused the server, the client or the files.
  * `undefined` if it may be an outage, such as a connection that was lost during the handshake.
  */
 export function tlsError(error: unknown): DialError | undefined {
-  const { message, constructor } = error as Error;
-  const refused = error instanceof Deno.errors.InvalidData ||
+  const { name, message, constructor, code = "" } = error as Error & { readonly code?: string };
+  const refused = name === "InvalidData" || tlsCodes.test(code) ||
     (constructor === Error && /certificate|KeyMismatch/.test(message));
+  const said = `${code} ${message}`;
   // An internal error of the server may be over the next time.
-  if (!refused || message.includes("InternalError")) return undefined;
-  const advice = tlsAdvice.find(([pattern]) => pattern.test(message))?.[1];
+  if (!refused || /InternalError|INTERNAL_ERROR/.test(said)) return undefined;
+  const advice = tlsAdvice.find(([pattern]) => pattern.test(said))?.[1];
   const reason = advice === undefined ? message : `${advice} (${message})`;
   return new DialError("tls", `the TLS handshake failed: ${reason}`, { cause: error });
 }
@@ -164,7 +185,7 @@ async function unlessAborted(
   connecting: Promise<Deno.TlsConn>,
   signal: AbortSignal,
 ): Promise<Deno.TlsConn> {
-  const aborted = Promise.withResolvers<never>();
+  const aborted = deferred<never>();
   const abort = () => aborted.reject(signal.reason);
   signal.addEventListener("abort", abort);
   try {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { deferred } from "../deferred.ts";
 import { FrameQueue, type Frames } from "../wire/frames.ts";
 import { isDisconnection, type Socket } from "./socket.ts";
 
@@ -56,7 +57,7 @@ export class FrameWriter {
   /** Whether the sending side ends once everything is written. */
   #ending = false;
   #error: unknown;
-  readonly #done = Promise.withResolvers<void>();
+  readonly #done = deferred<void>();
   /** Set while {@linkcode FrameWriter.stopped} waits. */
   #onStop: (() => void) | undefined;
 

@@ -6,9 +6,30 @@
 
 import type { Certificate } from "./certificate.ts";
 
-/** The part of `Deno.Conn` that a connection uses. */
-export interface Socket
-  extends Pick<Deno.Conn, "read" | "write" | "close" | "closeWrite" | "remoteAddr" | "localAddr"> {
+/** An end of a TCP connection. */
+export interface SocketAddress {
+  /** The IP address. */
+  readonly hostname: string;
+  /** The port. */
+  readonly port: number;
+}
+
+/** What a connection uses of a socket: the part of `Deno.TcpConn` that other runtimes offer too. */
+export interface Socket {
+  /** Reads some bytes. Resolves with their number, `null` once the peer has ended its side. */
+  read(bytes: Uint8Array): Promise<number | null>;
+  /** Writes some of the bytes. Resolves with their number. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Closes the socket at once. What is pending is rejected. */
+  close(): void;
+  /** Ends this side. The peer may still send. */
+  closeWrite(): Promise<void>;
+  /** The other end. */
+  readonly remoteAddr: SocketAddress;
+  /** This end. */
+  readonly localAddr: SocketAddress;
+  /** Whether this end speaks TLS. Sockets of Deno do not tell. */
+  readonly encrypted?: boolean;
   /**
    * Whether the peer has shown a certificate that the CA signed. Known before the first byte can be
    * read. `undefined` if the peer was dialled, or if the socket is not encrypted.
@@ -20,16 +41,30 @@ export interface Socket
   readonly heldBytes?: number;
 }
 
+/** The errors of a lost connection: their names on Deno, their codes on Node.js and Bun. */
+const disconnections = new Set<unknown>([
+  ...["ConnectionReset", "ConnectionAborted", "BrokenPipe", "NotConnected", "TimedOut"],
+  ...["UnexpectedEof", "BadResource", "Interrupted"],
+  ...["ECONNRESET", "ECONNABORTED", "EPIPE", "ENOTCONN", "ETIMEDOUT"],
+]);
+
 /** Whether an error only says that the connection was closed or lost. */
 export function isDisconnection(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.ConnectionAborted ||
-    error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.TimedOut ||
-    error instanceof Deno.errors.UnexpectedEof ||
-    error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted;
+  const { name, code } = error as Error & { readonly code?: unknown };
+  return disconnections.has(name) || disconnections.has(code);
+}
+
+/** What can be set at a TCP connection. */
+export interface TcpOptions {
+  /** Sends small frames at once. */
+  setNoDelay(noDelay?: boolean): void;
+  /** Lets the kernel probe an idle peer. */
+  setKeepAlive(keepAlive?: boolean): void;
+}
+
+/** Whether the options of a socket are still to be set, see {@linkcode tuneTcp}. */
+export function hasTcpOptions(socket: Socket): socket is Socket & TcpOptions {
+  return "setNoDelay" in socket;
 }
 
 /**
@@ -39,7 +74,7 @@ export function isDisconnection(error: unknown): boolean {
  *
  * @throws {Error} if the peer has reset the connection.
  */
-export function tuneTcp(conn: Pick<Deno.TcpConn, "setNoDelay" | "setKeepAlive">): void {
+export function tuneTcp(conn: TcpOptions): void {
   conn.setNoDelay(true);
   conn.setKeepAlive(true);
 }

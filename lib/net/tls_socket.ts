@@ -12,7 +12,7 @@ import { formatAddress } from "../wire/address.ts";
 import type { Certificate } from "./certificate.ts";
 import { certificateOf } from "./certificate_chain.ts";
 import type { Tls } from "./dial.ts";
-import { type Socket, tuneTcp } from "./socket.ts";
+import { type Socket, type SocketAddress, tuneTcp } from "./socket.ts";
 
 /** What a socket needs besides certificates. */
 export interface TlsSocketOptions {
@@ -46,9 +46,9 @@ const handshakeRecord = 22;
  */
 export class TlsSocket implements Socket {
   /** The address of the peer. */
-  readonly remoteAddr: Deno.Addr;
+  readonly remoteAddr: SocketAddress;
   /** The address of this end. */
-  readonly localAddr: Deno.Addr;
+  readonly localAddr: SocketAddress;
 
   readonly #conn: Deno.TcpConn;
   readonly #options: TlsSocketOptions;
@@ -251,7 +251,7 @@ export class TlsSocket implements Socket {
   }
 
   #report(what: string): void {
-    this.#options.report(`${formatAddress(this.remoteAddr as Deno.NetAddr)} ${what}`);
+    this.#options.report(`${formatAddress(this.remoteAddr)} ${what}`);
   }
 
   #fail(error: Error): void {

@@ -18,6 +18,7 @@ import { exitCode } from "../../lib/cli/exit_codes.ts";
 import {
   type Address,
   ClientClosedError,
+  type ExportedSession,
   ForbiddenError,
   InvalidArgumentError,
   KvClient,
@@ -486,7 +487,7 @@ const address = { hostname: "127.0.0.1", port: 10097 };
 
 const wrongServers: readonly [what: string, servers: unknown][] = [
   ["no list of servers", undefined],
-  ["a text in place of the list", "127.0.0.1:10097"],
+  ["a text without a port", "127.0.0.1"],
   ["a text that is no address", ["127.0.0.1"]],
   ["null in place of an address", [address, null]],
   ["an address without a port", [{ hostname: "127.0.0.1" }]],
@@ -622,7 +623,7 @@ Deno.test("a closed client: ClientClosedError, except for a PUT that was sent", 
 Deno.test("StaleError says that the value may be lost, if all servers have answered", async () => {
   await using a = FakeServer.answering((request) => tryOther(request, 3));
   await using b = FakeServer.answering((request) => tryOther(request, 0));
-  const session = { version: 1, cluster: "", timestamps: [["cor", 7]] };
+  const session: ExportedSession = { version: 1, cluster: "", timestamps: [["cor", 7]] };
   const staleOf = async (answers: number, ...servers: Address[]) => {
     await using client = new KvClient(servers, { session, timeoutMs: 200 });
     // On a busy machine the last attempt may be too late for an answer.

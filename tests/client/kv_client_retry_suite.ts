@@ -19,7 +19,11 @@ import {
   UnavailableError,
   UnknownOutcomeError,
 } from "../../lib/client/errors.ts";
-import { KvClient, type KvClientOptions } from "../../lib/client/kv_client.ts";
+import {
+  type ExportedSession,
+  KvClient,
+  type KvClientOptions,
+} from "../../lib/client/kv_client.ts";
 import { attemptMs } from "../../lib/client/retry.ts";
 import { errorReply, getOk, rightAnswer, tryOther } from "../support/fake_answers.ts";
 import { FakeServer } from "../support/fake_server.ts";
@@ -77,7 +81,7 @@ Deno.test("the first server gets half of the time, so that a short deadline is e
 Deno.test("TRY_OTHER_SERVER_OR_LATER: the GET goes to another server", async () => {
   await using late = FakeServer.answering((request) => tryOther(request, 3));
   await using good = FakeServer.answering((request) => getOk(request, 7));
-  const session = { version: 1, cluster: "", timestamps: [["cor", 7]] };
+  const session: ExportedSession = { version: 1, cluster: "", timestamps: [["cor", 7]] };
   await using client = new KvClient([late.address, good.address], { ...inOrder, session });
   assertEquals(await client.get("cor"), {
     ...{ server: good.name, value: "azul", timestamp: 7, seen: 7 },
@@ -89,7 +93,7 @@ Deno.test("TRY_OTHER_SERVER_OR_LATER: the only server is asked again until it ha
   await using server = FakeServer.answering((request) =>
     ++asked < 4 ? tryOther(request, 3) : getOk(request, 7)
   );
-  const session = { version: 1, cluster: "", timestamps: [["cor", 7]] };
+  const session: ExportedSession = { version: 1, cluster: "", timestamps: [["cor", 7]] };
   await using client = new KvClient([server.address], { session });
   assertEquals((await client.get("cor")).timestamp, 7);
   assertEquals(asked, 4);
@@ -210,7 +214,7 @@ Deno.test("all servers are behind until the deadline: StaleError with the timest
   await using a = FakeServer.answering((request) => tryOther(request, 3));
   await using b = FakeServer.answering((request) => tryOther(request, 4));
   const dead = deadAddress();
-  const session = { version: 1, cluster: "", timestamps: [["cor", 7]] };
+  const session: ExportedSession = { version: 1, cluster: "", timestamps: [["cor", 7]] };
   const options = { ...inOrder, session, timeoutMs: shortMs };
   await using client = new KvClient([a.address, dead, b.address], options);
   const from = performance.now();

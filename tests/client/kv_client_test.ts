@@ -17,7 +17,7 @@ import {
   StaleError,
 } from "../../lib/client/errors.ts";
 import { UnavailableError } from "../../lib/client/errors.ts";
-import { KvClient } from "../../lib/client/kv_client.ts";
+import { type ExportedSession, KvClient } from "../../lib/client/kv_client.ts";
 import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import { rightAnswer } from "../support/fake_answers.ts";
 import { Cluster } from "../support/cluster.ts";
@@ -227,7 +227,7 @@ Deno.test("a session in JSON gives another client the same timestamps", async ()
 
 Deno.test("a session of another cluster: ClusterResetError, and nothing is written", async () => {
   await using server = await TestServer.alone();
-  const session = { version: 1, cluster: "outro", timestamps: [["cor", 1]] };
+  const session: ExportedSession = { version: 1, cluster: "outro", timestamps: [["cor", 1]] };
   await using client = new KvClient([server.address], { session });
   await assertRejects(() => client.get("cor"), ClusterResetError);
   await assertRejects(() => client.put("cor", "azul"), ClusterResetError);
@@ -254,7 +254,7 @@ for (
 ) {
   Deno.test(`this is not accepted as a session: ${JSON.stringify(session)}`, () => {
     assertThrows(
-      () => new KvClient([deadAddress()], { session }),
+      () => new KvClient([deadAddress()], { session: session as ExportedSession }),
       SessionError,
       complaint,
     );
@@ -337,7 +337,7 @@ Deno.test("what an earlier leader has shown is confirmed before a GET, and told 
     if (gone.lost) return { type: "TRY_OTHER_SERVER_OR_LATER", id, timestamp: later, ...gone };
     return { type: "LIST_OK", id, entries: [], more: false, timestamp: later };
   });
-  const session = { version: 1, cluster: "", timestamps: [], applied: [7, later] };
+  const session: ExportedSession = { version: 1, cluster: "", timestamps: [], applied: [7, later] };
   await using client = new KvClient([server.address], { session });
   assertEquals((await client.get("cor")).value, "x");
   await client.get("cor");

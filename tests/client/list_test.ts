@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { InvalidArgumentError, StaleError, UnavailableError } from "../../lib/client/errors.ts";
-import { KvClient } from "../../lib/client/kv_client.ts";
+import { type ExportedSession, KvClient } from "../../lib/client/kv_client.ts";
 import { FakeServer } from "../support/fake_server.ts";
 import { FakeStore } from "../support/fake_store.ts";
 import type { Message } from "../support/wire_client.ts";
@@ -75,7 +75,7 @@ Deno.test("if all servers are behind the list fails, and says so", async () => {
   await using client = new KvClient([server.address], { timeoutMs: 100 });
   const error = await assertRejects(() => client.list().next(), StaleError);
   assertEquals(error.key, undefined);
-  const session = { version: 1, cluster: "", timestamps: [], applied: [7] };
+  const session: ExportedSession = { version: 1, cluster: "", timestamps: [], applied: [7] };
   await using another = new KvClient([server.address], { timeoutMs: 100, session });
   const { seen } = await assertRejects(() => another.get("k"), StaleError);
   assertEquals(seen, 7, "what it has seen of everything");

@@ -10,7 +10,7 @@ import {
   UnavailableError,
   UnknownOutcomeError,
 } from "../../lib/client/errors.ts";
-import { KvClient } from "../../lib/client/kv_client.ts";
+import { type ExportedSession, KvClient } from "../../lib/client/kv_client.ts";
 import { loopClock } from "../../lib/client/loop_clock.ts";
 import { errorReply } from "../support/fake_answers.ts";
 import { FakeServer } from "../support/fake_server.ts";
@@ -301,7 +301,12 @@ Deno.test("what lists of an earlier leader have shown is confirmed before the la
   await using store = new FakeStore();
   const { server } = store.server();
   store.write("k", "old");
-  const session = { version: 1, cluster: "", timestamps: [], applied: [2, 2 ** 31 + 5] };
+  const session: ExportedSession = {
+    version: 1,
+    cluster: "",
+    timestamps: [],
+    applied: [2, 2 ** 31 + 5],
+  };
   await using client = new KvClient([server.address], { session });
   store.gap = [2, 9];
   store.timestamp = 2 ** 31 + 5;

@@ -54,7 +54,7 @@ class Running implements AsyncDisposable {
   }
 
   static async start(
-    wrap: (conn: Deno.Conn) => Deno.Conn = (conn) => conn,
+    wrap: (conn: Deno.TcpConn) => Deno.TcpConn = (conn) => conn,
     limits: Partial<ConnectionLimits> = {},
   ): Promise<Running> {
     const { near, wire } = await pair();
@@ -78,7 +78,7 @@ class Running implements AsyncDisposable {
 }
 
 /** The socket with another `write`. */
-function withWrite(conn: Deno.Conn, write: Deno.Conn["write"]): Deno.Conn {
+function withWrite(conn: Deno.TcpConn, write: Deno.Conn["write"]): Deno.TcpConn {
   return new Proxy(conn, {
     get(target, name) {
       if (name === "write") return write;
@@ -223,6 +223,27 @@ Deno.test("close takes no more requests and ends with the last answer due", asyn
   await running.wire.closeWrite();
   await running.end();
   assertEquals(running.lines, ["1"]);
+});
+
+Deno.test("a last frame comes after the answers that are due", async () => {
+  await using running = await Running.start();
+  await running.wire.write("1\n");
+  await running.received(1);
+  running.connection.close("last\n");
+  running.connection.send("one\n");
+  assertEquals(await running.wire.line(), "one");
+  assertEquals(await running.wire.line(), "last");
+  assertEquals(await running.wire.line(), undefined);
+});
+
+Deno.test("no last frame comes if an answer is missing", async () => {
+  await using running = await Running.start();
+  await running.wire.write("1\n");
+  await running.received(1);
+  running.connection.close("last\n");
+  const from = performance.now();
+  for (let ms = 0; ms <= 60_000; ms += 500) running.connection.sweep(from + ms);
+  assertEquals(await running.wire.line(), undefined);
 });
 
 Deno.test("close ends at once if no answer is due", async () => {

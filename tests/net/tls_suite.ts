@@ -470,6 +470,7 @@ Deno.test("a server that closes sends the answers due and ends the TLS session",
   using wire = await wireTo(alone.address, { ca });
   assertEquals((await wire.ask(put)).type, "PUT_OK");
   const closed = alone.kv.close();
+  assertEquals((await wire.message()).code, "UNAVAILABLE");
   assertEquals(await wire.line(), undefined); // without an error, because TLS was ended properly
   wire.close();
   await within("the server closes", closed);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { deferred } from "../../deferred.ts";
 import type { KvClient } from "../kv_client.ts";
 import type { WatchEvent, WatchEvents } from "../results.ts";
 
@@ -46,7 +47,7 @@ export class Watched<T> implements AsyncIterable<T, undefined>, AsyncDisposable 
   /** Counts the values. */
   #version = 1;
   /** Resolves at the next value or at the end. */
-  #changed = Promise.withResolvers<void>();
+  #changed = deferred<void>();
   #end: { readonly error: unknown } | undefined;
 
   private constructor(
@@ -172,7 +173,7 @@ export class Watched<T> implements AsyncIterable<T, undefined>, AsyncDisposable 
     this.#value = value;
     this.#version++;
     this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.#changed = deferred();
   }
 }
 
