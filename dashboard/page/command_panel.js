@@ -6,6 +6,8 @@
 
 import { byId, html, setText } from "./dom.js";
 import { namesIn, readable } from "./format.js";
+import { commandMsMax } from "./limits.js";
+import { demoReason } from "./selectors.js";
 
 /** @import { State } from "../server/state.ts" */
 /** @import { Texts } from "./texts.js" */
@@ -85,8 +87,9 @@ export class CommandPanel {
     }
     const faultsAllowed = servers.find(({ name }) => name === leader)?.status?.faults === true;
     byId("faults-off").hidden = faultsAllowed;
-    setDisabled(demoButton, this.#demoRunning || !faultsAllowed);
-    setText(demoButton, this.#demoRunning ? t.demoRunning : t.demo);
+    const running = this.#demoRunning || demoReason(state) === "running";
+    setDisabled(demoButton, running || !faultsAllowed);
+    setText(demoButton, running ? t.demoRunning : t.demo);
     const root = byId("faults");
     root.hidden = !faultsAllowed;
     const followers = servers.filter(({ name }) => name !== leader);
@@ -173,6 +176,7 @@ export class CommandPanel {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(body),
+        signal: AbortSignal.timeout(commandMsMax),
       });
       const answer = await response.json();
       if (response.ok) return answer;
@@ -180,8 +184,16 @@ export class CommandPanel {
       const error = answer.error;
       const prefix = answer.server === undefined ? "" : `${answer.server}: `;
       this.#showAnswer((_, t) => `${prefix}${t.failed[error]} (${answer.message})`, true);
-    } catch {
-      this.#showAnswer((_, t) => t.connection.disconnected, true);
+    } catch (error) {
+      const timedOut = error instanceof DOMException && error.name === "TimeoutError";
+      const failed = path === "/get" ? "UNAVAILABLE" : "UNKNOWN_OUTCOME";
+      this.#showAnswer(
+        (_, t) =>
+          timedOut
+            ? `${t.failed[failed]} (> ${commandMsMax / 1_000} s)`
+            : t.connection.disconnected,
+        true,
+      );
     }
     return undefined;
   }

@@ -68,6 +68,9 @@ export const streamsPerBrowserMax = 4;
 /** Other pages that a page knows of. */
 export const pagesKnownMax = 32;
 
+/** How long a page waits for the answer to a command, in milliseconds. The demonstration is long. */
+export const commandMsMax = 60_000;
+
 /* What the page records. */
 
 /** Items between two keyframes. A jump replays at most this number of items. */
@@ -89,6 +92,8 @@ export const searchedMax = 4_000;
 export const seenMax = 50;
 /** Messages that may be on their way at the same time. */
 export const flightsMax = 24;
+/** Effects that wait for their messages. If there are more, all of them show at once. */
+export const presentedMax = 20_000;
 /** Arrivals that are remembered, so that a message leaves after those before it have arrived. */
 export const arrivalsMax = 4 * flightsMax;
 /** Characters of a key or value. */

@@ -12,12 +12,10 @@ import { namesIn } from "./format.js";
 import { isStep, Playback } from "./playback.js";
 import { showPlots } from "./plots.js";
 import { Preferences } from "./preferences.js";
-import { messagesOf } from "./selectors.js";
 import { decode } from "./state.js";
 import { Traffic } from "./traffic.js";
 import { showDemo, showEvents, showRefusals, showSeen, showTable } from "./views.js";
 
-/** @import { Item } from "../server/item.ts" */
 /** @import { State } from "../server/state.ts" */
 
 /** Shortest time between two redraws of the tables. */
@@ -25,11 +23,13 @@ const redrawMs = 120;
 /** Shortest time between two redraws of the plots, while the page is live. */
 const plotsRedrawMs = 1_000;
 
+const traffic = new Traffic();
 const diagram = new Diagram(byId("diagram"));
 const playback = new Playback({
-  drawMessages,
-  clearMessages: () => diagram.animation.clear(),
+  animation: diagram.animation,
+  count: (all, drawn) => traffic.add(performance.now(), all, drawn),
   redraw: redrawAll,
+  redrawState: redraw,
 });
 const commandPanel = new CommandPanel(redraw, () => playback.goLive());
 const preferences = new Preferences(() => {
@@ -38,7 +38,6 @@ const preferences = new Preferences(() => {
 });
 /** Items that the feed could not deliver to this page. */
 let lost = 0;
-const traffic = new Traffic();
 /** @type {import("./feed_stream.js").Connection} */
 let connection = "disconnected";
 
@@ -55,15 +54,7 @@ new FeedStream({
     playback.takeKeyframe(keyframe.state);
     redraw();
   },
-  onItems: (data) => {
-    /** @type {Item[]} */
-    const items = JSON.parse(data);
-    for (const item of items) {
-      playback.recording.push(item);
-      if (playback.cursor.live) drawMessages(item);
-    }
-    redraw();
-  },
+  onItems: (data) => playback.takeItems(JSON.parse(data)),
 });
 
 function showConnection() {
@@ -73,19 +64,6 @@ function showConnection() {
 }
 
 /* Drawing */
-
-/**
- * Draws the messages of an item.
- *
- * @param {Item} item the last one before the cursor
- */
-function drawMessages(item) {
-  const messages = messagesOf(playback.cursor.state, item);
-  const missed = item.kind === "counts" ? item.missed : 0;
-  if (messages.length + missed === 0) return;
-  const drawn = diagram.animation.play(messages);
-  traffic.add(performance.now(), messages.length + missed, drawn);
-}
 
 let redrawing = false;
 let redrawnAt = 0;
@@ -128,10 +106,10 @@ function redrawNow() {
   showEvents(byId("events"), recording, cursor.position, isStep, names, t);
   byId("no-events").hidden = byId("events").childElementCount > 0;
   showDemo(byId("demo-steps"), state.demoSteps, names, t);
-  const seen = state.seen.get(commandPanel.client) ?? new Map();
+  const seen = state.clients.get(commandPanel.client)?.seen ?? new Map();
   showSeen(byId("seen"), seen, t);
   byId("seen-nothing").hidden = seen.size > 0;
-  commandPanel.show(recording.last, t);
+  commandPanel.show(playback.known, t);
   playback.show(t);
   showTraffic(recording.last);
   if (redrawnAt - plotsRedrawnAt < plotsRedrawMs && cursor.live) return;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { newestOf } from "./state.js";
+import { forwarderOf, newestOf } from "./state.js";
 
 /** @import { Item } from "../server/item.ts" */
 /** @import { Cell, DiagramMessage, ServerState, State } from "../server/state.ts" */
@@ -48,12 +48,15 @@ function keysKnownOf({ table }, server) {
 }
 
 /**
- * The number of recent writes of the leader that a follower has not applied.
+ * The number of recent writes of the leader that a follower has not applied. It is 0 while the
+ * dashboard does not see both.
  *
  * @param {State} state
  * @param {ServerState} follower
  */
 export function writesBehind(state, follower) {
+  const leader = state.servers.find(({ name }) => name === state.leader);
+  if (!leader?.up || !follower.up || follower.status === undefined) return 0;
   let behind = 0;
   for (const timestamp of state.writtenKeys.keys()) if (timestamp > follower.timestamp) behind++;
   return behind;
@@ -62,7 +65,7 @@ export function writesBehind(state, follower) {
 /**
  * The messages that an item stands for, in the order of sending.
  *
- * @param {State} state the state after the item
+ * @param {State} state the state before the item
  * @param {Item} item
  * @returns {DiagramMessage[]}
  */
@@ -70,9 +73,10 @@ export function messagesOf(state, item) {
   const { leader } = state;
   switch (item.kind) {
     case "put": {
-      const { client, server, key } = item;
-      return hopsOf(state, client, server)
-        .map(([from, to]) => ({ from, to, key, label: "PUT" }));
+      const { client: from, server, key } = item;
+      const client = clientOf(state, from);
+      return hopsOf(from, forwarderOf(state, item) ?? server, server)
+        .map(([from, to]) => ({ from, to, key, label: "PUT", client }));
     }
     case "replication": {
       const { server, key, timestamp } = item;
@@ -84,16 +88,18 @@ export function messagesOf(state, item) {
       return [{ from: follower, to: server, key, label: "REPLICATION_OK", timestamp }];
     }
     case "put_ok": {
-      const { server, client, key, timestamp } = item;
-      return hopsOf(state, client, server).reverse()
-        .map(([to, from]) => ({ from, to, key, label: "PUT_OK", timestamp }));
+      const { server, client: to, key, timestamp } = item;
+      const client = clientOf(state, to);
+      return hopsOf(to, state.clientServers.get(to) ?? server, server).reverse()
+        .map(([to, from]) => ({ from, to, key, label: "PUT_OK", timestamp, client }));
     }
     case "get": {
-      const { server, client, key, seen, own } = item;
+      const { server, client: asker, key, seen, own } = item;
+      const client = clientOf(state, asker);
       const label = "refused" in item ? "TRY_OTHER" : "GET_OK";
       return [
-        { from: client, to: server, key, label: "GET", timestamp: seen },
-        { from: server, to: client, key, label, timestamp: own },
+        { from: asker, to: server, key, label: "GET", timestamp: seen, client },
+        { from: server, to: asker, key, label, timestamp: own, client },
       ];
     }
   }
@@ -101,14 +107,80 @@ export function messagesOf(state, item) {
 }
 
 /**
- * The hops of a PUT from a client to the leader: one, or two if a follower forwards it.
+ * The number of a client, given its "ip:port"; 0 if it is not one of the dashboard's.
  *
  * @param {State} state
+ * @param {string} address
+ */
+export function clientOf({ clientNumbers }, address) {
+  return clientNumbers.get(address) ?? 0;
+}
+
+/**
+ * The hops of a PUT from a client to the leader: one, or two if a follower forwards it.
+ *
  * @param {string} client
+ * @param {string} first the server that the client is connected to
  * @param {string} leader
  * @returns {[from: string, to: string][]}
  */
-function hopsOf({ clientServers }, client, leader) {
-  const first = clientServers.get(client) ?? leader;
+function hopsOf(client, first, leader) {
   return first === leader ? [[client, leader]] : [[client, first], [first, leader]];
+}
+
+/**
+ * Why a command does nothing now.
+ *
+ * - `unknownLeader`: no server has said yet who leads;
+ * - `leaderDown`: the dashboard is not connected to the leader;
+ * - `faultsOff`: the leader was started without `--allow-faults`;
+ * - `followerAway`: the follower is not in sync, or no follower is;
+ * - `running`: a demonstration is under way;
+ * - `alreadyHeld`: the replication is held already;
+ * - `nothingHeld`: the replication is neither held nor delayed.
+ *
+ * @typedef {"unknownLeader" | "leaderDown" | "faultsOff" | "followerAway" | "running"
+ *   | "alreadyHeld" | "nothingHeld"} Reason
+ */
+
+/**
+ * Why a demonstration cannot begin; `undefined` if it can.
+ *
+ * @param {State} state
+ * @returns {Reason | undefined}
+ */
+export function demoReason(state) {
+  const last = state.demoSteps.at(-1)?.name;
+  if (last !== undefined && last !== "done" && last !== "failed") return "running";
+  const follower = state.inSync.some((name) => name !== state.leader);
+  return faultsReason(state) ?? (follower ? undefined : "followerAway");
+}
+
+/**
+ * Why a fault button of a follower does nothing; `undefined` if it does something.
+ *
+ * @param {State} state
+ * @param {ServerState} follower
+ * @param {"pause" | "delay" | "resume"} action
+ * @returns {Reason | undefined}
+ */
+export function faultReason(state, follower, action) {
+  const reason = faultsReason(state);
+  if (reason !== undefined) return reason;
+  if (action === "resume") return follower.fault === undefined ? "nothingHeld" : undefined;
+  if (!state.inSync.includes(follower.name)) return "followerAway";
+  return action === "pause" && follower.fault?.action === "pause" ? "alreadyHeld" : undefined;
+}
+
+/**
+ * Why no fault can begin or end; `undefined` if one can.
+ *
+ * @param {State} state
+ * @returns {Reason | undefined}
+ */
+function faultsReason({ servers, leader }) {
+  if (leader === "") return "unknownLeader";
+  const server = servers.find(({ name }) => name === leader);
+  if (!server?.up || server.status === undefined) return "leaderDown";
+  return server.status.faults === true ? undefined : "faultsOff";
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { setCluster, setDown, setMembers, setUp } from "./known_servers.js";
 import {
   clientsMax,
   demoStepsMax,
@@ -39,6 +40,7 @@ export function emptyState(servers) {
       slow: false,
     })),
     leader: "",
+    cluster: "",
     inSync: [],
     open: false,
     table: new Map(),
@@ -47,7 +49,7 @@ export function emptyState(servers) {
     forwardedPuts: [],
     clientServers: new Map(),
     clientNumbers: new Map(),
-    seen: new Map(),
+    clients: new Map(),
     refusals: [],
     seconds: [],
     demoSteps: [],
@@ -97,10 +99,10 @@ export function apply(state, item) {
       setBounded(state.clientNumbers, item.address, item.client, clientsMax);
       return;
     case "seen":
-      setSeen(state, item.client, item.key, item.timestamp);
+      setSeen(state, item);
       return;
     case "forgotten":
-      state.seen.clear();
+      state.clients.clear();
       return;
     case "demo":
       addDemoStep(state, item.step);
@@ -123,15 +125,16 @@ function applyServerItem(state, server, item) {
       setUp(state, server);
       return;
     case "down":
-      server.up = false;
-      server.reason = item.reason;
-      server.status = undefined;
-      if (server.name === state.leader) state.open = false;
+      setDown(state, server, item.reason);
       return;
     case "status": {
       const { status } = item;
+      if (status.leader === server.name) setCluster(state, status.cluster);
+      // Later ones come with the writes themselves, and a status may be ahead of those.
+      if (server.status === undefined) {
+        server.timestamp = Math.max(server.timestamp, status.timestamp);
+      }
       server.status = status;
-      server.timestamp = Math.max(server.timestamp, status.timestamp);
       state.leader = status.leader;
       if (status.leader === server.name) setMembers(state, status.inSync, status.inSync.length > 0);
       return;
@@ -154,6 +157,11 @@ function applyServerItem(state, server, item) {
       setCell(state, server, item.key, item);
       return;
     case "table":
+      if (server.name === state.leader && server.up) {
+        setBounded(state.writtenKeys, item.timestamp, item.key, writesMax);
+      }
+      setCell(state, server, item.key, item);
+      return;
     case "replication":
       setCell(state, server, item.key, item);
       return;
@@ -200,24 +208,6 @@ function applyServerItem(state, server, item) {
 }
 
 /**
- * Marks a server as connected, and forgets its copies of the keys. The server sends its table next,
- * and after a restart that table may be older than what the dashboard knew.
- *
- * @param {State} state
- * @param {ServerState} server
- */
-function setUp(state, server) {
-  server.up = true;
-  server.slow = false;
-  server.reason = "";
-  server.timestamp = 0;
-  for (const [key, cells] of state.table) {
-    cells.delete(server.name);
-    if (cells.size === 0) state.table.delete(key);
-  }
-}
-
-/**
  * Sets a server's copy of a key, unless the dashboard knows a newer one.
  *
  * @param {State} state
@@ -242,7 +232,18 @@ function setCell(state, server, key, { value, timestamp }) {
  * @param {State} state
  * @param {{ readonly key: string, readonly value: string }} put
  */
-function takeForwarder({ forwardedPuts }, { key, value }) {
+export function forwarderOf({ forwardedPuts }, { key, value }) {
+  return forwardedPuts.find((put) => put.key === key && put.value === value)?.server;
+}
+
+/**
+ * Forgets that a PUT was forwarded. Returns the follower that has forwarded it.
+ *
+ * @param {State} state
+ * @param {{ readonly key: string, readonly value: string }} put
+ */
+function takeForwarder(state, { key, value }) {
+  const { forwardedPuts } = state;
   const index = forwardedPuts.findIndex((put) => put.key === key && put.value === value);
   return index < 0 ? undefined : forwardedPuts.splice(index, 1)[0]?.server;
 }
@@ -261,25 +262,13 @@ function addDemoStep(state, step) {
 
 /**
  * @param {State} state
- * @param {readonly string[]} inSync
- * @param {boolean} open
+ * @param {Extract<Item, { readonly kind: "seen" }>} item
  */
-function setMembers(state, inSync, open) {
-  state.inSync = [...inSync];
-  state.open = open;
-}
-
-/**
- * @param {State} state
- * @param {number} client
- * @param {string} key
- * @param {number} timestamp
- */
-function setSeen(state, client, key, timestamp) {
-  const seen = state.seen.get(client) ?? new Map();
+function setSeen({ clients }, { client, key, value, timestamp }) {
+  const seen = clients.get(client)?.seen ?? new Map();
   seen.delete(key); // so that the key moves to the end
-  setBounded(seen, key, timestamp, keysMax);
-  state.seen.set(client, seen);
+  setBounded(seen, key, { value, timestamp }, keysMax);
+  clients.set(client, { seen });
 }
 
 /**

@@ -10,7 +10,7 @@ import { eventsMax, rowsMax, searchedMax, seenMax } from "./limits.js";
 import { cellOf } from "./selectors.js";
 
 /** @import { DemoStep, Item } from "../server/item.ts" */
-/** @import { RefusedGet, ServerState, State } from "../server/state.ts" */
+/** @import { RefusedGet, SeenCopy, ServerState, State } from "../server/state.ts" */
 /** @import { Names } from "./format.js" */
 /** @import { Recording } from "./recording.js" */
 /** @import { Texts } from "./texts.js" */
@@ -164,12 +164,12 @@ export function showDemo(root, steps, names, t) {
  * Shows the timestamps that one of the clients has seen, the newest first.
  *
  * @param {HTMLElement} root
- * @param {ReadonlyMap<string, number>} seen
+ * @param {ReadonlyMap<string, SeenCopy>} seen
  * @param {Texts} t
  */
 export function showSeen(root, seen, t) {
   root.replaceChildren(
-    ...[...seen].slice(-seenMax).reverse().flatMap(([key, timestamp]) => [
+    ...[...seen].slice(-seenMax).reverse().flatMap(([key, { timestamp }]) => [
       html("dt", {}, readable(key)),
       html("dd", {}, `${t.ts} ${timestamp}`),
     ]),

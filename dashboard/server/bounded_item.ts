@@ -20,6 +20,7 @@ export function boundedItem(item: Item, known: readonly string[]): Item {
     case "table":
     case "written":
     case "replication":
+    case "seen":
       return { ...item, key: cutText(item.key), value: cutText(item.value) };
     case "put":
     case "forwarding":
@@ -30,8 +31,6 @@ export function boundedItem(item: Item, known: readonly string[]): Item {
         : { ...item, key: cutText(item.key), value: cutText(item.value) };
     case "put_ok":
       return { ...item, key: cutText(item.key), ms: Math.min(item.ms, durationMsMax) };
-    case "seen":
-      return { ...item, key: cutText(item.key) };
     case "members":
       return {
         ...{ kind: "members", at: item.at, server: item.server, open: item.open },

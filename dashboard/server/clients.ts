@@ -80,7 +80,7 @@ export class Clients implements AsyncDisposable {
   async put(client: number, key: string, value: string, server?: string): Promise<Answer> {
     checkKey(key);
     checkValue(value);
-    return await this.#ask(client, key, server, (id) => new Put(id, key, value));
+    return await this.#ask(client, key, server, (id) => new Put(id, key, value), value);
   }
 
   /**
@@ -119,6 +119,7 @@ export class Clients implements AsyncDisposable {
     key: string,
     server: string | undefined,
     make: (id: number, seen: number) => Put | Get,
+    written: string | null = null,
   ): Promise<Answer> {
     const connection = this.#connection(client, server);
     // The first answer of a server may tell the clients to forget what they have seen.
@@ -139,7 +140,11 @@ export class Clients implements AsyncDisposable {
     session.learn(reply);
     const timestamp = session.timestamp(key);
     if (before === 0 && timestamp > 0) known.keys++;
-    this.#take({ kind: "seen", at: Date.now(), client, key, timestamp });
+    const value = reply.type === "GET_OK" ? reply.value : written;
+    // An older copy, such as of a PUT that another write has overtaken, is no news.
+    if (reply.timestamp === timestamp) {
+      this.#take({ kind: "seen", at: Date.now(), client, key, value, timestamp });
+    }
     return reply.type === "GET_OK" ? { ...answer, value: reply.value } : answer;
   }
 

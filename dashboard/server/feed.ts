@@ -9,16 +9,23 @@ import { browsersMax, itemsWaitingMax } from "../page/limits.js";
 import { BrowserStream, eventBytes } from "./browser_stream.ts";
 import type { Item } from "./item.ts";
 import type { State } from "./state.ts";
+import { clientOf } from "../page/selectors.js";
 import { apply, emptyState, encode } from "../page/state.js";
 
 /** Time between two deliveries to the browsers. */
 export const deliveryIntervalMs = 50;
 
 /** How long an item waits for earlier items of other servers. */
-export const reorderWaitMs = 120;
+export const reorderWaitMs = 400;
+
+/** What a client has seen comes so much later than its answer, to follow the server's event of it. */
+export const seenDelayMs = 400;
 
 /** How old an item may be when it arrives. If it is older, the server's clock counts as wrong. */
 export const clockSkewMsMax = 2_000;
+
+/** The number of the clients that are not the dashboard's. */
+const others = 0;
 
 /** The order of items of different servers within the same millisecond: a cause comes first. */
 const ranks: Readonly<Partial<Record<Item["kind"], number>>> = {
@@ -47,11 +54,11 @@ export class Feed implements Disposable {
   readonly #now: () => number;
   /** The state after all delivered items. */
   readonly #state: State;
-  /** By server ("" for the dashboard itself): items that are not delivered yet. */
+  /** By source, see {@linkcode sourceOf}: items that are not delivered yet. */
   readonly #waiting = new Map<string, Fifo<Item>>();
   /** The number of items in `#waiting`. */
   #waitingCount = 0;
-  /** By server: the time of its newest item. */
+  /** By source: the time of its newest item. */
   readonly #lastAt = new Map<string, number>();
   /** By browser, the oldest first: its IP address. */
   readonly #browsers = new Map<BrowserStream, string>();
@@ -78,10 +85,11 @@ export class Feed implements Disposable {
    * Adds an item of bounded size. If the server's clock is wrong, the item counts as happening now.
    */
   add(item: Item): void {
-    const source = "server" in item ? item.server : "";
+    const source = sourceOf(item);
     const now = this.#now();
     const itemAt = item.at > now || item.at < now - clockSkewMsMax ? now : item.at;
-    const at = Math.max(itemAt, this.#lastAt.get(source) ?? 0);
+    const delayMs = item.kind === "seen" ? seenDelayMs : 0;
+    const at = Math.max(itemAt + delayMs, this.#lastAt.get(source) ?? 0);
     this.#lastAt.set(source, at);
     const waiting = this.#waiting.get(source) ?? new Fifo();
     this.#waiting.set(source, waiting);
@@ -98,8 +106,10 @@ export class Feed implements Disposable {
       if (queue === undefined || item === undefined || item.at > until) break;
       queue.shift();
       this.#waitingCount--;
-      apply(this.#state, item);
-      items.push(item);
+      for (const one of [item, ...seenByOthers(this.#state, item)]) {
+        apply(this.#state, one);
+        items.push(one);
+      }
     }
     if (items.length === 0) return;
     const event = eventBytes("items", JSON.stringify(items));
@@ -152,4 +162,27 @@ export class Feed implements Disposable {
     }
     return earliest;
   }
+}
+
+/** The source whose items keep their order: a server, the dashboard, or what its clients have seen. */
+function sourceOf(item: Item): string {
+  if ("server" in item) return item.server;
+  return item.kind === "seen" || item.kind === "forgotten" ? "seen" : "";
+}
+
+/**
+ * What a client that is not the dashboard's has seen by an answer, if none of them has seen it
+ * before. `state` is the state before the answer.
+ */
+function seenByOthers(state: State, item: Item): Item[] {
+  if (item.kind !== "put_ok" && (item.kind !== "get" || "refused" in item)) return [];
+  if (clientOf(state, item.client) !== others) return [];
+  const { at, key, server } = item;
+  const timestamp = item.kind === "get" ? item.own : item.timestamp;
+  const before = state.clients.get(others)?.seen.get(key)?.timestamp ?? -1;
+  if (timestamp <= before) return [];
+  const written = state.table.get(key)?.get(server);
+  const copy = item.kind === "get" ? item : written?.timestamp === timestamp ? written : undefined;
+  if (copy === undefined) return [];
+  return [{ kind: "seen", at, client: others, key, value: copy.value, timestamp }];
 }

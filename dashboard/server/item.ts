@@ -40,11 +40,12 @@ export type DashboardItem =
   & (
     /** One of the dashboard's clients has a new connection, from this "ip:port". */
     | { readonly kind: "client"; readonly client: number; readonly address: string }
-    /** One of the dashboard's clients has seen a timestamp of a key. */
+    /** A client has seen a copy of a key. `client` 0 stands for all that are not the dashboard's. */
     | {
       readonly kind: "seen";
       readonly client: number;
       readonly key: string;
+      readonly value: string | null;
       readonly timestamp: number;
     }
     /** The servers are a new cluster without the old data, so the clients forget all timestamps. */

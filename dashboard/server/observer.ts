@@ -110,7 +110,8 @@ export class Observer implements AsyncDisposable {
       if (reason === tableIncomplete) continue;
       const lasted = performance.now() - this.#dialledMs > redialLongestMs;
       if (lasted) pauseMs = redialFirstMs;
-      if (lasted || reason !== lastReason) {
+      const wasUp = this.#counts !== undefined;
+      if (lasted || wasUp || reason !== lastReason) {
         this.#take({ kind: "down", at: Date.now(), server: this.server, reason });
       }
       lastReason = reason;

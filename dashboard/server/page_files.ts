@@ -15,6 +15,7 @@ import domScript from "../page/dom.js" with { type: "text" };
 import feedStreamScript from "../page/feed_stream.js" with { type: "text" };
 import formatScript from "../page/format.js" with { type: "text" };
 import geometryScript from "../page/geometry.js" with { type: "text" };
+import knownServersScript from "../page/known_servers.js" with { type: "text" };
 import layoutScript from "../page/layout.js" with { type: "text" };
 import limitsScript from "../page/limits.js" with { type: "text" };
 import messageAnimationScript from "../page/message_animation.js" with { type: "text" };
@@ -24,6 +25,7 @@ import panelsStyle from "../page/panels.css" with { type: "text" };
 import playbackScript from "../page/playback.js" with { type: "text" };
 import plotsScript from "../page/plots.js" with { type: "text" };
 import preferencesScript from "../page/preferences.js" with { type: "text" };
+import presentationScript from "../page/presentation.js" with { type: "text" };
 import recordingScript from "../page/recording.js" with { type: "text" };
 import selectorsScript from "../page/selectors.js" with { type: "text" };
 import stateScript from "../page/state.js" with { type: "text" };
@@ -56,6 +58,7 @@ export const pageFiles: ReadonlyMap<string, PageFile> = new Map([
   ["/feed_stream.js", javascript(feedStreamScript)],
   ["/format.js", javascript(formatScript)],
   ["/geometry.js", javascript(geometryScript)],
+  ["/known_servers.js", javascript(knownServersScript)],
   ["/layout.js", javascript(layoutScript)],
   ["/limits.js", javascript(limitsScript)],
   ["/message_animation.js", javascript(messageAnimationScript)],
@@ -63,6 +66,7 @@ export const pageFiles: ReadonlyMap<string, PageFile> = new Map([
   ["/playback.js", javascript(playbackScript)],
   ["/plots.js", javascript(plotsScript)],
   ["/preferences.js", javascript(preferencesScript)],
+  ["/presentation.js", javascript(presentationScript)],
   ["/recording.js", javascript(recordingScript)],
   ["/selectors.js", javascript(selectorsScript)],
   ["/state.js", javascript(stateScript)],

@@ -15,6 +15,8 @@ export interface State {
   readonly servers: ServerState[];
   /** "ip:port" of the leader; "" until it is known. */
   leader: string;
+  /** The id of the leader's cluster; "" until it is known. */
+  cluster: string;
   /** "ip:port" of the servers in sync, as the leader says. */
   inSync: string[];
   /** Whether the leader takes PUTs. */
@@ -26,7 +28,7 @@ export interface State {
   /** By timestamp: the key of a recent write. */
   readonly writtenKeys: Map<number, string>;
   /** PUTs that a follower has forwarded and that the leader has not reported yet. */
-  readonly forwardedPuts: {
+  forwardedPuts: {
     readonly server: string;
     readonly key: string;
     readonly value: string;
@@ -35,10 +37,13 @@ export interface State {
   readonly clientServers: Map<string, string>;
   /** By a client's "ip:port": which of the dashboard's clients it is. */
   readonly clientNumbers: Map<string, number>;
-  /** By number of a dashboard's client, and then by key: the timestamp that the client has seen. */
-  readonly seen: Map<number, Map<string, number>>;
+  /**
+   * By number of a dashboard's client, from 1, and {@linkcode Others} for all other clients: what it
+   * has seen. A client that has seen nothing has no entry.
+   */
+  readonly clients: Map<number, ClientState>;
   /** Refused GETs, the newest at the end. */
-  readonly refusals: RefusedGet[];
+  refusals: RefusedGet[];
   /** The last seconds, the newest at the end. Seconds in which nothing happened are left out. */
   readonly seconds: Second[];
   /** The steps of the last demonstration. */
@@ -71,6 +76,22 @@ export interface Cell {
   readonly value: string | null;
   /** The timestamp of its write. */
   readonly timestamp: number;
+}
+
+/** The number of the clients that are not the dashboard's, in a state and in a message. */
+export type Others = 0;
+
+/** A client of the dashboard, or all other clients together. */
+export interface ClientState {
+  /** By key, the one seen last at the end: the newest copy that was seen. */
+  readonly seen: Map<string, SeenCopy>;
+}
+
+/** A copy of a key that a client has seen. */
+export interface SeenCopy {
+  readonly timestamp: number;
+  /** The value; `null` if the key did not exist or was deleted. */
+  readonly value: string | null;
 }
 
 /** A GET that was answered with TRY_OTHER_SERVER_OR_LATER. */
@@ -115,6 +136,11 @@ export interface DiagramMessage {
   readonly from: string;
   /** "ip:port" of the server or client that received it. */
   readonly to: string;
+  /**
+   * The number of the dashboard's client whose request or answer it is, {@linkcode Others} for any
+   * other client; left out between servers, where a message is about a write and not for a client.
+   */
+  readonly client?: number;
   /** The key that it is about. */
   readonly key: string;
   /** The type of the message, as it is drawn. */

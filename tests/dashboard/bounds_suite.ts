@@ -78,7 +78,7 @@ function largest(n: number): Item[] {
     { kind: "counts", at, server, counts, missed: huge },
     { kind: "counts", at, server, counts: { ...zero, gets: -huge }, missed: 0 },
     { kind: "down", at, server, reason: value },
-    { kind: "seen", at, client: 1, key, timestamp: n },
+    { kind: "seen", at, client: 1, key, value: "v", timestamp: n },
     {
       kind: "demo",
       at,

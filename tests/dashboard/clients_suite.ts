@@ -72,7 +72,10 @@ Deno.test("a follower with data of another cluster does not make the clients for
   await eventually("the leader's status", () => state.servers[0]!.status);
   answered.resolve();
   await eventually("the follower's status", () => state.servers[1]!.status?.cluster === "old");
-  await eventually("what the client has seen", () => state.seen.get(1)?.get("cor") === 5);
+  await eventually(
+    "what the client has seen",
+    () => state.clients.get(1)?.seen.get("cor")?.timestamp === 5,
+  );
 });
 
 Deno.test("a server that the dashboard cannot use: its clients and its observer say why", async () => {

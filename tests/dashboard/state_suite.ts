@@ -15,7 +15,13 @@ import {
 import { readable } from "../../dashboard/page/format.js";
 import { Recording } from "../../dashboard/page/recording.js";
 import { apply, copyState, decode, emptyState, encode } from "../../dashboard/page/state.js";
-import { cellOf, messagesOf, writesBehind } from "../../dashboard/page/selectors.js";
+import {
+  cellOf,
+  demoReason,
+  faultReason,
+  messagesOf,
+  writesBehind,
+} from "../../dashboard/page/selectors.js";
 import { type Random, seeded } from "../support/random.ts";
 
 const pure = { permissions: "none" } as const;
@@ -139,7 +145,7 @@ Deno.test("every list of the state is bounded", pure, () => {
       value: "",
     });
     apply(state, { kind: "client", at: n, client: 1, address: `1.1.1.1:${n}` });
-    apply(state, { kind: "seen", at: n, client: 1, key: `key${n}`, timestamp: n });
+    apply(state, { kind: "seen", at: n, client: 1, key: `key${n}`, value: "v", timestamp: n });
     const refused = { server: far, client, key: "cor", seen: 2, own: 1, refused: true } as const;
     apply(state, { kind: "get", at: n, ...refused });
     apply(state, {
@@ -157,7 +163,7 @@ Deno.test("every list of the state is bounded", pure, () => {
   assertEquals([...state.table.keys()].at(-1), "key2000");
   assertEquals(state.refusals.length, refusalsMax);
   assertEquals(state.seconds.length, secondsMax);
-  assertEquals(state.seen.get(1)!.size, keysMax);
+  assertEquals(state.clients.get(1)!.seen.size, keysMax);
   assert(encode(state).length < 200_000, `${encode(state).length} characters`);
 });
 
@@ -185,8 +191,9 @@ Deno.test(
       ms: 1,
     };
     const hops = (item: Item) => {
+      const messages = messagesOf(state, item);
       apply(state, item);
-      return messagesOf(state, item).map(({ from, to }) => [from, to]);
+      return messages.map(({ from, to }) => [from, to]);
     };
     assertEquals(hops(forwarding), []);
     assertEquals(hops(put), [[client, near], [near, leader]]);
@@ -207,11 +214,63 @@ Deno.test("the first step of a demonstration replaces the steps of the last one"
 });
 
 Deno.test("after the cluster has lost its data, the clients have seen nothing", pure, () => {
-  const state = stateAfter({ kind: "seen", at: 1, client: 1, key: "cor", timestamp: 7 });
-  assertEquals(state.seen.get(1)!.get("cor"), 7);
+  const state = stateAfter({
+    kind: "seen",
+    at: 1,
+    client: 1,
+    key: "cor",
+    value: "v",
+    timestamp: 7,
+  });
+  assertEquals(state.clients.get(1)!.seen.get("cor")?.timestamp, 7);
   apply(state, { kind: "forgotten", at: 2 });
-  assertEquals(state.seen.size, 0);
+  assertEquals(state.clients.size, 0);
 });
+
+Deno.test("without its leader no follower is in sync, and nothing is held or behind", pure, () => {
+  const state = stateAfter(...all, written(1), replicated(near, 1), written(2), {
+    kind: "fault",
+    at: 2,
+    server: leader,
+    follower: far,
+    action: "pause",
+  });
+  assertEquals(writesBehind(state, state.servers[2]!), 2);
+  assertEquals(faultReason(state, state.servers[2]!, "pause"), "alreadyHeld");
+  assertEquals(faultReason(state, state.servers[1]!, "resume"), "nothingHeld");
+  assertEquals(demoReason(state), undefined);
+  apply(state, { kind: "down", at: 3, server: leader, reason: "gone" });
+  assertEquals(state.inSync, []);
+  assertEquals(state.open, false);
+  assertEquals(state.servers.map(({ fault }) => fault), [undefined, undefined, undefined]);
+  assertEquals(writesBehind(state, state.servers[2]!), 0);
+  assertEquals(faultReason(state, state.servers[2]!, "pause"), "leaderDown");
+  assertEquals(demoReason(state), "leaderDown");
+});
+
+Deno.test(
+  "after all servers have restarted without data, nothing of the dead cluster is left",
+  pure,
+  () => {
+    const refused = { server: far, client, key: "cor", seen: 2, own: 1, refused: true } as const;
+    const state = stateAfter(...all, written(1), written(7), { kind: "get", at: 7, ...refused });
+    for (const server of servers) apply(state, { kind: "down", at: 8, server, reason: "gone" });
+    const restarted = status(leader);
+    assert(restarted.kind === "status");
+    apply(state, up(leader));
+    apply(state, written(1));
+    apply(state, { ...restarted, status: { ...restarted.status, cluster: "d" } });
+    for (const server of [near, far]) {
+      apply(state, up(server));
+      apply(state, status(server));
+      apply(state, replicated(server, 1));
+    }
+    assertEquals(cells(state), ["current", "current", "current"]);
+    assertEquals(state.servers.map((server) => writesBehind(state, server)), [0, 0, 0]);
+    assertEquals(state.refusals, []);
+    assertEquals([...state.writtenKeys], [[1, "cor"]]);
+  },
+);
 
 /** A random item. Its keys and servers are few, so that items often concern the same ones. */
 function randomItem(random: Random, at: number): Item {
@@ -235,7 +294,7 @@ function randomItem(random: Random, at: number): Item {
     { kind: "get", at, server, client, key, seen: timestamp, own: 1, refused: true },
     { kind: "members", at, server, inSync: [near], open: random.chance(0.5) },
     { kind: "fault", at, server, follower: far, action: random.pick(["pause", "resume"]) },
-    { kind: "seen", at, client: random.below(4), key, timestamp },
+    { kind: "seen", at, client: random.below(5), key, value: "v", timestamp },
     { kind: "client", at, client: 1, address: client },
     { kind: "forgotten", at },
   ]);

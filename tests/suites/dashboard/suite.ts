@@ -15,6 +15,7 @@ import { parseAddress } from "../../../lib/wire/address.ts";
 import { portsDefault } from "../../../lib/limits.ts";
 import { eventually } from "../../support/waiting.ts";
 import { Scene } from "./browser.ts";
+import "./cause_and_effect.ts";
 import "./lying_servers.ts";
 import "./windows.ts";
 
@@ -51,7 +52,6 @@ Deno.test("a PUT shows on all three servers, and its client has seen it", async 
   const { page } = scene;
   await page.locator("#answer").getByText("PUT_OK").waitFor();
   await page.locator("#seen dd").getByText("ts 1").waitFor();
-  await page.locator("#diagram .message").first().waitFor({ state: "attached" });
   await page.getByRole("radio", { name: "2" }).check();
   await page.locator("#seen dd").waitFor({ state: "detached" });
   await page.locator("#get").click();
