@@ -1,0 +1,374 @@
+/**
+ * Three servers and some clients of one implementation, driven by their consoles.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { DialogError, ProgramConsole } from "./console.ts";
+import { addressesOf, withMenu } from "./dialog.ts";
+import {
+  fixedPorts,
+  portsWithoutNamespace,
+  readActivity,
+  readSockets,
+  socketsOfGroup,
+} from "./network.ts";
+import type { TcpSocket } from "./proc.ts";
+import { fillIn, type Profile, promptPattern, type Step } from "./profile.ts";
+import { PrintsTooMuchError, Recording } from "./recording.ts";
+import { mentionsResult } from "./results.ts";
+import type { Request, Server, Stop } from "./run.ts";
+import { serverUids, type Site } from "./site.ts";
+
+const ip = "127.0.0.1";
+const startMs = 60_000;
+const promptMs = 30_000;
+const pollMs = 50;
+/** A signal takes this long at most, on a machine under load. */
+const stopMs = 500;
+/** Between two looks at the threads. */
+const restMs = 120;
+const restMsMax = 4_000;
+/** A wait for rest is this short once programs have shown that they never rest. */
+const restlessMs = 600;
+const restlessMax = 3;
+/** A client without an answer that shows its menu again is given this long to print one. */
+const lateAnswerMs = 3_000;
+
+/** The programs of one trial. */
+export class Stage {
+  readonly profile: Profile;
+  readonly recording: Recording = new Recording();
+  readonly requests: Request[] = [];
+  readonly stops: Stop[] = [];
+  readonly restarts: number[] = [];
+  readonly connections: Map<number, Set<number>> = new Map();
+  readonly otherListeners: Set<number> = new Set();
+  readonly servers: readonly Server[];
+  readonly clients: string[] = [];
+  readonly site: Site;
+  readonly #folder: string;
+  readonly #programs = new Map<string, ProgramConsole>();
+  #restless = 0;
+  #keys = 0;
+
+  private constructor(profile: Profile, folder: string, site: Site, ports: readonly number[]) {
+    this.profile = profile;
+    this.#folder = folder;
+    this.site = site;
+    this.servers = ports.map((port, i) => ({ name: `S${i + 1}`, ip, port }));
+  }
+
+  /** A stage on which no program runs yet. */
+  static async open(profile: Profile, folder: string, site: Site): Promise<Stage> {
+    if (site.isolated) return new Stage(profile, folder, site, fixedPorts);
+    return new Stage(profile, folder, site, await portsWithoutNamespace(profile.ports, site));
+  }
+
+  /** The leader and the followers. */
+  get leader(): Server {
+    return this.servers[0]!;
+  }
+  get followers(): readonly Server[] {
+    return this.servers.slice(1);
+  }
+
+  /** A key that this trial has not used. */
+  newKey(): string {
+    this.#keys++;
+    return this.profile.keys === "integers" ? `${7000 + this.#keys}` : `chave${this.#keys}x`;
+  }
+
+  /** Adds a remark of the grader. Returns its index. */
+  note(text: string, console = "grader"): number {
+    this.#checkFull();
+    return this.recording.add(console, "note", text)!;
+  }
+
+  /** Starts the servers, the leader first, and waits until they listen and have come to rest. */
+  async startServers(options: { ownUids?: boolean } = {}): Promise<void> {
+    for (const [i, server] of this.servers.entries()) {
+      const isLeader = server === this.leader;
+      const { profile } = this;
+      const command = isLeader ? profile.serverLeader : profile.server;
+      const values = addressesOf(this.servers, server);
+      const program = await this.#start(server.name, command, values, {
+        ...(options.ownUids ? { uid: serverUids[i]! } : {}),
+      });
+      const steps = isLeader
+        ? [...profile.serverDialog, ...profile.leaderMore]
+        : profile.serverDialog;
+      await program.follow(steps, values, promptMs, this.#restOf(program));
+      await this.#untilListening(server, program);
+    }
+    await this.rest();
+  }
+
+  /**
+   * Starts a client and types INIT. With `only`, all three addresses are that server's: then the
+   * client cannot choose another one.
+   */
+  async startClient(only?: Server): Promise<string> {
+    const name = `C${this.clients.length + 1}`;
+    this.clients.push(name);
+    const { profile, servers } = this;
+    const values = addressesOf(only === undefined ? servers : servers.map(() => only), this.leader);
+    const program = await this.#start(name, this.profile.client, values, {});
+    await program.follow(
+      withMenu(profile.init, profile.menu),
+      values,
+      promptMs,
+      this.#restOf(program),
+    );
+    await this.rest([program]);
+    return name;
+  }
+
+  /** Types a PUT or a GET, without waiting for its answer. */
+  async begin(client: string, op: "PUT" | "GET", key: string, value?: string): Promise<Request> {
+    const send = await this.prepare(client, op, key, value);
+    return await send();
+  }
+
+  /** Types a request but for its last line. The returned function types that line. */
+  async prepare(
+    client: string,
+    op: "PUT" | "GET",
+    key: string,
+    value?: string,
+  ): Promise<() => Promise<Request>> {
+    const program = this.program(client);
+    const { put, get, menu } = this.profile;
+    const steps = withMenu(op === "PUT" ? put : get, menu);
+    const values = { ...addressesOf(this.servers, this.leader), key, value: value ?? "" };
+    const from = this.recording.events.length;
+    const last = steps.at(-1)!;
+    await program.follow(steps.slice(0, -1), values, promptMs, this.#restOf(program));
+    if (last[0] === null) await this.rest([program]);
+    else await program.waitForPrompt(last[0], promptMs);
+    return async () => {
+      await program.type(fillIn(last[1], values));
+      const typed = this.recording.events.length;
+      const request: Request = {
+        ...{ client, op, key, from, typed, to: typed, waited: false },
+        ...(value === undefined ? {} : { value }),
+      };
+      this.requests.push(request);
+      return request;
+    };
+  }
+
+  /** Waits until a program prints a line with a text, counted from an event. */
+  async printed(name: string, text: string, from: number, timeoutMs: number): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs;
+    while (true) {
+      const found = this.recording.events.slice(from).some((event) =>
+        event.console === name && event.kind === "out" && event.text.includes(text)
+      );
+      if (found) return true;
+      if (performance.now() > deadline) return false;
+      await delay(pollMs / 5);
+    }
+  }
+
+  /** Waits for the answer of a request, at most as long as the profile allows. */
+  async answer(request: Request, timeoutMs = this.profile.putTimeoutS * 1000): Promise<boolean> {
+    const program = this.program(request.client);
+    const { refusalWord, menu } = this.profile;
+    const answered = (fresh: string) => mentionsResult(fresh, request, refusalWord);
+    const menuAgain = menu === null ? undefined : promptPattern(menu);
+    const deadline = performance.now() + timeoutMs;
+    let seen = await program.waitFor(
+      (fresh) => answered(fresh) || menuAgain?.test(fresh) === true,
+      timeoutMs,
+    );
+    seen = answered(program.fresh);
+    if (!seen && !program.ended) {
+      // the menu is back without an answer: another thread may still print one
+      await this.rest();
+      const leftMs = Math.max(0, Math.min(lateAnswerMs, deadline - performance.now()));
+      seen = await program.waitFor(answered, leftMs);
+    }
+    request.waited = !seen;
+    return seen;
+  }
+
+  /** Waits for the answer of a request for a short time. */
+  hasAnswer(request: Request, timeoutMs: number): Promise<boolean> {
+    const { refusalWord } = this.profile;
+    const program = this.program(request.client);
+    return program.waitFor((fresh) => mentionsResult(fresh, request, refusalWord), timeoutMs);
+  }
+
+  /** Types a request, and waits for its answer and until the servers have come to rest. */
+  async ask(client: string, op: "PUT" | "GET", key: string, value?: string): Promise<Request> {
+    const request = await this.begin(client, op, key, value);
+    await this.answer(request);
+    await this.rest();
+    request.to = this.recording.events.length;
+    return request;
+  }
+
+  /** Remembers which ports are connected to which server. */
+  async lookAtConnections(): Promise<void> {
+    if (Deno.build.os !== "linux") return;
+    const ports = new Set(this.servers.map((server) => server.port));
+    for (const { localPort, remotePort, listening } of await this.sockets()) {
+      if (listening && !ports.has(localPort)) this.otherListeners.add(localPort);
+      for (const [own, server] of [[localPort, remotePort], [remotePort, localPort]] as const) {
+        if (!ports.has(server) || ports.has(own) || own === 0) continue;
+        const known = this.connections.get(own);
+        if (known === undefined) this.connections.set(own, new Set([server]));
+        else known.add(server);
+      }
+    }
+  }
+
+  /** The sockets of the trial's network. */
+  sockets(): Promise<TcpSocket[]> {
+    return readSockets(this.site);
+  }
+
+  /** The started programs. */
+  programs(): readonly ProgramConsole[] {
+    return [...this.#programs.values()];
+  }
+
+  /** Ports of a server's open connections to the leader. */
+  async portsOf(name: string): Promise<number[]> {
+    const owned = await socketsOfGroup(this.program(name).group);
+    return (await this.sockets())
+      .filter((one) => owned.has(one.inode) && one.remotePort === this.leader.port)
+      .map((one) => one.localPort);
+  }
+
+  /** Types the profile's own way to force a refusal. */
+  async followHook(client: string, steps: readonly Step[], key: string): Promise<void> {
+    const program = this.program(client);
+    const values = { ...addressesOf(this.servers, this.leader), key, value: "gancho" };
+    await program.follow(
+      withMenu(steps, this.profile.menu),
+      values,
+      promptMs,
+      this.#restOf(program),
+    );
+    await this.rest();
+  }
+
+  /** The program with a name. */
+  program(name: string): ProgramConsole {
+    return this.#programs.get(name)!;
+  }
+
+  /**
+   * Waits until every thread sleeps, uses no time and nothing is printed. Returns whether that
+   * came true within a few seconds.
+   */
+  async rest(
+    programs: Iterable<ProgramConsole> = this.#programs.values(),
+    msMax = this.#restless >= restlessMax ? restlessMs : restMsMax,
+  ): Promise<boolean> {
+    this.#checkFull();
+    const groups = new Set([...programs].filter((one) => !one.ended).map((one) => one.group));
+    const started = performance.now();
+    let before = "";
+    while (performance.now() - started < msMax) {
+      const activity = await readActivity(groups);
+      const now = `${activity?.ticks} ${activity?.threads} ${this.recording.events.length}`;
+      if (activity?.idle !== false && now === before) {
+        // without /proc only the output tells: wait for longer
+        if (activity !== undefined || performance.now() - started > restlessMs) {
+          this.#restless = 0;
+          return true;
+        }
+      }
+      before = now;
+      await delay(restMs);
+    }
+    if (msMax === restMsMax) this.#restless++;
+    return false;
+  }
+
+  /** Stops a server, and waits until it does not run any more. Returns the event's index. */
+  async stop(server: Server): Promise<number> {
+    const { group } = this.program(server.name);
+    const deadline = performance.now() + stopMs;
+    await this.site.signal(group, "STOP");
+    while (performance.now() < deadline) {
+      const activity = await readActivity(new Set([group]));
+      if (activity === undefined) await delay(restMs); // the system does not tell
+      if (activity?.stopped !== false) break;
+    }
+    return this.note("SIGSTOP", server.name);
+  }
+
+  /** Lets a stopped server go on. */
+  async goOn(server: Server, from: number, rested: boolean): Promise<void> {
+    const to = this.note("SIGCONT", server.name);
+    const durationMs = this.recording.elapsedMs - this.recording.events[from]!.atMs;
+    this.stops.push({ server: server.name, from, to, durationMs, rested });
+    await this.site.signal(this.program(server.name).group, "CONT");
+  }
+
+  /** Ends a program at once. */
+  async kill(name: string): Promise<void> {
+    this.note("SIGKILL", name);
+    const program = this.program(name);
+    await this.site.signal(program.group, "KILL");
+    await program.done;
+  }
+
+  /** Ends all servers and starts them again without data. */
+  async restartServers(): Promise<void> {
+    this.restarts.push(this.recording.events.length);
+    for (const server of this.servers) await this.kill(server.name);
+    await this.startServers();
+  }
+
+  /** Waits until the outputs of programs that end have been read. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.#programs.values()].map((program) => program.done));
+  }
+
+  #restOf(program: ProgramConsole): () => Promise<void> {
+    return async () => {
+      await this.rest([program]);
+    };
+  }
+
+  async #start(
+    name: string,
+    command: readonly string[],
+    values: Readonly<Record<string, string>>,
+    options: { uid?: number },
+  ): Promise<ProgramConsole> {
+    const { encoding, cwd, env } = this.profile;
+    const child = await this.site.launch(command.map((word) => fillIn(word, values)), {
+      cwd: cwd.startsWith("/") ? cwd : `${this.#folder}/${cwd}`,
+      env: { PYTHONUNBUFFERED: "1", PYTHONIOENCODING: encoding, LC_ALL: "C.UTF-8", ...env },
+      ...options,
+    });
+    const program = new ProgramConsole(name, child, this.recording, encoding);
+    this.#programs.set(name, program);
+    return program;
+  }
+
+  async #untilListening(server: Server, program: ProgramConsole): Promise<void> {
+    const deadline = performance.now() + startMs;
+    while (performance.now() < deadline) {
+      const listening = (await this.sockets()).some((socket) =>
+        socket.listening && socket.localPort === server.port
+      );
+      if (listening) return;
+      this.#checkFull();
+      if (program.ended) throw new DialogError(`${server.name} ended before it listened`);
+      await delay(pollMs);
+    }
+    throw new DialogError(`${server.name} does not listen on port ${server.port}`);
+  }
+
+  #checkFull(): void {
+    if (this.recording.full) throw new PrintsTooMuchError("The programs print without an end");
+  }
+}
