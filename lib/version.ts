@@ -5,4 +5,4 @@
  */
 
 /** The version, as in `deno.json`: of the servers, the client and the library. */
-export const version = "0.1.0";
+export const version = "0.2.0";

@@ -205,6 +205,7 @@ Deno.test("a stopped server closes its connections, frees its port and ends with
   using wire = await Wire.connect(localhost(port!));
   await wire.ask(put);
   const code = role.stop();
+  assertEquals((await wire.message()).code, "UNAVAILABLE");
   assertEquals(await wire.line(), undefined);
   wire.close();
   assertEquals(await code, 0);

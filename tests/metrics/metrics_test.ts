@@ -10,6 +10,7 @@ import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { main } from "../../server.ts";
 import { seeded } from "../support/random.ts";
 import { FakeTerminal } from "../support/fake_terminal.ts";
+import { version } from "../../lib/version.ts";
 import { anyPort, freePorts } from "../support/ports.ts";
 import { eventually, within } from "../support/waiting.ts";
 import { Wire } from "../support/wire_client.ts";
@@ -214,7 +215,7 @@ Deno.test("only the leader has gauges of followers", pure, () => {
   const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
   const gauges = [...values].filter(([name]) => !/_total|duration/.test(name));
   assertEquals(Object.fromEntries(gauges), {
-    'kv_build_info{version="0.1.0"}': 1,
+    [`kv_build_info{version="${version}"}`]: 1,
     kv_watches: 4,
     kv_leader: 1,
     kv_ready: 1,

@@ -520,7 +520,7 @@ export function conformance(engine: Engine): void {
     }
   });
 
-  test("a server that closes answers the PUTs that it has accepted", async (cluster) => {
+  test("a server that closes answers the PUTs that it has accepted, and then says that it stops", async (cluster) => {
     const { leader, others } = await rolesOf(cluster);
     for (const server of [others[0], leader]) {
       using wire = await Wire.connect(server.address);
@@ -535,6 +535,9 @@ export function conformance(engine: Engine): void {
       const replies = await wire.rest();
       wire.close();
       await closing;
+      const last = replies.pop()!;
+      assertEquals([last.type, last.code, last.id], ["ERROR", "UNAVAILABLE", undefined]);
+      assertEquals(replies.length, 49);
       for (const { type } of replies) assertEquals(type, "PUT_OK");
     }
   });

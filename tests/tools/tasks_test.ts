@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
+import grading from "../../docs/grading.md" with { type: "text" };
 import testing from "../../docs/testing.md" with { type: "text" };
 
 const pure = { permissions: "none" } as const;
@@ -11,6 +12,8 @@ const commands = Object.entries(config.tasks).map(([name, { command }]) => ({ na
 const unlimited: Readonly<Record<string, string>> = {
   "client:lock --allow-run": "the program that runs while the lock is held is the user's own",
   "test:dashboard --allow-all": "Playwright reads below /proc, for which Deno wants all of them",
+  "grade --allow-read": "a profile and its programs are in a folder of the user's",
+  "grade --allow-write": "the user names the file of a report",
   "bench:peers --allow-ffi": "the dynamic linker finds libc.so.6, so there is no path to allow",
 };
 
@@ -57,9 +60,14 @@ Deno.test("a permission without a list is found in every spelling", pure, () => 
   ]);
 });
 
-Deno.test("only tests and benchmarks start programs, by their names", pure, () => {
+Deno.test("only tests, benchmarks and the grader start programs, by their names", pure, () => {
   for (const { name, command } of commands) {
     const programs = programsOf(command);
+    if (name === "grade") {
+      assertEquals(programs, ["sh"]); // and sh starts what a profile names: docs/grading.md
+      assert(grading.includes("`sh`"));
+      continue;
+    }
     if (programs.length > 0) assert(/^(?:test|bench)\b/.test(name), name);
     assert(programs.every((one) => /^[a-z][a-z-]+$/.test(one)), name);
     const row = testing.split("\n").find((line) =>

@@ -89,6 +89,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
         const answer = await wire.ask({ type: "PUT", id: 1, key: "k", value: "v" });
         assertEquals(answer.type, "PUT_OK");
         server.signal(signal);
+        assertEquals((await wire.message()).code, "UNAVAILABLE"); // it answers, and stops
         assertEquals(await wire.line(), undefined); // the server closes first
         wire.close();
         assertEquals(await server.end(), 0);
