@@ -35,27 +35,44 @@ export async function dialNode(
     ...tls,
     socket: tcp,
     host,
-    // The common name does not count, as on Deno.
-    checkServerIdentity: (name, certificate) =>
-      certificate.subjectaltname === undefined
-        ? Object.assign(new Error("the certificate names no host"), { code: altNameInvalid })
-        : checkServerIdentity(name, certificate),
+    // Checked below: Bun 1.3 does not call this for an IP address, and other versions of Bun call it
+    // with another name than the one that was dialled.
+    checkServerIdentity: () => undefined,
   };
   // A server name is for names only (RFC 6066, section 3).
   if (net.isIP(host) === 0) options.servername = host;
   const encrypted = connect(options);
   await established(encrypted, "secureConnect", signal);
-  if (Object.keys(encrypted.getPeerCertificate() ?? {}).length === 0) {
-    // Bun 1.3 says that it is secure where the server does not speak TLS.
+  const refusal = refusalOf(encrypted, host, checkServerIdentity);
+  if (refusal !== undefined) {
+    encrypted.on("error", () => {});
     encrypted.destroy();
-    const message = "the server has shown no certificate";
-    throw Object.assign(new Error(message), { code: "ERR_SSL_WRONG_VERSION_NUMBER" });
+    throw refusal;
   }
   return new NodeSocket(encrypted, true);
 }
 
 /** The code of the platform for a certificate with other names. */
 const altNameInvalid = "ERR_TLS_CERT_ALTNAME_INVALID";
+
+/** Why the server is not the one that was dialled, by its certificate, which the CA has signed. */
+function refusalOf(
+  stream: TLSSocket,
+  host: string,
+  checkServerIdentity: typeof import("node:tls").checkServerIdentity,
+): Error | undefined {
+  const certificate = stream.getPeerCertificate() ?? {};
+  if (Object.keys(certificate).length === 0) {
+    // Bun 1.3 says that it is secure where the server does not speak TLS.
+    const message = "the server has shown no certificate";
+    return Object.assign(new Error(message), { code: "ERR_SSL_WRONG_VERSION_NUMBER" });
+  }
+  // The common name does not count, as on Deno.
+  if (certificate.subjectaltname === undefined) {
+    return Object.assign(new Error("the certificate names no host"), { code: altNameInvalid });
+  }
+  return checkServerIdentity(host, certificate);
+}
 
 /** Waits for an event of a stream. Destroys the stream if something else comes first. */
 async function established(

@@ -1,13 +1,14 @@
 /**
  * What a program does with the library, on any runtime: `program.mjs PACKAGE RECIPES SERVERS TLS CA OTHER_CA
- * PASSWORD_SERVER PASSWORD`. Prints `ok NAME` or `failed NAME: REASON` for each check, and ends by itself.
+ * PASSWORD_SERVER PASSWORD ELSEWHERE`. Prints `ok NAME` or `failed NAME: REASON` for each check, and ends by itself.
  */
 
 // deno-lint-ignore-file no-console no-external-import -- it runs on Node.js and Bun too
 
 import process from "node:process";
 
-const [index, recipes, servers, tlsServer, ca, otherCa, guarded, password] = process.argv.slice(2);
+const [index, recipes, servers, tlsServer, ca, otherCa, guarded, password, elsewhere] = process
+  .argv.slice(2);
 const {
   ConflictError,
   ForbiddenError,
@@ -98,6 +99,13 @@ const checks = {
       assert(error instanceof TlsError, `${error.name}: ${error.message}`);
       await bad.close();
     }
+  },
+  "TLS with a certificate of the CA for another address": async () => {
+    const bad = new KvClient(elsewhere, { timeoutMs, tls: { ca } });
+    // Closed first: a client that is left open would keep the program alive after a failed check.
+    const error = await failure(bad.get("segredo")).finally(() => bad.close());
+    assert(error instanceof TlsError, `${error.name}: ${error.message}`);
+    assert(error.message.includes("must name the address"), error.message);
   },
   "a password, and a wrong one": async () => {
     const good = new KvClient(guarded, { timeoutMs, password });

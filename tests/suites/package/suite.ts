@@ -14,7 +14,7 @@ import { passwordText, waitingLeader } from "../../support/guarded.ts";
 import { anyPort } from "../../support/ports.ts";
 import { Scratch } from "../../support/scratch.ts";
 import { TestServer } from "../../support/test_server.ts";
-import { ca, otherCa, server as certificates } from "../../support/tls_fixture.ts";
+import { ca, elsewhere, otherCa, server as certificates } from "../../support/tls_fixture.ts";
 
 const root = new URL("../../../", import.meta.url);
 const here = (name: string) => new URL(name, import.meta.url);
@@ -136,6 +136,10 @@ for (const [name, available, program, args] of runtimes) {
         tls: new TlsAcceptor(certificates),
       });
       await encrypted.ready();
+      await using other = new TestServer(anyPort, undefined, alone, {}, {
+        tls: new TlsAcceptor(elsewhere),
+      });
+      await other.ready();
       await using guarded = waitingLeader();
       const dist = `${scratch.path}/node_modules/@kv/replicated/dist`;
       await Deno.copyFile(here("program.mjs"), `${scratch.path}/program.mjs`);
@@ -144,11 +148,11 @@ for (const [name, available, program, args] of runtimes) {
         ...args,
         "program.mjs",
         ...[`${dist}/index.mjs`, `${dist}/recipes.mjs`, servers],
-        ...[encrypted.name, ca, otherCa, guarded.name, passwordText],
+        ...[encrypted.name, ca, otherCa, guarded.name, passwordText, other.name],
       ], scratch.path);
       const lines = said.trim().split("\n").filter((line) => /^(?:ok|failed) /.test(line));
       assertEquals(lines.filter((line) => line.startsWith("failed ")), [], said);
-      assertEquals(lines.length, 10, said);
+      assertEquals(lines.length, 11, said);
     },
   });
 }
