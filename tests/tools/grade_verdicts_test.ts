@@ -50,6 +50,27 @@ Deno.test("lines that have run together are both read", pure, () => {
   assertEquals(lines[0]!.timestamp, "7");
 });
 
+Deno.test(
+  "an extra line is found, also if it once comes just before the next line is typed",
+  pure,
+  () => {
+    const extra = "C1 Operação concluída com sucesso";
+    const menu = "C1 Choice";
+    const script = [
+      ...[goodPut("a", "1", 1), extra, menu],
+      ...[goodPut("b", "2", 2), extra, menu],
+      ...[goodPut("c", "3", 3), extra], // the menu is late
+      goodPut("d", "4", 4),
+    ].join("\n");
+    const { verdict, evidence } = verdictOf("client-extra-lines", transcript("basics", script));
+    assertEquals([verdict, evidence.length], ["not-met", 1]);
+    // A menu of several lines comes before the first request, and again after each result.
+    const without = script.replaceAll(extra, "C1 1 - INIT");
+    const started = transcript("basics", `C1 1 - INIT\n${menu}\n${without}`);
+    assertEquals(verdictOf("client-extra-lines", started).verdict, "met");
+  },
+);
+
 Deno.test("a line in other words is read, and called so", pure, () => {
   const run = transcript(
     "basics",

@@ -143,12 +143,16 @@ const checks = {
   },
 };
 
+let failed = false;
 for (const [name, check] of Object.entries(checks)) {
   try {
     await check();
     console.log(`ok ${name}`);
   } catch (error) {
+    failed = true;
     console.log(`failed ${name}: ${error?.stack ?? error}`);
   }
 }
 await client.close();
+// A check that failed may have left a client open. Otherwise the program must end by itself.
+if (failed) process.exit(1);

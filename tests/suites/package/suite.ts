@@ -58,8 +58,9 @@ async function succeed(
 async function has(program: string, args: readonly string[]): Promise<boolean> {
   try {
     return (await run(program, args, root)).code === 0;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 
@@ -68,7 +69,7 @@ const hasBun = hasNpm && await has("npx", ["-y", bun, "--version"]);
 
 const scratch = new Scratch();
 Deno.test.afterAll(() => scratch[Symbol.dispose]());
-const tarball = new URL(`.npm/kv-replicated-${version}.tgz`, root);
+const tarball = `${import.meta.dirname}/../../../.npm/kv-replicated-${version}.tgz`;
 
 Deno.test({
   name: `the package is built, has no dependencies, and is smaller than ${packedBytesMax} bytes`,
@@ -80,7 +81,7 @@ Deno.test({
       `${scratch.path}/package.json`,
       JSON.stringify({ name: "consumer", private: true, type: "module" }),
     );
-    await succeed("npm", ["install", "--offline", tarball.pathname], scratch.path);
+    await succeed("npm", ["install", "--offline", tarball], scratch.path);
     const folder = `${scratch.path}/node_modules/@kv/replicated`;
     const manifest = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
     assertEquals(manifest.version, version);
@@ -153,6 +154,35 @@ for (const [name, available, program, args] of runtimes) {
       const lines = said.trim().split("\n").filter((line) => /^(?:ok|failed) /.test(line));
       assertEquals(lines.filter((line) => line.startsWith("failed ")), [], said);
       assertEquals(lines.length, 11, said);
+    },
+  });
+}
+
+/** The programs in JavaScript of a page, with the servers of this test. Each prints "azul". */
+function programsOf(page: string, servers: readonly string[]): string[] {
+  const text = Deno.readTextFileSync(new URL(page, root));
+  return Array.from(
+    text.matchAll(/```js\n(.*?)```/gs),
+    ([, code]) =>
+      code!.replaceAll(/127\.0\.0\.1:1009([789])/g, (_, digit) => servers[Number(digit) - 7]!),
+  );
+}
+
+// On Deno the documents import by path, see below.
+for (const [name, available, program, args] of runtimes.slice(0, 2)) {
+  Deno.test({
+    name: `${name}: the programs of docs/library.md and of the package's README run as they stand`,
+    ignore: !available,
+    async fn() {
+      await using cluster = await Cluster.start();
+      const servers = cluster.servers.map((one) => one.name);
+      const programs = ["docs/library.md", "tools/npm/README.md"]
+        .flatMap((page) => programsOf(page, servers));
+      assertEquals(programs.length, 2);
+      for (const code of programs) {
+        await Deno.writeTextFile(`${scratch.path}/first.mjs`, code);
+        assertEquals(await succeed(program, [...args, "first.mjs"], scratch.path), "azul\n");
+      }
     },
   });
 }

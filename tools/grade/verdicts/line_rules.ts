@@ -196,12 +196,7 @@ function extraLines(
   const { run, others } = transcript;
   const prompts = [menu, ...steps.map(([prompt]) => prompt)]
     .filter((prompt) => prompt !== null).map(promptPattern);
-  const menuLines = new Set<string>();
-  for (const [event, { console, kind, text }] of run.events.entries()) {
-    if (kind === "out" && side.test(console) && isPromptTime(transcript, event)) {
-      menuLines.add(shape(text));
-    }
-  }
+  const menuLines = menuShapes(transcript, side);
   return others.filter((event) => {
     const { console, text } = run.events[event]!;
     if (!side.test(console) || event < run.ready || isPromptTime(transcript, event)) return false;
@@ -214,13 +209,41 @@ function extraLines(
   });
 }
 
-/** Whether an event of a client stands before its first request, or while a request is typed. */
-function isPromptTime(transcript: Transcript, event: number): boolean {
-  const { run } = transcript;
+/**
+ * The shapes of the lines that belong to a dialogue: those printed before the first request, and those
+ * that mostly come while a request is typed. A line that is printed late comes then once by chance.
+ */
+function menuShapes(transcript: Transcript, side: RegExp): ReadonlySet<string> {
+  const shapes = new Set<string>();
+  const balances = new Map<string, number>();
+  for (const [event, { console, kind, text }] of transcript.run.events.entries()) {
+    if (kind !== "out" || !side.test(console)) continue;
+    const one = shape(text);
+    if (isBeforeRequests(transcript, event)) shapes.add(one);
+    else {
+      const step = isPromptTime(transcript, event) ? 1 : -1;
+      balances.set(one, (balances.get(one) ?? 0) + step);
+    }
+  }
+  for (const [one, balance] of balances) if (balance > 0) shapes.add(one);
+  return shapes;
+}
+
+/** Whether an event of a client comes before its first request, or one of a server before it is ready. */
+function isBeforeRequests({ run }: Transcript, event: number): boolean {
   const { console } = run.events[event]!;
   if (!console.startsWith("C")) return event < run.ready;
+  const first = run.requests.find(({ client }) => client === console);
+  return first === undefined || event < first.from;
+}
+
+/** Whether an event of a client comes before its first request, or while a request is typed. */
+function isPromptTime(transcript: Transcript, event: number): boolean {
+  if (isBeforeRequests(transcript, event)) return true;
+  const { run } = transcript;
+  const { console } = run.events[event]!;
+  if (!console.startsWith("C")) return false;
   const own = run.requests.filter(({ client }) => client === console);
-  if (own.length === 0 || event < own[0]!.from) return true;
   // the last thing before a typed line is its prompt
   const next = run.events.findIndex((other, i) => i > event && other.console === console);
   if (run.events[next]?.kind === "in") return true;
