@@ -42,6 +42,12 @@ const integer: Judge = (n) =>
 
 const text: Judge = (value) => typeof value === "string" ? { value } : "BAD_MESSAGE";
 
+/** The text of an ERROR. */
+const errorText: Judge = (value) => {
+  if (typeof value !== "string") return "BAD_MESSAGE";
+  return value.length <= 8_192 ? { value } : "TOO_LARGE";
+};
+
 const textUpTo = (bytesMax: number): Judge => (value) => {
   if (typeof value !== "string") return "BAD_MESSAGE";
   const bytes = new TextEncoder().encode(value);
@@ -319,7 +325,7 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
   FAULT_OK: [id],
   ERROR: [
     { name: "code", judge: code },
-    { name: "message", judge: text },
+    { name: "message", judge: errorText },
     { ...id, optional: true },
   ],
 };
