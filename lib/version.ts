@@ -4,5 +4,7 @@
  * @module
  */
 
+import project from "../deno.json" with { type: "json" };
+
 /** The version, as in `deno.json`: of the servers, the client and the library. */
-export const version = "0.2.0";
+export const version: string = project.version;

@@ -14,19 +14,20 @@ import {
 import { UsageError } from "./flags.ts";
 
 /**
- * Parses the list of servers in `--servers`, each as host:port. `example` is one for the error.
+ * Parses a list of servers, each as host:port. For the error, `example` is such a list, and `source`
+ * is where the list comes from.
  *
  * @throws {UsageError} if one of them is no address.
  */
-export function parseServers(text: string, example: string): Address[] {
+export function parseServers(text: string, example: string, source = "--servers"): Address[] {
   return text.split(",").map((one) => {
     const address = parseAddress(one.trim());
     if (address !== undefined) {
-      checkDialled("--servers", address.hostname);
+      checkDialled(source, address.hostname);
       return address;
     }
     throw new UsageError(
-      `--servers must be a list such as ${example}, not ${JSON.stringify(text)}`,
+      `${source} must be a list such as ${example}, not ${JSON.stringify(text)}`,
     );
   });
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { serversVariable } from "../client/environment.ts";
 import type { KvClientOptions } from "../client/kv_client.ts";
 import { faultActions } from "../mensagem.ts";
 import { ipDefault, portsDefault, requestTimeoutMs } from "../limits.ts";
@@ -21,7 +22,7 @@ import { type Command, commandName, commandNames, readCommand } from "./command_
 import { type CompletionWords, shells } from "./completion.ts";
 import { type CommandLine, parseCommandLine, UsageError } from "./flags.ts";
 import { chooseLanguage, type Language, languages } from "./language.ts";
-import { askSecret } from "./prompts.ts";
+import { askSecret, environmentText } from "./prompts.ts";
 import type { Screen, Write } from "./terminal.ts";
 import { passwordText, passwordTextEn } from "./texts.ts";
 import { readClientTls, tlsFlags } from "./tls_flags.ts";
@@ -78,8 +79,8 @@ deno task client send LINE...             sends lines as they are to the first s
 deno task client completion bash|zsh      a script: eval "$(deno task -q client completion bash)"
 
 Flags of commands:
-  --servers=A,B,C   the servers, each as host:port
-                    (${serversExample})
+  --servers=A,B,C   the servers, each as host:port (KV_SERVERS if this process may read it, else
+                    ${serversExample})
   --timeout=S       seconds that a request may take (${requestTimeoutMs / msPerSecond})
   --json            one JSON object on one line
   --session=FILE    read nothing older than earlier commands with this file have seen
@@ -122,8 +123,8 @@ Examples:
   deno task client:lock nightly --wait=5 -- ./backup.sh
   deno task client put -- -key- -value-
 
-The task client:session keeps a session in the folder .session. client:secret takes KV_PASSWORD from
-the environment, client:tls takes tls/ca.pem. For other files give the permission yourself:
+The task client:session keeps a session in the folder .session. client:secret takes KV_PASSWORD and
+KV_SERVERS from the environment, client:tls takes tls/ca.pem. For other files give the permission yourself:
   DENO_TLS_CA_STORE= deno run --allow-net --allow-read=A client.ts --tls-ca=A
   deno run --allow-net --allow-read=D --allow-write=D client.ts --session=D/FILE get cor
 `;
@@ -169,13 +170,18 @@ export function commandSettings(line: ClientLine): CommandSettings {
   const name = commandName(operands);
   const command = readCommand(name, operands, afterDashes, readCommandOptions(name, line));
   const language = chooseLanguage(values.lang);
-  const servers = values.servers === undefined
-    ? serversDefault
-    : parseServers(values.servers, serversExample);
+  const servers = commandServers(values.servers);
   if (command.name === "put" && command.value === undefined && switches["password-stdin"]) {
     throw new UsageError("the input cannot be both the password and the value");
   }
   return { command, servers, timeoutMs, language, session: values.session };
+}
+
+/** The servers of the flag, else those of the environment, else the default ones. */
+function commandServers(flag: string | undefined): readonly Address[] {
+  if (flag !== undefined) return parseServers(flag, serversExample);
+  const text = environmentText(serversVariable);
+  return text === undefined ? serversDefault : parseServers(text, serversExample, serversVariable);
 }
 
 /**

@@ -100,7 +100,7 @@ export async function askSecret(
   { question, variable, write }: SecretSources,
 ): Promise<string | undefined> {
   if (question === undefined) {
-    const secret = environment(variable);
+    const secret = environmentText(variable);
     if (secret !== "") return secret;
     throw new UsageError(`a secret needs at least one character, and ${variable} is empty`);
   }
@@ -113,8 +113,13 @@ export async function askSecret(
   }
 }
 
-/** Reads a variable. Asks for no permission. @throws {UsageError} if the variable is not UTF-8. */
-function environment(variable: string): string | undefined {
+/**
+ * Reads an environment variable. Asks for no permission.
+ *
+ * @returns `undefined` if it is not set, or if this process may not read it.
+ * @throws {UsageError} if it is not UTF-8.
+ */
+export function environmentText(variable: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable });
   if (state !== "granted") return undefined;
   let text: string | undefined;

@@ -7,6 +7,7 @@
 import type { Secret } from "../auth/secret.ts";
 import type { Events } from "../mensagem.ts";
 import type { Tls } from "../net/dial.ts";
+import type { KvError } from "./errors.ts";
 
 /** What a client needs if servers ask for a password or TLS. */
 export interface Access {
@@ -25,6 +26,10 @@ export interface ServerConnectionOptions extends Access {
    * is called before the first PUT or GET is sent. Without it the client may use any cluster.
    */
   readonly belongs?: (cluster: string) => boolean;
+  /** Called when the connection is open. */
+  readonly onOpen?: () => void;
+  /** Called with why the connection ends, and whether it was open. */
+  readonly onFailure?: (failure: KvError, wasOpen: boolean) => void;
   /** Called when requests have been answered, so that there may be room for others. */
   readonly onRoom?: () => void;
   /** Receives the events of the server. If given, the connection observes the server. */

@@ -10,6 +10,7 @@ import { checkKey, checkValue, type MensagemError, type WatchTarget } from "../m
 import type { Tls } from "../net/dial.ts";
 import { type Address, parseAddress, parseHost, whyNoServerAddress } from "../wire/address.ts";
 import { quote } from "../wire/validate.ts";
+import { serversOfEnvironment, serversVariable } from "./environment.ts";
 import { InvalidArgumentError } from "./errors.ts";
 import type { ListOptions, WatchOptions, WriteOptions } from "./results.ts";
 
@@ -99,11 +100,20 @@ export function checkWatch(target: unknown, options: WatchOptions): WatchTarget 
 
 /**
  * Checks the servers of a client, each an address or its text "host:port", or all in one text with
- * commas. Returns the addresses.
+ * commas. Takes those of the environment if there are none. Returns the addresses.
  *
  * @throws {InvalidArgumentError} if there is none, or if one has no address that can be dialled.
  */
 export function checkServers(servers: unknown): Address[] {
+  if (servers === undefined) {
+    const text = serversOfEnvironment();
+    try {
+      return checkServers(text);
+    } catch (cause) {
+      const { message } = cause as InvalidArgumentError;
+      throw new InvalidArgumentError(`${serversVariable}: ${message}`, { cause });
+    }
+  }
   if (typeof servers === "string") {
     return checkServers(servers.split(",").map((text) => text.trim()));
   }
@@ -177,6 +187,15 @@ export function checkOptions(options: unknown): void {
 export function checkFlag(name: string, value: unknown): boolean {
   if (typeof value === "boolean") return value;
   return refuse(`${name} must be true or false, not ${quote(value)}`);
+}
+
+/**
+ * Checks a function of the caller.
+ *
+ * @throws {InvalidArgumentError} if it is none.
+ */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== "function") refuse(`${name} must be a function`);
 }
 
 /**

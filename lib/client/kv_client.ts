@@ -19,12 +19,12 @@
 
 import { Secret } from "../auth/secret.ts";
 import { requestTimeoutMs } from "../limits.ts";
-import type { Tls } from "../net/dial.ts";
 import type { Address } from "../wire/address.ts";
 import {
   checkAccess,
   checkEntry,
   checkFlag,
+  checkFunction,
   checkListOptions,
   checkOptions,
   checkPrefix,
@@ -33,8 +33,10 @@ import {
   checkWatch,
   checkWriteOptions,
 } from "./arguments.ts";
-import { ClientClosedError, InvalidArgumentError, KvError, type LostError } from "./errors.ts";
+import { tellTo } from "./client_events.ts";
+import { ClientClosedError, KvError, type LostError } from "./errors.ts";
 import { GetOperation, PutOperation } from "./operations.ts";
+import type { KvClientOptions } from "./options.ts";
 import { readConfirmed, readLatest, readPages } from "./reading.ts";
 import { Requester } from "./requester.ts";
 import type {
@@ -60,45 +62,22 @@ export type { ErrorCode, FollowerStatus, ServerStatus } from "../mensagem.ts";
 export type { Tls } from "../net/dial.ts";
 export { type Address, parseAddress } from "../wire/address.ts";
 export { requestTimeoutMsMax } from "./arguments.ts";
+export type {
+  ClusterReset,
+  KvEvent,
+  RequestRetried,
+  RetriedRequest,
+  ServerConnected,
+  ServerDisconnected,
+  ServerUnreachable,
+  StaleRetried,
+} from "./client_events.ts";
 export * from "./errors.ts";
+export type { KvClientOptions } from "./options.ts";
 export type * from "./results.ts";
 export { type ExportedSession, sessionKeysMax } from "./session.ts";
 export { unreadEventsMax } from "./watch_buffer.ts";
 export type { Change } from "./writing.ts";
-
-/** The options of a client. */
-export interface KvClientOptions {
-  /**
-   * How long a request may take, with all its attempts, in milliseconds. 4,800 by default, at most
-   * {@linkcode requestTimeoutMsMax}.
-   */
-  readonly timeoutMs?: number | undefined;
-  /**
-   * Whether each request goes to one server only, drawn at random of all, and is never tried again.
-   * `false` by default: the client asks another server if that is safe.
-   */
-  readonly once?: boolean | undefined;
-  /**
-   * What another client has seen: the result of {@linkcode KvClient.exportSession}, perhaps read from
-   * JSON. This client then reads nothing older.
-   */
-  readonly session?: ExportedSession | undefined;
-  /**
-   * The password of clients, if the servers ask for one. Client and servers prove to each other that
-   * they know it; it is never sent.
-   */
-  readonly password?: string | undefined;
-  /**
-   * The certificates for TLS. If given, all connections are encrypted, and the servers' certificates
-   * must be signed by its CA.
-   */
-  readonly tls?: Tls | undefined;
-  /**
-   * A source of random numbers from 0 to 1, 1 excluded. The client uses it to choose servers and the
-   * length of pauses. `Math.random` by default.
-   */
-  readonly random?: (() => number) | undefined;
-}
 
 /**
  * A client of the cluster.
@@ -134,21 +113,27 @@ export class KvClient implements AsyncDisposable, Disposable {
    * A client of these servers, each an address or its text "host:port", or all in one text with commas.
    * A name is resolved at each dial. It connects when it first asks, or by {@linkcode KvClient.connect}.
    *
+   * Without servers, the environment variable `KV_SERVERS` has the text. On Deno the program needs
+   * `--allow-env=KV_SERVERS` for that; it is never asked for.
+   *
    * @throws {InvalidArgumentError} if `servers` is empty, an address cannot be dialled, or an option
-   * is wrong.
+   * is wrong. Also if there are no servers, and the environment has none or may not be read.
    * @throws {SessionError} if `session` is no exported session.
    */
-  constructor(servers: string | readonly (Address | string)[], options: KvClientOptions = {}) {
+  constructor(servers?: string | readonly (Address | string)[], options: KvClientOptions = {}) {
     const addresses = checkServers(servers);
     checkOptions(options);
     const { timeoutMs = requestTimeoutMs, once = false, session, tls, random = Math.random } =
       options;
+    const { onEvent } = options;
     checkTimeout(timeoutMs);
     checkFlag("once", once);
     checkAccess(options.password, tls);
-    if (typeof random !== "function") throw new InvalidArgumentError("random must be a function");
+    checkFunction("random", random);
+    if (onEvent !== undefined) checkFunction("onEvent", onEvent);
     const password = options.password === undefined ? undefined : Secret.from(options.password);
-    this.#requester = new Requester(addresses, { timeoutMs, once, password, tls, random });
+    const tell = tellTo(onEvent);
+    this.#requester = new Requester(addresses, { timeoutMs, once, password, tls, random, tell });
     if (session !== undefined) this.#requester.session.takeOver(session);
   }
 
@@ -378,7 +363,7 @@ export class KvClient implements AsyncDisposable, Disposable {
   /**
    * Closes the client. Requests without an answer fail: with {@linkcode UnknownOutcomeError} if a
    * write was sent, everything else with {@linkcode ClientClosedError}, also watches. Resolves when all connections
-   * are closed. A client that is not closed keeps the process alive.
+   * are closed. A client that is left open does not keep the process alive; a request or a watch does.
    */
   async close(): Promise<void> {
     await this.#requester.close();

@@ -7,8 +7,9 @@
 import type { Secret } from "../auth/secret.ts";
 import { List, Status, type StatusOk } from "../mensagem.ts";
 import type { Tls } from "../net/dial.ts";
-import type { Address } from "../wire/address.ts";
+import { type Address, formatAddress } from "../wire/address.ts";
 import { checkOptions, checkSignal, checkTimeout } from "./arguments.ts";
+import { ConnectionTeller, type Tell } from "./client_events.ts";
 import type { Deadlines } from "./deadlines.ts";
 import {
   AccessError,
@@ -47,6 +48,8 @@ export interface RequesterOptions {
   readonly tls: Tls | undefined;
   /** A source of random numbers from 0 to 1, 1 excluded. */
   readonly random: () => number;
+  /** Tells the program what goes on, if it wants to know. */
+  readonly tell?: Tell | undefined;
 }
 
 /** The servers of a client, its session, and the way from a call to an answer. */
@@ -61,6 +64,8 @@ export class Requester {
   readonly session: Session = new Session();
   /** A source of random numbers from 0 to 1, 1 excluded. */
   readonly random: () => number;
+  /** Tells the program what goes on, if it wants to know. */
+  readonly tell: Tell | undefined;
   readonly #timeoutMs: number;
   readonly #once: boolean;
   readonly #status = new StatusRequests((server, deadlines) =>
@@ -72,17 +77,22 @@ export class Requester {
 
   /** A requester for these servers. It connects when it first asks. */
   constructor(addresses: readonly Address[], options: RequesterOptions) {
-    const { timeoutMs, once, password, tls, random } = options;
+    const { timeoutMs, once, password, tls, random, tell } = options;
     this.#timeoutMs = timeoutMs;
     this.#once = once;
     this.random = random;
-    const belongs = (cluster: string) => this.session.belongsTo(cluster);
+    this.tell = tell;
     const onRoom = () => this.queue.dispatch();
-    const connect = (address: Address) =>
-      new ServerConnection(address, { belongs, password, tls, onRoom });
+    const teller = tell === undefined ? undefined : new ConnectionTeller(tell);
+    const connect = (address: Address) => {
+      const server = formatAddress(address);
+      const belongs = (cluster: string) => this.#belongs(cluster, server);
+      const access = { belongs, password, tls, onRoom };
+      return new ServerConnection(address, { ...access, ...teller?.options(server) });
+    };
     this.pool = new ServerPool(addresses, connect, random);
     this.queue = new RequestQueue(this.pool);
-    this.retry = new RetryLoop(this.pool, this.queue, this.#closing.signal, random);
+    this.retry = new RetryLoop(this.pool, this.queue, this.#closing.signal, random, tell);
   }
 
   /** Is aborted with a {@linkcode ClientClosedError} when the client is closed. */
@@ -263,10 +273,17 @@ export class Requester {
     await this.pool.close();
   }
 
+  /** Whether a server's cluster is that of the session. */
+  #belongs(cluster: string, server: string): boolean {
+    const belongs = this.session.belongsTo(cluster);
+    if (!belongs) this.tell?.({ type: "reset", server });
+    return belongs;
+  }
+
   async #isForeign(server: PooledServer, deadlines: Deadlines): Promise<boolean> {
     try {
       const { cluster } = await this.#status.ask(server, deadlines);
-      return !this.session.belongsTo(cluster);
+      return !this.#belongs(cluster, server.name);
     } catch (error) {
       // Without an answer the cluster stays unknown, and the caller gets the StaleError.
       if (error instanceof UnavailableError || error instanceof AccessError) return false;

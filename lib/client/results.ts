@@ -21,8 +21,9 @@ export interface RequestOptions {
 /** The options of a write that creates a key. */
 export interface CreateOptions extends RequestOptions {
   /**
-   * The key is deleted this time after its last write, in milliseconds: 1,000 to 2³¹. A later write
-   * sets another time, or none. By default the key stays.
+   * The key is deleted this time after its last write, in milliseconds: 1,000 to 2³¹. It is never
+   * deleted earlier, and on etcd 1 to 2.5 s later. A later write sets another time, or none. By default
+   * the key stays.
    */
   readonly ttlMs?: number | undefined;
 }

@@ -22,6 +22,7 @@
  * @module
  */
 
+import { retried, type Tell } from "./client_events.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { delay } from "./delay.ts";
 import {
@@ -108,22 +109,28 @@ export class RetryLoop {
   readonly #queue: RequestQueue;
   readonly #closing: AbortSignal;
   readonly #random: () => number;
+  readonly #tell: Tell | undefined;
   /** From 0 to 1, 1 excluded, different for each attempt. */
   #spread = 0;
   /** The number of calls between two rounds. */
   #pausing = 0;
 
-  /** `closing` ends all calls with its reason. `random` gives numbers from 0 to 1, 1 excluded. */
+  /**
+   * `closing` ends all calls with its reason. `random` gives numbers from 0 to 1, 1 excluded. `tell`
+   * is told of each further attempt.
+   */
   constructor(
     pool: ServerPool,
     queue: RequestQueue,
     closing: AbortSignal,
     random: () => number,
+    tell?: Tell,
   ) {
     this.#pool = pool;
     this.#queue = queue;
     this.#closing = closing;
     this.#random = random;
+    this.#tell = tell;
   }
 
   /**
@@ -141,7 +148,7 @@ export class RetryLoop {
     /** The last failure of each server, the newest at the end. Most calls need none. */
     let failures: Map<PooledServer, Failure> | undefined;
     let excluded = noServers;
-    let again = false;
+    let last: { readonly server: PooledServer; readonly end: Failure } | undefined;
     for (let round = 0;; round++) {
       // Only one call at a time tries a server that has failed. The others learn the result here.
       const refusals = first === undefined ? this.#pool.refusals() : undefined;
@@ -155,11 +162,15 @@ export class RetryLoop {
         let drawn = first?.server;
         const start = (server: PooledServer) => {
           drawn = server;
+          if (last !== undefined) {
+            const request = call.write ? "write" : "read";
+            this.#tell?.(retried(last.server.name, server.name, request, last.end));
+          }
           return attempt(server, this.deadlines(call, round, loopClock.now()));
         };
         let failure: Failure;
         try {
-          const begun = first?.end ?? this.#queue.begin(call, asked, again, start);
+          const begun = first?.end ?? this.#queue.begin(call, asked, last !== undefined, start);
           first = undefined;
           if (begun === undefined) break;
           const result = await begun;
@@ -177,7 +188,7 @@ export class RetryLoop {
           failure = error as KvError;
         }
         asked = new Set([...asked, drawn!]);
-        again = true;
+        last = { server: drawn!, end: failure };
         failures ??= new Map();
         failures.delete(drawn!); // so that it is added at the end
         failures.set(drawn!, failure);

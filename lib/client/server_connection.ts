@@ -254,6 +254,8 @@ export class ServerConnection implements Receiver, Watcher {
     if (this.#state === "failed") return connection.abort(); // it was closed in the same turn
     // Reading never pauses, as between servers: the server sends no requests that could pile up.
     connection.betweenServers = true;
+    // While a caller waits there is a timer, of the clock or of a watch. An observer has none.
+    if (this.#options.onEvents === undefined) connection.unref();
     if (secret === undefined) return this.#check(connection);
     this.#introduction = new Introduction(this.server, secret, connection);
   }
@@ -287,6 +289,7 @@ export class ServerConnection implements Receiver, Watcher {
   #open(): void {
     if (this.#state !== "checking") return;
     this.#state = "open";
+    this.#options.onOpen?.();
     this.#opened.resolve();
     if (!this.#foreign) {
       this.#sendUnsent();
@@ -385,6 +388,7 @@ export class ServerConnection implements Receiver, Watcher {
 
   #fail(failure: KvError): void {
     if (this.#state === "failed") return;
+    this.#options.onFailure?.(failure, this.#state === "open");
     this.#state = "failed";
     this.#failure = failure;
     this.#ending.abort();

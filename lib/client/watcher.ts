@@ -6,6 +6,7 @@
 
 import { Fifo } from "../fifo.ts";
 import type { Changes, TryOther, WatchTarget } from "../mensagem.ts";
+import { retried } from "./client_events.ts";
 import { delay } from "./delay.ts";
 import {
   AccessError,
@@ -18,6 +19,7 @@ import { onAbort } from "./on_abort.ts";
 import type { Requester } from "./requester.ts";
 import type { WatchEvent, WatchEvents, WatchOptions } from "./results.ts";
 import { jittered, type PooledServer } from "./server_pool.ts";
+import { StaleAttempt } from "./stale_attempt.ts";
 import { WatchBuffer } from "./watch_buffer.ts";
 import { runStream, standingOf } from "./watch_stream.ts";
 
@@ -41,7 +43,7 @@ interface Reader {
  *
  * - It runs from its making until it is ended, whether its events are read or not. If a server is lost
  *   it goes on at another one, after the last timestamp that it has.
- * - Every change has a higher timestamp than the one before, except after a `reset`.
+ * - Timestamps never fall, except after a `reset`. Changes of different keys may share one, on etcd.
  * - Unread events are bounded ({@linkcode WatchBuffer}). If that is not enough, it stops receiving until
  *   the caller has read, and then goes on from there.
  */
@@ -55,6 +57,8 @@ export class Watcher implements WatchEvents {
   #end: { error?: unknown } | undefined;
   /** Everything up to this timestamp is in the buffer or was read. `undefined` before it is known. */
   #after: number | undefined;
+  /** The timestamp of the newest change that was told, and the keys whose changes share it so far. */
+  readonly #told = { timestamp: 0, keys: new Set<string>() };
   /** Whether `ready` must be told. */
   #readyDue = true;
   /** Whether the caller may know a state that a reset makes void. */
@@ -167,19 +171,26 @@ export class Watcher implements WatchEvents {
     /** The servers that this client cannot use as they are set up. */
     const refusals = new Map<PooledServer, KvError>();
     let asked = new Set<PooledServer>();
-    let reason = "no server was asked yet";
+    let reason: string | undefined;
+    let last: { readonly server: string; readonly end: KvError | StaleAttempt } | undefined;
     for (let round = 0; this.#end === undefined;) {
       await this.#room();
       const server = pool.drawForWatch(asked);
       if (server === undefined) {
-        if (refusals.size === pool.servers.length) throw [...refusals.values()].at(-1);
-        this.#tellDisconnected(reason);
+        // The pool knows what requests have learnt.
+        const known = new Map([...(pool.refusals() ?? []), ...refusals]);
+        if (known.size === pool.servers.length) throw [...known.values()].at(-1);
+        this.#tellDisconnected(reason ?? pool.failure ?? "no server was asked yet");
         asked = new Set();
         const ms = Math.min(roundPauseFirstMs * 2 ** round++, roundPauseMsMax);
         await delay(jittered(ms, random), this.#ending.signal).catch(() => {});
         continue;
       }
       asked.add(server);
+      if (last !== undefined) {
+        this.#requester.tell?.(retried(last.server, server.name, "watch", last.end));
+        last = undefined;
+      }
       const began = performance.now();
       this.#begun = false;
       const why = await this.#stream(server);
@@ -192,11 +203,18 @@ export class Watcher implements WatchEvents {
       if (isMistake) refusals.set(server, why);
       else refusals.delete(server);
       reason = why instanceof Error ? why.message : "the server is behind";
+      last = { server: server.name, end: why instanceof Error ? why : this.#stale(why, server) };
       if (!this.#begun) continue;
       this.#tellDisconnected(`${server.name}: ${reason}`);
       asked = new Set([server]);
       if (performance.now() - began >= livedMsMin) round = 0;
     }
+  }
+
+  /** The outcome of an attempt at a server that is behind this watch. */
+  #stale({ timestamp }: TryOther, server: PooledServer): StaleAttempt {
+    const seen = Math.max(this.#after ?? 0, this.#requester.session.highest ?? 0);
+    return new StaleAttempt(this.#target.key, seen, { server: server.name, timestamp });
   }
 
   /** Waits until the caller has read enough after a pause. */
@@ -239,20 +257,18 @@ export class Watcher implements WatchEvents {
     this.#disconnected = false;
     if (reset) {
       if (this.#hasState) events.push({ type: "reset", timestamp });
-      this.#after = 0;
+      this.#after = this.#told.timestamp = 0;
       this.#readyDue = true;
     }
-    let after = this.#after!;
     for (const [key, value, stamp] of changes) {
-      if (stamp <= after) continue; // it was told before
-      after = stamp;
+      if (!this.#isNew(key, stamp)) continue;
       events.push(
         value === null
           ? { type: "delete", key, timestamp: stamp }
           : { type: "put", key, value, timestamp: stamp },
       );
     }
-    this.#after = Math.max(after, timestamp);
+    this.#after = Math.max(this.#after!, timestamp);
     if (events.length > 0) this.#hasState = true;
     if (this.#readyDue && !more) {
       this.#readyDue = false;
@@ -260,6 +276,18 @@ export class Watcher implements WatchEvents {
       events.push({ type: "ready", timestamp });
     }
     if (events.length > 0) this.#tell(...events);
+  }
+
+  /** Whether a change was not told before. Notes that it is told now. */
+  #isNew(key: string, timestamp: number): boolean {
+    const told = this.#told;
+    if (timestamp <= this.#after! || timestamp < told.timestamp) return false;
+    if (timestamp > told.timestamp) {
+      told.timestamp = timestamp;
+      told.keys.clear();
+    } else if (told.keys.has(key)) return false;
+    told.keys.add(key);
+    return true;
   }
 
   #tellDisconnected(reason: string): void {

@@ -225,6 +225,11 @@ export class Connection {
     if (this.#due <= 0 || this.betweenServers) this.#end();
   }
 
+  /** Lets the program end while the connection is open. */
+  unref(): void {
+    this.#socket.unref?.();
+  }
+
   /** Ends the connection at once. */
   abort(): void {
     if (this.#state === "closed") return;
@@ -232,6 +237,7 @@ export class Connection {
     clearTimeout(this.#lingerTimer);
     this.#writer.drop();
     this.#makeRoom();
+    this.#socket.ref?.(); // the end of the read is waited for
     this.#socket.close();
   }
 

@@ -88,9 +88,11 @@ export async function dial(
 /** The error as a {@linkcode DialError}, if it is certain that the dial would fail again. */
 function dialError(address: Address, error: unknown): unknown {
   const name = formatAddress(address);
-  if ((error as Error).name === "NotCapable") {
-    const reason = `no permission to connect to ${name}: start the program with --allow-net, ` +
-      `or with ${name} in its list`;
+  const { name: kind, code } = error as Error & { readonly code?: unknown };
+  // On Deno, and on Node.js with --permission, whose --allow-net has no list.
+  if (kind === "NotCapable" || code === "ERR_ACCESS_DENIED") {
+    const list = onDeno ? `, or with ${name} in its list` : "";
+    const reason = `no permission to connect to ${name}: start the program with --allow-net${list}`;
     return new DialError("permission", reason, { cause: error });
   }
   // What the runtime throws for a port, an address or a name that cannot exist.

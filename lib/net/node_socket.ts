@@ -184,6 +184,14 @@ class NodeSocket implements Socket {
     this.#stream.destroy();
   }
 
+  unref(): void {
+    this.#stream.unref();
+  }
+
+  ref(): void {
+    this.#stream.ref();
+  }
+
   async #writing(begin: (done: (error?: Error | null) => void) => void): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     await new Promise<void>((resolve, reject) => {

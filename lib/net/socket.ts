@@ -24,6 +24,10 @@ export interface Socket {
   close(): void;
   /** Ends this side. The peer may still send. */
   closeWrite(): Promise<void>;
+  /** Lets the program end while the socket is open. Sockets of servers lack it. */
+  unref?(): void;
+  /** Takes that back. */
+  ref?(): void;
   /** The other end. */
   readonly remoteAddr: SocketAddress;
   /** This end. */

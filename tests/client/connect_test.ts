@@ -21,6 +21,13 @@ Deno.test("all servers in one text: each is asked, blanks around the commas do n
   }
 });
 
+// With the permission: tests/suites/processes/commands.ts, and test:package on three runtimes.
+Deno.test("no servers, and KV_SERVERS may not be read: an error that names the permission", () => {
+  const asked = () => new KvClient(undefined, { timeoutMs });
+  assertThrows(asked, InvalidArgumentError, "--allow-env=KV_SERVERS");
+  assertThrows(() => new KvClient(), InvalidArgumentError, "may not read KV_SERVERS");
+});
+
 Deno.test("connect resolves once one server has answered, though others are down", async () => {
   await using server = FakeServer.answering(rightAnswer);
   await using client = new KvClient([deadAddress(), server.address], { timeoutMs });

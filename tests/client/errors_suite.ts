@@ -6,6 +6,7 @@ import {
   assertGreater,
   assertInstanceOf,
   assertLess,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -289,7 +290,13 @@ Deno.test(
         assertLess(performance.now() - from, mistakeMsMax);
         assert(error.cause !== undefined);
       }
+      // The servers are avoided now. The watch may not wait for that.
+      await using events = client.watch("cor");
+      await assertRejects(() => events.next(), PermissionError, "--allow-net");
     }
+    await using fresh = new KvClient(servers);
+    await using events = fresh.watch("cor");
+    await assertRejects(() => events.next(), PermissionError, "--allow-net");
     const { code, err } = await run(["--lang=pt", "--servers=127.0.0.1:2", "get", "cor"]);
     assertEquals(code, 7);
     assertStringIncludes(
@@ -314,6 +321,10 @@ Deno.test(
       assertEquals(error.code, undefined);
       if (timeoutMs === 150) assertStringIncludes(error.message, "127.0.0.1:2: no permission");
     }
+    await using events = client.watch("cor");
+    const { value } = await events.next();
+    assert(value?.type === "disconnected");
+    assertMatch(value.reason, /no permission|refused/i);
   },
 );
 

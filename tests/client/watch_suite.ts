@@ -382,6 +382,38 @@ Deno.test("a server that tells a change again is not believed", async () => {
   assertEquals(await changes(second, 2), ["put a=2 @2", "ready @2"]);
 });
 
+Deno.test("changes of several keys that share a timestamp are all told, once, also across servers", async () => {
+  await using store = new FakeStore();
+  for (let n = 0; n < 3; n++) store.write("other", "x"); // the servers have what is told
+  // Each connection cuts what shares timestamp 2 at another place.
+  const parts = [
+    [[["a", "1", 1], ["b", null, 2], ["c", "x", 2]], 1],
+    [[["c", "x", 2], ["b", null, 2], ["d", "y", 2]], 1],
+    [[["d", "y", 2], ["e", null, 2], ["f", "z", 3]], 3],
+  ] as const;
+  let sent = 0;
+  const after: unknown[] = [];
+  const answer = ({ type, id, after: from }: Record<string, unknown>) => {
+    if (type !== "WATCH") return undefined;
+    after.push(from);
+    const [changes, timestamp] = parts[sent++]!;
+    return { type: "CHANGES", id, changes, timestamp, more: sent < parts.length || undefined };
+  };
+  const server = store.server({ answer });
+  await using client = new KvClient([server.server.address]);
+  await using events = client.watch({ prefix: "" });
+  const told = await changes(events, 3);
+  server.cut();
+  told.push(...await changes(events, 1));
+  server.cut();
+  told.push(...await changes(events, 3));
+  assertEquals(told, [
+    ...["put a=1 @1", "delete b @2", "put c=x @2", "put d=y @2", "delete e @2", "put f=z @3"],
+    "ready @3",
+  ]);
+  assertEquals(after, [0, 1, 1]);
+});
+
 Deno.test("closing a client ends a watch that no server serves", async () => {
   const client = new KvClient([deadAddress()]);
   const events = client.watch("a");

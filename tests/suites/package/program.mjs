@@ -107,6 +107,21 @@ const checks = {
     assert(error instanceof TlsError, `${error.name}: ${error.message}`);
     assert(error.message.includes("must name the address"), error.message);
   },
+  "without servers, those of KV_SERVERS": async () => {
+    const own = new KvClient(undefined, { timeoutMs });
+    assert((await own.status()).map(({ server }) => server).join() === servers, "other servers");
+    await own.close();
+    for (const [value, text] of [["", "is empty"], ["127.0.0.1", "KV_SERVERS: a server must be"]]) {
+      process.env.KV_SERVERS = value;
+      let wrong;
+      try {
+        new KvClient();
+      } catch (error) {
+        wrong = error;
+      }
+      assert(wrong instanceof InvalidArgumentError && wrong.message.includes(text), `${wrong}`);
+    }
+  },
   "a password, and a wrong one": async () => {
     const good = new KvClient(guarded, { timeoutMs, password });
     await good.connect();

@@ -7,6 +7,7 @@
  */
 
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import { KvClient } from "../../../lib/client/kv_client.ts";
 import { version } from "../../../lib/version.ts";
 import { TlsAcceptor } from "../../../lib/net/tls.ts";
 import { Cluster } from "../../support/cluster.ts";
@@ -15,57 +16,14 @@ import { anyPort } from "../../support/ports.ts";
 import { Scratch } from "../../support/scratch.ts";
 import { TestServer } from "../../support/test_server.ts";
 import { ca, elsewhere, otherCa, server as certificates } from "../../support/tls_fixture.ts";
+import { bun, has, hasBun, hasNpm, root, succeed } from "./programs.ts";
 
-const root = new URL("../../../", import.meta.url);
 const here = (name: string) => new URL(name, import.meta.url);
 const packedBytesMax = 100_000;
-/** The tools of npm come over the network, and may be slow. */
-const toolMs = 180_000;
-
-const bun = "bun@1.3.3";
+/** With fflate 0.8.3 it unpacks the last part of a package alone, and fails ("reading 'filename'"). */
+const typesChecker = ["@arethetypeswrong/cli@0.18.2", "fflate@0.8.2"];
 const typescript = "typescript@5.9.3";
 const nodeTypes = "@types/node@20.19.25";
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-}
-
-/** Runs a program until it ends. Returns its exit code and what it printed on both streams. */
-async function run(program: string, args: readonly string[], cwd: string | URL): Promise<Ran> {
-  const { code, stdout, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    cwd,
-    stdin: "null",
-    env: { NO_COLOR: "1", npm_config_fund: "false", npm_config_audit: "false" },
-    signal: AbortSignal.timeout(toolMs),
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout) + decoder.decode(stderr) };
-}
-
-/** Runs a program that must end well. */
-async function succeed(
-  program: string,
-  args: readonly string[],
-  cwd: string | URL,
-): Promise<string> {
-  const { code, out } = await run(program, args, cwd);
-  assertEquals(code, 0, `${program} ${args.join(" ")}:\n${out}`);
-  return out;
-}
-
-async function has(program: string, args: readonly string[]): Promise<boolean> {
-  try {
-    return (await run(program, args, root)).code === 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-const hasNpm = await has("npm", ["--version"]);
-const hasBun = hasNpm && await has("npx", ["-y", bun, "--version"]);
 
 const scratch = new Scratch();
 Deno.test.afterAll(() => scratch[Symbol.dispose]());
@@ -103,6 +61,17 @@ Deno.test({
 });
 
 Deno.test({
+  name: "attw finds no wrong types, for ES modules and bundlers",
+  ignore: !hasNpm,
+  async fn() {
+    const packages = typesChecker.flatMap((one) => ["-p", one]);
+    const args = ["-y", ...packages, "attw", "--profile", "esm-only", "--no-color", tarball];
+    const said = await succeed("npx", args, root);
+    assertStringIncludes(said, `@kv/replicated v${version}`);
+  },
+});
+
+Deno.test({
   name: "a consumer passes TypeScript's strict checks as a bundler's and as Node's module",
   ignore: !hasNpm,
   async fn() {
@@ -117,13 +86,26 @@ Deno.test({
   },
 });
 
+const alone = { clusterSize: 1, minInSync: 1 };
+/** Newer versions of Node.js, as npm has them. Where it has not, their tests are ignored. */
+const newer = ["node@22.23.3", "node@24.21.0"];
+const newerNodes = [];
+for (const node of newer) {
+  const available = hasNpm && await has("npx", ["-y", node, "--version"]);
+  newerNodes.push([node, available, "npx", ["-y", node]] as const);
+}
+/** The first version of Node.js that knows a permission for the network. */
+const permittingNode = "node@25.9.0";
+const hasPermittingNode = hasNpm && await has("npx", ["-y", permittingNode, "--version"]);
+
 const runtimes = [
   ["Node.js", hasNpm, "node", []],
   ["Bun", hasBun, "npx", ["-y", bun]],
   ["Deno", hasNpm, Deno.execPath(), [
     ...["run", "--no-config", "--no-prompt", "--allow-net=127.0.0.1"],
-    `--allow-read=${scratch.path}`,
+    ...[`--allow-read=${scratch.path}`, "--allow-env=KV_SERVERS"],
   ]],
+  ...newerNodes,
 ] as const;
 
 for (const [name, available, program, args] of runtimes) {
@@ -132,7 +114,6 @@ for (const [name, available, program, args] of runtimes) {
     ignore: !available,
     async fn() {
       await using cluster = await Cluster.start();
-      const alone = { clusterSize: 1, minInSync: 1 };
       await using encrypted = new TestServer(anyPort, undefined, alone, {}, {
         tls: new TlsAcceptor(certificates),
       });
@@ -145,47 +126,66 @@ for (const [name, available, program, args] of runtimes) {
       const dist = `${scratch.path}/node_modules/@kv/replicated/dist`;
       await Deno.copyFile(here("program.mjs"), `${scratch.path}/program.mjs`);
       const servers = cluster.servers.map((one) => one.name).join(",");
-      const said = await succeed(program, [
-        ...args,
-        "program.mjs",
-        ...[`${dist}/index.mjs`, `${dist}/recipes.mjs`, servers],
-        ...[encrypted.name, ca, otherCa, guarded.name, passwordText, other.name],
-      ], scratch.path);
+      const said = await succeed(
+        program,
+        [
+          ...args,
+          "program.mjs",
+          ...[`${dist}/index.mjs`, `${dist}/recipes.mjs`, servers],
+          ...[encrypted.name, ca, otherCa, guarded.name, passwordText, other.name],
+        ],
+        scratch.path,
+        { KV_SERVERS: servers },
+      );
       const lines = said.trim().split("\n").filter((line) => /^(?:ok|failed) /.test(line));
       assertEquals(lines.filter((line) => line.startsWith("failed ")), [], said);
-      assertEquals(lines.length, 11, said);
+      assertEquals(lines.length, 12, said);
     },
   });
 }
 
-/** The programs in JavaScript of a page, with the servers of this test. Each prints "azul". */
-function programsOf(page: string, servers: readonly string[]): string[] {
-  const text = Deno.readTextFileSync(new URL(page, root));
-  return Array.from(
-    text.matchAll(/```js\n(.*?)```/gs),
-    ([, code]) =>
-      code!.replaceAll(/127\.0\.0\.1:1009([789])/g, (_, digit) => servers[Number(digit) - 7]!),
-  );
-}
-
-// On Deno the documents import by path, see below.
-for (const [name, available, program, args] of runtimes.slice(0, 2)) {
+for (const [name, available, program, args] of runtimes) {
   Deno.test({
-    name: `${name}: the programs of docs/library.md and of the package's README run as they stand`,
+    name: `${name}: clients that are left open let the program end, a watch does not`,
     ignore: !available,
     async fn() {
       await using cluster = await Cluster.start();
-      const servers = cluster.servers.map((one) => one.name);
-      const programs = ["docs/library.md", "tools/npm/README.md"]
-        .flatMap((page) => programsOf(page, servers));
-      assertEquals(programs.length, 2);
-      for (const code of programs) {
-        await Deno.writeTextFile(`${scratch.path}/first.mjs`, code);
-        assertEquals(await succeed(program, [...args, "first.mjs"], scratch.path), "azul\n");
-      }
+      await using encrypted = new TestServer(anyPort, undefined, alone, {}, {
+        tls: new TlsAcceptor(certificates),
+      });
+      await encrypted.ready();
+      const index = `${scratch.path}/node_modules/@kv/replicated/dist/index.mjs`;
+      await Deno.copyFile(here("idle.mjs"), `${scratch.path}/idle.mjs`);
+      const servers = cluster.servers.map((one) => one.name).join(",");
+      await using client = new KvClient(servers);
+      const stop = new AbortController();
+      const programArgs = [...args, "idle.mjs", index, servers, encrypted.name, ca];
+      const ended = succeed(program, programArgs, scratch.path).finally(() => stop.abort());
+      for await (const { type } of client.watch("pronto", stop)) if (type === "put") break;
+      await client.put("sinal", "verde");
+      assertEquals(await ended, "azul\nazul\nverde\n");
     },
   });
 }
+
+Deno.test({
+  name:
+    "Node.js 25 with --permission and without --allow-net: an error that says so, and no outage",
+  ignore: !hasPermittingNode,
+  async fn() {
+    const index = `${scratch.path}/node_modules/@kv/replicated/dist/index.mjs`;
+    const program = `import { KvClient } from ${JSON.stringify(index)};
+const client = new KvClient("127.0.0.1:1,kv-0:1");
+await client.get("cor").catch((error) => console.log(error.name, error.code, error.message));
+`;
+    await Deno.writeTextFile(`${scratch.path}/permission.mjs`, program);
+    const flags = ["--permission", `--allow-fs-read=${scratch.path}`];
+    const args = ["-y", permittingNode, ...flags, "permission.mjs"];
+    const said = await succeed("npx", args, scratch.path);
+    assertStringIncludes(said, "PermissionError PERMISSION");
+    assertStringIncludes(said, "start the program with --allow-net");
+  },
+});
 
 Deno.test("an import by path works from any folder, without a configuration", async () => {
   await using cluster = await Cluster.start();
