@@ -65,7 +65,7 @@ async function oneCommand(screen: Screen, line: ClientLine): Promise<number> {
   const context = {
     ...{ screen, servers, timeoutMs, json, texts, session: path },
     access: { ...access, password },
-    signal: signals?.signal,
+    ...{ signal: signals?.signal, passTo: signals?.passTo },
   };
   const code = await runCommand(context, client, command);
   try {

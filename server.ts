@@ -98,7 +98,7 @@ async function serve(
       ...(journal === undefined ? {} : { journal }),
     }));
   const monitored = metrics && {
-    metrics: () => metrics.read(server.status, server.readable, server.queries),
+    metrics: () => metrics.read(server.status, server.readable, server.counts),
     ready: () => server.readable,
   };
   await using _http = monitored && await serveMetricsAt(metricsAt!, monitored, report);

@@ -125,9 +125,9 @@ function checkMayRun(command: string): void {
   throw new UsageError(`no permission to run ${JSON.stringify(command)}: ${remedy}`);
 }
 
-/** Runs a program and passes signals on to it. Ends it if the lock is lost. Returns its exit code. */
+/** Runs a program and passes all signals on to it. Ends it if the lock is lost. Returns its exit code. */
 async function runWhile(
-  { screen, texts, signal }: CommandContext,
+  { screen, texts, signal, passTo }: CommandContext,
   lock: HeldLock,
   [program, ...args]: readonly string[],
 ): Promise<number> {
@@ -157,17 +157,17 @@ async function runWhile(
     end("SIGTERM");
     killing = setTimeout(() => end("SIGKILL"), endMsMax);
   };
-  // Ctrl-C in a terminal reaches the program by itself too.
-  const pass = () => end((signal!.reason as Interrupted).code === 130 ? "SIGINT" : "SIGTERM");
+  // Ctrl-C in a terminal reaches the program by itself too. A signal that comes during the release of the
+  // lock is for a program that has ended.
+  passTo?.(end);
+  if (signal?.aborted) end((signal.reason as Interrupted).code === 130 ? "SIGINT" : "SIGTERM");
   if (lock.lost.aborted) lose();
   else lock.lost.addEventListener("abort", lose);
-  signal?.addEventListener("abort", pass);
   try {
     return (await child.status).code;
   } finally {
     clearTimeout(killing);
     lock.lost.removeEventListener("abort", lose);
-    signal?.removeEventListener("abort", pass);
   }
 }
 

@@ -31,7 +31,7 @@ import { exitCodes } from "./exit_codes.ts";
 import { UsageError } from "./flags.ts";
 import type { Keyboard } from "./keyboard.ts";
 import { LineExchange } from "./line_exchange.ts";
-import type { Screen } from "./terminal.ts";
+import type { CaughtSignals, Screen } from "./terminal.ts";
 import { writeJson } from "./write_json.ts";
 
 /** How commands reach the servers, and how they show what they get. */
@@ -52,6 +52,8 @@ export interface CommandContext {
   readonly texts: CommandTexts;
   /** Aborted by a signal that ends the program; `undefined` if signals end it at once. */
   readonly signal?: AbortSignal | undefined;
+  /** Passes signals on to a program; `undefined` where `signal` is. */
+  readonly passTo?: CaughtSignals["passTo"] | undefined;
 }
 
 /** The message of an error; `reasons.ts` translates it. */

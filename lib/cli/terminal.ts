@@ -48,6 +48,8 @@ export interface Screen extends Terminal {
 export interface CaughtSignals extends Disposable {
   /** Aborted by the first of them, with an {@linkcode Interrupted} as its reason. */
   readonly signal: AbortSignal;
+  /** Catches SIGHUP too, and calls `receive` with each signal from now on. Called once at most. */
+  readonly passTo: (receive: (signal: Deno.Signal) => void) => void;
 }
 
 /** Most text that waits for the reader of standard output, in UTF-16 units. */
@@ -73,12 +75,15 @@ const endingSignals: readonly [Deno.Signal, number][] = windows ? [["SIGINT", 13
 ];
 
 /**
- * The signals that ask a command to end. SIGHUP is not caught, so that `nohup` is obeyed, nor SIGQUIT,
- * so that a command can be ended at once.
+ * The signals that ask a command to end. SIGHUP and SIGQUIT are not caught, so that a command can be
+ * ended at once.
  */
 const stoppingSignals = endingSignals.filter(([signal]) =>
   signal === "SIGINT" || signal === "SIGTERM"
 );
+
+/** The signals that a command passes on to the program that it runs. */
+const passedSignals = endingSignals.filter(([signal]) => signal !== "SIGQUIT");
 
 /** The standard streams of this process. */
 export function processTerminal(): Screen {
@@ -127,7 +132,17 @@ export function processTerminal(): Screen {
       const caught = new AbortController();
       const stop = (code: number) => caught.abort(new Interrupted(code));
       const ignore = listenForSignals(stoppingSignals, stop);
-      return { signal: caught.signal, [Symbol.dispose]: ignore };
+      let ignorePassed = () => {};
+      return {
+        signal: caught.signal,
+        passTo: (receive) => {
+          ignorePassed = listenForSignals(passedSignals, (_, signal) => receive(signal));
+        },
+        [Symbol.dispose]: () => {
+          ignore();
+          ignorePassed();
+        },
+      };
     },
     colors: outIsTerminal && !Deno.noColor,
     get outClosed() {
@@ -183,12 +198,14 @@ function hideTyping(onSignal: (code: number) => void): () => void {
   };
 }
 
-/** Calls `onSignal` with the exit code for each signal that would end the program. Returns the end. */
+/** Calls `onSignal` for each of the signals, with the exit code of a program that it ends. Returns the end. */
 function listenForSignals(
   signals: readonly (readonly [Deno.Signal, number])[],
-  onSignal: (code: number) => void,
+  onSignal: (code: number, signal: Deno.Signal) => void,
 ): () => void {
-  const listeners = signals.map(([signal, code]) => [signal, () => onSignal(code)] as const);
+  const listeners = signals.map(([signal, code]) =>
+    [signal, () => onSignal(code, signal)] as const
+  );
   for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
   return () => {
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);

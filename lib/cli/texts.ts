@@ -1,7 +1,7 @@
 /**
  * The Portuguese text of the menu, the questions and the dashboard. The lines of a server are in
- * `server_console.ts`, the commands' in `command_texts.ts`, the demonstration's in
- * `tools/demo_texts.ts`.
+ * `server_console.ts`, the commands' in `command_texts.ts`, those of the stories in
+ * `dashboard/stories/`.
  *
  * @module
  */

@@ -5,7 +5,7 @@
  */
 
 import { EtcdError, unexpected } from "./errors.ts";
-import { GrpcConnection } from "./grpc.ts";
+import { type CallOptions, GrpcConnection } from "./grpc.ts";
 import { type EtcdWrite, Keyspace } from "./keyspace.ts";
 import type { EtcdOptions } from "./options.ts";
 import { bytes, id, int, type Message, message } from "./protobuf.ts";
@@ -105,7 +105,8 @@ export class EtcdClient implements Disposable {
     withinMs: number,
   ): Promise<Page> {
     const request = this.#keys.page(last, revision, keysMax);
-    return this.#keys.pageOf(await this.#ask("KV/Range", request, withinMs, {}, pageBytesMax));
+    const answer = await this.#ask("KV/Range", request, withinMs, { bytesMax: pageBytesMax });
+    return this.#keys.pageOf(answer);
   }
 
   /** Reads a key. The answer has every write that was acknowledged before. */
@@ -140,9 +141,8 @@ export class EtcdClient implements Disposable {
 
   /** A new lease that ends after this time unless it is renewed. */
   async grant(seconds: number, withinMs: number): Promise<bigint> {
-    const lease = (await this.#decide("Lease/LeaseGrant", message(int(1, seconds)), withinMs)).id(
-      2,
-    );
+    const answer = await this.#decide("Lease/LeaseGrant", message(int(1, seconds)), withinMs);
+    const lease = answer.id(2);
     if (lease === 0n) throw unexpected("a lease without an id");
     return lease;
   }
@@ -166,32 +166,32 @@ export class EtcdClient implements Disposable {
    * Shows the writes from a revision on, until `signal` is aborted or etcd ends the watch. The watch
    * fails if it is not open within `withinMs`.
    *
+   * @param from tells the revision: a watch whose token etcd refuses is opened once more.
    * @param took is called with each message of the watch. What it throws ends the watch.
    * @throws {EtcdError} if the watch breaks off.
    */
   async watch(
-    from: number,
+    from: () => number,
     withinMs: number,
     signal: AbortSignal,
     took: (line: WatchLine) => void,
   ): Promise<void> {
-    const token = await this.#tokens.get(withinMs);
-    const request = this.#keys.watch(from);
     const take = (line: Message) => {
       const parsed = this.#keys.watchLine(line);
       if (parsed.kind === "failed") throw parsed.error;
       took(parsed);
     };
-    try {
-      await this.#connection.watch("/etcdserverpb.Watch/Watch", request, take, signal, {
-        withinMs,
-        metadata: withToken(token, {}),
-      });
-    } catch (error) {
-      const told = this.#withoutSecrets(error);
-      if (error instanceof EtcdError && error.kind !== "no leader") this.#tokens.forget(token);
-      throw told;
-    }
+    const path = "/etcdserverpb.Watch/Watch";
+    await this.#authenticated(() => withinMs, async (token) => {
+      const options = { withinMs, metadata: withToken(token) };
+      try {
+        await this.#connection.watch(path, this.#keys.watch(from()), take, signal, options);
+      } catch (error) {
+        // Before 3.4.22 and 3.5.6 etcd says so of a watch whose token has expired.
+        if (error instanceof EtcdError && error.kind === "denied") this.#tokens.forget(token);
+        throw error;
+      }
+    });
   }
 
   /** Requests from now on use a new connection: this one may be dead. */
@@ -206,23 +206,32 @@ export class EtcdClient implements Disposable {
 
   /** Sends a request that fails at once if etcd has no leader. */
   #decide(path: string, request: Uint8Array, withinMs: number): Promise<Message> {
-    return this.#ask(path, request, withinMs, onlyWithLeader);
+    return this.#ask(path, request, withinMs, { metadata: onlyWithLeader });
   }
 
-  /** Sends a request, and once more with a new token if etcd refuses its token. */
-  async #ask(
+  #ask(
     path: string,
     request: Uint8Array,
     withinMs: number,
-    metadata?: Readonly<Record<string, string>>,
-    bytesMax?: number,
+    more: Omit<CallOptions, "withinMs"> = {},
   ): Promise<Message> {
     const untilMs = performance.now() + withinMs;
+    const leftMs = () => untilMs - performance.now();
+    return this.#authenticated(leftMs, (token) => {
+      const metadata = withToken(token, more.metadata);
+      return this.#askOnce(path, request, { ...more, metadata, withinMs: leftMs() });
+    });
+  }
+
+  /** Sends a request with a token, and once more with a new one if etcd refuses it. */
+  async #authenticated<T>(
+    leftMs: () => number,
+    send: (token: string | undefined) => Promise<T>,
+  ): Promise<T> {
     for (let renewed = false;; renewed = true) {
-      const token = await this.#tokens.get(untilMs - performance.now());
+      const token = await this.#tokens.get(leftMs());
       try {
-        const headers = withToken(token, metadata ?? {});
-        return await this.#askOnce(path, request, untilMs - performance.now(), headers, bytesMax);
+        return await send(token);
       } catch (error) {
         const tokenRefused = error instanceof EtcdError && error.kind === "token";
         if (tokenRefused) this.#tokens.forget(token);
@@ -231,14 +240,7 @@ export class EtcdClient implements Disposable {
     }
   }
 
-  async #askOnce(
-    path: string,
-    request: Uint8Array,
-    withinMs: number,
-    metadata: Readonly<Record<string, string>>,
-    bytesMax?: number,
-  ): Promise<Message> {
-    const options = { withinMs, metadata, ...(bytesMax === undefined ? {} : { bytesMax }) };
+  async #askOnce(path: string, request: Uint8Array, options: CallOptions): Promise<Message> {
     const answer = await this.#connection.ask(`/etcdserverpb.${path}`, request, options);
     const { cluster } = headerOf(answer);
     if (this.#cluster !== undefined && cluster !== this.#cluster) {
@@ -258,7 +260,7 @@ export class EtcdClient implements Disposable {
   async #fetchToken({ user, password }: Login, withinMs: number): Promise<string> {
     const request = message(bytes(1, user), bytes(2, password));
     try {
-      return textOf((await this.#askOnce("Auth/Authenticate", request, withinMs, {})).bytes(2));
+      return textOf((await this.#askOnce("Auth/Authenticate", request, { withinMs })).bytes(2));
     } catch (error) {
       throw this.#withoutSecrets(error);
     }
@@ -267,7 +269,7 @@ export class EtcdClient implements Disposable {
 
 function withToken(
   token: string | undefined,
-  metadata: Readonly<Record<string, string>>,
+  metadata: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, string>> {
   return token === undefined ? metadata : { ...metadata, token };
 }

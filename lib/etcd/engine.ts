@@ -25,6 +25,7 @@ import {
   type Engine,
   type EngineOptions,
   misdirected,
+  type RequestCounts,
   type StartEngine,
 } from "../replication/engine.ts";
 import type { Host, Link, ReplicationListener } from "../replication/environment.ts";
@@ -146,6 +147,10 @@ export class EtcdEngine implements Engine {
 
   get outstandingPuts(): number {
     return this.#requests.outstanding;
+  }
+
+  get counts(): Readonly<RequestCounts> {
+    return this.#requests.counts;
   }
 
   describe(listener: ReplicationListener): void {

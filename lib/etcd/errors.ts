@@ -113,6 +113,16 @@ export function explain({ kind, message }: EtcdError): string {
   return message === "" ? explanation : `${explanation}: ${message}`;
 }
 
+/** The same error with more about it; what is no {@linkcode EtcdError} is a bug, and stays as it is. */
+export function about(
+  what: string,
+  cause: unknown,
+  options: { readonly notApplied?: boolean } = {},
+): unknown {
+  if (!(cause instanceof EtcdError)) return cause;
+  return new EtcdError(cause.kind, `${what}: ${cause.message}`, { cause, ...options });
+}
+
 /** The longest text of etcd in an error, in UTF-16 units. */
 const messageCharsMax = 300;
 

@@ -11,13 +11,19 @@
 
 // deno-lint-ignore-file no-external-import -- part of the runtime
 
-import { type ClientHttp2Session, type ClientHttp2Stream, constants } from "node:http2";
-import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  constants,
+  type IncomingHttpHeaders,
+} from "node:http2";
 import { connect, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { connect as connectTls } from "node:tls";
 import { errorOf, EtcdError, unexpected } from "./errors.ts";
 import { framed, Frames } from "./grpc_frames.ts";
+import { type EtcdTls, portOf } from "./options.ts";
 import { Message } from "./protobuf.ts";
 
 /** The longest answer to a request: a value and some room. */
@@ -31,16 +37,6 @@ const windowBytes = 4 * 1024 * 1024;
 
 /** A connection that is not made within this time is given up. */
 const connectMsMax = 5_000;
-
-/** Certificates in PEM. */
-export interface EtcdTls {
-  /** The CAs to trust; the runtime's own if left out. */
-  readonly ca?: string | undefined;
-  /** The certificate to show, if the other end requires one. */
-  readonly cert?: string | undefined;
-  /** Its private key. */
-  readonly key?: string | undefined;
-}
 
 /** How a request is sent. */
 export interface CallOptions {
@@ -242,8 +238,7 @@ export class GrpcConnection implements Disposable {
 export function dialEtcd(url: URL, { ca, cert, key }: EtcdTls): Socket {
   const secure = url.protocol === "https:";
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const port = Number(url.port) || (secure ? 443 : 80);
-  const to = { host, port, noDelay: true, keepAlive: true };
+  const to = { host, port: Number(portOf(url)), noDelay: true, keepAlive: true };
   if (!secure) return connect(to);
   return connectTls({
     ...to,

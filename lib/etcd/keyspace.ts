@@ -90,7 +90,7 @@ export class Keyspace {
     const { key, value, expected } = write;
     const stands = message(int(2, written), bytes(3, this.#named(key)), int(6, expected));
     const action = value === null
-      ? bytes(3, message(this.#key(key)))
+      ? bytes(3, this.remove(key))
       : bytes(2, this.put({ ...write, value }));
     return transaction(stands, action, bytes(1, this.range(key, false)));
   }

@@ -6,7 +6,7 @@
 
 import { KeyMap } from "../key_map.ts";
 import type { EtcdClient } from "./client.ts";
-import { EtcdError } from "./errors.ts";
+import { about } from "./errors.ts";
 
 /** Writes with the same time to live share a lease that is at most this old, in milliseconds. */
 const sharedMs = 250;
@@ -23,8 +23,10 @@ const revokingMax = 64;
 /** A lease at etcd. */
 interface Lease {
   readonly id: bigint;
-  /** When it was asked for: it ends no earlier than its time after that. */
+  /** When it was asked for. */
   readonly askedAtMs: number;
+  /** It ends no earlier than this. */
+  readonly endsAtMs: number;
   /** Writes that use it, and one more while others may share it. At 0 it is revoked. */
   uses: number;
 }
@@ -62,11 +64,17 @@ export class Leases {
   /** The lease of each key whose newest write, as far as is known, is one of this server. */
   readonly #byKey = new KeyMap<{ readonly lease: Lease; readonly revision: number }>();
   readonly #revoking = new Set<Promise<void>>();
+  #expired = 0;
 
   /** Each request to end a lease has this time limit. */
   constructor(client: EtcdClient, withinMs: number) {
     this.#client = client;
     this.#withinMs = withinMs;
+  }
+
+  /** Keys of this server's writes that were removed when their lease had ended. */
+  get expired(): number {
+    return this.#expired;
   }
 
   /**
@@ -100,11 +108,13 @@ export class Leases {
     };
   }
 
-  /** The table has a write of a key. An older one of this server no longer needs its lease. */
-  written(key: string, revision: number): void {
+  /** The table has a write or removal of a key. An older write of this server needs no lease now. */
+  written(key: string, revision: number, removed: boolean): void {
     const kept = this.#byKey.get(key);
     if (kept === undefined || kept.revision >= revision) return;
     this.#byKey.delete(key);
+    // etcd does not say why a key was removed.
+    if (removed && performance.now() >= kept.lease.endsAtMs) this.#expired++;
     this.#drop(kept.lease);
   }
 
@@ -124,14 +134,13 @@ export class Leases {
 
   async #grant(ttlMs: number, withinMs: number): Promise<Lease> {
     const askedAtMs = performance.now();
+    const seconds = Math.ceil((ttlMs + aheadMs) / 1_000);
     try {
-      const id = await this.#client.grant(Math.ceil((ttlMs + aheadMs) / 1_000), withinMs);
-      return { id, askedAtMs, uses: 1 };
+      const id = await this.#client.grant(seconds, withinMs);
+      return { id, askedAtMs, endsAtMs: askedAtMs + seconds * 1_000, uses: 1 };
     } catch (cause) {
       this.#shared.delete(ttlMs);
-      if (!(cause instanceof EtcdError)) throw cause;
-      const { kind, message } = cause;
-      throw new EtcdError(kind, `no lease: ${message}`, { cause, notApplied: true });
+      throw about("no lease", cause, { notApplied: true });
     }
   }
 
@@ -139,10 +148,7 @@ export class Leases {
     try {
       await this.#client.renewLease(id, withinMs);
     } catch (cause) {
-      if (!(cause instanceof EtcdError)) throw cause;
-      const { kind, message } = cause;
-      const reason = `written, but its time to live may end early: ${message}`;
-      throw new EtcdError(kind, reason, { cause });
+      throw about("written, but its time to live may end early", cause);
     }
   }
 

@@ -261,7 +261,8 @@ export class EtcdMember {
       }
     };
     try {
-      await this.#client.watch(this.#feed.revision + 1, silenceMs, stop.signal, took);
+      const from = () => this.#feed.revision + 1;
+      await this.#client.watch(from, silenceMs, stop.signal, took);
       throw new EtcdError("no answer", "etcd has ended the watch");
     } catch (error) {
       if (stop.signal.reason !== idle) throw error;

@@ -5,8 +5,24 @@
  */
 
 import { etcdPrefixBytesMax } from "../limits.ts";
-import type { EtcdTls } from "./grpc.ts";
 import type { Login } from "./token_cache.ts";
+
+/** Certificates in PEM. */
+export interface EtcdTls {
+  /** The CAs to trust; the runtime's own if left out. */
+  readonly ca?: string | undefined;
+  /** The certificate to show, if the other end requires one. */
+  readonly cert?: string | undefined;
+  /** Its private key. */
+  readonly key?: string | undefined;
+}
+
+const usualPorts: Readonly<Record<string, string>> = { "http:": "80", "https:": "443" };
+
+/** The port in a URL of etcd, which leaves out the usual one; "" if it has another protocol. */
+export function portOf({ port, protocol }: URL): string {
+  return port || (usualPorts[protocol] ?? "");
+}
 
 /** Which etcd, and as which user. */
 export interface EtcdOptions {
@@ -50,8 +66,7 @@ function checkUrl(text: string): void {
         "path, query or fragment. A user and a password are the option login",
     );
   }
-  const port = url.port || (url.protocol === "https:" ? "443" : "80");
-  const host = `${url.hostname}:${port}`;
+  const host = `${url.hostname}:${portOf(url)}`;
   if (Deno.permissions.querySync({ name: "net", host }).state !== "granted") {
     throw new TypeError(
       `This process may not connect to etcd at ${host}. Allow it: --allow-net or --allow-net=${host}`,

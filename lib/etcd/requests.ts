@@ -16,6 +16,7 @@ import {
   WriteOk,
   type WriteRequest,
 } from "../mensagem.ts";
+import type { RequestCounts } from "../replication/engine.ts";
 import type { Host, Link } from "../replication/environment.ts";
 import type { Store } from "../replication/store.ts";
 import { answerBy, type Tuning } from "../replication/tuning.ts";
@@ -62,6 +63,8 @@ export class EtcdRequests {
   readonly #tasks = new Set<Promise<void>>();
   /** Their text, in UTF-16 units. */
   #chars = 0;
+  #conflicts = 0;
+  #latest = 0;
 
   /** No requests yet. */
   constructor(options: EtcdRequestsOptions) {
@@ -73,6 +76,11 @@ export class EtcdRequests {
   /** Requests without an answer. */
   get outstanding(): number {
     return this.#tasks.size;
+  }
+
+  /** What was decided since the start. Keys count as expired at the server that gave them their lease. */
+  get counts(): RequestCounts {
+    return { conflicts: this.#conflicts, latest: this.#latest, expired: this.#leases.expired };
   }
 
   /** Takes a PUT or WRITE. */
@@ -99,7 +107,7 @@ export class EtcdRequests {
   applied(events: readonly WatchEvent[]): void {
     for (const event of events) {
       this.#waits.applied(event.revision);
-      this.#leases.written(event.key, event.revision);
+      this.#leases.written(event.key, event.revision, event.deleted);
       this.#echoes.show(event);
     }
   }
@@ -155,8 +163,8 @@ export class EtcdRequests {
       const { revision, wrote } = outcome;
       if (wrote && this.#newest(key) < revision) await this.#waits.wait(revision, untilMs);
       else this.#options.seen(revision);
-      if (leads) this.#acknowledged(link, request, value, revision, arrivedMs);
-      this.#echoes.end(write, revision);
+      if (leads && wrote) this.#acknowledged(link, request, value, revision, arrivedMs);
+      this.#echoes.end(write, wrote ? revision : undefined);
       const ok = request.type === "PUT"
         ? new PutOk(id, key, revision)
         : new WriteOk(id, key, revision);
@@ -187,7 +195,7 @@ export class EtcdRequests {
       const outcome = await client.write(write, untilMs - performance.now());
       if (outcome.kind === "written") {
         await lease.keep(key, outcome.revision, untilMs - performance.now());
-        this.#leases.written(key, this.#newest(key));
+        this.#leases.written(key, this.#newest(key), this.#options.store.get(key) === undefined);
       }
       return outcome;
     } catch (error) {
@@ -220,29 +228,33 @@ export class EtcdRequests {
     entry: StoredEntry | undefined,
     revision: number,
   ): void {
-    if (entry !== undefined && entry.value === undefined) {
-      return refuse(link, id, "UNAVAILABLE", `not applied: ${unreadable}`);
-    }
-    const timestamp = entry?.revision ?? revision;
-    this.#options.seen(timestamp);
-    link.send(new Conflict(id, key, entry?.value ?? null, timestamp).encode());
+    const found = this.#found(entry, revision);
+    if (found === undefined) return refuse(link, id, "UNAVAILABLE", `not applied: ${unreadable}`);
+    this.#conflicts++;
+    link.send(new Conflict(id, key, found.value, found.timestamp).encode());
   }
 
   async #getLatest(link: Link, { id, key }: GetLatest): Promise<void> {
     try {
       const withinMs = answerBy(0, this.#options.tuning.putTimeoutMs);
       const { entry, revision } = await this.#options.client.latest(key, withinMs);
-      if (entry !== undefined && entry.value === undefined) {
-        return refuse(link, id, "UNAVAILABLE", unreadable);
-      }
-      // Of a key that does not exist only the revision of the read is known.
-      const timestamp = entry?.revision ?? revision;
-      this.#options.seen(timestamp);
-      link.send(new GetOk(id, key, entry?.value ?? null, timestamp).encode());
+      const found = this.#found(entry, revision);
+      if (found === undefined) return refuse(link, id, "UNAVAILABLE", unreadable);
+      this.#latest++;
+      link.send(new GetOk(id, key, found.value, found.timestamp).encode());
     } catch (error) {
       const failure = this.#failure(error);
       refuse(link, id, codeOf(failure), explain(failure));
     }
+  }
+
+  /** What a read has found, for a client that then has seen it; `undefined` if no client can get it. */
+  #found(entry: StoredEntry | undefined, revision: number) {
+    if (entry !== undefined && entry.value === undefined) return undefined;
+    // Of a key that does not exist only the revision of the read is known.
+    const timestamp = entry?.revision ?? revision;
+    this.#options.seen(timestamp);
+    return { value: entry?.value ?? null, timestamp };
   }
 
   /** enunciado 5.d: a write of another server or program. */

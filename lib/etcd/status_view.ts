@@ -7,6 +7,7 @@
 import { type Address, formatAddress, isWildcard, parseHost, parsePort } from "../wire/address.ts";
 import type { EtcdClient } from "./client.ts";
 import { EtcdError, explain } from "./errors.ts";
+import { portOf } from "./options.ts";
 import type { MemberStatus } from "./protocol.ts";
 
 /** The longest pause before the leader's address is asked for again. */
@@ -133,13 +134,11 @@ export class StatusView {
   }
 }
 
-const usualPorts: Readonly<Record<string, string>> = { "http:": "80", "https:": "443" };
-
 /** The address in a URL; `undefined` if it is not one that can be dialled. */
-function addressIn(url: string): Address | undefined {
-  const { hostname = "", port = "", protocol } = URL.parse(url) ?? {};
-  // A URL leaves the usual port of its protocol out.
-  const [ip, number] = [parseHost(hostname), parsePort(port || usualPorts[protocol ?? ""] || "")];
-  if (ip === undefined || number === undefined || isWildcard(ip)) return undefined;
-  return { hostname: ip, port: number };
+function addressIn(text: string): Address | undefined {
+  const url = URL.parse(text);
+  if (url === null) return undefined;
+  const [hostname, port] = [parseHost(url.hostname), parsePort(portOf(url))];
+  if (hostname === undefined || port === undefined || isWildcard(hostname)) return undefined;
+  return { hostname, port };
 }

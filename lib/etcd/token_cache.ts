@@ -4,7 +4,7 @@
  * @module
  */
 
-import { EtcdError } from "./errors.ts";
+import { about, EtcdError } from "./errors.ts";
 
 /** A user of etcd. */
 export interface Login {
@@ -52,8 +52,7 @@ export class TokenCache {
         .finally(() => this.#fetching = undefined);
       return await this.#fetching;
     } catch (cause) {
-      const { kind, message } = cause as EtcdError;
-      throw new EtcdError(kind, `cannot log in to etcd: ${message}`, { cause, notApplied: true });
+      throw about("cannot log in to etcd", cause, { notApplied: true });
     }
   }
 

@@ -6,12 +6,11 @@
 
 import type { FaultAction, FollowerStatus, ServerStatus, Value } from "../mensagem.ts";
 import type { ReplicationListener, ServerPrints } from "../replication/environment.ts";
+import type { RequestCounts } from "../replication/engine.ts";
 import type { QueryCounts } from "../replication/table_queries.ts";
 import type { Metric, Sample } from "./prometheus.ts";
 import { version } from "../version.ts";
 import { PutLatency } from "./put_latency.ts";
-
-const noQueries: QueryCounts = { lists: 0, watches: 0, changes: 0, overloaded: 0 };
 
 /**
  * Counts what a server does. It stands between the server and its console and passes all prints on.
@@ -85,9 +84,10 @@ export class Metrics implements ServerPrints, ReplicationListener {
 
   /**
    * All metrics, always the same ones in the same order. `ready` says whether the server answers GETs
-   * from its table, `queries` what LIST and WATCH have done.
+   * from its table, `counts` what the messages of coordination have led to.
    */
-  read(status: ServerStatus, ready: boolean, queries: QueryCounts = noQueries): Metric[] {
+  read(status: ServerStatus, ready: boolean, counts: QueryCounts & RequestCounts): Metric[] {
+    const { watching } = counts;
     const leads = status.server === status.leader;
     const perFollower = (value: (follower: FollowerStatus) => number) =>
       status.followers.map((one) => ({ labels: { follower: one.server }, value: value(one) }));
@@ -103,14 +103,45 @@ export class Metrics implements ServerPrints, ReplicationListener {
       counter("kv_gets_refused_total", "GETs refused: TRY_OTHER_SERVER_OR_LATER.", this.#refused),
       counter("kv_writes_total", "Writes that the leader has stamped.", this.#writes),
       counter("kv_deletions_total", "Deletions applied, expired keys included.", this.#deletions),
-      counter("kv_lists_total", "Pages of LIST sent.", queries.lists),
-      counter("kv_changes_sent_total", "Changes sent to watches.", queries.changes),
+      counter(
+        "kv_expired_keys_total",
+        "Keys deleted because their time to live was over.",
+        counts.expired,
+      ),
+      counter(
+        "kv_conflicts_total",
+        "WRITEs whose condition did not hold: CONFLICT.",
+        counts.conflicts,
+      ),
+      counter("kv_latest_gets_total", "GET_LATESTs answered.", counts.latest),
+      counter("kv_lists_total", "Pages of LIST sent.", counts.lists),
+      counter(
+        "kv_lists_refused_total",
+        "LISTs refused: the table cannot answer, or too many wait.",
+        counts.listsRefused,
+      ),
+      gauge("kv_watches", "Watches of clients.", watching.watches),
+      counter("kv_changes_sent_total", "Changes sent to watches.", watching.changes),
+      counter(
+        "kv_watches_refused_total",
+        "WATCHes refused: the table cannot answer, or there are too many.",
+        watching.refused,
+      ),
+      counter(
+        "kv_watches_interrupted_total",
+        "Watches ended because the table could not go on with them.",
+        watching.interrupted,
+      ),
+      counter(
+        "kv_watches_restarted_total",
+        "Times that the newest states replaced the changes that waited for a watch.",
+        watching.restarted,
+      ),
       counter(
         "kv_watches_overloaded_total",
         "Watches ended because their client read too slowly.",
-        queries.overloaded,
+        watching.overloaded,
       ),
-      gauge("kv_watches", "Watches of clients.", queries.watches),
       {
         name: "kv_put_duration_seconds",
         kind: "histogram",

@@ -38,6 +38,21 @@ export interface EngineOptions {
   readonly now: number;
 }
 
+/** What requests of coordination have led to since the engine's start, where that is decided. */
+export interface RequestCounts {
+  /** WRITEs that changed nothing because their condition did not hold. */
+  conflicts: number;
+  /** GET_LATESTs that were answered. */
+  latest: number;
+  /** Keys that were deleted because their time to live was over. */
+  expired: number;
+}
+
+/** The counts at the start. */
+export function noRequests(): RequestCounts {
+  return { conflicts: 0, latest: 0, expired: 0 };
+}
+
 /** Starts an engine. */
 export type StartEngine = (options: EngineOptions) => Engine;
 
@@ -65,6 +80,8 @@ export interface Engine {
   readonly followers: readonly FollowerStatus[];
   /** PUTs, WRITEs and GET_LATESTs without an answer. */
   readonly outstandingPuts: number;
+  /** What requests of coordination have led to; zeros at a follower, which decides nothing. */
+  readonly counts: Readonly<RequestCounts>;
   /** Milliseconds since this server lost its leader, `undefined` while it has one or leads. */
   readonly cutOffMs?: number | undefined;
   /** Tells a new listener of the present state. */

@@ -22,7 +22,14 @@ import {
   type Sync,
   type WriteRequest,
 } from "../mensagem.ts";
-import { answerGetFrom, type Engine, type EngineOptions, misdirected } from "./engine.ts";
+import {
+  answerGetFrom,
+  type Engine,
+  type EngineOptions,
+  misdirected,
+  noRequests,
+  type RequestCounts,
+} from "./engine.ts";
 import type { Dialler, Host, Link } from "./environment.ts";
 import { ForwardedRequests } from "./forwarded_requests.ts";
 import { assert } from "./invariant.ts";
@@ -74,6 +81,8 @@ export class Follower implements Engine, Dialler {
 
   /** Followers do not decide which servers are in sync. */
   readonly inSync: readonly string[] = [];
+  /** The leader decides all requests. */
+  readonly counts: Readonly<RequestCounts> = noRequests();
   /** Followers do not know of each other. */
   readonly followers: readonly FollowerStatus[] = [];
 

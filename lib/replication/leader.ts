@@ -21,7 +21,13 @@ import {
 } from "../mensagem.ts";
 import { gapsMax } from "../wire/parse.ts";
 import { CatchUp } from "./catch_up.ts";
-import { answerGetFrom, type Engine, type EngineOptions, misdirected } from "./engine.ts";
+import {
+  answerGetFrom,
+  type Engine,
+  type EngineOptions,
+  misdirected,
+  type RequestCounts,
+} from "./engine.ts";
 import { Entrance } from "./entrance.ts";
 import type { Host, Link, ReplicationListener, ReportTopic } from "./environment.ts";
 import { Faults } from "./faults.ts";
@@ -106,6 +112,10 @@ export class Leader implements Engine, Cluster {
 
   get outstandingPuts(): number {
     return this.#sequencer.unanswered;
+  }
+
+  get counts(): Readonly<RequestCounts> {
+    return this.#sequencer.counts;
   }
 
   get inSync(): readonly string[] {

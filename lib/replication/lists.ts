@@ -43,6 +43,8 @@ export class Lists {
   #waiting = 0;
   /** Pages sent since the start. */
   pages = 0;
+  /** LISTs refused since the start: of a table that cannot answer, or over a limit. */
+  refused = 0;
 
   /** No LISTs. `isMixed` says whether the table is a copy of different times. */
   constructor(server: Watched, index: KeyIndex, isMixed: () => boolean) {
@@ -66,7 +68,10 @@ export class Lists {
     if (this.#index.complete || this.#refuses(request)) return this.#answer(link, request);
     const full = this.#whyFull(link);
     if (full === undefined) this.#wait(link, request);
-    else link.send(new ErrorReply("OVERLOADED", `not listed: ${full}`, request.id).encode());
+    else {
+      this.refused++;
+      link.send(new ErrorReply("OVERLOADED", `not listed: ${full}`, request.id).encode());
+    }
     return listChars;
   }
 
@@ -123,6 +128,7 @@ export class Lists {
     const { id, atLeast = 0 } = request;
     const { table } = this.#server;
     if (this.#refuses(request)) {
+      this.refused++;
       const lost = this.#server.readable && table.isLost(atLeast) ? true : undefined;
       link.send(new TryOther(id, undefined, table.timestamp, lost).encode());
       return 0;

@@ -16,6 +16,7 @@ import { KeyMap } from "../key_map.ts";
 import { timestampMax } from "../limits.ts";
 import type { Write } from "../wire/encoded_write.ts";
 import type { Frames } from "../wire/frames.ts";
+import { noRequests, type RequestCounts } from "./engine.ts";
 import type { Host, Link } from "./environment.ts";
 import { Expirations, expirationsPerTickMax } from "./expirations.ts";
 import { GroupCommit } from "./group_commit.ts";
@@ -79,6 +80,8 @@ export class Sequencer {
   readonly #expirations: Expirations;
   /** The newest write of each key whose newest write waits for the disk. */
   readonly #unapplied = new KeyMap<Write>();
+  /** What was decided since the start. */
+  readonly counts: RequestCounts = noRequests();
 
   /** The highest timestamp given. Invariant: never falls, and is at least that of the table. */
   #stamped = 0;
@@ -209,6 +212,7 @@ export class Sequencer {
       if (key === undefined) return;
       if (this.#unapplied.get(key) !== undefined) continue; // its time begins again, or ends
       this.#lastExpired = ++this.#stamped;
+      this.counts.expired++;
       this.#write(Replication.of(key, null, this.#stamped), deadline);
     }
   }
@@ -304,15 +308,17 @@ export class Sequencer {
     if (entry === undefined) {
       if (value !== null && expected === 0) return undefined;
       const since = this.#absentSince(key);
-      return expected === undefined || expected === 0
-        ? new WriteOk(id, key, since).encode()
-        : new Conflict(id, key, null, since).encode();
+      if (expected === undefined || expected === 0) return new WriteOk(id, key, since).encode();
+      this.counts.conflicts++;
+      return new Conflict(id, key, null, since).encode();
     }
     if (expected === undefined || expected === entry.timestamp) return undefined;
+    this.counts.conflicts++;
     return Conflict.frame(id, key, entry);
   }
 
   #latest({ id, key }: { readonly id: number; readonly key: string }): Frames {
+    this.counts.latest++;
     const entry = this.#entry(key);
     return entry === undefined
       ? new GetOk(id, key, null, this.#absentSince(key)).encode()

@@ -11,7 +11,7 @@ import { KeyIndex } from "./key_index.ts";
 import { Lists } from "./lists.ts";
 import type { StoreListener } from "./store.ts";
 import type { WatchLimits } from "./watch_registry.ts";
-import { type Watched, Watches } from "./watches.ts";
+import { type WatchCounts, type Watched, Watches } from "./watches.ts";
 import type { WatchLink } from "./watcher.ts";
 
 /** The connection of a client. */
@@ -21,12 +21,10 @@ export type QueryLink = Link & WatchLink;
 export interface QueryCounts {
   /** Pages of LIST that were sent. */
   readonly lists: number;
-  /** Watches that there are. */
-  readonly watches: number;
-  /** Changes that were sent, counted for each watcher. */
-  readonly changes: number;
-  /** Watches that were ended because their client read too slowly. */
-  readonly overloaded: number;
+  /** LISTs that were refused: of a table that cannot answer, or over a limit. */
+  readonly listsRefused: number;
+  /** The watches. */
+  readonly watching: WatchCounts;
 }
 
 /** After a LIST the index is kept up to date for this number of ticks: some 5 s. */
@@ -79,8 +77,8 @@ export class TableQueries implements StoreListener {
 
   /** What was done since the start. */
   get counts(): QueryCounts {
-    const { size: watches, changes, overloaded } = this.#watches;
-    return { lists: this.#lists.pages, watches, changes, overloaded };
+    const { pages: lists, refused: listsRefused } = this.#lists;
+    return { lists, listsRefused, watching: this.#watches.counts };
   }
 
   /** Whether a connection has watches. It waits for changes, so it is never idle. */

@@ -29,6 +29,8 @@ export class WatchSender {
   readonly #ready = new Set<Watcher>();
   /** Watchers that have something to be sent, and whose connection must be read first. */
   readonly #blocked = new Set<Watcher>();
+  /** What the last CHANGES without flags had. */
+  #last = { elements: [] as readonly Frames[], timestamp: -1, body: "" as Frames };
   /** The time of the last tick, in milliseconds. */
   nowMs = 0;
   /** Changes that were sent since the start, counted for each watcher. */
@@ -86,7 +88,10 @@ export class WatchSender {
     const { link, id, reset, answered } = watcher;
     const more = watcher.hasMore(timestamp);
     watcher.begun ||= !more;
-    const frame = Changes.frame(id, elements, timestamp, { reset, more });
+    const body = reset || more
+      ? Changes.body(elements, timestamp, { reset, more })
+      : this.#bodyOf(elements, timestamp);
+    const frame = Changes.frame(id, body);
     watcher.sentTo = timestamp;
     watcher.reset = false;
     watcher.answered = true;
@@ -95,6 +100,16 @@ export class WatchSender {
     this.#registry.touch(watcher, this.nowMs);
     if (answered) link.push(frame);
     else link.send(frame);
+  }
+
+  /** The body of a CHANGES without flags, which most watchers share with the one before. */
+  #bodyOf(elements: readonly Frames[], timestamp: number): Frames {
+    if (this.#registry.size === 1) return Changes.body(elements, timestamp);
+    const last = this.#last;
+    const isSame = last.timestamp === timestamp && last.elements.length === elements.length &&
+      elements.every((element, at) => element === last.elements[at]);
+    if (!isSame) this.#last = { elements, timestamp, body: Changes.body(elements, timestamp) };
+    return this.#last.body;
   }
 
   /** Sends what was found for the beginning. Returns what it cost, counted in changes. */

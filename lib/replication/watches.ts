@@ -31,6 +31,22 @@ const changeChars = 4;
 /** Changes that wait for all watchers together: UTF-16 units, and bytes of long values. */
 export const pendingCharsMax: number = 64 * 1024 * 1024;
 
+/** How many watches there are, and what they have led to since the start. */
+export interface WatchCounts {
+  /** Watches that there are. */
+  readonly watches: number;
+  /** Changes that were sent, counted for each watcher. */
+  readonly changes: number;
+  /** WATCHes that were refused: of a table that cannot answer, or over a limit. */
+  readonly refused: number;
+  /** Watches that were ended because the table could not go on with them. */
+  readonly interrupted: number;
+  /** Times that the waiting changes of a watch were replaced by the newest states. */
+  readonly restarted: number;
+  /** Watches that were ended because their client read too slowly. */
+  readonly overloaded: number;
+}
+
 /** What watches need to know of their server. */
 export interface Watched {
   /** The table. */
@@ -64,7 +80,8 @@ export class Watches {
   #resyncDue = false;
   /** The gaps that the watchers' timestamps were compared with. */
   #gaps: Store["gaps"] | undefined;
-  #overloaded = 0;
+  /** What watches have led to since the start. */
+  readonly #counts = { refused: 0, interrupted: 0, restarted: 0, overloaded: 0 };
 
   /** No watches. `wake` is called when `run` has something to do. */
   constructor(server: Watched, index: KeyIndex, limits: WatchLimits, wake: () => void) {
@@ -86,14 +103,9 @@ export class Watches {
     return this.#sender.due && !this.mixed;
   }
 
-  /** Changes that were sent since the start, counted for each watcher. */
-  get changes(): number {
-    return this.#sender.changes;
-  }
-
-  /** Watches that were ended since the start because their client read too slowly. */
-  get overloaded(): number {
-    return this.#overloaded;
+  /** How many watches there are, and what they have led to since the start. */
+  get counts(): WatchCounts {
+    return { ...this.#counts, watches: this.size, changes: this.#sender.changes };
   }
 
   /** Whether the table is a copy of different times, of which nothing complete can be told. */
@@ -307,6 +319,7 @@ export class Watches {
     if (!watcher.begun) {
       this.#drop(watcher);
       watcher.again = true;
+      this.#counts.restarted++;
       return;
     }
     const most = this.#limits.unsentChangesMax;
@@ -317,7 +330,7 @@ export class Watches {
   }
 
   #endSlow(watcher: Watcher, why: string): void {
-    this.#overloaded++;
+    this.#counts.overloaded++;
     const text = `the watch is read too slowly: ${why}. Watch again from its last timestamp`;
     this.#end(watcher, new ErrorReply("OVERLOADED", text, watcher.id).encode());
   }
@@ -365,6 +378,7 @@ export class Watches {
   }
 
   #refuseWith(link: WatchLink, frame: string): number {
+    this.#counts.refused++;
     link.send(frame);
     return 0;
   }
@@ -375,6 +389,7 @@ export class Watches {
 
   /** Ends a watch that this server cannot go on with: another one may, or this one later. */
   #refuse(watcher: Watcher): void {
+    this.#counts.interrupted++;
     const { id, target: { key } } = watcher;
     this.#end(watcher, new TryOther(id, key, this.#store.timestamp).encode());
   }

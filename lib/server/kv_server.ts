@@ -13,7 +13,7 @@ import { Listener } from "../net/listener.ts";
 import type { ReportLimiter } from "../net/report_limiter.ts";
 import type { TlsAcceptor } from "../net/tls.ts";
 import type { TlsSocketOptions } from "../net/tls_socket.ts";
-import type { Engine } from "../replication/engine.ts";
+import type { Engine, RequestCounts } from "../replication/engine.ts";
 import { ErrorReply, type ServerStatus } from "../mensagem.ts";
 import { startReplica } from "../replication/replica.ts";
 import { stoppingReply } from "../replication/stopping.ts";
@@ -181,7 +181,7 @@ export class KvServer implements AsyncDisposable {
         uptimeMs: Math.round(performance.now() - startedAt),
         memoryBytes: Deno.memoryUsage().rss,
         faults: allowFaults,
-        watches: this.#queries.counts.watches,
+        watches: this.#queries.counts.watching.watches,
         version,
       }),
       flush: () => this.#flush(),
@@ -219,9 +219,9 @@ export class KvServer implements AsyncDisposable {
     return statusOf(this.#context.self, this.#engine, this.#context.processStatus());
   }
 
-  /** What LIST and WATCH have done since the start. */
-  get queries(): QueryCounts {
-    return this.#queries.counts;
+  /** What the messages of coordination have led to since the start. */
+  get counts(): QueryCounts & RequestCounts {
+    return { ...this.#queries.counts, ...this.#engine.counts };
   }
 
   /** Resolves once this server answers GETs from its table. */

@@ -217,16 +217,26 @@ export class Changes extends Mensagem<"CHANGES"> {
     super("CHANGES");
   }
 
-  /** The frame with these changes, each as `Write.element` gives it. */
-  static frame(
-    id: number,
+  /**
+   * What the frames of all watches that are told the same changes have in common. Each change is as
+   * `Write.element` gives it.
+   */
+  static body(
     elements: readonly Frames[],
     timestamp: number,
     { reset = false, more = false } = {},
   ): Frames {
     const flags = `${reset ? ',"reset":true' : ""}${more ? ',"more":true' : ""}`;
     const tail = `],"timestamp":${timestamp}${flags}}\n`;
-    return listFrame(`{"type":"CHANGES","id":${id},"changes":[`, elements, tail);
+    // A text of many pieces would be copied more slowly, once for each watch.
+    const joins = elements.length > 1 && elements.every((element) => typeof element === "string");
+    return joins ? elements.join(",") + tail : listFrame("", elements, tail);
+  }
+
+  /** The frame of the watch with this id. */
+  static frame(id: number, body: Frames): Frames {
+    const head = `{"type":"CHANGES","id":${id},"changes":[`;
+    return typeof body === "string" ? head + body : [head, ...body];
   }
 }
 

@@ -607,6 +607,21 @@ Deno.test("a PUT of unknown outcome that was applied is printed as a REPLICATION
   assertEquals(await stage.replications(1), [stage.etcd.revision]);
 });
 
+Deno.test("the deletion of an absent key is no write: it hides no REPLICATION, and is not counted", async () => {
+  const metrics = new Metrics(silentPrints);
+  await using stage = await Stage.start({ more: { watch: metrics } });
+  stage.member.holdsWatches = true;
+  const theirs = stage.etcd.write("kv/cor", "azul");
+  const { type, timestamp } = await stage.ask({ type: "WRITE", key: "never", value: null });
+  assertEquals([type, timestamp], ["WRITE_OK", theirs]);
+  stage.member.holdsWatches = false;
+  stage.member.tell();
+  assertEquals(await stage.replications(1), [theirs]);
+  const status = await stage.ask({ type: "STATUS" });
+  const text = prometheusText(metrics.read(status as never, true, stage.server.counts));
+  assertStringIncludes(text, "\nkv_writes_total 0\n");
+});
+
 // Users
 
 const login = { user: "app", password: "p" };
@@ -628,6 +643,43 @@ Deno.test("a token is fetched once, sent with every request, and renewed when et
     () => stage.server.printsOf("REPLICATION").some((line) => line.endsWith(`ts:${revision}.`)),
   );
 });
+
+for (
+  const [how, answer] of [
+    ["with an error", () => etcdError("etcdserver: invalid auth token", 16)],
+    ["in its first message", (stage: Stage) => {
+      const created = [id(2, 0n), int(3, true), int(4, true)];
+      const reason = bytes(
+        6,
+        "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token",
+      );
+      return { message: message(stage.member.header(), ...created, reason) };
+    }],
+  ] as const
+) {
+  Deno.test(`an idle watch is opened again with its token, and with a new one if etcd refuses it ${how}`, async () => {
+    const pace = { watchIdleMs: 50 };
+    await using stage = await Stage.start({ prepare: locked, options: { login }, pace });
+    const { etcd, member, server } = stage;
+    const openedAgain = async () => {
+      const before = member.asked("Watch/Watch");
+      await eventually("it is opened again", () => member.asked("Watch/Watch") >= before + 2);
+    };
+    await openedAgain();
+    assertEquals(etcd.tokensGiven, 1);
+    member.interfere = ({ path, token }) =>
+      path === "Watch/Watch" && !etcd.tokens.has(token!) ? answer(stage) : undefined;
+    member.holdsWatches = true; // what comes now is shown by the next watch
+    etcd.tokens.clear();
+    const revisions = ["x", "y"].map((value) => etcd.write("kv/theirs", value));
+    member.holdsWatches = false;
+    await openedAgain();
+    revisions.push(etcd.write("kv/theirs", "z"));
+    assertEquals(await stage.replications(3), revisions);
+    assertEquals(etcd.tokensGiven, 2);
+    assertEquals(server.reports.filter((line) => line.includes("is lost")), []);
+  });
+}
 
 Deno.test("a wrong password is reported, PUTs are UNAVAILABLE, and no message contains the password", async () => {
   const wrong = { user: "app", password: "sesame-42" };
@@ -861,8 +913,7 @@ Deno.test("metrics count the PUTs of a server on etcd and measure their latency"
   // TestServer has its own prints, so the test passes the PUT_OK on.
   metrics.putOk("127.0.0.1:1", "cor", timestamp as number);
   const status = await stage.ask({ type: "STATUS" });
-  const queries = { lists: 0, watches: 0, changes: 0, overloaded: 0 };
-  const text = prometheusText(metrics.read(status as never, true, queries));
+  const text = prometheusText(metrics.read(status as never, true, stage.server.counts));
   assertStringIncludes(text, "\nkv_put_duration_seconds_count 1\n");
   assertStringIncludes(text, "\nkv_leader 1\n");
   assertStringIncludes(text, "\nkv_keys 1\n");

@@ -207,7 +207,7 @@ for (const [what, first, answer] of hostile) {
         client.renew();
       }
       const failed = new AbortController();
-      const watch = client.watch(1, limitMs, failed.signal, () => {});
+      const watch = client.watch(() => 1, limitMs, failed.signal, () => {});
       await assertRejects(() => watch, EtcdError);
       client.renew();
       await eventually("no connection is left", () => server.open === 0);

@@ -38,6 +38,17 @@ Deno.test("a write with a time to live has a lease that lives longer; one withou
   assert(etcd.find("kv/cor") !== undefined, "the key stays");
 });
 
+Deno.test("a lease has whole seconds: the time to live and one more, rounded up", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { etcd, write } = await setUp(stack);
+  for (
+    const [ttlMs, seconds] of [[1_000, 2], [1_001, 3], [1_999, 3], [2_000, 3], [2_001, 4]] as const
+  ) {
+    await write("cor", { value: `${ttlMs}`, ttlMs });
+    assertEquals(etcd.leases.get(etcd.find("kv/cor")!.lease), seconds, `${ttlMs} ms`);
+  }
+});
+
 Deno.test("a key whose lease ends is a deletion like any other", async () => {
   await using stack = new AsyncDisposableStack();
   const { etcd, server, wire, write } = await setUp(stack);
@@ -50,6 +61,30 @@ Deno.test("a key whose lease ends is a deletion like any other", async () => {
   ]);
   const reply = await wire.ask({ type: "GET", id: 99, key: "cor", timestamp: revision });
   assertEquals([reply.value, reply.timestamp], [null, revision]);
+  assertEquals(server.counts.expired, 0, "its time was not over");
+});
+
+Deno.test("a key that is removed after its time counts as expired, and one that is removed before does not", async () => {
+  await using etcd = new FakeEtcd();
+  using client = new EtcdClient({ url: etcd.url, prefix: "kv/" });
+  const leases = new Leases(client, soonMs);
+  for (const key of ["early", "late", "written"]) {
+    using lease = await leases.take(ttlMs, soonMs);
+    await lease.keep(key, 5, soonMs);
+  }
+  leases.written("early", 6, true);
+  const now = performance.now.bind(performance);
+  const real = performance.now;
+  performance.now = () => now() + ttlMs + 1_000;
+  try {
+    leases.written("late", 7, true);
+    leases.written("written", 8, false);
+    leases.written("other", 9, true);
+  } finally {
+    performance.now = real;
+  }
+  assertEquals(leases.expired, 1);
+  await leases.close();
 });
 
 Deno.test("writes that come together share a lease, which ends with the last of them", async () => {

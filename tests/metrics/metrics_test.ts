@@ -61,7 +61,15 @@ function parsed(text: string): Map<string, number> {
   return values;
 }
 
-const queries = { lists: 3, watches: 4, changes: 5, overloaded: 6 };
+const watching = {
+  watches: 4,
+  changes: 5,
+  overloaded: 6,
+  refused: 7,
+  interrupted: 8,
+  restarted: 9,
+};
+const counts = { lists: 3, listsRefused: 10, watching, conflicts: 11, latest: 12, expired: 13 };
 
 // The text format
 
@@ -123,7 +131,7 @@ Deno.test(
     }
     assertEquals(kept, done);
     const count = (is: (call: unknown[]) => boolean) => done.filter(is).length;
-    const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true, counts)));
     assertEquals(
       {
         kv_puts_total: values.get("kv_puts_total"),
@@ -162,7 +170,7 @@ Deno.test(
       metrics.putOk(clientName, "k", timestamp);
       tookMs.push(waitedMs + ms);
     }
-    const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true, counts)));
     const bounds = [...values.keys()].filter((name) => name.includes("_bucket"));
     assertEquals(bounds.length, 14);
     for (const bound of bounds) {
@@ -189,7 +197,7 @@ Deno.test(
     metrics.putOk(clientName, "k", 1); // no longer remembered
     metrics.putOk(clientName, "k", 11); // the oldest remembered
     metrics.putOk(clientName, "k", timedPutsMax + 10);
-    const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true, counts)));
     assertEquals(values.get("kv_puts_acknowledged_total"), 3);
     assertEquals(values.get("kv_put_duration_seconds_count"), 2);
     assertEquals(values.get("kv_put_duration_seconds_sum"), 0.5);
@@ -197,22 +205,27 @@ Deno.test(
 );
 
 Deno.test(
-  "writes of the leader are counted, deletions among them, and what LIST and WATCH do",
+  "writes of the leader are counted, deletions among them, and what other messages lead to",
   pure,
   () => {
     const metrics = new Metrics(recorder());
     metrics.written("k", "v", 1, 0);
     metrics.written("k", null, 2, 0);
-    const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
-    const names = ["writes", "deletions", "lists", "changes_sent", "watches_overloaded"];
-    assertEquals(names.map((name) => values.get(`kv_${name}_total`)), [2, 1, 3, 5, 6]);
+    const values = parsed(prometheusText(metrics.read(leaderStatus, true, counts)));
+    const names = ["writes", "deletions", "lists", "changes_sent", "watches_overloaded"]
+      .concat("watches_refused", "watches_interrupted", "watches_restarted", "lists_refused")
+      .concat("conflicts", "latest_gets", "expired_keys");
+    assertEquals(
+      names.map((name) => values.get(`kv_${name}_total`)),
+      [2, 1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+    );
     assertEquals(values.get("kv_watches"), 4);
   },
 );
 
 Deno.test("only the leader has gauges of followers", pure, () => {
   const metrics = new Metrics(recorder());
-  const values = parsed(prometheusText(metrics.read(leaderStatus, true, queries)));
+  const values = parsed(prometheusText(metrics.read(leaderStatus, true, counts)));
   const gauges = [...values].filter(([name]) => !/_total|duration/.test(name));
   assertEquals(Object.fromEntries(gauges), {
     [`kv_build_info{version="${version}"}`]: 1,
@@ -232,7 +245,7 @@ Deno.test("only the leader has gauges of followers", pure, () => {
     process_resident_memory_bytes: 1024,
   });
   const status = { ...leaderStatus, leader: "10.0.0.9:9", inSync: [], followers: [] };
-  const follower = parsed(prometheusText(metrics.read(status, false, queries)));
+  const follower = parsed(prometheusText(metrics.read(status, false, counts)));
   assertEquals(follower.get("kv_leader"), 0);
   assertEquals(follower.get("kv_ready"), 0);
   assertEquals([...follower.keys()].filter((name) => /in_sync|lag/.test(name)), []);
@@ -261,7 +274,7 @@ Deno.test("/healthz is 200 at once, /readyz once GETs are answered; other paths 
   let ready = false;
   const metrics = new Metrics(recorder());
   await using server = serveMetrics(anyPort, {
-    metrics: () => metrics.read(leaderStatus, ready, queries),
+    metrics: () => metrics.read(leaderStatus, ready, counts),
     ready: () => ready,
   });
   const { port } = server.address;

@@ -74,6 +74,7 @@ Deno.test("what makes no write has no timestamp and is not replicated", pure, ()
     "GET_OK #6 no=NULL @0",
   ]);
   assertEquals([f1.heard(), stage.engine.timestamp], [[], 1]);
+  assertEquals(stage.engine.counts, { conflicts: 3, latest: 1, expired: 0 });
 });
 
 Deno.test("the deletion of a key that is gone has the timestamp of its tombstone", pure, () => {

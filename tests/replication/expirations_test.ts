@@ -38,6 +38,7 @@ Deno.test("a key is deleted after its time to live, by a write like any other", 
   pass(stage, 100, f1, f2);
   assertEquals(stage.table, []);
   assertEquals(f1.heard(), ["REPLICATION k=v @1", "REPLICATION k=NULL @2"]);
+  assertEquals(stage.engine.counts.expired, 1);
   assertEquals(someone.heard(), ["WRITE_OK #1 k @1"]);
   assertEquals(stage.printed(), []);
 });

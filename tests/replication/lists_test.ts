@@ -53,6 +53,8 @@ Deno.test("a LIST needs what the client has seen, and says if that is lost", pur
   assertEquals(behind, new TryOther(2, undefined, 3));
   assertEquals(lost, new TryOther(3, undefined, 3, true));
   assertEquals(unreadable, new TryOther(4, undefined, 3));
+  const { lists, listsRefused } = f.queries.counts;
+  assertEquals([lists, listsRefused], [1, 3]);
 });
 
 Deno.test(
@@ -100,6 +102,7 @@ Deno.test("a connection with many LISTs that wait does not hold up another one",
   f.list(new List(1, "k"), other);
   const [refused] = f.link.heard() as ErrorReply[];
   assertEquals([refused?.id, refused?.code], [waitingListsPerConnectionMax, "OVERLOADED"]);
+  assertEquals(f.queries.counts.listsRefused, 1);
   assertStringIncludes(
     refused!.message,
     `${waitingListsPerConnectionMax} LISTs of this connection`,

@@ -150,5 +150,5 @@ Deno.test("connections that read nothing give their places up to a search that w
     assertEquals((link.heard() as ErrorReply[]).map(({ code }) => code), ["OVERLOADED"]);
   }
   assertEquals(f.link.changes().at(-1)?.more, undefined);
-  assertEquals(f.queries.counts.watches, 1);
+  assertEquals(f.queries.counts.watching.watches, 1);
 });

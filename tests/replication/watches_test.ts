@@ -1,5 +1,13 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type Changes, type ErrorReply, TryOther, Unwatch, Write } from "../../lib/mensagem.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  type Change,
+  type Changes,
+  type ErrorReply,
+  TryOther,
+  Unwatch,
+  type WatchTarget,
+  Write,
+} from "../../lib/mensagem.ts";
 import { watchUnsentChars } from "../../lib/replication/watch_sender.ts";
 import { changesIntervalMs } from "../../lib/replication/watches.ts";
 import { FakeLink, Fixture } from "../support/table_queries.ts";
@@ -113,7 +121,8 @@ Deno.test(
     f.tick(10);
     const [, refused, ended] = f.link.heard();
     assertEquals([refused, ended], [new TryOther(2, "k", 1), new TryOther(1, "k", 1)]);
-    assertEquals([f.queries.counts.watches, f.link.due], [0, 0]);
+    const { watches, refused: refusals, interrupted } = f.queries.counts.watching;
+    assertEquals([watches, refusals, interrupted, f.link.due], [0, 1, 1, 0]);
   },
 );
 
@@ -166,7 +175,8 @@ Deno.test(
     assertStringIncludes(errors[2]!.message, "--max-watches)");
     f.queries.closed(other);
     f.watch(4, { key: "a" }, 0);
-    assertEquals(f.queries.counts.watches, 2);
+    const { watches, refused } = f.queries.counts.watching;
+    assertEquals([watches, refused], [2, 4]);
   },
 );
 
@@ -181,6 +191,26 @@ Deno.test("the text of a change is made once for all watchers", pure, () => {
   f.store.advance(1);
   f.settle();
   assertEquals(made, 1);
+});
+
+Deno.test("watchers that are told the same share its text, and others have their own", pure, () => {
+  const f = new Fixture();
+  const targets: WatchTarget[] = [{ key: "a" }, { key: "b" }, { prefix: "a" }, { prefix: "b" }];
+  for (const [id, target] of targets.entries()) f.watch(id, target, 0);
+  f.settle();
+  f.link.heard();
+  f.write("a", "1");
+  f.write("b", "2");
+  f.settle();
+  const a: Change = ["a", "1", 1];
+  const b: Change = ["b", "2", 2];
+  const told = f.link.changes().map(({ id, changes }) => [id, changes] as const);
+  assertEquals(told.toSorted(([one], [other]) => one - other), [
+    [0, [a]],
+    [1, [b]],
+    [2, [a]],
+    [3, [b]],
+  ]);
 });
 
 Deno.test(
@@ -205,7 +235,8 @@ Deno.test(
     assertEquals([ended?.id, ended?.code], [1, "OVERLOADED"]);
     assertStringIncludes(ended!.message, "--max-unsent-changes");
     assertEquals(f.link.changes().flatMap(({ changes }) => changes).length, 101);
-    assertEquals(f.queries.counts.overloaded, 1);
+    const { overloaded, restarted } = f.queries.counts.watching;
+    assertEquals([overloaded, restarted], [1, 0]);
     f.queries.checkInvariants();
   },
 );
@@ -231,6 +262,9 @@ Deno.test(
       undefined,
     ]]);
     assertEquals(told[1]!.changes.map(([key]) => key), ["k5", "k6", "k7", "k8"]);
+    const { changes, overloaded, restarted } = f.queries.counts.watching;
+    assertEquals([changes, overloaded], [told.flatMap(({ changes }) => changes).length, 0]);
+    assert(restarted > 0);
   },
 );
 

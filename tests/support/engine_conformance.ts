@@ -5,7 +5,14 @@
  * @module
  */
 
-import { assert, assertEquals, assertGreater, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { formatAddress } from "../../lib/wire/address.ts";
 import { ClusterResetError } from "../../lib/client/errors.ts";
 import { KvClient } from "../../lib/client/kv_client.ts";
@@ -13,6 +20,9 @@ import { keyBytesMax, valueBytesMax } from "../../lib/limits.ts";
 import type { TestServer } from "./test_server.ts";
 import { eventually } from "./waiting.ts";
 import { type Message, Wire } from "./wire_client.ts";
+
+/** The time from a write to its answer that is left out of what a key must live after the answer. */
+const answerMs = 100;
 
 /** Three servers on an engine. Their data is separate from other clusters and empty at first. */
 export interface EngineCluster extends AsyncDisposable {
@@ -301,7 +311,59 @@ export function conformance(engine: Engine): void {
     assertEquals([list.type, list.entries, list.more], ["LIST_OK", [["p/b", "2", b]], false]);
   });
 
+  test("conflicts, GET_LATESTs, LISTs and watches are counted once in all servers", async (cluster) => {
+    const [, other] = cluster.servers as [TestServer, TestServer, TestServer];
+    await put(other, "cor", "azul");
+    const refused = await ask(other, { type: "WRITE", key: "cor", value: "x", expected: 0 });
+    assertEquals(refused.type, "CONFLICT");
+    for (let n = 0; n < 2; n++) await ask(other, { type: "GET_LATEST", key: "cor" });
+    using wire = await Wire.connect(other.address);
+    await wire.ask({ type: "LIST", id: 1, prefix: "" });
+    await wire.ask({ type: "LIST", id: 2, prefix: "", atLeast: Number.MAX_SAFE_INTEGER });
+    await wire.send({ type: "WATCH", id: 3, key: "cor", after: 0 });
+    await wire.messageOf("CHANGES");
+    await wire.send({ type: "WATCH", id: 4, key: "cor", after: Number.MAX_SAFE_INTEGER });
+    await wire.messageOf("TRY_OTHER_SERVER_OR_LATER");
+    const total = (field: "conflicts" | "latest" | "expired") =>
+      cluster.servers.reduce((sum, { counts }) => sum + counts[field], 0);
+    assertEquals([total("conflicts"), total("latest"), total("expired")], [1, 2, 0]);
+    const { lists, listsRefused, watching } = other.counts;
+    assertEquals([lists, listsRefused], [1, 1]);
+    assertEquals(watching, {
+      watches: 1,
+      changes: 1,
+      refused: 1,
+      interrupted: 0,
+      restarted: 0,
+      overloaded: 0,
+    });
+  });
+
+  test("a time to live under a second, or in a fraction of a millisecond, is refused: nothing is written", async (cluster) => {
+    for (const server of cluster.servers) {
+      for (const ttlMs of [0, 1, 999, 1_000.5, 2 ** 31 + 1]) {
+        const reply = await ask(server, { type: "WRITE", key: "k", value: "v", ttlMs });
+        assertEquals([reply.type, reply.code], ["ERROR", "BAD_MESSAGE"], `${ttlMs}`);
+        assertStringIncludes(`${reply.message}`, "ttlMs");
+      }
+      const latest = await ask(server, { type: "GET_LATEST", key: "k" });
+      assertEquals(latest.value, null);
+    }
+  });
+
   if (expiresWithinMs !== undefined) {
+    test("a time to live that is no whole number of seconds is never cut short", async (cluster) => {
+      const [one] = cluster.servers as [TestServer];
+      await Promise.all([1_000, 1_001, 1_500, 1_999].map(async (ttlMs) => {
+        const key = `k${ttlMs}`;
+        assertEquals((await ask(one, { type: "WRITE", key, value: "v", ttlMs })).type, "WRITE_OK");
+        // It was written before. The table may lose the key only after all of its time.
+        const writtenMs = performance.now();
+        await eventually(`${key} ends`, () => one.holds(key) === undefined);
+        assertGreater(performance.now() - writtenMs, ttlMs - answerMs);
+      }));
+    });
+
     test("a key with a time to live ends after it, and one written again without it stays", async (cluster) => {
       const [one, other] = cluster.servers as [TestServer, TestServer];
       const ttlMs = 1_000;
@@ -318,6 +380,7 @@ export function conformance(engine: Engine): void {
       assert(tookMs > ttlMs - 100 && tookMs < ttlMs + expiresWithinMs, `${tookMs} ms`);
       await getAt(other, "ends", gone.timestamp as number);
       assertEquals((await getAt(other, "stays", timestamp as number)).value, "w");
+      assertEquals(cluster.servers.reduce((sum, { counts }) => sum + counts.expired, 0), 1);
     });
   }
 

@@ -65,7 +65,7 @@ export class FakeTerminal implements Screen {
   readonly flushed = (): Promise<void> => Promise.resolve();
 
   readonly catchSignals = (): CaughtSignals => (
-    { signal: this.#caught.signal, [Symbol.dispose]: () => {} }
+    { signal: this.#caught.signal, passTo: () => {}, [Symbol.dispose]: () => {} }
   );
 
   /** Ends the program as a signal with this exit code does. */

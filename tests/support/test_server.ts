@@ -80,6 +80,11 @@ export class TestServer implements AsyncDisposable {
     return this.#server.readable;
   }
 
+  /** What the messages of coordination have led to. */
+  get counts(): KvServer["counts"] {
+    return this.#server.counts;
+  }
+
   /** Resolves with the reason if it cannot go on. */
   get failed(): Promise<Error> {
     return within(`${this.name} fails`, this.#server.failed);

@@ -220,7 +220,7 @@ Deno.test("a LIST_OK and CHANGES made of stored writes are those made of their p
     const elements = some.map(([key, write]) => write.element(key));
     for (const reset of [true, undefined] as const) {
       assertStrictEquals(
-        textOf(Changes.frame(7, elements, 9, { reset: reset ?? false, more: true })),
+        textOf(Changes.frame(7, Changes.body(elements, 9, { reset: reset ?? false, more: true }))),
         new Changes(7, changes as unknown as Change[], 9, reset, true).encode(),
       );
     }

@@ -10,7 +10,7 @@ import { Buffer } from "node:buffer";
 import { request } from "node:http";
 import { request as requestTls } from "node:https";
 import { Process } from "../../../bench/process.ts";
-import type { EtcdTls } from "../../../lib/etcd/grpc.ts";
+import type { EtcdTls } from "../../../lib/etcd/options.ts";
 import { freePorts } from "../../support/ports.ts";
 import { eventually, waitMsMax, within } from "../../support/waiting.ts";
 

@@ -12,22 +12,19 @@
 
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { formatAddress } from "../../../lib/wire/address.ts";
-import { EtcdEngine } from "../../../lib/etcd/engine.ts";
-import type { EtcdOptions } from "../../../lib/etcd/options.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { tuningDefault } from "../../../lib/replication/tuning.ts";
-import { valueBytesMax } from "../../../lib/limits.ts";
 import { History } from "../faults/history.ts";
 import { Load } from "../faults/load.ts";
 import { ServerProcess } from "../../../bench/server_process.ts";
-import { anyPort } from "../../support/ports.ts";
-import { TestServer } from "../../support/test_server.ts";
-import { eventually } from "../../support/waiting.ts";
+import type { TestServer } from "../../support/test_server.ts";
+import { eventually, within } from "../../support/waiting.ts";
 import { type Message, Wire } from "../../support/wire_client.ts";
 import { givenSeed, Random } from "../../support/random.ts";
 import { server as certificate } from "../../support/tls_fixture.ts";
-import { conformance, type EngineCluster } from "../../support/engine_conformance.ts";
-import { etcdProgram, type EtcdSetup, RealEtcd, type RealMember } from "./real_etcd.ts";
+import { conformance } from "../../support/engine_conformance.ts";
+import { etcdProgram, RealEtcd, type RealMember } from "./real_etcd.ts";
+import { ask, get, put, type Scene, serverAt, start } from "./scene.ts";
 
 const { putTimeoutMs, silenceMs } = tuningDefault;
 
@@ -41,46 +38,6 @@ const seed = givenSeed(Deno.args) ?? Math.floor(Math.random() * 2 ** 32);
 
 const ignore = etcdProgram === undefined;
 if (ignore) console.log("skipped: etcd not found");
-
-/** Three servers, each connected to its own member of etcd. */
-interface Scene extends EngineCluster {
-  readonly etcd: RealEtcd;
-}
-
-/** Starts etcd and three servers; `prepare` sets etcd up before the servers start. */
-async function start(
-  setup: EtcdSetup = {},
-  options: Partial<EtcdOptions> = {},
-  prepare: (etcd: RealEtcd) => Promise<void> = async () => {},
-): Promise<Scene> {
-  const etcd = await RealEtcd.start(setup);
-  await prepare(etcd);
-  const servers = etcd.members.map(({ url }) => serverAt(url, options));
-  await Promise.all(servers.map((server) => server.ready()));
-  return {
-    etcd,
-    servers,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(servers.map((server) => server.close()));
-      await etcd[Symbol.asyncDispose]();
-    },
-  };
-}
-
-function serverAt(url: string, options: Partial<EtcdOptions> = {}): TestServer {
-  const engine = EtcdEngine.at({ url, prefix: "kv/", ...options });
-  return new TestServer(anyPort, undefined, {}, {}, { engine });
-}
-
-async function ask(server: TestServer, message: Message): Promise<Message> {
-  using wire = await Wire.connect(server.address);
-  return await wire.ask({ id: 1, ...message });
-}
-
-const put = (server: TestServer, key: string, value: string) =>
-  ask(server, { type: "PUT", key, value });
-const get = (server: TestServer, key: string, timestamp = 0) =>
-  ask(server, { type: "GET", key, timestamp });
 
 /** The member that leads, with its server, and the others. */
 async function leaderOf({ etcd, servers }: Pick<Scene, "etcd" | "servers">): Promise<{
@@ -361,27 +318,6 @@ test("a revision that a watch needs is compacted: it is reported, and later writ
   );
 });
 
-test("etcd is out of space: PUTs fail with the reason and GETs are answered", async () => {
-  await using scene = await start({ flags: ["--quota-backend-bytes", "4000000"] });
-  const { servers } = scene;
-  const value = "x".repeat(valueBytesMax);
-  let refused: Message | undefined;
-  let last = 0;
-  for (let n = 0; n < 20 && refused === undefined; n++) {
-    const reply = await put(servers[n % 3]!, "k", `${n}${value.slice(3)}`);
-    if (reply.type === "PUT_OK") last = n;
-    else refused = reply;
-  }
-  // The write that exceeds the quota may be applied although it failed.
-  assertEquals(refused?.code, "UNKNOWN_OUTCOME");
-  assertStringIncludes(`${refused!.message}`, "etcd is out of space (alarm NOSPACE)");
-  for (const server of servers) await server.reported("etcd is out of space (alarm NOSPACE)");
-  for (const server of servers) {
-    const held = `${(await get(server, "k")).value}`.slice(0, 3).replace(/x+$/, "");
-    assert([last, last + 1].includes(Number(held)), `${held} after ${last}`);
-  }
-});
-
 test("a request that is too long for etcd is TOO_LARGE; one that fits is written", async () => {
   await using scene = await start({ flags: ["--max-request-bytes", "100000"] });
   const [server] = scene.servers;
@@ -389,6 +325,36 @@ test("a request that is too long for etcd is TOO_LARGE; one that fits is written
   assertEquals([refused.type, refused.code], ["ERROR", "TOO_LARGE"]);
   assertStringIncludes(`${refused.message}`, "--max-request-bytes");
   assertEquals((await put(server!, "k", "x".repeat(90_000))).type, "PUT_OK");
+});
+
+test("keys that one transaction or one lease removes are all told to watchers, and they share a timestamp", async () => {
+  await using scene = await start();
+  const { etcd, servers } = scene;
+  const watches = servers.map(({ address }) => {
+    const client = new KvClient([address]);
+    return { client, watch: client.watch({ prefix: "" }) };
+  });
+  const keys = Array.from({ length: 2_000 }, (_, n) => `p/${n}`);
+  await using writer = new KvClient(servers.map(({ address }) => address));
+  await Promise.all(keys.map((key) => writer.put(key, "v")));
+  const lasting = ["l/1", "l/2", "l/3"];
+  await Promise.all(lasting.map((key) => writer.put(key, "v", { ttlMs: 1_000 })));
+  const range = { key: btoa("kv/p/"), range_end: btoa("kv/p0") };
+  await etcd.members[0]!.ask("kv/deleterange", range);
+  for (const { client, watch } of watches) {
+    const deleted = new Map<string, number>();
+    let last = 0;
+    const all = keys.length + lasting.length;
+    while (deleted.size < all) {
+      const { value } = await within(`${all} deletions, not ${deleted.size}`, watch.next());
+      if (value?.type !== "delete") continue;
+      assert(value.timestamp >= last && !deleted.has(value.key), value.key);
+      last = value.timestamp;
+      deleted.set(value.key, last);
+    }
+    assertEquals(new Set(keys.map((key) => deleted.get(key))).size, 1);
+    await client.close();
+  }
 });
 
 test("other data in etcd is neither changed nor shown", async () => {
@@ -407,56 +373,6 @@ test("other data in etcd is neither changed nor shown", async () => {
     );
     assert(!server.prints.some((line) => line.includes("theirs")));
     assertEquals((await ask(server, { type: "STATUS" })).keys, 1);
-  }
-});
-
-test("user and password of etcd: without them a clear error, with them it works even after a token has expired", async () => {
-  const login = { user: "app", password: "p" };
-  const prepare = async ({ members: [member] }: RealEtcd) => {
-    const ask = (path: string, body: Record<string, unknown>) => member!.ask(`auth/${path}`, body);
-    for (const [name, password] of [["root", "r"], ["app", "p"]]) {
-      await ask("user/add", { name, password });
-    }
-    for (const name of ["root", "app"]) await ask("role/add", { name });
-    const range = { key: btoa("kv/"), range_end: btoa("kv0") };
-    await ask("role/grant", { name: "app", perm: { permType: "READWRITE", ...range } });
-    for (const user of ["root", "app"]) await ask("user/grant", { user, role: user });
-    await ask("enable", {});
-  };
-  await using scene = await start({ flags: ["--auth-token-ttl", "1"] }, { login }, prepare);
-  const { etcd, servers } = scene;
-  const { timestamp } = await put(servers[0]!, "cor", "azul");
-  for (const server of servers) {
-    await eventually(
-      "it is there",
-      async () => (await get(server, "cor", timestamp as number)).value === "azul",
-    );
-  }
-  // Each use extends the life of a token, so the members are restarted to forget them all.
-  for (const member of etcd.members) await member.kill();
-  for (const member of etcd.members) member.start();
-  await etcd.ready();
-  await eventually(
-    "it goes on",
-    async () => (await put(servers[1]!, "cor", "verde")).type === "PUT_OK",
-  );
-  for (
-    const [options, text] of [
-      [{}, "etcd does not let this server do that: etcdserver: user name is empty"],
-      [
-        { login: { ...login, password: "wrong" } },
-        "authentication failed, invalid user ID or password",
-      ],
-      [
-        { login, prefix: "other/" },
-        "etcd does not let this server do that: etcdserver: permission denied",
-      ],
-    ] as const
-  ) {
-    await using server = serverAt(etcd.members[0]!.url, options);
-    await server.reported(text); // perhaps after another reason: a login is slow on a busy machine
-    const refused = await put(server, "cor", "x");
-    assertEquals([refused.code, `${refused.message}`.includes(text)], ["UNAVAILABLE", true]);
   }
 });
 

@@ -15,7 +15,7 @@ import { FakeServer } from "../../support/fake_server.ts";
 import { linesOf } from "../../support/lines.ts";
 import { deadAddress } from "../../support/ports.ts";
 import { Scratch } from "../../support/scratch.ts";
-import { runDeno, runTask } from "../../support/tasks.ts";
+import { commandOf, runDeno, runTask } from "../../support/tasks.ts";
 import { TestServer } from "../../support/test_server.ts";
 import { eventually, within } from "../../support/waiting.ts";
 
@@ -45,6 +45,22 @@ Deno.test("deno task client put, get, status: what they print, and code 0", asyn
   assertEquals(JSON.parse(status.out).servers[0].keys, 1);
   const watch = await runTask("client", [servers, "watch-status", "--count=2", "--interval=0.05"]);
   assertEquals([watch.code, linesOf(watch.out).length], [0, 4]);
+});
+
+Deno.test("KV_SERVERS has the servers of client:secret; client may not read it, and does not ask", async () => {
+  await using server = await TestServer.alone();
+  const env = { KV_SERVERS: server.name };
+  const { args } = await commandOf("client:secret");
+  const put = await runDeno([...args, "put", "cor", "azul"], "", env);
+  assertEquals([put.code, put.err], [0, ""]);
+  const wrong = await runDeno([...args, "get", "cor"], "", { KV_SERVERS: "10097" });
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.err, "KV_SERVERS must be a list such as 127.0.0.1:10097,");
+  const flag = await runDeno([...args, serversFlag(server), "get", "cor"], "", { KV_SERVERS: "" });
+  assertEquals([flag.code, flag.out], [0, "azul"]);
+  const { args: plain } = await commandOf("client");
+  const unread = await runDeno([...plain, "completion", "bash"], "", { KV_SERVERS: "10097" });
+  assertEquals([unread.code, unread.err], [0, ""]);
 });
 
 Deno.test("without --lang a command speaks the language of the system", async () => {

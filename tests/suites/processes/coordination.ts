@@ -147,6 +147,29 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "client:lock: every signal is passed on, the second and third too, and SIGHUP",
+  ignore: !unix,
+  fn: async () => {
+    await using server = await TestServer.alone();
+    const script = 'for s in INT TERM HUP; do trap "echo $s" $s; done; echo ready; ' +
+      'until [ "$line" = end ]; do read line; done; exit 6';
+    const args = [serversFlag(server), "job", "--", "sh", "-c", script];
+    await using lock = await startCommand("client:lock", ...args);
+    let expected = "ready\n";
+    await lock.shows(expected);
+    for (const name of ["INT", "INT", "TERM", "HUP", "TERM", "INT", "HUP"] as const) {
+      lock.signal(`SIG${name}`);
+      expected += `${name}\n`;
+      await lock.shows(expected);
+      assert(typeof server.holds("job")?.value === "string", `it is held after SIG${name}`);
+    }
+    await lock.type("end\n");
+    assertEquals([await lock.end(), lock.screen], [6, expected]);
+    assertEquals(server.holds("job")?.value, undefined, "it is released");
+  },
+});
+
 for (const [how, trap] of [["SIGTERM", ""], ["SIGKILL", "trap '' TERM; "]] as const) {
   Deno.test({
     name: `client:lock: a lost lock ends the program by ${how}, and is exit code 9`,

@@ -15,6 +15,7 @@ import {
 } from "@std/assert";
 import { formatAddress } from "../../../lib/wire/address.ts";
 import { ServerConsole } from "../../../lib/cli/server_console.ts";
+import { Secret } from "../../../lib/auth/secret.ts";
 import { KvClient } from "../../../lib/client/kv_client.ts";
 import { TlsAcceptor } from "../../../lib/net/tls.ts";
 import { KvServer } from "../../../lib/server/kv_server.ts";
@@ -89,6 +90,33 @@ Deno.test("deno task server:tls and client:tls read the files in tls/ and no oth
     assertEquals(other.code, 2);
     assertMatch(other.err, /^--tls-ca=tls\/other\.pem: no permission to read it;.*\n$/);
   }
+});
+
+Deno.test("deno task client:tls: the commands of coordination, with a password from the input", async () => {
+  using folder = folderWith({ "ca.pem": server.ca });
+  const password = "a password of clients, for this test";
+  await using alone = new TestServer(anyPort, undefined, { clusterSize: 1, minInSync: 1 }, {}, {
+    secrets: { client: Secret.from(password) },
+    tls: new TlsAcceptor(server),
+  });
+  await alone.ready();
+  const flags = [`--servers=${alone.name}`, "--lang=en", "--password-stdin"];
+  const run = async (...command: string[]) =>
+    await finish(await start("client:tls", folder.path, ...flags, ...command), `${password}\n`);
+  await using lock = await start("client:tls", folder.path, ...flags, "lock", "job");
+  await lock.type(`${password}\n`);
+  await lock.shows("1\n");
+  assertEquals((await run("lock", "job", "--wait=0.1")).code, 8);
+  const created = await run("put", "--if-absent", "cor", "azul");
+  assertEquals([created.code, created.err], [0, ""]);
+  assertEquals((await run("put", "--if-absent", "cor", "verde")).code, 8);
+  assertEquals((await run("get", "--latest", "cor")).out, "azul");
+  assertEquals((await run("keys", "c")).out, "cor\n");
+  const watched = await run("--json", "watch", "cor", "--count=1");
+  assertStringIncludes(watched.out, '"value":"azul"');
+  lock.signal("SIGTERM");
+  assertEquals(await lock.end(), 143);
+  assertEquals(alone.holds("job")?.value, undefined, "it is released");
 });
 
 Deno.test("files that are missing or no PEM: one sentence and exit code 2", async () => {
