@@ -16,7 +16,9 @@ import { checkMayDial, listenAt, StartError, untilSignal } from "../lib/cli/serv
 import { processTerminal, type Terminal } from "../lib/cli/terminal.ts";
 import { dashboardTexts, passwordText } from "../lib/cli/texts.ts";
 import { readClientTls, tlsFlags } from "../lib/cli/tls_flags.ts";
+import type { Tuning } from "../lib/replication/tuning.ts";
 import { Dashboard } from "./server/dashboard.ts";
+import { LocalServers } from "./stories/local_servers.ts";
 import { KvServer } from "../lib/server/kv_server.ts";
 import { ipDefault, portsDefault } from "../lib/limits.ts";
 
@@ -95,16 +97,17 @@ export async function main(
   try {
     await using running = new AsyncDisposableStack();
     for (const server of servers) checkMayDial(formatAddress(server));
-    if (switches.start) {
-      for (const server of servers) {
-        running.use(
-          listenAt(server, () => startServer(server, servers, terminal, () => quiet), "--servers"),
-        );
-      }
-    }
+    const tuning = { clusterSize: servers.length, minInSync: Math.min(2, servers.length) };
+    const local = running.use(
+      new LocalServers((listen, leader) =>
+        startServer(listen, leader, tuning, terminal, () => quiet)
+      ),
+    );
+    if (switches.start) { for (const server of servers) local.add(server, "--servers"); }
     const secret = password === undefined ? undefined : Secret.from(password);
     const report = (line: string) => terminal.err(`${escapeControls(line)}\n`);
-    const options = { listen, servers, password: secret, tls, report };
+    const control = switches.start ? { control: local } : {};
+    const options = { listen, servers, password: secret, tls, report, ...control };
     running.use(listenAt(listen, () => new Dashboard(options)));
     const shown = isWildcard(listen.hostname) ? { ...listen, hostname: ipDefault } : listen;
     terminal.err(`${dashboardTexts.ready(`http://${formatAddress(shown)}/`)}\n`);
@@ -119,22 +122,23 @@ export async function main(
   return 0;
 }
 
-/** Starts one of the servers. The first of them is the leader. */
+/** Starts one of the servers. Without `leader` it leads. */
 function startServer(
   listen: Address,
-  servers: readonly Address[],
+  leader: Address | undefined,
+  tuning: Partial<Tuning>,
   terminal: Terminal,
   quiet: () => boolean,
 ): KvServer {
   const mark = `[${listen.port}] `;
   return KvServer.start({
     listen,
-    leader: servers[0]!,
+    ...(leader === undefined ? {} : { leader }),
     prints: new ServerConsole(terminal.out, mark),
     report: (line) => {
       if (!quiet()) terminal.err(`${mark}${escapeControls(line)}\n`);
     },
-    tuning: { clusterSize: servers.length, minInSync: Math.min(2, servers.length) },
+    tuning,
     allowFaults: true,
   });
 }

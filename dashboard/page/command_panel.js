@@ -1,15 +1,20 @@
 /**
- * The panel of commands: the demonstration, PUT and GET, faults.
+ * The panel of commands: the stories, PUT and GET, faults.
  *
  * @module
  */
 
-import { byId, html, setText } from "./dom.js";
+import { storyDefault } from "../stories/stories.js";
+import { byId, byQuery, html, setDisabled, setText } from "./dom.js";
 import { namesIn, readable } from "./format.js";
 import { commandMsMax } from "./limits.js";
-import { demoReason } from "./selectors.js";
+import { endsStory, faultReason, requestsReason, storyReason } from "./selectors.js";
+import { emptyState } from "./state.js";
+import { StoryList } from "./story_list.js";
 
-/** @import { State } from "../server/state.ts" */
+/** @import { ServerState, State } from "../server/state.ts" */
+/** @import { Names } from "./format.js" */
+/** @import { Reason } from "./selectors.js" */
 /** @import { Texts } from "./texts.js" */
 
 /** The delay of the button that delays replication. */
@@ -30,9 +35,15 @@ const demoButton = byId("demo");
 export class CommandPanel {
   /** The number of the client that sends PUTs and GETs. */
   client = 1;
-  #demoRunning = false;
+  /** @type {string | undefined} The id of the story that this page has begun, while it runs. */
+  #begun;
+  #storyList;
   /** @type {{ text: (state: State, t: Texts) => string, bad: boolean }} */
   #answer = { text: () => "", bad: false };
+  /** Whether the last command was a story, and failed. */
+  #tellFailed = false;
+  /** @type {State} The state that was shown last. */
+  #state = emptyState([]);
   #redraw;
 
   /**
@@ -43,18 +54,19 @@ export class CommandPanel {
    */
   constructor(redraw, goLive) {
     this.#redraw = redraw;
+    this.#storyList = new StoryList(byId("stories"), (story) => {
+      goLive();
+      this.tell(story);
+    });
     byId("request").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#request("put");
     });
     byId("get").addEventListener("click", () => this.#request("get"));
-    demoButton.addEventListener("click", async () => {
-      if (this.#demoRunning || demoButton.getAttribute("aria-disabled") === "true") return;
-      this.#demoRunning = true;
+    demoButton.addEventListener("click", () => {
+      if (isDisabled(demoButton)) return;
       goLive();
-      await this.#command("/demo", {});
-      this.#demoRunning = false;
-      redraw();
+      this.tell(storyDefault.id);
     });
     byId("clients").append(...clients.map((n) => {
       const radio = html("input", { type: "radio", name: "client", value: `${n}` });
@@ -68,12 +80,38 @@ export class CommandPanel {
   }
 
   /**
-   * Shows which commands are possible, and the last answer. The focus stays where it is.
+   * Tells a story to its end, unless one is under way. If it cannot begin, shows why.
    *
-   * @param {State} state the newest state
+   * @param {string} story its id
+   */
+  async tell(story) {
+    if (this.#begun !== undefined) return;
+    this.#begun = story;
+    this.#showAnswer(() => "");
+    this.#tellFailed = await this.#command("/demo", { story }) === undefined;
+    this.#begun = undefined;
+    this.#redraw();
+  }
+
+  /**
+   * Why no story could be told; "" if the last command was another one, or it could.
+   *
    * @param {Texts} t
    */
-  show(state, t) {
+  failure(t) {
+    return this.#tellFailed ? this.#answer.text(this.#state, t) : "";
+  }
+
+  /**
+   * Shows which commands are possible and why others are not, and the last answer. The focus stays
+   * where it is.
+   *
+   * @param {State} state the newest state
+   * @param {boolean} connected whether the page is connected to the dashboard
+   * @param {Texts} t
+   */
+  show(state, connected, t) {
+    this.#state = state;
     const { servers, leader } = state;
     const names = namesIn(state, t);
     const addresses = servers.map(({ name }) => name);
@@ -85,23 +123,28 @@ export class CommandPanel {
       );
       serverSelect.value = addresses.includes(chosen) ? chosen : "";
     }
-    const faultsAllowed = servers.find(({ name }) => name === leader)?.status?.faults === true;
-    byId("faults-off").hidden = faultsAllowed;
-    const running = this.#demoRunning || demoReason(state) === "running";
-    setDisabled(demoButton, running || !faultsAllowed);
-    setText(demoButton, running ? t.demoRunning : t.demo);
+    const offline = connected ? undefined : "disconnected";
+    const requestReason = offline ?? requestsReason(state);
+    for (const id of ["put", "get"]) setDisabled(byId(id), requestReason !== undefined);
+    setText(byId("request-off"), requestReason === undefined ? "" : t.reasons[requestReason]);
+    const last = state.demoSteps.at(-1);
+    const running = this.#begun ??
+      (last === undefined || endsStory(last) ? undefined : last.story);
+    const storyOff = offline ?? (running === undefined ? undefined : "running");
+    const reason = storyOff ?? storyReason(state, storyDefault);
+    setDisabled(demoButton, reason !== undefined);
+    setText(demoButton, running === storyDefault.id ? t.demoRunning : t.demo);
+    setText(byId("demo-off"), reason === undefined ? "" : t.storyReasons[reason]);
+    this.#storyList.show(state, running, storyOff, t);
     const root = byId("faults");
-    root.hidden = !faultsAllowed;
     const followers = servers.filter(({ name }) => name !== leader);
     if (needsRedraw(root, followers.map(({ name }) => name), t)) {
       const groups = followers.map(({ name }) => this.#faultButtons(name, names.server(name), t));
       root.replaceChildren(...groups);
     }
-    for (const { name, fault } of followers) {
-      const text = root.querySelector(`[data-follower="${name}"] p`);
-      if (!(text instanceof HTMLElement)) continue;
-      text.dataset.fault = `${fault !== undefined}`;
-      setText(text, `${t.towards(names.server(name))}: ${t.faultState[fault?.action ?? "none"]}`);
+    for (const follower of followers) {
+      const group = root.querySelector(`[data-follower="${follower.name}"]`);
+      if (group !== null) showFaultButtons(group, state, follower, offline, names, t);
     }
     setText(byId("seen-title"), `${t.seenTitle} (${t.clientName(this.client)})`);
     const answer = byId("answer");
@@ -117,17 +160,25 @@ export class CommandPanel {
    */
   #faultButtons(follower, name, t) {
     /** @type {["pause" | "delay" | "resume", string][]} */
-    const actions = [["pause", t.pauseFault], ["delay", t.delayFault], ["resume", t.resumeFault]];
+    const actions = [["pause", t.holdFault], ["delay", t.delayFault], ["resume", t.resumeFault]];
     const buttons = actions.map(([action, text]) => {
       const button = html("button", { type: "button", "data-action": action }, text);
       const delay = action === "delay" ? { delayMs } : {};
       button.addEventListener("click", () => {
+        if (isDisabled(button)) return;
+        this.#tellFailed = false;
         this.#command("/fault", { follower, action, ...delay });
       });
       return button;
     });
     const group = { role: "group", "aria-label": t.towards(name), "data-follower": follower };
-    return html("div", group, html("p", {}), ...buttons);
+    return html(
+      "div",
+      group,
+      html("p", { "data-fault": "false" }),
+      ...buttons,
+      html("p", { class: "quiet", "data-off": "" }),
+    );
   }
 
   /**
@@ -136,7 +187,8 @@ export class CommandPanel {
    * @param {"put" | "get"} kind
    */
   async #request(kind) {
-    if (!keyInput.reportValidity()) return;
+    if (isDisabled(byId(kind)) || !keyInput.reportValidity()) return;
+    this.#tellFailed = false;
     const server = serverSelect.value === "" ? {} : { server: serverSelect.value };
     const value = kind === "put" ? { value: valueInput.value } : {};
     this.#showAnswer((_, t) => t.working);
@@ -214,16 +266,32 @@ function needsRedraw(root, servers, { htmlLang }) {
 }
 
 /**
- * Disables or enables a button. A disabled button loses the focus, so a button that has it gets
- * `aria-disabled` instead.
+ * Shows the fault of the replication to a follower, which of its buttons do something, and why the
+ * others do not.
  *
- * @param {HTMLButtonElement} button
- * @param {boolean} disabled
+ * @param {Element} group the buttons
+ * @param {State} state
+ * @param {ServerState} follower
+ * @param {Reason | undefined} offline why no command does anything
+ * @param {Names} names
+ * @param {Texts} t
  */
-function setDisabled(button, disabled) {
-  if (document.activeElement === button) button.setAttribute("aria-disabled", `${disabled}`);
-  else {
-    button.disabled = disabled;
-    button.removeAttribute("aria-disabled");
+function showFaultButtons(group, state, follower, offline, names, t) {
+  const text = byQuery(group, "p[data-fault]");
+  const { name, fault } = follower;
+  text.dataset.fault = `${fault !== undefined}`;
+  setText(text, `${t.towards(names.server(name))}: ${t.faultState[fault?.action ?? "none"]}`);
+  /** @type {Set<string>} */
+  const reasons = new Set();
+  for (const action of /** @type {const} */ (["pause", "delay", "resume"])) {
+    const reason = offline ?? faultReason(state, follower, action);
+    setDisabled(byQuery(group, `[data-action="${action}"]`), reason !== undefined);
+    if (reason !== undefined) reasons.add(t.reasons[reason]);
   }
+  setText(byQuery(group, "p[data-off]"), [...reasons].join(" "));
+}
+
+/** @param {Element} button */
+function isDisabled(button) {
+  return button.matches(":disabled, [aria-disabled=true]");
 }

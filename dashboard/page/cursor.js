@@ -44,11 +44,6 @@ export class Cursor {
     return this.#state ?? this.#recording.last;
   }
 
-  /** Follows the end of the recording from now on. */
-  follow() {
-    this.#state = undefined;
-  }
-
   /**
    * Moves to a position, or to the nearest valid one, and stays there.
    *

@@ -5,10 +5,11 @@
  */
 
 import { svg } from "./dom.js";
+import { readable } from "./format.js";
 import { pathOf, pointAt } from "./geometry.js";
 import { Layout } from "./layout.js";
 import { MessageAnimation } from "./message_animation.js";
-import { writesBehind } from "./selectors.js";
+import { shownClients, writesBehind } from "./selectors.js";
 
 /** @import { ServerState, State } from "../server/state.ts" */
 /** @import { Names } from "./format.js" */
@@ -17,9 +18,14 @@ import { writesBehind } from "./selectors.js";
 
 /** Below this width the diagram goes from top to bottom. */
 const narrowPx = 560;
+/** The width of a character in a fine line of a box. */
+const fineCharWidth = 6.4;
+/** The height of the title of a box, and of a fine line. */
+const titleHeight = 24;
+const lineHeight = 16;
 
 /**
- * A line of text in the box of a server.
+ * A line of text in a box.
  *
  * @typedef {{ readonly text: string, readonly behind: boolean }} Line
  */
@@ -35,6 +41,15 @@ const narrowPx = 560;
  * @property {Line[]} lines
  * @property {ServerState["fault"]} fault
  * @property {number} withheld writes that the fault keeps from the server
+ */
+
+/**
+ * A client as the diagram shows it, or all that are not the dashboard's.
+ *
+ * @typedef {object} ShownClient
+ * @property {number} number
+ * @property {string} title
+ * @property {Line[]} lines
  */
 
 /** Boxes for clients and servers, edges between them, and messages that move along the edges. */
@@ -58,11 +73,13 @@ export class Diagram {
    * Shows a state. Draws nothing if the diagram would look the same.
    *
    * @param {State} state
+   * @param {State} known a later state, whose clients are shown too
+   * @param {boolean} wall whether the diagram is shown on a wall
    * @param {Names} names
    * @param {Texts} t
    */
-  show(state, names, t) {
-    const narrow = this.#root.clientWidth < narrowPx;
+  show(state, known, wall, names, t) {
+    const shape = this.#root.clientWidth < narrowPx ? "narrow" : wall ? "wall" : "wide";
     const servers = state.servers.map((server) => ({
       address: server.name,
       title: names.server(server.name),
@@ -72,23 +89,47 @@ export class Diagram {
       fault: server.fault,
       withheld: server.fault === undefined ? 0 : writesBehind(state, server),
     }));
-    const description = JSON.stringify([narrow, servers, t.htmlLang]);
+    const clients = shownClients(state, known).map((number) => ({
+      number,
+      title: t.clientTitle(number),
+      lines: seenLines(state, number, t),
+    }));
+    const description = JSON.stringify([shape, servers, clients, t.htmlLang]);
     if (description === this.#drawn) return;
     this.#drawn = description;
     const addresses = servers.map(({ address }) => address);
-    const layout = new Layout(addresses, state.leader, narrow);
-    this.animation.layout = layout;
-    this.#root.setAttribute("viewBox", narrow ? "0 0 360 440" : "0 0 760 330");
+    const layout = new Layout(addresses, state.leader, clients.map(({ number }) => number), shape);
+    this.#root.setAttribute("viewBox", `0 0 ${layout.width} ${layout.height}`);
     const summary = servers
       .map(({ title, lines }) => `${title}: ${lines.map(({ text }) => text).join(", ")}`)
       .join(". ");
     this.#root.setAttribute("aria-label", t.diagram(summary));
+    const notes = servers.flatMap((server) => noteOf(server, layout, state.leader, t));
+    this.animation.layout = layout;
+    this.animation.obstacles = [...layout.boxes, ...notes.map(({ box }) => box)];
     this.#boxesAndEdges.replaceChildren(
-      ...servers.flatMap((server) => edgesTo(server, layout, state.leader, t)),
-      clientsBox(layout.clients, t, narrow),
+      ...servers.flatMap((server) => edgesTo(server, layout, state.leader)),
+      ...notes.map(({ element }) => element),
+      ...clients.map((client) => clientBox(client, layout)),
       ...servers.flatMap((server) => serverBox(server, layout)),
     );
   }
+}
+
+/**
+ * What a client has seen, the newest last: a line for each key.
+ *
+ * @param {State} state
+ * @param {number} client
+ * @param {Texts} t
+ * @returns {Line[]}
+ */
+function seenLines({ clients }, client, t) {
+  const seen = [...clients.get(client)?.seen ?? []];
+  return seen.map(([key, { value, timestamp }]) => ({
+    text: `${readable(key)}: ${readable(value)} · ${t.ts} ${timestamp}`,
+    behind: false,
+  }));
 }
 
 /**
@@ -111,39 +152,59 @@ function linesOf(state, server, t) {
 }
 
 /**
- * The edges to a server: from the clients, and from the leader with a note of the fault.
+ * The edges to a server: from each client, and from the leader.
+ *
+ * @param {ShownServer} server
+ * @param {Layout} layout
+ * @param {string} leader
+ */
+function edgesTo({ address, leads, fault }, layout, leader) {
+  const edges = [...layout.clients.keys()].flatMap((client) => {
+    const curve = layout.curve({ from: "", to: address, client });
+    return curve === undefined ? [] : svg("path", { class: "edge", d: pathOf(curve) });
+  });
+  const fromLeader = leads ? undefined : replicationCurve(address, layout, leader);
+  if (fromLeader === undefined) return edges;
+  const kind = `edge replication${fault === undefined ? "" : " fault"}`;
+  return [...edges, svg("path", { class: kind, d: pathOf(fromLeader) })];
+}
+
+/**
+ * The curve from the leader to a follower; `undefined` while no leader is known.
+ *
+ * @param {string} follower
+ * @param {Layout} layout
+ * @param {string} leader
+ */
+function replicationCurve(follower, layout, leader) {
+  if (layout.server(leader) === undefined) return undefined;
+  return layout.curve({ from: leader, to: follower });
+}
+
+/**
+ * The note of a follower's fault on the edge from the leader, and the box that it covers.
  *
  * @param {ShownServer} server
  * @param {Layout} layout
  * @param {string} leader
  * @param {Texts} t
+ * @returns {{ element: SVGElement, box: Box }[]}
  */
-function edgesTo({ address, leads, fault, withheld }, layout, leader, t) {
-  const edges = [];
-  const fromClients = layout.curve("", address);
-  if (fromClients !== undefined) {
-    edges.push(svg("path", { class: "edge", d: pathOf(fromClients) }));
-  }
-  if (leads || layout.server(leader) === undefined) return edges;
-  const fromLeader = layout.curve(leader, address);
-  if (fromLeader === undefined) return edges;
-  const kind = `edge replication${fault === undefined ? "" : " fault"}`;
-  edges.push(svg("path", { class: kind, d: pathOf(fromLeader) }));
-  if (fault === undefined) return edges;
-  const word = fault.action === "pause" ? t.paused : t.delayed(fault.delayMs);
-  const { x, y } = pointAt(fromLeader, 0.5);
+function noteOf({ address, leads, fault, withheld }, layout, leader, t) {
+  const curve = leads ? undefined : replicationCurve(address, layout, leader);
+  if (curve === undefined || fault === undefined) return [];
+  const word = fault.action === "pause" ? t.held : t.delayed(fault.delayMs);
+  const { x, y } = pointAt(curve, 0.5);
   const text = withheld === 0 ? word : `${word} · ${withheld}`;
-  const width = text.length * 7.2 + 16;
-  edges.push(
-    svg(
-      "g",
-      { class: "note", transform: `translate(${x} ${y})` },
-      svg("title", {}, withheld === 0 ? word : t.withheld(withheld)),
-      svg("rect", { x: -width / 2, y: -12, width, height: 24, rx: 12 }),
-      svg("text", { "text-anchor": "middle" }, text),
-    ),
+  const [width, height] = [text.length * 7.2 + 16, 24];
+  const element = svg(
+    "g",
+    { class: "note", transform: `translate(${x} ${y})` },
+    svg("title", {}, withheld === 0 ? word : t.withheld(withheld)),
+    svg("rect", { x: -width / 2, y: -height / 2, width, height, rx: 12 }),
+    svg("text", { "text-anchor": "middle" }, text),
   );
-  return edges;
+  return [{ element, box: { x, y, width, height } }];
 }
 
 /**
@@ -153,44 +214,87 @@ function edgesTo({ address, leads, fault, withheld }, layout, leader, t) {
 function serverBox({ address, title, leads, up, lines }, layout) {
   const box = layout.server(address);
   if (box === undefined) return [];
+  const kind = `server${leads ? " leader" : ""}${up ? "" : " down"}`;
+  return boxWith(box, kind, { "data-server": address }, title, lines);
+}
+
+/**
+ * The box of a client. What does not fit is shown on hover.
+ *
+ * @param {ShownClient} client
+ * @param {Layout} layout
+ */
+function clientBox({ number, title, lines }, layout) {
+  const box = layout.clients.get(number) ?? { x: 0, y: 0, width: 0, height: 0 };
+  const room = Math.max(1, Math.floor((box.height - titleHeight - 4) / lineHeight));
+  const chars = Math.floor((box.width - 10) / fineCharWidth);
+  const shown = lines.slice(-room).map((line) => shortened(line, chars));
+  const rest = lines.length - shown.length;
+  const name = rest > 0 ? `${title} (+${rest})` : title;
+  const element = boxWith(box, "client", { "data-client-box": number }, name, shown);
+  const full = lines.map(({ text }) => text).join(", ");
+  if (full !== "") element.prepend(svg("title", {}, full));
+  return element;
+}
+
+/**
+ * A line that fits into a box. The end, with the timestamp, stays.
+ *
+ * @param {Line} line
+ * @param {number} chars
+ * @returns {Line}
+ */
+function shortened({ text, behind }, chars) {
+  if (text.length <= chars) return { text, behind };
+  const end = text.slice(text.lastIndexOf(" · "));
+  const kept = [...text].slice(0, Math.max(1, chars - end.length - 1)).join("");
+  return { text: `${kept}…${end}`, behind };
+}
+
+/**
+ * A box with a title and fine lines.
+ *
+ * @param {Box} box
+ * @param {string} kind
+ * @param {Record<string, string | number>} attributes
+ * @param {string} title
+ * @param {readonly Line[]} lines
+ */
+function boxWith(box, kind, attributes, title, lines) {
   const { x, y, width, height } = box;
   const centred = { "text-anchor": "middle", x };
+  const top = y - (titleHeight + lines.length * lineHeight) / 2;
   return svg(
     "g",
-    { class: `server${leads ? " leader" : ""}${up ? "" : " down"}` },
-    rectangle(box),
-    svg("text", { ...centred, class: "name", y: y - height / 2 + 20 }, title),
+    { class: kind, ...attributes },
+    svg("rect", { class: "box", x: x - width / 2, y: y - height / 2, width, height, rx: 8 }),
+    svg("text", {
+      ...centred,
+      class: "name",
+      y: top + titleHeight / 2,
+      ...squeezed(title, 9, width),
+    }, title),
     ...lines.map(({ text, behind }, index) =>
       svg("text", {
         ...centred,
         class: `fine${behind ? " behind" : ""}`,
-        y: y - height / 2 + 41 + index * 17,
-        // The browser squeezes a text that is too wide for the box.
-        ...(text.length * 6.3 > width ? { textLength: width - 12 } : {}),
+        y: top + titleHeight + (index + 0.5) * lineHeight,
+        ...squeezed(text, fineCharWidth, width),
       }, text)
     ),
   );
 }
 
 /**
- * @param {Box} box
- * @param {Texts} t
- * @param {boolean} narrow
+ * The browser squeezes a text that is too wide for its box.
+ *
+ * @param {string} text
+ * @param {number} charWidth
+ * @param {number} width
  */
-function clientsBox(box, t, narrow) {
-  const { x, y } = box;
-  const centred = { "text-anchor": "middle", x };
-  const gap = narrow ? 10 : 12;
-  return svg(
-    "g",
-    { class: "clients" },
-    rectangle(box),
-    svg("text", { ...centred, class: "name", y: y - gap }, t.clients),
-    svg("text", { ...centred, class: "fine", y: y + gap }, `1 · 2 · 3 · 4 · ${t.others}`),
-  );
-}
-
-/** @param {Box} box */
-function rectangle({ x, y, width, height }) {
-  return svg("rect", { class: "box", x: x - width / 2, y: y - height / 2, width, height, rx: 8 });
+function squeezed(text, charWidth, width) {
+  const room = width - 12;
+  return text.length * charWidth > room
+    ? { textLength: room, lengthAdjust: "spacingAndGlyphs" }
+    : {};
 }

@@ -17,6 +17,18 @@ export function byId(id) {
   return /** @type {T} */ (/** @type {unknown} */ (document.getElementById(id)));
 }
 
+/**
+ * The first element in another one that matches a selector. There must be one.
+ *
+ * @template {Element} [T=HTMLElement]
+ * @param {Element} root
+ * @param {string} selector
+ * @returns {T}
+ */
+export function byQuery(root, selector) {
+  return /** @type {T} */ (/** @type {unknown} */ (root.querySelector(selector)));
+}
+
 // Format characters change the direction of text or are not seen, and many combining marks are drawn
 // over other lines. `lib/cli/escape.ts` has the same.
 const invisible =
@@ -104,4 +116,19 @@ export function svg(tag, attributes = {}, ...children) {
  */
 function appendTo(element, children) {
   element.append(...children.map((child) => typeof child === "string" ? visible(child) : child));
+}
+
+/**
+ * Disables or enables a button. A disabled button loses the focus, so a button that has it gets
+ * `aria-disabled` instead.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {boolean} disabled
+ */
+export function setDisabled(button, disabled) {
+  if (document.activeElement === button) button.setAttribute("aria-disabled", `${disabled}`);
+  else {
+    button.disabled = disabled;
+    button.removeAttribute("aria-disabled");
+  }
 }

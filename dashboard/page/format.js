@@ -6,8 +6,11 @@
  */
 
 import { shownCharsMax } from "./limits.js";
+import { clientNumber, stepText } from "../stories/stories.js";
 
+/** @import { DemoStep } from "../server/item.ts" */
 /** @import { State } from "../server/state.ts" */
+/** @import { Lang } from "../stories/story.ts" */
 /** @import { Texts } from "./texts.js" */
 
 /**
@@ -40,20 +43,33 @@ export function namesIn(state, t) {
       const client = state.clientNumbers.get(address);
       return client === undefined ? address : t.clientName(client);
     },
-    value: readable,
+    value: (value) => readable(value),
   };
+}
+
+/**
+ * What is told at a step of a story, in one line.
+ *
+ * @param {DemoStep} step
+ * @param {Lang} lang
+ * @param {Names} names
+ */
+export function toldStep(step, lang, names) {
+  const text = stepText(step, lang, names.server, (client) => `${clientNumber(client)}`);
+  return text.replaceAll("\n", " ");
 }
 
 /**
  * A value or a key in a readable form: shortened, but not within a character.
  *
  * @param {string | null | undefined} value
+ * @param {number} [charsMax]
  */
-export function readable(value) {
+export function readable(value, charsMax = shownCharsMax) {
   if (value === null || value === undefined) return "NULL";
-  if (value.length <= shownCharsMax) return value;
+  if (value.length <= charsMax) return value;
   // Half an emoji at the end would be spelled out.
-  return `${value.slice(0, shownCharsMax).replace(/\u200d?[\ud800-\udbff]?$/, "")}…`;
+  return `${value.slice(0, charsMax).replace(/\u200d?[\ud800-\udbff]?$/, "")}…`;
 }
 
 /**

@@ -18,16 +18,12 @@
  *
  * @param {Box} from
  * @param {Box} to
- * @param {boolean} around whether the curve goes around a box between the two
+ * @param {Point} [bend] the point that the curve bends towards; a straight line without it
  * @returns {Curve}
  */
-export function curveBetween(from, to, around) {
+export function curveBetween(from, to, bend) {
   const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
-  if (!around) return { from: edgeOf(from, to), bend: middle, to: edgeOf(to, from) };
-  const across = Math.abs(to.x - from.x) > Math.abs(to.y - from.y);
-  const bend = across
-    ? { x: middle.x, y: to.y < from.y ? -10 : 340 }
-    : { x: to.x < from.x ? -60 : 420, y: middle.y };
+  if (bend === undefined) return { from: edgeOf(from, to), bend: middle, to: edgeOf(to, from) };
   return { from: edgeOf(from, bend), bend, to: edgeOf(to, bend) };
 }
 

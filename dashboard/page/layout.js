@@ -7,39 +7,91 @@
 
 import { curveBetween, reversed } from "./geometry.js";
 
+/** @import { DiagramMessage } from "../server/state.ts" */
 /** @import { Box, Curve } from "./geometry.js" */
 
 /**
- * Places the boxes of the clients, the leader and the followers in this order. They go from left to
- * right, or from top to bottom if the diagram is narrow.
+ * What the layout is made for.
+ *
+ * - `wide`: beside the commands;
+ * - `wall`: over the whole width of a projector's 1280 × 720;
+ * - `narrow`: a telephone. Everything goes from top to bottom instead of from left to right.
+ *
+ * @typedef {"wide" | "wall" | "narrow"} Shape
  */
+
+/** By shape: the size of the diagram and of its boxes, in its own units. */
+const sizes = {
+  wide: { width: 860, height: 340, client: 164, server: 172, boxHeight: 84 },
+  wall: { width: 860, height: 268, client: 164, server: 172, boxHeight: 78 },
+  narrow: { width: 360, height: 452, client: 112, server: 162, boxHeight: 82 },
+};
+/** The greatest height of a client's box. */
+const clientHeightMax = 66;
+/** The space between two boxes, and between a box and the border. */
+const gap = 6;
+
+/** Places the boxes of the clients, the leader and the followers in this order. */
 export class Layout {
-  /** @type {Box} All clients share one box. */
-  clients;
+  /** The width of the diagram. */
+  width;
+  /** The height of the diagram. */
+  height;
+  /** @type {Map<number, Box>} By number of the client: the boxes of the clients. */
+  clients = new Map();
   /** @type {Map<string, Box>} By server. */
-  #boxes = new Map();
+  #servers = new Map();
   #leader;
+  #narrow;
 
   /**
    * @param {readonly string[]} servers
    * @param {string} leader "" until it is known
-   * @param {boolean} narrow
+   * @param {readonly number[]} clients the numbers of the clients, at least one
+   * @param {Shape} shape
    */
-  constructor(servers, leader, narrow) {
+  constructor(servers, leader, clients, shape) {
+    const { width, height, client, server, boxHeight } = sizes[shape];
+    this.width = width;
+    this.height = height;
     this.#leader = leader;
-    this.clients = narrow
-      ? { x: 180, y: 38, width: 190, height: 60 }
-      : { x: 95, y: 165, width: 166, height: 66 };
-    const size = { width: narrow ? 162 : 166, height: 82 };
+    this.#narrow = shape === "narrow";
+    clients.forEach((number, index) => {
+      const along = (index + 0.5) / clients.length;
+      const each = (this.#narrow ? width : height) / clients.length - gap;
+      this.clients.set(
+        number,
+        this.#narrow
+          ? {
+            x: width * along,
+            y: gap + clientHeightMax / 2,
+            width: Math.min(client, each),
+            height: clientHeightMax,
+          }
+          : {
+            x: gap + client / 2,
+            y: height * along,
+            width: client,
+            height: Math.min(clientHeightMax, each),
+          },
+      );
+    });
     const first = servers.includes(leader) ? leader : servers[0];
     if (first === undefined) return;
-    this.#boxes.set(first, narrow ? { x: 180, y: 205, ...size } : { x: 366, y: 165, ...size });
+    const size = { width: server, height: boxHeight };
+    this.#servers.set(first, { x: width / 2, y: height / 2, ...size });
     const followers = servers.filter((server) => server !== first);
-    followers.forEach((server, index) => {
+    followers.forEach((follower, index) => {
       const along = (index + 0.5) / followers.length;
-      const place = narrow ? { x: 360 * along, y: 385 } : { x: 672, y: 330 * along };
-      const width = narrow ? Math.min(size.width, 340 / followers.length - 8) : size.width;
-      this.#boxes.set(server, { ...place, height: size.height, width });
+      const place = this.#narrow
+        ? { x: width * along, y: height - gap - boxHeight / 2 }
+        : { x: width - gap - server / 2, y: height * along };
+      const each = (this.#narrow ? width : height) / followers.length - gap;
+      this.#servers.set(follower, {
+        ...place,
+        width: this.#narrow ? Math.min(server, each) : server,
+        height: this.#narrow ? boxHeight : Math.min(boxHeight, each),
+      });
     });
   }
 
@@ -49,23 +101,42 @@ export class Layout {
    * @param {string} address
    */
   server(address) {
-    return this.#boxes.get(address);
+    return this.#servers.get(address);
+  }
+
+  /** All boxes. */
+  get boxes() {
+    return [...this.clients.values(), ...this.#servers.values()];
   }
 
   /**
-   * The curve that messages follow from one end to the other. If an end is not a server, it is a
-   * client.
+   * The curve that a message follows from one end to the other. An end that is not a server is the
+   * message's client.
    *
-   * @param {string} from
-   * @param {string} to
+   * @param {Pick<DiagramMessage, "from" | "to" | "client">} message
    * @returns {Curve | undefined} `undefined` if neither end is a server
    */
-  curve(from, to) {
+  curve({ from, to, client = 0 }) {
     const [start, end] = [this.server(from), this.server(to)];
-    if (start !== undefined && end !== undefined) return curveBetween(start, end, false);
-    // Curves between clients and followers go around the leader.
-    if (end !== undefined) return curveBetween(this.clients, end, to !== this.#leader);
-    if (start === undefined) return undefined;
-    return reversed(curveBetween(this.clients, start, from !== this.#leader));
+    if (start !== undefined && end !== undefined) return curveBetween(start, end);
+    if (end !== undefined) return this.#curveFrom(client, end, to);
+    return start === undefined ? undefined : reversed(this.#curveFrom(client, start, from));
+  }
+
+  /**
+   * The curve from a client to a server. Around the leader if the server is a follower.
+   *
+   * @param {number} client
+   * @param {Box} box
+   * @param {string} server
+   */
+  #curveFrom(client, box, server) {
+    const from = this.clients.get(client) ?? [...this.clients.values()].at(-1) ?? box;
+    if (server === this.#leader) return curveBetween(from, box);
+    const { width, height } = this;
+    const bend = this.#narrow
+      ? { x: box.x < width / 2 ? -width / 4 : width * 5 / 4, y: height * 0.45 }
+      : { x: width * 0.45, y: box.y < height / 2 ? -height / 7 : height * 8 / 7 };
+    return curveBetween(from, box, bend);
   }
 }

@@ -58,7 +58,7 @@ export const secondsMax = 60;
 export const forwardedMax = 32;
 /** Connections of clients that are kept. */
 export const clientsMax = 64;
-/** Steps of a demonstration. */
+/** Steps of a story, with the one at its end. */
 export const demoStepsMax = 12;
 
 /* What the pages of one browser hold together. */
@@ -68,7 +68,7 @@ export const streamsPerBrowserMax = 4;
 /** Other pages that a page knows of. */
 export const pagesKnownMax = 32;
 
-/** How long a page waits for the answer to a command, in milliseconds. The demonstration is long. */
+/** How long a page waits for the answer to a command, in milliseconds. Stories are long. */
 export const commandMsMax = 60_000;
 
 /* What the page records. */
@@ -80,10 +80,18 @@ export const itemsMax = 20_000;
 /** Segments that a recording keeps: more than the items need, as the feed sends keyframes too. */
 export const segmentsMax = 128;
 
+/**
+ * Bytes of a saved recording. It is more than the largest recording has: an item has two texts of
+ * at most `textCharsMax`, and a character takes at most six bytes in JSON.
+ */
+export const recordingBytesMax = 64 * 1024 * 1024;
+
 /* What the page draws. */
 
 /** Keys in the table. */
 export const rowsMax = 12;
+/** Keys in the table of a presentation. */
+export const presentedRowsMax = 3;
 /** Events in the list. */
 export const eventsMax = 60;
 /** Items that are searched for these events. */
@@ -98,3 +106,12 @@ export const presentedMax = 20_000;
 export const arrivalsMax = 4 * flightsMax;
 /** Characters of a key or value. */
 export const shownCharsMax = 60;
+
+/* What the space-time diagram draws. A row has one dot and at most one arrow for each server. */
+
+/** Rows: each is an event, or a line of text. */
+export const spaceTimeRowsMax = 48;
+/** Characters of a key or value beside an event. */
+export const spaceTimeCharsMax = 10;
+/** Lines of a caption. */
+export const captionLinesMax = 3;

@@ -6,25 +6,40 @@
 
 import { svg } from "./dom.js";
 import { ease, pointAt } from "./geometry.js";
+import { labelPlace } from "./label_place.js";
 import { Layout } from "./layout.js";
-import { flightMs } from "./presentation.js";
+import { flightMs } from "./effect_clock.js";
 
 /** @import { DiagramMessage } from "../server/state.ts" */
-/** @import { Curve } from "./geometry.js" */
-/** @import { Flight } from "./presentation.js" */
+/** @import { Box } from "./geometry.js" */
+/** @import { Flight } from "./effect_clock.js" */
 
 /** If more messages than this are on the screen, their labels are hidden. */
 const labelsMax = 8;
 /** Characters of a key that fit into a label. */
 const labelKeyCharsMax = 12;
+/** The width of a character of a label, and the height of its line. */
+const charWidth = 9;
+const lineHeight = 14;
+/** The distance from a dot to the middle of its label. */
+const labelDistance = 24;
 
-/** Draws messages on their way. When they leave and arrive says the {@linkcode Presentation}. */
+/**
+ * A message on its way. `label` has the size of its text.
+ *
+ * @typedef {Flight & { readonly element: SVGElement, readonly text: SVGElement,
+ *   readonly label: { readonly width: number, readonly height: number } }} DrawnFlight
+ */
+
+/** Draws messages on their way. When they leave and arrive says the {@linkcode EffectClock}. */
 export class MessageAnimation {
-  /** Where the boxes are. Messages that move already keep their curves. */
-  layout = new Layout([], "", false);
+  /** Where the boxes are. */
+  layout = new Layout([], "", [1], "wide");
+  /** @type {readonly Box[]} What labels do not cover. */
+  obstacles = [];
   #root;
   #reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
-  /** @type {{ curve: Curve, start: number, element: SVGElement }[]} The messages on their way. */
+  /** @type {DrawnFlight[]} The messages on their way. */
   #flights = [];
 
   /** @param {SVGElement} root where the messages are drawn */
@@ -39,11 +54,21 @@ export class MessageAnimation {
    */
   add(flights) {
     for (const { message, start } of flights) {
-      const curve = this.layout.curve(message.from, message.to);
-      if (curve === undefined) continue;
-      const element = elementOf(message);
+      const lines = labelOf(message);
+      const text = svg(
+        "text",
+        { "text-anchor": "middle" },
+        ...lines.map((line, index) =>
+          svg("tspan", { x: 0, y: (index - (lines.length - 1) / 2) * lineHeight }, line)
+        ),
+      );
+      const element = elementOf(message, text);
+      const label = {
+        width: Math.max(...lines.map(({ length }) => length)) * charWidth,
+        height: lines.length * lineHeight + 8,
+      };
       this.#root.append(element);
-      this.#flights.push({ curve, start, element });
+      this.#flights.push({ message, start, element, text, label });
     }
   }
 
@@ -61,30 +86,59 @@ export class MessageAnimation {
    */
   draw(now) {
     const labels = this.#flights.filter(({ start }) => start <= now).length <= labelsMax;
-    this.#flights = this.#flights.filter(({ curve, start, element }) => {
-      const done = (now - start) / flightMs;
+    this.#flights = this.#flights.filter((flight) => {
+      const done = (now - flight.start) / flightMs;
       if (done >= 1) {
-        element.remove();
+        flight.element.remove();
         return false;
       }
-      const along = this.#reducedMotion.matches ? 0.5 : ease(Math.max(0, done));
-      const { x, y } = pointAt(curve, along);
-      element.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
-      element.setAttribute("visibility", done < 0 ? "hidden" : "visible");
-      element.lastElementChild?.setAttribute("visibility", labels ? "inherit" : "hidden");
+      this.#drawOne(flight, done, labels);
       return true;
     });
     return this.#flights.length > 0;
   }
+
+  /**
+   * @param {DrawnFlight} flight
+   * @param {number} done the part of the way, below 0 before it leaves
+   * @param {boolean} labels whether its label is shown
+   */
+  #drawOne({ message, element, text, label }, done, labels) {
+    const curve = this.layout.curve(message);
+    const shown = done >= 0 && curve !== undefined;
+    element.setAttribute("visibility", shown ? "visible" : "hidden");
+    if (!shown) return;
+    const { x, y } = pointAt(curve, this.#reducedMotion.matches ? 0.5 : ease(done));
+    element.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
+    text.setAttribute("visibility", labels ? "inherit" : "hidden");
+    if (!labels) return;
+    const place = labelPlace({ ...label, x, y: y - labelDistance }, this.obstacles, this.layout);
+    text.setAttribute(
+      "transform",
+      `translate(${(place.x - x).toFixed(1)} ${(place.y - y).toFixed(1)})`,
+    );
+  }
 }
 
-/** @param {DiagramMessage} message */
-function elementOf({ from, to, label, key, timestamp, client }) {
+/**
+ * The lines of a message's label: its type, and its key or timestamp.
+ *
+ * @param {DiagramMessage} message
+ * @returns {string[]}
+ */
+function labelOf({ label, key, timestamp }) {
+  const shownKey = key.length > labelKeyCharsMax ? "…" : key;
+  const asks = label === "PUT" || label === "GET";
+  return [label, asks || timestamp === undefined ? shownKey : `ts ${timestamp}`];
+}
+
+/**
+ * @param {DiagramMessage} message
+ * @param {SVGElement} text its label
+ */
+function elementOf({ from, to, label, client }, text) {
   const refused = label === "TRY_OTHER";
   const kind = refused ? " refused" : label.endsWith("_OK") ? " answer" : "";
-  const asks = label === "PUT" || label === "GET";
-  const shownKey = key.length > labelKeyCharsMax ? "…" : key;
-  const text = asks ? `${label} ${shownKey}` : `${label} ${timestamp ?? ""}`;
   return svg(
     "g",
     {
@@ -96,6 +150,6 @@ function elementOf({ from, to, label, key, timestamp, client }) {
       ...(client === undefined ? {} : { "data-client": client }),
     },
     refused ? svg("path", { d: "M-5 -5L5 5M-5 5L5 -5" }) : svg("circle", { r: 5.5 }),
-    svg("text", { "text-anchor": "middle", y: -15 }, text),
+    text,
   );
 }

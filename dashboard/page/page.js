@@ -9,9 +9,14 @@ import { Diagram } from "./diagram.js";
 import { byId, setText } from "./dom.js";
 import { FeedStream } from "./feed_stream.js";
 import { namesIn } from "./format.js";
-import { isStep, Playback } from "./playback.js";
+import { presentedRowsMax, rowsMax } from "./limits.js";
+import { Playback } from "./playback.js";
 import { showPlots } from "./plots.js";
 import { Preferences } from "./preferences.js";
+import { PresentationMode } from "./presentation_mode.js";
+import { RecordingFiles } from "./recording_files.js";
+import { isStep } from "./selectors.js";
+import { SpaceTimeView } from "./spacetime_view.js";
 import { decode } from "./state.js";
 import { Traffic } from "./traffic.js";
 import { showDemo, showEvents, showRefusals, showSeen, showTable } from "./views.js";
@@ -36,26 +41,13 @@ const preferences = new Preferences(() => {
   showConnection();
   redrawAll();
 });
+const recordingFiles = new RecordingFiles(playback, redrawAll);
+const spaceTimeView = new SpaceTimeView(redrawAll);
+const presentation = new PresentationMode(playback, commandPanel, redrawAll);
 /** Items that the feed could not deliver to this page. */
 let lost = 0;
 /** @type {import("./feed_stream.js").Connection} */
 let connection = "disconnected";
-
-/* The feed */
-
-new FeedStream({
-  onChange: (now) => {
-    connection = now;
-    showConnection();
-  },
-  onKeyframe: (data) => {
-    const keyframe = decode(data);
-    lost += keyframe.lost;
-    playback.takeKeyframe(keyframe.state);
-    redraw();
-  },
-  onItems: (data) => playback.takeItems(JSON.parse(data)),
-});
 
 function showConnection() {
   const element = byId("connection");
@@ -93,8 +85,11 @@ function redrawNow() {
   if (!cursor.live) cursor.stay(); // the recording may have dropped its position
   const { state } = cursor;
   const names = namesIn(state, t);
-  diagram.show(state, names, t);
-  showTable({ columns: byId("columns"), rows: byId("rows") }, state, names, t);
+  const later = playback.showsFile ? recording.last : playback.known;
+  diagram.show(state, later, presentation.on, names, t);
+  spaceTimeView.show(recording, cursor.position, names, t);
+  const rows = presentation.on ? presentedRowsMax : rowsMax;
+  showTable({ columns: byId("columns"), rows: byId("rows") }, state, rows, names, t);
   byId("table-empty").hidden = state.table.size > 0;
   const keys = byId("rows").childElementCount;
   setText(
@@ -109,8 +104,10 @@ function redrawNow() {
   const seen = state.clients.get(commandPanel.client)?.seen ?? new Map();
   showSeen(byId("seen"), seen, t);
   byId("seen-nothing").hidden = seen.size > 0;
-  commandPanel.show(playback.known, t);
+  commandPanel.show(playback.known, connection !== "disconnected", t);
   playback.show(t);
+  presentation.show(t);
+  recordingFiles.show(t);
   showTraffic(recording.last);
   if (redrawnAt - plotsRedrawnAt < plotsRedrawMs && cursor.live) return;
   plotsRedrawnAt = redrawnAt;
@@ -132,5 +129,19 @@ function showTraffic({ servers }) {
 }
 
 addEventListener("resize", redrawAll);
+new FeedStream({
+  onChange: (now) => {
+    connection = now;
+    showConnection();
+    redraw();
+  },
+  onKeyframe: (data) => {
+    const keyframe = decode(data);
+    lost += keyframe.lost;
+    playback.takeKeyframe(keyframe.state);
+    redraw();
+  },
+  onItems: (data) => playback.takeItems(JSON.parse(data)),
+});
 showConnection();
 redrawAll();

@@ -7,11 +7,11 @@
 import { Cursor } from "./cursor.js";
 import { showDensity } from "./density.js";
 import { byId, setText } from "./dom.js";
+import { EffectClock, flightMs } from "./effect_clock.js";
 import { clock, namesIn } from "./format.js";
 import { searchedMax } from "./limits.js";
-import { flightMs, Presentation } from "./presentation.js";
 import { Recording } from "./recording.js";
-import { messagesOf } from "./selectors.js";
+import { endsStory, isStep, messagesOf } from "./selectors.js";
 import { apply, copyState, emptyState } from "./state.js";
 
 /** @import { Item } from "../server/item.ts" */
@@ -31,15 +31,6 @@ const speedSelect = byId("speed");
 const density = byId("density");
 
 /**
- * Whether the page lists an item as an event. The steps of the playback stop only at such items.
- *
- * @param {Item} item
- */
-export function isStep({ kind }) {
-  return !["counts", "status", "client", "seen", "table"].includes(kind);
-}
-
-/**
  * What playback does with the page.
  *
  * @typedef {object} PlaybackView
@@ -54,11 +45,14 @@ export function isStep({ kind }) {
  * their effects. While it is live, an item is recorded when its effect shows.
  */
 export class Playback {
+  /** What is shown: the feed's recording, or that of a file. */
   recording = new Recording(emptyState([]));
   cursor = new Cursor(this.recording);
   /** @type {State} The state after all items that have come. It is ahead of what is shown. */
   known = emptyState([]);
-  #presentation = new Presentation();
+  /** What the feed has sent. It goes on while the page shows a file. */
+  #fromFeed = this.recording;
+  #clock = new EffectClock();
   /** While it plays, the position up to which items are planned. */
   #ahead = new Cursor(this.recording);
   #view;
@@ -68,6 +62,8 @@ export class Playback {
   #timer = 0;
   /** The animation frame that is requested, 0 if none is. */
   #frame = 0;
+  /** @type {(() => void) | undefined} What goes on when more items are recorded. */
+  #onItems;
 
   /**
    * Listens to the controls.
@@ -82,15 +78,8 @@ export class Playback {
       this.#playing = true;
       this.#playNext();
     });
-    byId("forward").addEventListener("click", () => {
-      this.#hold();
-      this.#beginAtCursor();
-      this.#planStep();
-    });
-    byId("back").addEventListener("click", () => {
-      this.#hold();
-      this.cursor.back(isStep);
-    });
+    byId("forward").addEventListener("click", () => this.forward());
+    byId("back").addEventListener("click", () => this.back());
     byId("live").addEventListener("click", () => this.goLive());
     timeline.addEventListener("input", () => {
       this.#hold();
@@ -109,9 +98,12 @@ export class Playback {
   takeKeyframe(state) {
     if (this.cursor.live) this.#finish();
     this.known = copyState(state);
-    if (this.recording.last.servers.length > 0) return this.recording.continueFrom(state);
-    this.recording = new Recording(state);
-    this.cursor = new Cursor(this.recording);
+    if (this.#fromFeed.last.servers.length > 0) return this.#fromFeed.continueFrom(state);
+    const shown = this.showsFile;
+    this.#fromFeed = new Recording(state);
+    if (shown) return;
+    this.#stop(); // what waits belongs to the recording before
+    this.#showFeed();
   }
 
   /**
@@ -124,18 +116,92 @@ export class Playback {
     for (const item of items) {
       const messages = messagesOf(this.known, item);
       apply(this.known, item);
-      if (!this.cursor.live || document.hidden) this.recording.push(item);
-      else this.#plan(item, messages, now, () => this.recording.push(item));
+      if (!this.cursor.live || document.hidden) this.#fromFeed.push(item);
+      else this.#plan(item, messages, now, () => this.#fromFeed.push(item));
     }
     this.#view.redrawState();
+    const goOn = this.#onItems;
+    this.#onItems = undefined;
+    goOn?.();
+  }
+
+  /** Shows the next event, with its messages. */
+  forward() {
+    this.#hold();
+    this.#beginAtCursor();
+    this.#planStep();
+  }
+
+  /** Shows the moment before the last event. */
+  back() {
+    this.#hold();
+    this.cursor.back(isStep);
+  }
+
+  /** Whether a step of a story comes after the cursor: it is recorded, or a story is under way. */
+  get storyGoesOn() {
+    const last = this.recording.last.demoSteps.at(-1);
+    if (!this.showsFile && last !== undefined && !endsStory(last)) return true;
+    const { end } = this.recording;
+    const from = Math.max(this.cursor.position, end - searchedMax);
+    for (let at = from; at < end; at++) {
+      if (this.recording.itemAt(at)?.kind === "demo") return true;
+    }
+    return false;
+  }
+
+  /** Whether no event is recorded after the cursor. */
+  get atEnd() {
+    const { end } = this.recording;
+    for (let at = Math.max(this.cursor.position, end - searchedMax); at < end; at++) {
+      const item = this.recording.itemAt(at);
+      if (item !== undefined && isStep(item)) return false;
+    }
+    return true;
+  }
+
+  /** Plays the next step of a story, up to where the one after it begins. */
+  forwardInStory() {
+    this.#hold();
+    this.#beginAtCursor();
+    this.#playing = true;
+    this.#playStoryStep(false, false);
+  }
+
+  /** Shows the end of the last step of a story but one. */
+  backInStory() {
+    this.#hold();
+    this.cursor.back(({ kind }) => kind === "demo");
+  }
+
+  /** Stays at what is shown now. */
+  hold() {
+    this.#hold();
   }
 
   /** Shows what happens now. */
   goLive() {
     if (this.cursor.live) return;
     this.#stop();
-    this.cursor.follow();
+    this.#showFeed();
     this.#view.redraw();
+  }
+
+  /** Whether the page shows a file in place of the feed's recording. */
+  get showsFile() {
+    return this.recording !== this.#fromFeed;
+  }
+
+  /**
+   * Shows the beginning of a recording that comes from a file, until the page goes live again.
+   *
+   * @param {Recording} recording
+   */
+  open(recording) {
+    this.#hold();
+    this.recording = recording;
+    this.cursor = new Cursor(recording);
+    this.cursor.moveTo(recording.first);
   }
 
   /**
@@ -145,7 +211,7 @@ export class Playback {
    */
   show(t) {
     const { first, end } = this.recording;
-    const { position, live, state } = this.cursor;
+    const { position, live } = this.cursor;
     timeline.min = `${first}`;
     timeline.max = `${end}`;
     timeline.value = `${position}`;
@@ -159,14 +225,19 @@ export class Playback {
     const liveButton = byId("live");
     setText(liveButton, live ? t.live : t.goLive);
     liveButton.setAttribute("aria-pressed", `${live}`);
+    setText(byId("moment"), this.moment(t));
+  }
+
+  /**
+   * The last event before the cursor, in words; "" if there is none.
+   *
+   * @param {Texts} t
+   */
+  moment(t) {
     const step = this.#lastStep();
-    const names = namesIn(state, t);
-    setText(
-      byId("moment"),
-      step === undefined
-        ? ""
-        : `${"server" in step ? `${names.server(step.server)}: ` : ""}${t.item(step, names)}`,
-    );
+    if (step === undefined) return "";
+    const names = namesIn(this.cursor.state, t);
+    return `${"server" in step ? `${names.server(step.server)}: ` : ""}${t.item(step, names)}`;
   }
 
   /** Shows the bar chart above the timeline. */
@@ -188,9 +259,10 @@ export class Playback {
   /** Stops playing, and leaves the cursor at the effect that has shown last. */
   #stop() {
     this.#playing = false;
+    this.#onItems = undefined;
     clearTimeout(this.#timer);
     this.#view.animation.clear();
-    this.#presentation.drop();
+    this.#clock.drop();
   }
 
   /** Stays where the page is. What was planned live is recorded, and comes with the next steps. */
@@ -205,8 +277,13 @@ export class Playback {
   /** Shows all effects that wait, without their messages. */
   #finish() {
     this.#view.animation.clear();
-    this.#presentation.finish();
+    this.#clock.finish();
     this.#view.redraw();
+  }
+
+  #showFeed() {
+    this.recording = this.#fromFeed;
+    this.cursor = new Cursor(this.recording);
   }
 
   #beginAtCursor() {
@@ -220,17 +297,26 @@ export class Playback {
    * @returns {Item | undefined} the step; `undefined` at the end
    */
   #planStep() {
-    const now = performance.now();
-    const ahead = this.#ahead;
     while (true) {
-      const item = this.recording.itemAt(ahead.position);
-      if (item === undefined) return undefined;
-      const messages = messagesOf(ahead.state, item);
-      ahead.forward(() => true);
-      const { position } = ahead;
-      this.#plan(item, messages, now, () => this.#showUpTo(position));
-      if (isStep(item)) return item;
+      const item = this.#planNext();
+      if (item === undefined || isStep(item)) return item;
     }
+  }
+
+  /**
+   * Plans the next item.
+   *
+   * @returns {Item | undefined} the item; `undefined` at the end
+   */
+  #planNext() {
+    const ahead = this.#ahead;
+    const item = this.recording.itemAt(ahead.position);
+    if (item === undefined) return undefined;
+    const messages = messagesOf(ahead.state, item);
+    ahead.forward(() => true);
+    const { position } = ahead;
+    this.#plan(item, messages, performance.now(), () => this.#showUpTo(position));
+    return item;
   }
 
   /**
@@ -242,11 +328,11 @@ export class Playback {
    * @param {() => void} show
    */
   #plan(item, messages, now, show) {
-    const flights = this.#presentation.plan(item, messages, now, show);
+    const flights = this.#clock.plan(item, messages, now, show);
     const missed = item.kind === "counts" ? item.missed : 0;
     if (messages.length + missed > 0) this.#view.count(messages.length + missed, flights.length);
     this.#view.animation.add(flights);
-    if (this.#presentation.full) this.#finish();
+    if (this.#clock.full) this.#finish();
     if (this.#frame === 0) this.#frame = requestAnimationFrame((time) => this.#show(time));
   }
 
@@ -257,8 +343,8 @@ export class Playback {
    */
   #show(now) {
     const moving = this.#view.animation.draw(now);
-    if (this.#presentation.advance(now) > 0) this.#view.redrawState();
-    const more = moving || this.#presentation.waiting;
+    if (this.#clock.advance(now) > 0) this.#view.redrawState();
+    const more = moving || this.#clock.waiting;
     this.#frame = more ? requestAnimationFrame((time) => this.#show(time)) : 0;
   }
 
@@ -271,18 +357,56 @@ export class Playback {
 
   /**
    * Plans the next step, and sets the timer for the one after it. It plans no further ahead than one
-   * message takes. At the end it goes live.
+   * message takes. At the end it goes live, or holds if it shows a file.
    */
   #playNext() {
-    const aheadMs = this.#presentation.lastAt - performance.now() - flightMs;
+    const aheadMs = this.#clock.lastAt - performance.now() - flightMs;
     let pauseMs = aheadMs;
     if (aheadMs <= 0) {
       const item = this.#planStep();
-      if (item === undefined && !this.#presentation.waiting) return this.goLive();
+      if (item === undefined && !this.#clock.waiting) {
+        return this.showsFile ? this.#hold() : this.goLive();
+      }
       const next = this.recording.itemAt(this.#ahead.position);
       const gapMs = item === undefined || next === undefined ? 0 : next.at - item.at;
       pauseMs = Math.min(Math.max(gapMs, stepMsMin), stepMsMax) / Number(speedSelect.value);
     }
     this.#timer = setTimeout(() => this.#playNext(), pauseMs);
+  }
+
+  /**
+   * Plans the items of a step of a story, no further ahead than one message takes. Stops before the
+   * item that tells of another step, and at the end of the story; waits for items that have not come
+   * yet.
+   *
+   * @param {boolean} told whether the item that tells of the step has been planned
+   * @param {boolean} last whether the step is the last one
+   */
+  #playStoryStep(told, last) {
+    let aheadMs = 0;
+    while (aheadMs <= flightMs) {
+      const next = this.recording.itemAt(this.#ahead.position);
+      aheadMs = this.#clock.lastAt - performance.now();
+      const ends = next === undefined
+        ? last || this.showsFile
+        : told && (next.kind === "demo" || last && isStep(next));
+      if (ends) {
+        if (!this.#clock.waiting) return this.#hold();
+        break;
+      }
+      if (next === undefined) {
+        this.#onItems = () => this.#playStoryStep(told, last);
+        return;
+      }
+      if (aheadMs > flightMs) break;
+      this.#planNext();
+      if (next.kind !== "demo") continue;
+      told = true;
+      last = endsStory(next.step);
+    }
+    this.#timer = setTimeout(
+      () => this.#playStoryStep(told, last),
+      Math.max(0, aheadMs - flightMs),
+    );
   }
 }

@@ -12,6 +12,12 @@ import { apply, copyState } from "./state.js";
 /** @import { State } from "../server/state.ts" */
 
 /**
+ * A state, and the items that come after it. Both are read-only.
+ *
+ * @typedef {{ readonly keyframe: State, readonly items: readonly Item[] }} RecordingPart
+ */
+
+/**
  * The items of the feed in segments. Each segment begins with a keyframe, that is, the whole state.
  *
  * - A position is a number of items since the page was opened, and never changes its meaning. The
@@ -23,7 +29,10 @@ export class Recording {
   /**
    * The segments, at least one. Each begins at the position where the one before it ends.
    *
-   * @type {{ readonly begin: number, readonly keyframe: State, readonly items: Item[] }[]}
+   * `follows` says whether the keyframe follows from the segment before: no items were lost.
+   *
+   * @type {{ readonly begin: number, readonly keyframe: State, readonly items: Item[],
+   *   readonly follows: boolean }[]}
    */
   #segments;
   /** @type {State} The state at the end. */
@@ -38,7 +47,7 @@ export class Recording {
   constructor(start, max = itemsMax) {
     this.#last = start;
     this.#itemsMax = max;
-    this.#segments = [{ begin: 0, keyframe: copyState(start), items: [] }];
+    this.#segments = [{ begin: 0, keyframe: copyState(start), items: [], follows: false }];
   }
 
   /** The oldest position. */
@@ -64,7 +73,7 @@ export class Recording {
   push(item) {
     const segment = this.#segments.at(-1);
     if (segment === undefined || segment.items.length === segmentItemsMax) {
-      this.#beginSegment(copyState(this.#last), item);
+      this.#beginSegment(copyState(this.#last), true, item);
     } else segment.items.push(item);
     apply(this.#last, item);
     this.#end++;
@@ -79,7 +88,7 @@ export class Recording {
   continueFrom(state) {
     this.#last = state;
     if (this.#segments.at(-1)?.items.length === 0) this.#segments.pop();
-    this.#beginSegment(copyState(state));
+    this.#beginSegment(copyState(state), false);
     this.#dropOldest();
   }
 
@@ -91,6 +100,22 @@ export class Recording {
    */
   isKeyframe(position) {
     return this.#segments.some(({ begin }) => begin === position);
+  }
+
+  /**
+   * All of the recording: one part, or several if items were lost between them.
+   *
+   * @returns {RecordingPart[]}
+   */
+  parts() {
+    /** @type {{ keyframe: State, items: Item[] }[]} */
+    const parts = [];
+    for (const { keyframe, items, follows } of this.#segments) {
+      const last = follows ? parts.at(-1) : undefined;
+      if (last === undefined) parts.push({ keyframe, items: [...items] });
+      else last.items.push(...items);
+    }
+    return parts;
   }
 
   /**
@@ -121,10 +146,11 @@ export class Recording {
 
   /**
    * @param {State} keyframe
+   * @param {boolean} follows
    * @param {Item[]} items
    */
-  #beginSegment(keyframe, ...items) {
-    this.#segments.push({ begin: this.#end, keyframe, items });
+  #beginSegment(keyframe, follows, ...items) {
+    this.#segments.push({ begin: this.#end, keyframe, items, follows });
   }
 
   /** Drops whole segments, so that the recording always begins with a keyframe. */

@@ -5,9 +5,11 @@
  * @module
  */
 
+import { holdsReplication, stopsServers } from "../stories/stories.js";
 import { forwarderOf, newestOf } from "./state.js";
 
-/** @import { Item } from "../server/item.ts" */
+/** @import { DemoStep, Item } from "../server/item.ts" */
+/** @import { Story } from "../stories/story.ts" */
 /** @import { Cell, DiagramMessage, ServerState, State } from "../server/state.ts" */
 
 /**
@@ -117,6 +119,24 @@ export function clientOf({ clientNumbers }, address) {
 }
 
 /**
+ * The numbers of the clients that have a box: 1 and 2, those that were connected, and 0 for all
+ * others.
+ *
+ * @param {...State} states
+ * @returns {number[]} in the order of the boxes
+ */
+export function shownClients(...states) {
+  const numbers = new Set([1, 2]);
+  let others = false;
+  for (const { clientNumbers, clientServers, clients } of states) {
+    for (const number of [...clientNumbers.values(), ...clients.keys()]) numbers.add(number);
+    others ||= [...clientServers.keys()].some((address) => !clientNumbers.has(address));
+  }
+  numbers.delete(0);
+  return [...[...numbers].sort((a, b) => a - b), ...(others ? [0] : [])];
+}
+
+/**
  * The hops of a PUT from a client to the leader: one, or two if a follower forwards it.
  *
  * @param {string} client
@@ -131,29 +151,63 @@ function hopsOf(client, first, leader) {
 /**
  * Why a command does nothing now.
  *
+ * - `disconnected`: the page is not connected to the dashboard;
+ * - `noServer`: the dashboard is connected to no server;
  * - `unknownLeader`: no server has said yet who leads;
  * - `leaderDown`: the dashboard is not connected to the leader;
  * - `faultsOff`: the leader was started without `--allow-faults`;
- * - `followerAway`: the follower is not in sync, or no follower is;
- * - `running`: a demonstration is under way;
+ * - `followerAway`: the follower is not in sync, or a story lacks one of its two;
  * - `alreadyHeld`: the replication is held already;
  * - `nothingHeld`: the replication is neither held nor delayed.
  *
- * @typedef {"unknownLeader" | "leaderDown" | "faultsOff" | "followerAway" | "running"
+ * @typedef {"disconnected" | "noServer" | "unknownLeader" | "leaderDown" | "faultsOff" | "followerAway"
  *   | "alreadyHeld" | "nothingHeld"} Reason
  */
 
 /**
- * Why a demonstration cannot begin; `undefined` if it can.
+ * Why PUT and GET do nothing; `undefined` if a server can be asked.
  *
  * @param {State} state
- * @returns {Reason | undefined}
+ * @returns {"noServer" | undefined}
  */
-export function demoReason(state) {
-  const last = state.demoSteps.at(-1)?.name;
-  if (last !== undefined && last !== "done" && last !== "failed") return "running";
-  const follower = state.inSync.some((name) => name !== state.leader);
-  return faultsReason(state) ?? (follower ? undefined : "followerAway");
+export function requestsReason({ servers }) {
+  return servers.some(({ up }) => up) ? undefined : "noServer";
+}
+
+/**
+ * Why a story cannot be told: a {@linkcode Reason}, or `running`, one is under way; or `noControl`,
+ * the dashboard cannot stop servers; or `notThree`, the story is about three servers.
+ *
+ * @typedef {Exclude<Reason, "noServer" | "alreadyHeld" | "nothingHeld"> | "running" | "noControl"
+ *   | "notThree"} StoryReason
+ */
+
+/**
+ * Why a story cannot begin; `undefined` if it can.
+ *
+ * @param {State} state
+ * @param {Story} story
+ * @returns {StoryReason | undefined}
+ */
+export function storyReason(state, story) {
+  if (stopsServers(story) && !state.control) return "noControl";
+  if (stopsServers(story) && state.servers.length !== 3) return "notThree";
+  const last = state.demoSteps.at(-1);
+  if (last !== undefined && !endsStory(last)) return "running";
+  const reason = faultsReason(state);
+  if (reason !== undefined && (reason !== "faultsOff" || holdsReplication(story))) return reason;
+  const followers = state.servers
+    .filter(({ name }) => name !== state.leader && state.inSync.includes(name));
+  return followers.length < 2 ? "followerAway" : undefined;
+}
+
+/**
+ * Whether a step is the last one of its story.
+ *
+ * @param {DemoStep} step
+ */
+export function endsStory({ name }) {
+  return name === "done" || name === "failed";
 }
 
 /**
@@ -176,11 +230,20 @@ export function faultReason(state, follower, action) {
  * Why no fault can begin or end; `undefined` if one can.
  *
  * @param {State} state
- * @returns {Reason | undefined}
+ * @returns {"unknownLeader" | "leaderDown" | "faultsOff" | undefined}
  */
 function faultsReason({ servers, leader }) {
   if (leader === "") return "unknownLeader";
   const server = servers.find(({ name }) => name === leader);
   if (!server?.up || server.status === undefined) return "leaderDown";
   return server.status.faults === true ? undefined : "faultsOff";
+}
+
+/**
+ * Whether the page lists an item as an event. The steps of the playback stop only at such items.
+ *
+ * @param {Item} item
+ */
+export function isStep({ kind }) {
+  return !["counts", "status", "client", "seen", "table"].includes(kind);
 }

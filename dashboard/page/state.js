@@ -24,9 +24,10 @@ import {
  * The state before the first item.
  *
  * @param {readonly string[]} servers "ip:port" of each server
+ * @param {boolean} [control] whether stories may stop servers
  * @returns {State}
  */
-export function emptyState(servers) {
+export function emptyState(servers, control = false) {
   return {
     at: 0,
     servers: servers.map((name) => ({
@@ -52,6 +53,7 @@ export function emptyState(servers) {
     clients: new Map(),
     refusals: [],
     seconds: [],
+    control,
     demoSteps: [],
   };
 }
@@ -249,14 +251,14 @@ function takeForwarder(state, { key, value }) {
 }
 
 /**
- * Adds a step of the demonstration. One that is over is followed by another one.
+ * Adds a step of a story. One that is over is followed by another one.
  *
  * @param {State} state
  * @param {DemoStep} step
  */
 function addDemoStep(state, step) {
   const last = state.demoSteps.at(-1)?.name;
-  const begins = step.name === "pause" || last === "done" || last === "failed";
+  const begins = step.index === 0 || last === "done" || last === "failed";
   state.demoSteps = begins ? [step] : [...state.demoSteps, step].slice(-demoStepsMax);
 }
 

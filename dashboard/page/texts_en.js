@@ -5,13 +5,15 @@
  * @module
  */
 
-import { capitalized, duration, mebibytes } from "./format.js";
+import { capitalized, duration, mebibytes, toldStep } from "./format.js";
+import { storyDefault } from "../stories/stories.js";
 
 /** @import { Texts } from "./texts.js" */
 
 /** @type {Texts} */
 export const en = {
   htmlLang: "en",
+  lang: "en",
   title: "Replication, live",
   lead: "Three servers, one table. No client ever reads anything older than it has seen.",
   language: "Português",
@@ -24,12 +26,16 @@ export const en = {
     hidden: "not live while this page is hidden",
     waiting: "not live: click or press a key",
   },
+  story: "Story",
+  present: "Present",
+  presentEnd: "Leave the presentation",
+  presentHint: "→ or the next key of a clicker tells the story. Esc leaves.",
+  storyPlace: (step, all) => `step ${step} of ${all}`,
   skip: "Skip to the commands",
 
   cluster: "Servers and messages",
-  clients: "Clients",
-  others: "others",
   clientName: (n) => `client ${n}`,
+  clientTitle: (n) => n === 0 ? "Others" : `Client ${n}`,
   leaderRole: "leader",
   followerRole: "follower",
   inSync: "in sync",
@@ -37,13 +43,22 @@ export const en = {
   slow: "sends more than the dashboard can take, so it is read slowly",
   unreachable: "unreachable",
   lastTimestamp: (ts) => `last ts ${ts}`,
-  paused: "paused",
+  held: "held",
   delayed: (ms) => `+${ms} ms`,
   withheld: (n) => n === 1 ? "1 write held back" : `${n} writes held back`,
   sampled: (drawn, all) => `Sample: ${drawn} of the last second's ${all} messages are drawn`,
-  notSampled: "All messages are drawn",
+  notSampled: "All messages of PUT, GET and replication are drawn",
   lost: (n) => `${n} events were lost on the way to this page`,
   diagram: (summary) => `Diagram of the servers. ${summary}`,
+
+  views: "View",
+  viewDiagram: "Diagram",
+  viewSpaceTime: "Space-time",
+  saveSvg: "Save SVG",
+  forwards: "forwards to the leader",
+  refusedHere: (seen, own) => `has seen ${seen}, here is ${own}`,
+  spaceTimeLabel: (rows, columns) =>
+    `Space-time diagram of ${columns}: ${rows} rows, the newest at the bottom`,
 
   playback: "Playback",
   live: "Live",
@@ -58,6 +73,25 @@ export const en = {
   noEvents: "nothing recorded yet",
   events: "Events",
   noEventsYet: "Do a PUT to see what happens.",
+
+  recordings: "Recordings",
+  saveRecording: "Save recording",
+  openRecording: "Open recording…",
+  fileShown: (name) => `Showing the file ${name}.`,
+  fileRefused: (name, problem) => {
+    switch (problem.is) {
+      case "large":
+        return `${name} was not opened: it is larger than a recording can be.`;
+      case "unreadable":
+        return `${name} was not opened: the browser cannot read it.`;
+      case "format":
+        return `${name} was not opened: it is not a recording of this dashboard.`;
+      case "version":
+        return `${name} was not opened: it has version ${problem.version}, which this page does not know.`;
+      case "shape":
+        return `${name} was not opened: the recording is wrong at ${problem.place}.`;
+    }
+  },
 
   table: "What each server holds",
   key: "Key",
@@ -94,17 +128,36 @@ export const en = {
   working: "sending…",
 
   faults: "Replication",
-  faultsOff: "Fault commands are off: the servers need --allow-faults.",
-  pauseFault: "Pause",
+  reasons: {
+    disconnected: "Off: no connection to the dashboard.",
+    noServer: "Off: no server answers the dashboard.",
+    unknownLeader: "Off: the leader is not known yet.",
+    leaderDown: "Off: the leader is unreachable.",
+    faultsOff: "Off: the leader needs --allow-faults.",
+    followerAway: "Hold and delay: only for a follower in sync.",
+    alreadyHeld: "It is held already.",
+    nothingHeld: "Nothing is held, so there is nothing to release.",
+  },
+  holdFault: "Hold",
   delayFault: "Delay 1 s",
   resumeFault: "Resume",
   towards: (server) => `to ${server}`,
-  faultState: { none: "normal", pause: "paused", delay: "delayed" },
+  faultState: { none: "normal", pause: "held", delay: "delayed" },
 
-  demo: "Show me TRY_OTHER",
-  demoText:
-    "Holds replication to a follower, writes, reads the new value at the leader and asks the late follower.",
+  demo: storyDefault.title.en,
+  demoText: storyDefault.about.en,
+  moreStories: "More stories",
   demoRunning: "Showing…",
+  storyReasons: {
+    disconnected: "No connection to the dashboard.",
+    running: "A story is under way.",
+    unknownLeader: "It is not known yet which server leads.",
+    leaderDown: "The leader is unreachable.",
+    faultsOff: "The leader needs --allow-faults.",
+    followerAway: "It needs two followers in sync.",
+    notThree: "Only with three servers.",
+    noControl: "Only with --start: the dashboard must be able to stop servers.",
+  },
 
   status: (keys, connections, uptimeMs, bytes) =>
     [
@@ -135,34 +188,7 @@ export const en = {
         names.server(server)
       } has only ${own}.`,
 
-  demoStep: ({ name, follower, leader, key, value, seen = 0, own = 0, reason = "" }, names) => {
-    switch (name) {
-      case "pause":
-        return `Replication to ${names.server(follower)} is held back.`;
-      case "put":
-        return `Client 2 asks the leader for PUT ${key} = ${value}. ${
-          names.server(follower)
-        } has not confirmed it, so PUT_OK waits.`;
-      case "seen":
-        return `Client 1 does GET ${key} at the leader ${
-          names.server(leader)
-        } and sees ${value} already, with timestamp ${seen}.`;
-      case "refused":
-        return `The same client 1 asks ${
-          names.server(follower)
-        }, which has only timestamp ${own}: TRY_OTHER_SERVER_OR_LATER.`;
-      case "resume":
-        return `Replication to ${names.server(follower)} goes on.`;
-      case "stored":
-        return `All have confirmed: client 2 gets PUT_OK with timestamp ${own}.`;
-      case "caught_up":
-        return `Now ${names.server(follower)} answers ${value}, with timestamp ${own}.`;
-      case "done":
-        return "That is all. No code was changed: a message came late.";
-      case "failed":
-        return `It did not work: ${reason}`;
-    }
-  },
+  demoStep: (step, names) => toldStep(step, "en", names),
 
   item: (item, names) => {
     switch (item.kind) {
@@ -194,7 +220,7 @@ export const en = {
         return item.action === "resume"
           ? `replication to ${names.server(item.follower)} goes on`
           : item.action === "pause"
-          ? `replication to ${names.server(item.follower)} paused`
+          ? `replication to ${names.server(item.follower)} held`
           : `replication to ${names.server(item.follower)} delayed by ${item.delayMs} ms`;
       case "slow":
         return item.slow ? en.slow : "is read at the usual pace again";

@@ -5,15 +5,19 @@
  * @module
  */
 
-import { capitalized, duration, mebibytes } from "./format.js";
+import { capitalized, duration, mebibytes, toldStep } from "./format.js";
+import { storyDefault } from "../stories/stories.js";
 
 /** @import { DemoStep, Item } from "../server/item.ts" */
+/** @import { Lang } from "../stories/story.ts" */
 /** @import { RefusedGet } from "../server/state.ts" */
 /** @import { Names } from "./format.js" */
+/** @import { FileProblem } from "./story_file.js" */
 
 /** The texts. Their type is that of the texts in every language. */
 export const pt = {
   htmlLang: "pt-BR",
+  lang: /** @type {Lang} */ ("pt"),
   title: "Replicação ao vivo",
   lead: "Três servidores, uma tabela. Nenhum cliente lê algo mais antigo do que já viu.",
   language: "English",
@@ -26,12 +30,16 @@ export const pt = {
     hidden: "parado enquanto a página está oculta",
     waiting: "parado: clique ou aperte uma tecla",
   },
+  story: "História",
+  present: "Apresentar",
+  presentEnd: "Sair da apresentação",
+  presentHint: "→ ou o avançar do controle conta a história. Esc sai.",
+  storyPlace: (/** @type {number} */ step, /** @type {number} */ all) => `passo ${step} de ${all}`,
   skip: "Ir para os comandos",
 
   cluster: "Servidores e mensagens",
-  clients: "Clientes",
-  others: "outros",
   clientName: (/** @type {number} */ n) => `cliente ${n}`,
+  clientTitle: (/** @type {number} */ n) => n === 0 ? "Outros" : `Cliente ${n}`,
   leaderRole: "líder",
   followerRole: "seguidor",
   inSync: "em dia",
@@ -39,14 +47,24 @@ export const pt = {
   slow: "envia mais do que cabe: o painel lê devagar",
   unreachable: "fora do ar",
   lastTimestamp: (/** @type {number} */ ts) => `último ts ${ts}`,
-  paused: "pausada",
+  held: "segurada",
   delayed: (/** @type {number} */ ms) => `+${ms} ms`,
   withheld: (/** @type {number} */ n) => n === 1 ? "1 gravação retida" : `${n} gravações retidas`,
   sampled: (/** @type {number} */ drawn, /** @type {number} */ all) =>
     `Amostra: desenhadas ${drawn} de ${all} mensagens do último segundo`,
-  notSampled: "Todas as mensagens são desenhadas",
+  notSampled: "Todas as mensagens de PUT, GET e replicação são desenhadas",
   lost: (/** @type {number} */ n) => `${n} eventos não chegaram até aqui`,
   diagram: (/** @type {string} */ summary) => `Diagrama dos servidores. ${summary}`,
+
+  views: "Vista",
+  viewDiagram: "Diagrama",
+  viewSpaceTime: "Espaço-tempo",
+  saveSvg: "Salvar SVG",
+  forwards: "encaminha ao líder",
+  refusedHere: (/** @type {number} */ seen, /** @type {number} */ own) =>
+    `já viu ${seen}, aqui há ${own}`,
+  spaceTimeLabel: (/** @type {number} */ rows, /** @type {string} */ columns) =>
+    `Diagrama espaço-tempo de ${columns}: ${rows} linhas, a mais nova embaixo`,
 
   playback: "Reprodução",
   live: "Ao vivo",
@@ -61,6 +79,30 @@ export const pt = {
   noEvents: "nada gravado ainda",
   events: "Acontecimentos",
   noEventsYet: "Faça um PUT para ver o que acontece.",
+
+  recordings: "Gravações",
+  saveRecording: "Salvar gravação",
+  openRecording: "Abrir gravação…",
+  fileShown: (/** @type {string} */ name) => `Mostrando o arquivo ${name}.`,
+  /**
+   * @param {string} name
+   * @param {FileProblem} problem
+   * @returns {string}
+   */
+  fileRefused: (name, problem) => {
+    switch (problem.is) {
+      case "large":
+        return `${name} não foi aberto: é maior do que uma gravação pode ser.`;
+      case "unreadable":
+        return `${name} não foi aberto: o navegador não consegue lê-lo.`;
+      case "format":
+        return `${name} não foi aberto: não é uma gravação deste painel.`;
+      case "version":
+        return `${name} não foi aberto: é da versão ${problem.version}, que esta página não conhece.`;
+      case "shape":
+        return `${name} não foi aberto: a gravação está errada em ${problem.place}.`;
+    }
+  },
 
   table: "Quem tem o quê",
   key: "Chave",
@@ -98,17 +140,36 @@ export const pt = {
   working: "enviando…",
 
   faults: "Replicação",
-  faultsOff: "Comandos de falha desligados: os servidores precisam de --allow-faults.",
-  pauseFault: "Pausar",
+  reasons: {
+    disconnected: "Desligado: sem conexão com o painel.",
+    noServer: "Desligado: nenhum servidor responde ao painel.",
+    unknownLeader: "Desligado: ainda não se sabe quem é o líder.",
+    leaderDown: "Desligado: o líder está fora do ar.",
+    faultsOff: "Desligado: o líder precisa de --allow-faults.",
+    followerAway: "Segurar e atrasar: só um seguidor em dia.",
+    alreadyHeld: "Já está segurada.",
+    nothingHeld: "Nada está retido, então nada há a soltar.",
+  },
+  holdFault: "Segurar",
   delayFault: "Atrasar 1 s",
   resumeFault: "Soltar",
   towards: (/** @type {string} */ server) => `para ${server}`,
-  faultState: { none: "normal", pause: "pausada", delay: "atrasada" },
+  faultState: { none: "normal", pause: "segurada", delay: "atrasada" },
 
-  demo: "Mostre o TRY_OTHER",
-  demoText:
-    "Segura a replicação para um seguidor, grava, lê o novo valor no líder e pergunta ao seguidor atrasado.",
+  demo: storyDefault.title.pt,
+  demoText: storyDefault.about.pt,
+  moreStories: "Outras histórias",
   demoRunning: "Mostrando…",
+  storyReasons: {
+    disconnected: "Sem conexão com o painel.",
+    running: "Uma história está em andamento.",
+    unknownLeader: "Falta saber quem é o líder.",
+    leaderDown: "O líder está fora do ar.",
+    faultsOff: "O líder precisa de --allow-faults.",
+    followerAway: "Precisa de dois seguidores em dia.",
+    notThree: "Só com três servidores.",
+    noControl: "Só com --start: o painel precisa poder parar servidores.",
+  },
 
   status: (
     /** @type {number} */ keys,
@@ -161,34 +222,7 @@ export const pt = {
    * @param {Names} names
    * @returns {string}
    */
-  demoStep: ({ name, follower, leader, key, value, seen = 0, own = 0, reason = "" }, names) => {
-    switch (name) {
-      case "pause":
-        return `A replicação para ${names.server(follower)} fica retida.`;
-      case "put":
-        return `O cliente 2 pede PUT ${key} = ${value} ao líder. Falta a confirmação de ${
-          names.server(follower)
-        }, então o PUT_OK espera.`;
-      case "seen":
-        return `O cliente 1 faz GET ${key} no líder ${
-          names.server(leader)
-        } e já vê ${value}, com timestamp ${seen}.`;
-      case "refused":
-        return `O mesmo cliente 1 pergunta a ${
-          names.server(follower)
-        }, que só tem timestamp ${own}: TRY_OTHER_SERVER_OR_LATER.`;
-      case "resume":
-        return `A replicação para ${names.server(follower)} é solta.`;
-      case "stored":
-        return `Todos confirmaram: o cliente 2 recebe PUT_OK com timestamp ${own}.`;
-      case "caught_up":
-        return `Agora ${names.server(follower)} responde ${value}, com timestamp ${own}.`;
-      case "done":
-        return "Pronto. Nenhum código foi alterado: só uma mensagem chegou tarde.";
-      case "failed":
-        return `Não deu certo: ${reason}`;
-    }
-  },
+  demoStep: (step, names) => toldStep(step, "pt", names),
 
   /**
    * @param {Item} item
@@ -227,7 +261,7 @@ export const pt = {
         return item.action === "resume"
           ? `replicação para ${names.server(item.follower)} solta`
           : item.action === "pause"
-          ? `replicação para ${names.server(item.follower)} pausada`
+          ? `replicação para ${names.server(item.follower)} segurada`
           : `replicação para ${names.server(item.follower)} atrasada ${item.delayMs} ms`;
       case "slow":
         return item.slow ? pt.slow : "volta a ser lido no ritmo normal";

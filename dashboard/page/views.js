@@ -6,7 +6,7 @@
 
 import { html } from "./dom.js";
 import { clock, readable } from "./format.js";
-import { eventsMax, rowsMax, searchedMax, seenMax } from "./limits.js";
+import { eventsMax, searchedMax, seenMax } from "./limits.js";
 import { cellOf } from "./selectors.js";
 
 /** @import { DemoStep, Item } from "../server/item.ts" */
@@ -20,10 +20,11 @@ import { cellOf } from "./selectors.js";
  *
  * @param {{ columns: HTMLElement, rows: HTMLElement }} roots
  * @param {State} state
+ * @param {number} max the most keys: those that were written last
  * @param {Names} names
  * @param {Texts} t
  */
-export function showTable({ columns, rows }, state, names, t) {
+export function showTable({ columns, rows }, state, max, names, t) {
   columns.replaceChildren(
     html("th", { scope: "col" }, t.key),
     ...state.servers.map((server) =>
@@ -35,12 +36,12 @@ export function showTable({ columns, rows }, state, names, t) {
       )
     ),
   );
-  const newest = [...state.table.keys()].slice(-rowsMax).sort();
+  const newest = [...state.table.keys()].slice(-max).sort();
   rows.replaceChildren(...newest.map((key) =>
     html(
       "tr",
       {},
-      html("th", { scope: "row" }, readable(key)),
+      html("th", { scope: "row", title: key }, readable(key)),
       ...state.servers.map((server) => tableCell(state, key, server, t)),
     )
   ));
@@ -66,7 +67,7 @@ function tableCell(state, key, server, t) {
   return html(
     "td",
     attributes,
-    html("span", { class: "cell-value" }, readable(cell.value)),
+    html("span", { class: "cell-value", title: cell.value ?? "" }, readable(cell.value)),
     note,
   );
 }
@@ -139,7 +140,7 @@ export function showEvents(root, recording, position, isStep, names, t) {
 }
 
 /**
- * Shows the steps of the demonstration. Steps that are shown already stay as they are, because a
+ * Shows the steps of a story. Steps that are shown already stay as they are, because a
  * screen reader reads every new element aloud.
  *
  * @param {HTMLElement} root
@@ -149,7 +150,7 @@ export function showEvents(root, recording, position, isStep, names, t) {
  */
 export function showDemo(root, steps, names, t) {
   const first = steps[0];
-  const run = first === undefined ? "" : `${first.follower} ${first.value}`;
+  const run = first === undefined ? "" : `${first.run}`;
   const continues = root.dataset.language === t.htmlLang && root.dataset.run === run &&
     root.childElementCount <= steps.length;
   if (!continues) root.replaceChildren();

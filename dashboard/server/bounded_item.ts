@@ -12,6 +12,7 @@ import {
   reasonCharsMax,
   textCharsMax,
 } from "../page/limits.js";
+import type { Failure } from "../stories/story.ts";
 import type { Item } from "./item.ts";
 
 /** The item with its texts, lists and numbers within the limits. `known` are the page's servers. */
@@ -49,15 +50,20 @@ export function boundedItem(item: Item, known: readonly string[]): Item {
     case "down":
       return { ...item, reason: cut(item.reason, reasonCharsMax) };
     case "demo": {
-      const { reason } = item.step;
-      const step = reason === undefined
-        ? item.step
-        : { ...item.step, reason: cut(reason, reasonCharsMax) };
-      return { ...item, step: { ...step, value: cutText(step.value) } };
+      const { failure } = item.step;
+      if (failure === undefined) return item;
+      return { ...item, step: { ...item.step, failure: boundedFailure(failure) } };
     }
     default:
       return item;
   }
+}
+
+/** Texts of a server may be in it. All else of a step is the story's own. */
+function boundedFailure(failure: Failure): Failure {
+  if ("reason" in failure) return { reason: cut(failure.reason, reasonCharsMax) };
+  const { expected, got } = failure;
+  return { expected: cut(expected, reasonCharsMax), got: cut(got, reasonCharsMax) };
 }
 
 /** The start of a text, with an ellipsis, if it is longer than `charsMax`. */

@@ -11,9 +11,10 @@ import { ServerConnection } from "../../lib/client/server_connection.ts";
 import { ServerPool } from "../../lib/client/server_pool.ts";
 import { Session } from "../../lib/client/session.ts";
 import { dialTimeoutMs, requestTimeoutMs } from "../../lib/limits.ts";
-import { checkKey, checkValue, Get, Put } from "../../lib/mensagem.ts";
+import { checkKey, checkValue, Get, Put, WriteRequest } from "../../lib/mensagem.ts";
 import type { Address } from "../../lib/wire/address.ts";
 import { keysSeenMax } from "../page/limits.js";
+import type { ConditionalWrite } from "../stories/stage.ts";
 import type { Item } from "./item.ts";
 
 /** The number of clients. */
@@ -28,10 +29,12 @@ export interface Answer {
   /** The timestamp that the client had for the key when it asked. */
   readonly seen: number;
   /**
-   * The value, `null` if the key does not exist. Left out in the answer to a PUT, and if the server
+   * The value, `null` if the key does not exist. Left out in the answer to a write, and if the server
    * is behind what the client has seen.
    */
   readonly value?: string | null;
+  /** Whether a write was not made, because its condition did not hold. Then there is a value. */
+  readonly conflict?: true;
 }
 
 /**
@@ -96,6 +99,26 @@ export class Clients implements AsyncDisposable {
   }
 
   /**
+   * Writes under a condition as one of the clients.
+   *
+   * @throws what {@linkcode Clients.put} throws.
+   */
+  async write(
+    client: number,
+    key: string,
+    { value, expected, ttlMs }: ConditionalWrite,
+    server: string,
+  ): Promise<Answer> {
+    const make = (id: number) => new WriteRequest(id, key, value, expected, ttlMs);
+    return await this.#ask(client, key, server, make, value);
+  }
+
+  /** The timestamp that a client has seen for a key. */
+  seen(client: number, key: string): number {
+    return this.#sessions[client - 1]?.session.timestamp(key) ?? 0;
+  }
+
+  /**
    * Takes the id of the cluster that a server belongs to, "" if it has none yet. If it is not the
    * same cluster as before, the clients forget all timestamps: they mean nothing in another cluster.
    */
@@ -118,7 +141,7 @@ export class Clients implements AsyncDisposable {
     client: number,
     key: string,
     server: string | undefined,
-    make: (id: number, seen: number) => Put | Get,
+    make: (id: number, seen: number) => Put | Get | WriteRequest,
     written: string | null = null,
   ): Promise<Answer> {
     const connection = this.#connection(client, server);
@@ -140,12 +163,14 @@ export class Clients implements AsyncDisposable {
     session.learn(reply);
     const timestamp = session.timestamp(key);
     if (before === 0 && timestamp > 0) known.keys++;
-    const value = reply.type === "GET_OK" ? reply.value : written;
+    const conflict = reply.type === "CONFLICT";
+    const shown = conflict || reply.type === "GET_OK" ? { value: reply.value } : {};
+    const { value } = { value: written, ...shown };
     // An older copy, such as of a PUT that another write has overtaken, is no news.
     if (reply.timestamp === timestamp) {
       this.#take({ kind: "seen", at: Date.now(), client, key, value, timestamp });
     }
-    return reply.type === "GET_OK" ? { ...answer, value: reply.value } : answer;
+    return { ...answer, ...shown, ...(conflict ? { conflict } : {}) };
   }
 
   /** The connection of a client to the named server, or to one drawn at random. */

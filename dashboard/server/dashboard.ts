@@ -4,13 +4,16 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import type { Access } from "../../lib/client/access.ts";
 import type { FaultAction } from "../../lib/wire/events.ts";
+import type { ServerControl } from "../stories/local_servers.ts";
+import { play } from "../stories/play.ts";
+import { stopsServers, storyDefault, storyOf } from "../stories/stories.js";
+import type { Role, Story } from "../stories/story.ts";
 import { boundedItem } from "./bounded_item.ts";
 import { Clients } from "./clients.ts";
-import { demonstrate } from "./demo.ts";
+import { DashboardStage } from "./dashboard_stage.ts";
 import { Feed } from "./feed.ts";
 import type { HttpServer } from "../../lib/net/http_server.ts";
 import { type Backend, serveHttp } from "./http.ts";
@@ -18,10 +21,7 @@ import type { Item } from "./item.ts";
 import { Observer } from "./observer.ts";
 import { ServerNames } from "./server_names.ts";
 
-/**
- * How long the demonstration shows each step. Its PUT waits for three steps. The servers must still
- * answer it within their time limit for PUTs.
- */
+/** How long a story shows each step, unless a PUT waits. */
 export const demoStepMs = 1_300;
 
 /** The options of a dashboard. */
@@ -30,8 +30,10 @@ export interface DashboardOptions extends Access {
   readonly listen: Address;
   /** The servers, in the order in which they are shown. */
   readonly servers: readonly Address[];
-  /** How long the demonstration shows each step ({@linkcode demoStepMs}). */
+  /** How long a story shows each step ({@linkcode demoStepMs}). */
   readonly demoStepMs?: number;
+  /** Stops and starts the servers. Without it, no story that needs this can be played. */
+  readonly control?: ServerControl;
   /** Takes a line for the operator, such as that a connection cannot be accepted. */
   readonly report?: (line: string) => void;
 }
@@ -49,10 +51,11 @@ export class Dashboard implements AsyncDisposable, Backend {
   /** "ip:port" of the servers. */
   readonly #servers: readonly string[];
   readonly #demoStepMs: number;
-  /** Ends the waits of the demonstration. */
+  readonly #control: ServerControl | undefined;
+  /** Ends the story under way. */
   readonly #demoStop = new AbortController();
-  /** The demonstration under way; `undefined` if there is none. */
-  #demo: Promise<void> | undefined;
+  /** The story under way; `undefined` if there is none. */
+  #demo: { readonly story: string; readonly played: Promise<unknown> } | undefined;
 
   /**
    * Listens, and starts to observe the servers.
@@ -66,7 +69,8 @@ export class Dashboard implements AsyncDisposable, Backend {
     this.#http = serveHttp(listen, this, options.report ?? (() => {}));
     this.address = this.#http.address;
     this.#servers = servers.map(formatAddress);
-    this.feed = new Feed(this.#servers);
+    this.#control = options.control;
+    this.feed = new Feed(this.#servers, Date.now, this.#control !== undefined);
     const take = (item: Item) => this.#take(item);
     this.clients = new Clients(servers, options, take);
     const names = new ServerNames(this.#servers);
@@ -85,31 +89,62 @@ export class Dashboard implements AsyncDisposable, Backend {
   }
 
   /**
-   * Runs the demonstration to its end, or waits for the end of the one under way.
+   * Plays a story to its end, or waits for the end of the same one under way.
    *
-   * @throws {Error} if no follower is in sync.
+   * @throws {RangeError} if there is no such story, or it stops servers and this dashboard cannot.
+   * @throws {Error} if another story is under way, or fewer than two followers are in sync.
    */
-  async demo(): Promise<void> {
+  async demo(id: string = storyDefault.id): Promise<void> {
+    const story = storyOf(id);
+    if (story === undefined) throw new RangeError(`there is no story ${JSON.stringify(id)}`);
+    if (this.#demo !== undefined && this.#demo.story !== id) {
+      throw new Error(`the story ${this.#demo.story} is under way: wait for its end`);
+    }
+    if (this.#control === undefined && stopsServers(story)) {
+      throw new RangeError(
+        `the story ${id} stops servers: it needs servers that were started with --start`,
+      );
+    }
+    if (stopsServers(story) && this.#servers.length !== 3) {
+      throw new RangeError(`the story ${id} is about three servers, not ${this.#servers.length}`);
+    }
+    this.#demo ??= { story: id, played: this.#play(story, this.#roles()) };
+    await this.#demo.played;
+  }
+
+  /** Plays a story. Its failure is shown as its last step. */
+  async #play(story: Story, servers: Readonly<Record<Role, string>>): Promise<void> {
+    const run = Date.now();
+    const stage = new DashboardStage({
+      servers,
+      signal: this.#demoStop.signal,
+      stepMs: this.#demoStepMs,
+      clients: this.clients,
+      control: this.#control,
+      state: this.feed.state,
+      show: (step) => this.#take({ kind: "demo", at: Date.now(), step: { ...step, run } }),
+      fault: (follower, action) => this.fault(follower, action),
+    });
+    await play(story, stage);
+    this.#demo = undefined;
+  }
+
+  /** The servers of a story. */
+  #roles(): Record<Role, string> {
     const { leader, inSync } = this.feed.state;
-    const follower = inSync.findLast((server) => server !== leader);
-    if (follower === undefined) throw new Error("no follower is in sync: start the servers first");
-    this.#demo ??= demonstrate({
-      leader,
-      follower,
-      put: (...args) => this.clients.put(...args),
-      get: (...args) => this.clients.get(...args),
-      fault: (action) => this.fault(follower, action),
-      show: (step) => this.#take({ kind: "demo", at: Date.now(), step }),
-      wait: () => delay(this.#demoStepMs, { signal: this.#demoStop.signal }).catch(() => {}),
-    }).finally(() => this.#demo = undefined);
-    await this.#demo;
+    const followers = this.#servers.filter((name) => name !== leader && inSync.includes(name));
+    const [near, far] = [followers[0], followers.at(-1)];
+    if (near === undefined || far === undefined || near === far) {
+      throw new Error("a story needs two followers in sync: start the servers first");
+    }
+    return { leader, near, far };
   }
 
   /** Stops listening and closes all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.feed[Symbol.dispose]();
     this.#demoStop.abort();
-    await this.#demo;
+    await this.#demo?.played;
     await this.clients[Symbol.asyncDispose]();
     await Promise.all(this.#observers.map((observer) => observer[Symbol.asyncDispose]()));
     await this.#http[Symbol.asyncDispose]();

@@ -30,6 +30,7 @@ const others = 0;
 /** The order of items of different servers within the same millisecond: a cause comes first. */
 const ranks: Readonly<Partial<Record<Item["kind"], number>>> = {
   client: 0,
+  demo: 0,
   up: 0,
   table: 1,
   forwarding: 1,
@@ -64,10 +65,13 @@ export class Feed implements Disposable {
   readonly #browsers = new Map<BrowserStream, string>();
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /** A feed for these servers ("ip:port"). `now` returns milliseconds since the Unix epoch. */
-  constructor(servers: readonly string[], now: () => number = Date.now) {
+  /**
+   * A feed for these servers ("ip:port"). `now` returns milliseconds since the Unix epoch. `control`
+   * says whether stories may stop servers.
+   */
+  constructor(servers: readonly string[], now: () => number = Date.now, control = false) {
     this.#now = now;
-    this.#state = emptyState(servers);
+    this.#state = emptyState(servers, control);
     this.#timer = setInterval(() => this.deliver(), deliveryIntervalMs);
   }
 

@@ -44,8 +44,8 @@ export interface Backend {
   readonly clients: Pick<Clients, "put" | "get">;
   /** Pauses, delays or resumes the replication to a follower. */
   fault(follower: string, action: FaultAction, delayMs?: number): Promise<void>;
-  /** Runs the demonstration. */
-  demo(): Promise<void>;
+  /** Plays a story to its end: the one with this id, or the default. */
+  demo(story?: string): Promise<void>;
 }
 
 const headers: Readonly<Record<string, string>> = {
@@ -207,7 +207,7 @@ async function runCommand(
       return {};
     }
     case "/demo":
-      await backend.demo();
+      await backend.demo(body.story === undefined ? undefined : text("story"));
       return {};
     default:
       throw notFound(pathname);

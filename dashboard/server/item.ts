@@ -6,6 +6,7 @@
 
 import type { Counts, ServerEvent } from "../../lib/wire/events.ts";
 import type { ServerStatus } from "../../lib/mensagem.ts";
+import type { ShownStep } from "../stories/story.ts";
 
 /** One item of the feed. `at` is when it happened, in milliseconds since the Unix epoch. */
 export type Item = ServerItem | DashboardItem;
@@ -50,35 +51,12 @@ export type DashboardItem =
     }
     /** The servers are a new cluster without the old data, so the clients forget all timestamps. */
     | { readonly kind: "forgotten" }
-    /** The demonstration has reached a step. */
+    /** A story has reached a step. What happens in it comes after this item. */
     | { readonly kind: "demo"; readonly step: DemoStep }
   );
 
-/** A step of the demonstration, with what the page needs to describe it. */
-export interface DemoStep {
-  /** The name of the step. */
-  readonly name:
-    | "pause"
-    | "put"
-    | "seen"
-    | "refused"
-    | "resume"
-    | "stored"
-    | "caught_up"
-    | "done"
-    | "failed";
-  /** "ip:port" of the leader. */
-  readonly leader: string;
-  /** "ip:port" of the follower whose replication is paused. */
-  readonly follower: string;
-  /** The key that is written. */
-  readonly key: string;
-  /** The value that is written. */
-  readonly value: string;
-  /** The timestamp that the reading client has seen, in the steps "seen" and "refused". */
-  readonly seen?: number;
-  /** The timestamp that a server answered with, in "refused", "stored" and "caught_up". */
-  readonly own?: number;
-  /** Why the demonstration failed, in the step "failed". */
-  readonly reason?: string;
+/** A step of a story, with what the page needs to tell it. */
+export interface DemoStep extends ShownStep {
+  /** When the story began, in milliseconds since the Unix epoch: tells stories apart. */
+  readonly run: number;
 }

@@ -46,7 +46,9 @@ export interface State {
   refusals: RefusedGet[];
   /** The last seconds, the newest at the end. Seconds in which nothing happened are left out. */
   readonly seconds: Second[];
-  /** The steps of the last demonstration. */
+  /** Whether stories may stop servers: they run in the dashboard's process (`--start`). */
+  readonly control: boolean;
+  /** The steps of the last story. */
   demoSteps: DemoStep[];
 }
 

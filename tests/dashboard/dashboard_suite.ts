@@ -16,6 +16,7 @@ import type { Item } from "../../dashboard/server/item.ts";
 import type { State } from "../../dashboard/server/state.ts";
 import { cellOf } from "../../dashboard/page/selectors.js";
 import { apply, decode } from "../../dashboard/page/state.js";
+import { storyDefault } from "../../dashboard/stories/stories.js";
 import { type Address, formatAddress } from "../../lib/wire/address.ts";
 import type { KvServer } from "../../lib/server/kv_server.ts";
 import { dashboardServersMax } from "../../dashboard/main.ts";
@@ -107,7 +108,7 @@ const cells = (state: State, key: string) =>
     return `${is} ${cell?.value ?? ""}`.trim();
   });
 
-Deno.test("a PUT shows on all servers, a paused follower is stale, and the demonstration gets a refusal", async () => {
+Deno.test("a PUT shows on all servers, a paused follower is stale, and a story gets a refusal", async () => {
   await using servers = new AsyncDisposableStack();
   const leader = servers.use(startServer(anyPort));
   const others = [1, 2].map(() => servers.use(startServer(anyPort, leader.address)));
@@ -140,26 +141,18 @@ Deno.test("a PUT shows on all servers, a paused follower is stale, and the demon
 
   assertEquals(await browser.command("/demo", {}), {});
   const shown = await browser.sees(
-    "the end of the demonstration",
+    "the end of the story",
     ({ demoSteps }) => demoSteps.at(-1)?.name === "done",
   );
-  assertEquals(shown.demoSteps.map(({ name }) => name), [
-    "pause",
-    "put",
-    "seen",
-    "refused",
-    "resume",
-    "stored",
-    "caught_up",
-    "done",
-  ]);
+  const names = storyDefault.steps.map(({ name }) => name);
+  assertEquals(shown.demoSteps.map(({ name }) => name), [...names, "done"]);
   const { client, ...refusal } = shown.refusals.at(-1)!;
-  assertEquals(shown.clientNumbers.get(client), 1);
-  assertEquals([refusal.server, refusal.key, refusal.seen, refusal.own], [follower, "cor", 3, 2]);
+  assertEquals(shown.clientNumbers.get(client), 2);
+  assertEquals([refusal.server, refusal.key, refusal.seen, refusal.own], [follower, "cor", 4, 3]);
   assertEquals(shown.servers.map(({ fault }) => fault), [undefined, undefined, undefined]);
   await browser.sees(
     "what client 1 has seen",
-    ({ clients }) => clients.get(1)?.seen.get("cor")?.timestamp === 3,
+    ({ clients }) => clients.get(1)?.seen.get("cor")?.timestamp === 4,
   );
 });
 

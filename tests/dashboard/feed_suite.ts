@@ -6,6 +6,7 @@ import { clockSkewMsMax, Feed } from "../../dashboard/server/feed.ts";
 import type { Item } from "../../dashboard/server/item.ts";
 import type { State } from "../../dashboard/server/state.ts";
 import { apply, decode, encode } from "../../dashboard/page/state.js";
+import { stepItem } from "../support/story_step.ts";
 import { within } from "../support/waiting.ts";
 
 const [leader, follower] = ["127.0.0.1:10097", "127.0.0.1:10098"] as const;
@@ -68,6 +69,11 @@ async function delivered(items: readonly Item[], time = now): Promise<string[]> 
   const { data } = await browser.read() as Extract<Message, { event: "items" }>;
   return data.map((item) => `${item.kind} ${"timestamp" in item ? item.timestamp : ""}`.trim());
 }
+
+Deno.test("a step of a story comes before what happens in it within the same millisecond", async () => {
+  const step: Item = { ...stepItem("write"), at: now - 5 };
+  assertEquals(await delivered([written(now - 5, 1), step]), ["demo", "written 1"]);
+});
 
 Deno.test("items of different servers are ordered by time, in whatever order they arrive", async () => {
   const items = [replicated(now - 8, 1), replicated(now - 4, 2), written(now - 9, 1)];

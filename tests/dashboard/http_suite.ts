@@ -37,7 +37,7 @@ class FakeBackend implements Backend {
   };
 
   fault = (...args: unknown[]) => this.#call("fault", args, undefined);
-  demo = () => this.#call("demo", [], undefined);
+  demo = (...args: unknown[]) => this.#call("demo", args, undefined);
 
   async #call<T>(name: string, args: unknown[], result: T): Promise<T> {
     this.calls.push([name, ...args]);
@@ -79,7 +79,9 @@ Deno.test("all files of the page are served, and load nothing from other sites",
     const addresses = text.match(/https?:\/\/[^\s"']*/g) ?? [];
     assertEquals(addresses.filter((one) => one !== "http://www.w3.org/2000/svg"), [], path);
     for (const [, part] of text.matchAll(/(?:src|href)="(\/[^"]+)"/g)) seen.add(part!);
-    for (const [, part] of text.matchAll(/from "\.(\/[^"]+\.js)"/g)) seen.add(part!);
+    for (const [, part] of text.matchAll(/from "(\.[^"]+\.js)"/g)) {
+      seen.add(new URL(part!, `http://${host}${path}`).pathname);
+    }
   }
   assertEquals(seen.size, pageFiles.size);
 });
@@ -149,12 +151,14 @@ Deno.test("commands reach the backend, and their results reach the page", pure, 
   assertEquals(await answerTo("/fault", { follower: server, action: "delay", delayMs: 50 }), {});
   assertEquals(await answerTo("/fault", { follower: server, action: "pause" }), {});
   assertEquals(await answerTo("/demo", {}), {});
+  assertEquals(await answerTo("/demo", { story: "lock-expires" }), {});
   assertEquals(backend.calls, [
     ["put", 1, "cor", "azul", undefined],
     ["get", 2, "cor", server],
     ["fault", server, "delay", 50],
     ["fault", server, "pause", undefined],
-    ["demo"],
+    ["demo", undefined],
+    ["demo", "lock-expires"],
   ]);
 });
 
@@ -167,6 +171,7 @@ Deno.test("an invalid command is refused with the reason", pure, async () => {
     ["/put", { ...put, key: 7 }, 400, /"key" must be a string/],
     ["/put", { ...put, client: -1 }, 400, /"client" must be a whole number/],
     ["/put", { ...put, server: 7 }, 400, /"server" must be a string/],
+    ["/demo", { story: 7 }, 400, /"story" must be a string/],
     ["/fault", { follower: "x", action: "kill" }, 400, /"action"/],
     ["/fault", { follower: "x", action: "delay" }, 400, /"delayMs"/],
     ["/nothing", {}, 404, /\/nothing does not exist/],

@@ -1,7 +1,7 @@
 /** The state that the page shows: items, recording and playback. */
 
 import { assert, assertEquals } from "@std/assert";
-import type { DemoStep, Item } from "../../dashboard/server/item.ts";
+import type { Item } from "../../dashboard/server/item.ts";
 import type { State } from "../../dashboard/server/state.ts";
 import { Cursor } from "../../dashboard/page/cursor.js";
 import {
@@ -12,14 +12,16 @@ import {
   segmentItemsMax,
   shownCharsMax,
 } from "../../dashboard/page/limits.js";
+import { storyDefault, storyOf } from "../../dashboard/stories/stories.js";
+import { stepItem } from "../support/story_step.ts";
 import { readable } from "../../dashboard/page/format.js";
 import { Recording } from "../../dashboard/page/recording.js";
 import { apply, copyState, decode, emptyState, encode } from "../../dashboard/page/state.js";
 import {
   cellOf,
-  demoReason,
   faultReason,
   messagesOf,
+  storyReason,
   writesBehind,
 } from "../../dashboard/page/selectors.js";
 import { type Random, seeded } from "../support/random.ts";
@@ -203,15 +205,34 @@ Deno.test(
   },
 );
 
-Deno.test("the first step of a demonstration replaces the steps of the last one", pure, () => {
-  const step = (name: DemoStep["name"]): Item => ({
-    kind: "demo",
-    at: 1,
-    step: { name, leader, follower: far, key: "cor", value: "azul" },
-  });
-  const state = stateAfter(step("pause"), step("put"), step("done"), step("pause"));
-  assertEquals(state.demoSteps.map(({ name }) => name), ["pause"]);
+Deno.test("the first step of a story replaces the steps of the last one", pure, () => {
+  const names = (...steps: string[]) =>
+    stateAfter(...steps.map((name) => stepItem(name))).demoSteps.map(({ name }) => name);
+  assertEquals(names("write", "pause", "done", "write"), ["write"]);
+  assertEquals(names("write", "failed", "write", "pause"), ["write", "pause"]);
+  assertEquals(names("pause", "put", "write"), ["write"], "after a story whose end was lost");
 });
+
+Deno.test(
+  "why a story cannot begin: one is under way, a follower is away, no server can be stopped",
+  pure,
+  () => {
+    const state = stateAfter(...all);
+    const [tryOther, followerReturns] = ["try-other", "follower-returns"].map((id) => storyOf(id)!);
+    assertEquals(storyReason(state, tryOther!), undefined);
+    assertEquals(storyReason(state, followerReturns!), "noControl");
+    const controlled = { ...state, control: true };
+    assertEquals(storyReason(controlled, followerReturns!), undefined);
+    assertEquals(
+      storyReason({ ...controlled, inSync: [leader, near] }, followerReturns!),
+      "followerAway",
+    );
+    apply(state, stepItem("write"));
+    assertEquals(storyReason(state, tryOther!), "running");
+    apply(state, stepItem("failed"));
+    assertEquals(storyReason(state, tryOther!), undefined);
+  },
+);
 
 Deno.test("after the cluster has lost its data, the clients have seen nothing", pure, () => {
   const state = stateAfter({
@@ -238,14 +259,14 @@ Deno.test("without its leader no follower is in sync, and nothing is held or beh
   assertEquals(writesBehind(state, state.servers[2]!), 2);
   assertEquals(faultReason(state, state.servers[2]!, "pause"), "alreadyHeld");
   assertEquals(faultReason(state, state.servers[1]!, "resume"), "nothingHeld");
-  assertEquals(demoReason(state), undefined);
+  assertEquals(storyReason(state, storyDefault), undefined);
   apply(state, { kind: "down", at: 3, server: leader, reason: "gone" });
   assertEquals(state.inSync, []);
   assertEquals(state.open, false);
   assertEquals(state.servers.map(({ fault }) => fault), [undefined, undefined, undefined]);
   assertEquals(writesBehind(state, state.servers[2]!), 0);
   assertEquals(faultReason(state, state.servers[2]!, "pause"), "leaderDown");
-  assertEquals(demoReason(state), "leaderDown");
+  assertEquals(storyReason(state, storyDefault), "leaderDown");
 });
 
 Deno.test(
@@ -309,7 +330,7 @@ Deno.test(
     const replay = emptyState(servers);
     /** By position: the state there. */
     const expected = [encode(replay)];
-    const cursor = new Cursor(recording);
+    let cursor = new Cursor(recording);
     const isStep = (item: Item) => item.kind !== "counts" && item.kind !== "status";
     let at = 0;
     for (let round = 0; round < 600; round++) {
@@ -324,7 +345,7 @@ Deno.test(
           cursor.moveTo(random.below(expected.length + 5));
           break;
         case 1:
-          cursor.follow();
+          cursor = new Cursor(recording);
           assertEquals(encode(cursor.state), expected.at(-1));
           break;
         case 2:

@@ -49,10 +49,28 @@ const broken: readonly [rule: string, path: string, text: string, complaint: str
     `net may not import "@std/async/delay"`,
   ],
   [
+    "only version.ts imports deno.json",
+    "lib/limits.ts",
+    `import project from "../deno.json" with { type: "json" }; project;`,
+    "limits may not import deno.json",
+  ],
+  [
     "a tool does not import a role",
     "tools/start.ts",
     `import { main } from "../server.ts"; main;`,
     "tools may not import server.ts",
+  ],
+  [
+    "a tool imports the stories, and nothing else of the dashboard",
+    "tools/demo.ts",
+    `import { play } from "../dashboard/stories/play.ts"; import "../dashboard/main.ts"; play;`,
+    "tools may not import dashboard/main.ts",
+  ],
+  [
+    "the stories need no page and no dashboard",
+    "dashboard/stories/stories.js",
+    `import { readable } from "../page/format.js"; readable;`,
+    "dashboard/stories may not import dashboard/page/format.js",
   ],
   [
     "a role does not import a tool",

@@ -5,6 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import axe from "axe-core";
 import {
   type Browser,
   type BrowserContextOptions,
@@ -13,10 +14,14 @@ import {
   type Page,
 } from "playwright-core";
 import { Dashboard } from "../../../dashboard/server/dashboard.ts";
-import { formatAddress } from "../../../lib/wire/address.ts";
+import { LocalServers } from "../../../dashboard/stories/local_servers.ts";
+import { type Address, formatAddress } from "../../../lib/wire/address.ts";
 import type { KvServer } from "../../../lib/server/kv_server.ts";
 import { anyPort } from "../../support/ports.ts";
 import { startSilentServer } from "../../support/silent_server.ts";
+
+/** The time of a step of a story: less than people need to read it. */
+const quickStepMs = 700;
 
 const executablePath = "/usr/bin/chromium";
 
@@ -63,33 +68,39 @@ export class Scene implements AsyncDisposable {
   /** "ip:port" of the servers, the leader first. */
   readonly servers: readonly string[];
   readonly #stack: AsyncDisposableStack;
-  readonly #running: readonly KvServer[];
+  readonly #local: LocalServers;
   /** Errors and warnings of the page, and requests to other sites. */
   readonly complaints: string[] = [];
 
   private constructor(
     readonly page: Page,
     readonly url: string,
-    running: readonly KvServer[],
+    local: LocalServers,
     stack: AsyncDisposableStack,
   ) {
-    this.#running = running;
-    this.servers = running.map(({ address }) => formatAddress(address));
+    this.#local = local;
+    this.servers = local.addresses.map(formatAddress);
     this.#stack = stack;
   }
 
-  /** Opens the page, and waits until it shows three servers in sync. Port 0 is a free one. */
+  /**
+   * Opens the page, and waits until it shows three servers in sync. Port 0 is a free one. With
+   * quick steps of a story some messages are not drawn. With `control` the dashboard may stop servers.
+   */
   static async open(
     options: BrowserContextOptions = {},
     ports: readonly [number, number, number] = [0, 0, 0],
+    { stepMs = quickStepMs, control = false } = {},
   ): Promise<Scene> {
     await using stack = new AsyncDisposableStack();
-    const leader = stack.use(startServer(ports[0]));
-    const followers = ports.slice(1).map((port) => stack.use(startServer(port, leader)));
-    const servers = [leader, ...followers];
+    const local = stack.use(new LocalServers(startServer));
+    const servers = ports.map((port) => local.add({ ...anyPort, port }));
     await Promise.all(servers.map(({ ready }) => ready));
     const dashboard = stack.use(
-      new Dashboard({ listen: anyPort, servers: servers.map(({ address }) => address) }),
+      new Dashboard({
+        ...{ listen: anyPort, servers: local.addresses, demoStepMs: stepMs },
+        ...(control ? { control: local } : {}),
+      }),
     );
     const browser = await launchChromium(stack);
     const page = await browser.newPage({
@@ -99,7 +110,7 @@ export class Scene implements AsyncDisposable {
       ...options,
     });
     const url = `http://${formatAddress(dashboard.address)}`;
-    const scene = new Scene(page, url, servers, stack.move());
+    const scene = new Scene(page, url, local, stack.move());
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) scene.complaints.push(message.text());
     });
@@ -117,7 +128,7 @@ export class Scene implements AsyncDisposable {
 
   /** Stops a server. */
   async stop(index: number): Promise<void> {
-    await this.#running[index]!.close();
+    await this.#local.stop(this.servers[index]!);
   }
 
   /** The table's cell for a key and a server. */
@@ -154,9 +165,30 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-function startServer(port: number, leader?: KvServer): KvServer {
-  return startSilentServer({
-    listen: { ...anyPort, port },
-    ...(leader === undefined ? {} : { leader: leader.address }),
-  });
+function startServer(listen: Address, leader: Address | undefined): KvServer {
+  return startSilentServer({ listen, ...(leader === undefined ? {} : { leader }) });
+}
+
+/** The text of a file that the page saves after a click. */
+export async function saved(page: Page, button: Locator): Promise<{ name: string; text: string }> {
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    button.click(),
+  ]);
+  const stream = await download.createReadStream();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return {
+    name: download.suggestedFilename(),
+    text: await new Blob(chunks.map((chunk) => chunk.slice())).text(),
+  };
+}
+
+/** The problems that axe finds, each with the elements that have it. */
+export async function problemsOf(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate("axe.run()") as axe.AxeResults;
+  return violations.map(({ id, nodes }) =>
+    `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`
+  );
 }

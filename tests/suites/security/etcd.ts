@@ -184,7 +184,7 @@ async function watched(answer: EtcdAnswer): Promise<{ lines: WatchLine[]; error?
   const lines: WatchLine[] = [];
   try {
     const signal = AbortSignal.timeout(watchMsMax);
-    await client.watch(1, soonMs, signal, (line) => lines.push(line));
+    await client.watch(() => 1, soonMs, signal, (line) => lines.push(line));
   } catch (error) {
     return { lines, error: error as Error };
   }
@@ -252,7 +252,10 @@ Deno.test("an echo of the token in a watch is not quoted", async () => {
   member.interfere = ({ path, token }) =>
     path === "Watch/Watch" ? { error: `you said: ${token}`, code: 3 } : undefined;
   const signal = AbortSignal.timeout(watchMsMax);
-  const error = await assertRejects(() => client.watch(1, soonMs, signal, () => {}), EtcdError);
+  const error = await assertRejects(
+    () => client.watch(() => 1, soonMs, signal, () => {}),
+    EtcdError,
+  );
   assertNotMatch(error.message, /token\./);
 });
 

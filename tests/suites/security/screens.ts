@@ -185,6 +185,7 @@ Deno.test("hostile values of flags", async () => {
     ["dashboard/main.ts", `--ip=${argument}`],
     ["tools/start.ts", `--ports=${argument}`],
     ["tools/demo.ts", `--lang=${argument}`],
+    ["tools/demo.ts", `--story=${argument}`],
     ["bench/main.ts", `--servers=${argument}`],
     ["bench/main.ts", `--keys=${argument}`],
   ];

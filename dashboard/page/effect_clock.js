@@ -13,7 +13,7 @@ import { arrivalsMax, flightsMax, presentedMax } from "./limits.js";
 /** How long a message takes from one end to the other on the screen. */
 export const flightMs = 600;
 /** How far what is shown may lag behind the events. */
-export const lagMsMax = 3_500;
+export const lagMsMax = 5_000;
 
 /**
  * A message on its way, on the clock of the page.
@@ -22,17 +22,17 @@ export const lagMsMax = 3_500;
  */
 
 /**
- * The plan of what is shown when. It has no timer: {@linkcode Presentation.advance} does what is due.
+ * The plan of what is shown when. It has no timer: {@linkcode EffectClock.advance} does what is due.
  *
  * - The effects of the items show in the order of the items.
  * - The effect of a message on a server shows when the message arrives there, and never before.
  * - A message leaves a server when the effects that caused it have shown there, and a client when
- *   the answers to it have arrived. A step of the demonstration waits for all messages about its
+ *   the answers to it have arrived. A step of a story waits for all messages about its
  *   key, and what comes after it leaves after it.
  * - No effect shows more than {@linkcode lagMsMax} after its item came. A message that would arrive
  *   later than that, or one too many, is not drawn.
  */
-export class Presentation {
+export class EffectClock {
   /** @type {{ readonly at: number, readonly show: () => void }[]} Effects, in the order of time. */
   #effects = [];
   /** When the last effect shows. */
@@ -49,7 +49,7 @@ export class Presentation {
     return this.#effects.length > 0;
   }
 
-  /** Whether too many effects wait, so that {@linkcode Presentation.finish} must be called. */
+  /** Whether too many effects wait, so that {@linkcode EffectClock.finish} must be called. */
   get full() {
     return this.#effects.length > presentedMax;
   }

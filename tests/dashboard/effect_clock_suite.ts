@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Item } from "../../dashboard/server/item.ts";
 import { flightsMax } from "../../dashboard/page/limits.js";
-import { flightMs, lagMsMax, Presentation } from "../../dashboard/page/presentation.js";
+import { EffectClock, flightMs, lagMsMax } from "../../dashboard/page/effect_clock.js";
 import { messagesOf } from "../../dashboard/page/selectors.js";
 import { apply, emptyState } from "../../dashboard/page/state.js";
 import { seeded } from "../support/random.ts";
@@ -17,7 +17,7 @@ Deno.test(
   seeded((random) => {
     const state = emptyState([leader, near, far]);
     state.leader = leader;
-    const presentation = new Presentation();
+    const clock = new EffectClock();
     let [now, drawn, left] = [0, 0, 0];
     /** By number of the item: when it came, and when its message has arrived at the server. */
     const items: { readonly came: number; readonly arrives: number }[] = [];
@@ -38,7 +38,7 @@ Deno.test(
       const messages = messagesOf(state, item);
       apply(state, item);
       const index = items.length;
-      const flights = presentation.plan(item, messages, now, () => {
+      const flights = clock.plan(item, messages, now, () => {
         assertEquals(index, shown++, "effects show in the order of the items");
         assert(now >= items[index]!.arrives, "the message is still on its way");
       });
@@ -47,14 +47,14 @@ Deno.test(
       const arrives = flights.length === 0 || item.kind === "put_ok" ? first : first + flightMs;
       items.push({ came: now, arrives });
       for (const { start } of flights) assert(start + flightMs <= now + lagMsMax);
-      assert(presentation.lastAt <= now + lagMsMax);
-      assert(presentation.lastAt >= arrives);
+      assert(clock.lastAt <= now + lagMsMax);
+      assert(clock.lastAt >= arrives);
       if (messages.length > 0) flights.length > 0 ? drawn++ : left++;
-      presentation.advance(now);
+      clock.advance(now);
     }
     assert(drawn > 50 && left > 50, `${drawn} drawn, ${left} left out`);
     now += lagMsMax;
-    presentation.advance(now);
+    clock.advance(now);
     assertEquals(shown, items.length);
   }),
 );
@@ -63,7 +63,7 @@ Deno.test(
   "an answer leaves the server after the question has arrived, and is seen after it",
   pure,
   () => {
-    const presentation = new Presentation();
+    const clock = new EffectClock();
     const state = emptyState([leader, near, far]);
     apply(state, { kind: "client", at: 1, client: 1, address: "127.0.0.1:1" });
     const get: Item = {
@@ -71,17 +71,17 @@ Deno.test(
       ...{ key: "cor", seen: 2, own: 1, refused: true },
     };
     const shown: string[] = [];
-    const flights = presentation.plan(get, messagesOf(state, get), 0, () => shown.push("refused"));
+    const flights = clock.plan(get, messagesOf(state, get), 0, () => shown.push("refused"));
     assertEquals(flights.map(({ start }) => start), [0, flightMs]);
     const seen: Item = { kind: "seen", at: 1, client: 1, key: "cor", value: "v", timestamp: 2 };
-    presentation.plan(seen, [], 0, () => shown.push("seen"));
-    presentation.advance(flightMs - 1);
+    clock.plan(seen, [], 0, () => shown.push("seen"));
+    clock.advance(flightMs - 1);
     assertEquals(shown, []);
-    presentation.advance(flightMs);
+    clock.advance(flightMs);
     assertEquals(shown, ["refused"]);
-    presentation.advance(2 * flightMs - 1);
+    clock.advance(2 * flightMs - 1);
     assertEquals(shown, ["refused"]);
-    presentation.advance(2 * flightMs);
+    clock.advance(2 * flightMs);
     assertEquals(shown, ["refused", "seen"]);
     assert(flightsMax > 2);
   },

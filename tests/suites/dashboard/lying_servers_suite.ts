@@ -1,5 +1,5 @@
 /**
- * The dashboard and its page with servers that lie. `suite.ts` runs these tests.
+ * The dashboard and its page with servers that lie.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * Many windows of the page in one browser, and windows that other sites open. `suite.ts` runs these
- * tests.
+ * Many windows of the page in one browser, and windows that other sites open.
  *
  * @module
  */
