@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { parseNetstat, parseProcTcp, parseThreads } from "../../tools/grade/proc.ts";
+import { splitSteps } from "../../tools/grade/dialog.ts";
 import { fillIn, parseProfile, ProfileError } from "../../tools/grade/profile.ts";
 import { mentionsResult } from "../../tools/grade/results.ts";
 
@@ -42,6 +43,20 @@ Deno.test("each bad field is named by its error", pure, () => {
   }
   assertThrows(() => parseProfile("{", "name"), ProfileError, "not JSON");
   assertThrows(() => parseProfile("[]", "name"), ProfileError, "must be a JSON object");
+});
+
+Deno.test("the last step with a key or value completes a request", pure, () => {
+  const [menu, key, value, on] = [[null, "2"], ["K", "{key}"], ["V", "{value}"], [
+    "On",
+    "s",
+  ]] as const;
+  assertEquals(splitSteps([menu, key, value, on]), {
+    before: [menu, key],
+    last: value,
+    after: [on],
+  });
+  const whole = [null, "get {key}"] as const;
+  assertEquals(splitSteps([whole]), { before: [], last: whole, after: [] });
 });
 
 Deno.test("names in braces are filled in, others stay", pure, () => {

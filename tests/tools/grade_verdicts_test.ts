@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { readLines } from "../../tools/grade/verdicts/lines.ts";
 import { compareTimestamps, isZero } from "../../tools/grade/verdicts/timestamps.ts";
 import { judge } from "../../tools/grade/verdicts/judge.ts";
+import { isTelling } from "../../tools/grade/verdicts/stops.ts";
 import { goodGet, goodPut, profile, transcript, verdictOf } from "./grade_transcript.ts";
 
 const pure = { permissions: "none" } as const;
@@ -139,6 +140,20 @@ Deno.test("a GET at the leader that waits for a PUT is found once all rest", pur
   assertEquals(verdictOf("get-during-put", run("!RESTED", true)).verdict, "met");
   assertEquals(verdictOf("get-during-put", run("!RESTED", false)).why?.reason, "get-waits");
   assertEquals(verdictOf("get-during-put", run("", false)).verdict, "inconclusive");
+  // a GET that was there before the PUT shows nothing
+  const earlyGet = get("C2").slice(1);
+  const early = transcript(
+    "stop-s3",
+    [
+      ...[goodPut("a", "x", 1), "!STOP S3", put[0], get("C2")[0], ...earlyGet],
+      ...[...put.slice(1, 3), "!RESTED", "!CONT", ...put.slice(3)],
+    ].join("\n"),
+  );
+  assertEquals(verdictOf("get-during-put", early).verdict, "inconclusive");
+  // a trial without a result is repeated
+  assertEquals(isTelling(early), false);
+  const all = [run("!RESTED", true), run("", true), run("!RESTED", false), run("", false)];
+  assertEquals(all.map(isTelling), [true, true, true, false]);
 });
 
 Deno.test("a server behind its client has to refuse", pure, () => {

@@ -161,7 +161,7 @@ export class ProgramConsole {
   }
 
   #add(line: string): void {
-    const text = line.replace(/\r$/, "");
+    const text = shownText(line);
     const isEcho = text === this.#echo;
     this.#echo = undefined;
     if (text.trim() !== "" && !isEcho) this.#recording.add(this.name, "out", text);
@@ -176,7 +176,7 @@ export class ProgramConsole {
         partial = lines.pop()!.slice(-freshCharsMax);
         for (const line of lines) {
           if (line.trim() === "") continue;
-          const index = this.#recording.add(this.name, "out", line.replace(/\r$/, ""));
+          const index = this.#recording.add(this.name, "out", shownText(line));
           if (index !== undefined) this.#recording.errorLines.add(index);
         }
         if (this.#recording.full) break;
@@ -196,6 +196,12 @@ export class ProgramConsole {
   #wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
+}
+
+/** A line without its end and without the sequences that set colours or clear a terminal. */
+function shownText(line: string): string {
+  // deno-lint-ignore no-control-regex
+  return line.replace(/\r$/, "").replaceAll(/\u001b\[[\d;?]*[A-Za-z]/g, "");
 }
 
 function encode(text: string, encoding: Profile["encoding"]): Uint8Array {

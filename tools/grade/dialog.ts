@@ -14,6 +14,14 @@ export function withMenu(steps: readonly Step[], menu: string | null): readonly 
   return [[menu, first[1]], ...rest];
 }
 
+/** The steps of a request: before the one that completes it, that one, and those after its answer. */
+export function splitSteps(
+  steps: readonly Step[],
+): { before: readonly Step[]; last: Step; after: readonly Step[] } {
+  const at = steps.findLastIndex(([, typed]) => /\{(?:key|value)\}/.test(typed));
+  return { before: steps.slice(0, at), last: steps[at]!, after: steps.slice(at + 1) };
+}
+
 /** The values of the names in braces: of the leader and the others, and of one's own address. */
 export function addressesOf(servers: readonly Server[], own: Server): Record<string, string> {
   const leader = servers[0]!;

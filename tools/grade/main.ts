@@ -35,7 +35,8 @@ deno task grade --new=PROFILE.json   makes a profile by asking and by a first di
 It runs the programs that a profile names, with your rights. Run only programs that you trust, or
 run it in a container or a virtual machine.
 
-Exit code 0: judged. 2: a bad profile or argument. 3: a program could not be run.
+Exit code 0: judged. 2: a bad profile or argument. 3: a program could not be run, or the profile of
+--new does not work yet.
 docs/grading.md describes profiles, trials and verdicts.
 `;
 
@@ -55,7 +56,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     return 0;
   }
   const language = chooseLanguage(values.lang);
-  if (values.new !== undefined) return await newProfile(values.new, terminal);
+  if (values.new !== undefined) return await newProfile(values.new, terminal) ? 0 : couldNotRun;
   if (operands.length === 0) throw new UsageError("no profile is given: see --help");
   const only = parseTrials(values.only);
   const subjects = await readSubjects(operands);

@@ -5,8 +5,10 @@
  */
 
 import { delay } from "@std/async/delay";
+import { waitForAnswer } from "./answers.ts";
+import { Connections } from "./connections.ts";
 import { DialogError, ProgramConsole } from "./console.ts";
-import { addressesOf, withMenu } from "./dialog.ts";
+import { addressesOf, splitSteps, withMenu } from "./dialog.ts";
 import {
   fixedPorts,
   portsWithoutNamespace,
@@ -15,8 +17,9 @@ import {
   socketsOfGroup,
 } from "./network.ts";
 import type { TcpSocket } from "./proc.ts";
-import { fillIn, type Profile, promptPattern, type Step } from "./profile.ts";
+import { fillIn, type Profile, type Step } from "./profile.ts";
 import { PrintsTooMuchError, Recording } from "./recording.ts";
+import { Rest, restMs } from "./rest.ts";
 import { mentionsResult } from "./results.ts";
 import type { Request, Server, Stop } from "./run.ts";
 import { serverUids, type Site } from "./site.ts";
@@ -27,14 +30,6 @@ const promptMs = 30_000;
 const pollMs = 50;
 /** A signal takes this long at most, on a machine under load. */
 const stopMs = 500;
-/** Between two looks at the threads. */
-const restMs = 120;
-const restMsMax = 4_000;
-/** A wait for rest is this short once programs have shown that they never rest. */
-const restlessMs = 600;
-const restlessMax = 3;
-/** A client without an answer that shows its menu again is given this long to print one. */
-const lateAnswerMs = 3_000;
 
 /** The programs of one trial. */
 export class Stage {
@@ -43,14 +38,15 @@ export class Stage {
   readonly requests: Request[] = [];
   readonly stops: Stop[] = [];
   readonly restarts: number[] = [];
-  readonly connections: Map<number, Set<number>> = new Map();
-  readonly otherListeners: Set<number> = new Set();
   readonly servers: readonly Server[];
+  readonly connections: Connections;
   readonly clients: string[] = [];
   readonly site: Site;
   readonly #folder: string;
   readonly #programs = new Map<string, ProgramConsole>();
-  #restless = 0;
+  readonly #rest = new Rest(this.recording);
+  /** Steps of a client's last request that come after its answer. */
+  readonly #stepsAfter = new Map<string, readonly Step[]>();
   #keys = 0;
 
   private constructor(profile: Profile, folder: string, site: Site, ports: readonly number[]) {
@@ -58,6 +54,7 @@ export class Stage {
     this.#folder = folder;
     this.site = site;
     this.servers = ports.map((port, i) => ({ name: `S${i + 1}`, ip, port }));
+    this.connections = new Connections(this.servers);
   }
 
   /** A stage on which no program runs yet. */
@@ -131,7 +128,10 @@ export class Stage {
     return await send();
   }
 
-  /** Types a request but for its last line. The returned function types that line. */
+  /**
+   * Types a request as far as the line before the one that completes it. The returned function
+   * types that line. Steps after it wait for the client's next request.
+   */
   async prepare(
     client: string,
     op: "PUT" | "GET",
@@ -140,11 +140,12 @@ export class Stage {
   ): Promise<() => Promise<Request>> {
     const program = this.program(client);
     const { put, get, menu } = this.profile;
-    const steps = withMenu(op === "PUT" ? put : get, menu);
     const values = { ...addressesOf(this.servers, this.leader), key, value: value ?? "" };
     const from = this.recording.events.length;
-    const last = steps.at(-1)!;
-    await program.follow(steps.slice(0, -1), values, promptMs, this.#restOf(program));
+    const { before, last, after } = splitSteps(withMenu(op === "PUT" ? put : get, menu));
+    const left = this.#stepsAfter.get(client) ?? [];
+    await program.follow([...left, ...before], values, promptMs, this.#restOf(program));
+    this.#stepsAfter.set(client, after);
     if (last[0] === null) await this.rest([program]);
     else await program.waitForPrompt(last[0], promptMs);
     return async () => {
@@ -175,21 +176,7 @@ export class Stage {
   /** Waits for the answer of a request, at most as long as the profile allows. */
   async answer(request: Request, timeoutMs = this.profile.putTimeoutS * 1000): Promise<boolean> {
     const program = this.program(request.client);
-    const { refusalWord, menu } = this.profile;
-    const answered = (fresh: string) => mentionsResult(fresh, request, refusalWord);
-    const menuAgain = menu === null ? undefined : promptPattern(menu);
-    const deadline = performance.now() + timeoutMs;
-    let seen = await program.waitFor(
-      (fresh) => answered(fresh) || menuAgain?.test(fresh) === true,
-      timeoutMs,
-    );
-    seen = answered(program.fresh);
-    if (!seen && !program.ended) {
-      // the menu is back without an answer: another thread may still print one
-      await this.rest();
-      const leftMs = Math.max(0, Math.min(lateAnswerMs, deadline - performance.now()));
-      seen = await program.waitFor(answered, leftMs);
-    }
+    const seen = await waitForAnswer(program, request, this.profile, timeoutMs, () => this.rest());
     request.waited = !seen;
     return seen;
   }
@@ -213,16 +200,7 @@ export class Stage {
   /** Remembers which ports are connected to which server. */
   async lookAtConnections(): Promise<void> {
     if (Deno.build.os !== "linux") return;
-    const ports = new Set(this.servers.map((server) => server.port));
-    for (const { localPort, remotePort, listening } of await this.sockets()) {
-      if (listening && !ports.has(localPort)) this.otherListeners.add(localPort);
-      for (const [own, server] of [[localPort, remotePort], [remotePort, localPort]] as const) {
-        if (!ports.has(server) || ports.has(own) || own === 0) continue;
-        const known = this.connections.get(own);
-        if (known === undefined) this.connections.set(own, new Set([server]));
-        else known.add(server);
-      }
-    }
+    this.connections.add(await this.sockets());
   }
 
   /** The sockets of the trial's network. */
@@ -247,8 +225,10 @@ export class Stage {
   async followHook(client: string, steps: readonly Step[], key: string): Promise<void> {
     const program = this.program(client);
     const values = { ...addressesOf(this.servers, this.leader), key, value: "gancho" };
+    const left = this.#stepsAfter.get(client) ?? [];
+    this.#stepsAfter.delete(client);
     await program.follow(
-      withMenu(steps, this.profile.menu),
+      [...left, ...withMenu(steps, this.profile.menu)],
       values,
       promptMs,
       this.#restOf(program),
@@ -265,38 +245,19 @@ export class Stage {
    * Waits until every thread sleeps, uses no time and nothing is printed. Returns whether that
    * came true within a few seconds.
    */
-  async rest(
-    programs: Iterable<ProgramConsole> = this.#programs.values(),
-    msMax = this.#restless >= restlessMax ? restlessMs : restMsMax,
-  ): Promise<boolean> {
+  rest(programs?: Iterable<ProgramConsole>, msMax?: number): Promise<boolean> {
     this.#checkFull();
-    const groups = new Set([...programs].filter((one) => !one.ended).map((one) => one.group));
-    const started = performance.now();
-    let before = "";
-    while (performance.now() - started < msMax) {
-      const activity = await readActivity(groups);
-      const now = `${activity?.ticks} ${activity?.threads} ${this.recording.events.length}`;
-      if (activity?.idle !== false && now === before) {
-        // without /proc only the output tells: wait for longer
-        if (activity !== undefined || performance.now() - started > restlessMs) {
-          this.#restless = 0;
-          return true;
-        }
-      }
-      before = now;
-      await delay(restMs);
-    }
-    if (msMax === restMsMax) this.#restless++;
-    return false;
+    return this.#rest.of(programs ?? this.#programs.values(), msMax);
   }
 
   /** Stops a server, and waits until it does not run any more. Returns the event's index. */
   async stop(server: Server): Promise<number> {
     const { group } = this.program(server.name);
+    const before = await readActivity(new Set([group]));
     const deadline = performance.now() + stopMs;
     await this.site.signal(group, "STOP");
     while (performance.now() < deadline) {
-      const activity = await readActivity(new Set([group]));
+      const activity = await readActivity(new Set([group]), before?.pids);
       if (activity === undefined) await delay(restMs); // the system does not tell
       if (activity?.stopped !== false) break;
     }

@@ -14,8 +14,9 @@ import { Stage } from "./stage.ts";
 import { basics, choice, values } from "./trials/basics.ts";
 import { concurrent, deadFollower } from "./trials/outside.ts";
 import { cut, hook, restart } from "./trials/refusal.ts";
-import { isTelling, lateFollower, stopFollower } from "./trials/stopped.ts";
+import { lateFollower, stopFollower } from "./trials/stopped.ts";
 import type { Reason, TrialId } from "./types.ts";
+import { isTelling } from "./verdicts/stops.ts";
 
 const trials: Readonly<Record<TrialId, (stage: Stage) => Promise<void>>> = {
   basics,
@@ -38,7 +39,7 @@ export interface Subject {
   readonly argument: string;
 }
 
-/** Trials that a client's random choice can make worthless, and how to tell. */
+/** Trials that a client's random choice or a loaded machine can make worthless, and how to tell. */
 const isWorth: Partial<Record<TrialId, (run: Run) => boolean>> = {
   "stop-s2": isTelling,
   "stop-s3": isTelling,
@@ -102,8 +103,8 @@ export function finish(
     servers: stage.servers,
     clients: stage.clients,
     stops: stage.stops,
-    connections: stage.connections,
-    otherListeners: stage.otherListeners,
+    connections: stage.connections.byPort,
+    otherListeners: stage.connections.otherListeners,
     restarts: stage.restarts,
     ready: stage.requests[0]?.from ?? events.length,
     ...(failed === undefined ? {} : { failed }),

@@ -61,6 +61,7 @@ export async function cut(stage: Stage): Promise<void> {
 
 /** All servers start again without data, under a client that has seen larger timestamps. */
 export async function restart(stage: Stage): Promise<void> {
+  await stage.site.forgetClosedConnections();
   await stage.startServers();
   const old = await stage.startClient();
   const key = stage.newKey();

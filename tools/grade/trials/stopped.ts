@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Request, Run } from "../run.ts";
-import { printedDuring } from "../verdicts/stops.ts";
+import type { Request } from "../run.ts";
 import type { Stage } from "../stage.ts";
 
 /** Longer stops could run into an implementation's own limits. */
@@ -38,14 +37,16 @@ export async function stopFollower(stage: Stage, index: 1 | 2): Promise<void> {
   const sendGets: (() => Promise<Request>)[] = [];
   for (const reader of readers) sendGets.push(await stage.prepare(reader, "GET", known));
 
-  const started = performance.now();
-  const leftMs = () => Math.max(1, waitMs - (performance.now() - started));
   const from = await stage.stop(follower);
+  const started = performance.now();
+  const leftMs = (reserveMs = 0) => Math.max(1, waitMs - reserveMs - (performance.now() - started));
   const puts: Request[] = [];
-  for (const [key, send] of sendPuts) {
+  for (const [i, [key, send]] of sendPuts.entries()) {
     puts.push(await send());
+    const isLast = i === sendPuts.length - 1;
+    const arrivalMs = isLast ? leftMs(answersMs) : Math.min(arrivesMs, leftMs());
     // a PUT that was sent to the stopped follower does not arrive: another client tries
-    if (await stage.printed(stage.leader.name, key, from, Math.min(arrivesMs, leftMs()))) break;
+    if (await stage.printed(stage.leader.name, key, from, arrivalMs)) break;
   }
   const gets = await Promise.all(sendGets.map((send) => send()));
   const answerMs = Math.min(answersMs, leftMs());
@@ -59,20 +60,6 @@ export async function stopFollower(stage: Stage, index: 1 | 2): Promise<void> {
   for (const request of requests) await stage.answer(request);
   await stage.rest();
   for (const request of requests) request.to = stage.recording.events.length;
-}
-
-/**
- * Whether the leader printed something about a waiting PUT while the follower was stopped, and the
- * follower nothing: a signal may come late.
- */
-export function isTelling(run: Run): boolean {
-  const [stop] = run.stops;
-  if (stop === undefined || printedDuring(run, stop)) return false;
-  const waiting = run.requests.filter(({ op, typed }) => op === "PUT" && typed > stop.from);
-  return run.events.slice(stop.from, stop.to).some(({ console, kind, text }) =>
-    console === run.servers[0]!.name && kind === "out" &&
-    waiting.some(({ key }) => text.includes(key))
-  );
 }
 
 /** A follower that was stopped while a key changed is asked the moment it goes on. */

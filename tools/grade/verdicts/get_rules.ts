@@ -106,6 +106,7 @@ function getNull(transcripts: Transcripts): ClauseResult {
 
 function getDuringPut(transcripts: Transcripts): ClauseResult {
   const clause = "get-during-put";
+  const answered: Place[] = [];
   const waiting: Place[] = [];
   let waitingGets = 0;
   const working = transcripts.working("stop-s2", "stop-s3");
@@ -114,14 +115,14 @@ function getDuringPut(transcripts: Transcripts): ClauseResult {
     const [stop] = run.stops;
     if (stop === undefined || printedDuring(run, stop)) continue;
     const isDuring = ({ typed }: Request) => typed > stop.from && typed <= stop.to;
-    const put = run.requests.find((request) =>
-      request.op === "PUT" && isDuring(request) &&
-      linesOf(transcript, "server-put", request.key).some(({ event }) => event < stop.to)
-    );
+    const put = run.requests.filter(({ op }) => op === "PUT").filter(isDuring)
+      .flatMap(({ key }) => linesOf(transcript, "server-put", key))
+      .find(({ console, event }) => console === "S1" && event < stop.to);
     if (put === undefined) continue;
     const acknowledged = linesOf(transcript, "client-put-ok", put.key)[0]?.event ?? stop.to;
     const end = Math.min(stop.to, acknowledged);
     for (const get of run.requests.filter(({ op }) => op === "GET").filter(isDuring)) {
+      if (get.typed <= put.event) continue; // it may have been there before the PUT
       const answer = linesOf(transcript, "client-get", get.key)
         .find(({ event, console }) => console === get.client && event >= get.typed);
       // only the leader has a PUT that waits
@@ -129,7 +130,8 @@ function getDuringPut(transcripts: Transcripts): ClauseResult {
         .find(({ event, console }) => console === "S1" && event >= get.typed);
       if (server === undefined || answer === undefined) continue;
       if (server.event < end && answer.event < end) {
-        return result(clause, "met", placesOf(transcript, [server, answer]));
+        answered.push(...placesOf(transcript, [put, server, answer]));
+        continue;
       }
       // that it was not answered tells something once all programs had come to rest
       if (!stop.rested || acknowledged < stop.to || server.event < stop.to) continue;
@@ -141,8 +143,14 @@ function getDuringPut(transcripts: Transcripts): ClauseResult {
     }
   }
   if (working.length === 0) return inconclusive(clause, transcripts.problem("stop-s2")!);
+  const textOf = ({ trial, event }: Place) => transcripts.get(trial)!.run.events[event]!.text;
+  if (waitingGets > 0 && answered.length > 0) {
+    const args = { first: textOf(answered[1]!), second: textOf(waiting[2]!) };
+    return inconclusive(clause, { reason: "contradictory", args }, [...answered, ...waiting]);
+  }
+  if (answered.length > 0) return result(clause, "met", answered.slice(0, 3));
   if (waitingGets >= 2) {
-    const key = transcripts.get(waiting[0]!.trial)!.run.events[waiting[0]!.event]!.text;
+    const key = textOf(waiting[0]!);
     return result(clause, "not-met", waiting, { reason: "get-waits", args: { key, seconds: "1" } });
   }
   const args = { seen: `${waitingGets}`, needed: "2" };

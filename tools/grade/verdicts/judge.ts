@@ -7,8 +7,9 @@
 import type { Profile } from "../profile.ts";
 import type { Run } from "../run.ts";
 import { type ClauseId, clauseIds, type ClauseResult, outsideIds } from "../types.ts";
+import { dialogResults } from "./dialog_rules.ts";
 import { getResults } from "./get_rules.ts";
-import { dialogResults, extraResults, lineResults } from "./line_rules.ts";
+import { extraResults, lineResults } from "./line_rules.ts";
 import { outsideResults } from "./outside_rules.ts";
 import { putResults } from "./put_rules.ts";
 import { clientResults } from "./client_rules.ts";

@@ -173,7 +173,7 @@ function exactMatches(
   if (found.length === 0) return found;
   // what stands around the lines is allowed to be a prompt, a full stop, or nothing
   const clean = printed.console.startsWith("C") || /^[\s.“”"]*$/.test(withoutKnown(rest));
-  return clean ? found : found.map((line) => ({ ...line, exact: false }));
+  return clean ? found : found.map((line) => ({ ...line, exact: false, text: printed.text }));
 }
 
 /** Removes the seven lines of any key from text: lines of threads run together. */

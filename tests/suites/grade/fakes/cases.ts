@@ -18,7 +18,7 @@ export interface Case {
 }
 
 /** What the trial of PUTs and GETs shows of an implementation that does what the assignment says. */
-const basicClauses: readonly ClauseId[] = [
+export const basicClauses: readonly ClauseId[] = [
   "client-menu",
   "client-put-ok-line",
   "client-get-line",

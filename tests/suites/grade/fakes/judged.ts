@@ -2,9 +2,13 @@ import { assert, assertEquals } from "@std/assert";
 import { grade } from "../../../../tools/grade/grade.ts";
 import { htmlReport } from "../../../../tools/grade/report/html.ts";
 import { terminalReport } from "../../../../tools/grade/report/terminal.ts";
+import type { Subject } from "../../../../tools/grade/trial.ts";
 import type { ClauseId, Report } from "../../../../tools/grade/types.ts";
 import type { Case } from "./cases.ts";
 import { folder, profileOf } from "./profiles.ts";
+
+/** What the grader has to say about a program. */
+export type Expected = Pick<Case, "trials" | "found" | "follows" | "met">;
 
 /** What a case is called in the name of its test. */
 export function nameOf({ language, fault, style }: Case): string {
@@ -12,19 +16,24 @@ export function nameOf({ language, fault, style }: Case): string {
 }
 
 /** Grades a fake implementation and compares the verdicts with what the case says. */
-export async function judged(one: Case, classes: string): Promise<Report> {
-  const subject = { profile: profileOf(one, classes), folder, argument: "fake.json" };
-  const report = await grade(subject, one.trials, () => {});
+export function judged(one: Case, classes: string): Promise<Report> {
+  return judgedAs(one, { profile: profileOf(one, classes), folder, argument: "fake.json" });
+}
+
+/** Grades a program and compares the verdicts with the expected ones. */
+export async function judgedAs(expected: Expected, subject: Subject): Promise<Report> {
+  const report = await grade(subject, expected.trials, () => {});
   const text = terminalReport(report, "en");
   assert(htmlReport(report, "pt").endsWith("</html>\n"));
-  const allowed = [...one.found ?? [], ...one.follows ?? []];
+  const { found, follows = [], met = [] } = expected;
+  const allowed = [...found ?? [], ...follows];
   const notMet = clausesWith(report, "not-met");
   assertEquals(notMet.filter((clause) => !allowed.includes(clause)), [], text);
-  if (one.found !== undefined) {
-    assert(notMet.some((clause) => one.found!.includes(clause)), `not found:\n${text}`);
+  if (found !== undefined) {
+    assert(notMet.some((clause) => found.includes(clause)), `not found:\n${text}`);
   }
-  const met = [...clausesWith(report, "met"), ...clausesWith(report, "met-in-other-words")];
-  assertEquals((one.met ?? []).filter((clause) => !met.includes(clause)), [], text);
+  const isMet = [...clausesWith(report, "met"), ...clausesWith(report, "met-in-other-words")];
+  assertEquals(met.filter((clause) => !isMet.includes(clause)), [], text);
   for (const { verdict, evidence } of report.clauses) {
     assert(verdict !== "not-met" || evidence.length > 0, `no evidence:\n${text}`);
   }

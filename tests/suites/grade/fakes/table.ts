@@ -37,7 +37,8 @@ async function judgedWell(one: Case, classes: string): Promise<void> {
   assertEquals(concurrent?.why?.reason, one.outside);
 }
 
-function works(script: string): boolean {
+/** Whether a script of `sh` ends with success. */
+export function works(script: string): boolean {
   const { success } = new Deno.Command("sh", {
     args: ["-c", script],
     stdin: "null",
