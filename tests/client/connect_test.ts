@@ -21,7 +21,7 @@ Deno.test("all servers in one text: each is asked, blanks around the commas do n
   }
 });
 
-// With the permission: tests/suites/processes/commands.ts, and test:package on three runtimes.
+// With the permission: tests/suites/processes/commands.ts, and test:runtimes on three runtimes.
 Deno.test("no servers, and KV_SERVERS may not be read: an error that names the permission", () => {
   const asked = () => new KvClient(undefined, { timeoutMs });
   assertThrows(asked, InvalidArgumentError, "--allow-env=KV_SERVERS");

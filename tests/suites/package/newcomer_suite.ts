@@ -1,7 +1,7 @@
 /**
  * A newcomer's first program: what docs/library.md and the package's README say, command by command and
  * line by line, in an empty folder on each runtime. Only the servers are others: those of this process.
- * `deno task test:package`.
+ * `deno task test:runtimes`.
  *
  * @module
  */

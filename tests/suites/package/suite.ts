@@ -1,7 +1,7 @@
 /**
  * The npm package of the library: built by `deno task build:npm`, checked by the tools of its users,
  * installed into an empty folder, and run on Node.js, Bun and Deno at servers of this process.
- * `deno task test:package`.
+ * `deno task test:runtimes`.
  *
  * @module
  */
