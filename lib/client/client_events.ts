@@ -18,7 +18,7 @@ export interface ServerConnected {
   readonly again: boolean;
 }
 
-/** A connection that was open has ended, but not because the client was closed. */
+/** The last open connection to a server has ended, but not because the client was closed. */
 export interface ServerDisconnected {
   /** The kind of the event. */
   readonly type: "disconnected";
@@ -73,7 +73,10 @@ export interface StaleRetried {
   readonly request: RetriedRequest;
   /** The key that is read or watched, `undefined` if there are several. */
   readonly key: string | undefined;
-  /** The server's timestamp: of the key, or of everything if there are several keys. */
+  /**
+   * The server's timestamp: of the key that is read; of everything for a list or a watch. A server that
+   * copies its table refuses a watch whatever its timestamp.
+   */
   readonly timestamp: number;
   /** The timestamp that the client has seen of the same. */
   readonly seen: number;
@@ -131,6 +134,8 @@ export class ConnectionTeller {
   readonly #tell: Tell;
   /** The servers to which a connection was open. */
   readonly #known = new Set<string>();
+  /** By server: the open connections. A silent one may live on beside the one that follows it. */
+  readonly #open = new Map<string, number>();
 
   /** Tells by `tell`. */
   constructor(tell: Tell) {
@@ -141,14 +146,21 @@ export class ConnectionTeller {
   options(server: string): Pick<ServerConnectionOptions, "onOpen" | "onFailure"> {
     return {
       onOpen: () => {
+        this.#open.set(server, this.#openTo(server) + 1);
         this.#tell({ type: "connected", server, again: this.#known.has(server) });
         this.#known.add(server);
       },
       onFailure: (failure, wasOpen) => {
-        if (failure instanceof ClientClosedError) return;
+        if (wasOpen) this.#open.set(server, this.#openTo(server) - 1);
+        const isLeft = wasOpen && this.#openTo(server) > 0;
+        if (isLeft || failure instanceof ClientClosedError) return;
         const { message: reason, code } = failure;
         this.#tell({ type: wasOpen ? "disconnected" : "unreachable", server, reason, code });
       },
     };
+  }
+
+  #openTo(server: string): number {
+    return this.#open.get(server) ?? 0;
   }
 }

@@ -22,7 +22,7 @@ export interface RequestOptions {
 export interface CreateOptions extends RequestOptions {
   /**
    * The key is deleted this time after its last write, in milliseconds: 1,000 to 2³¹. It is never
-   * deleted earlier, and on etcd 1 to 2.5 s later. A later write sets another time, or none. By default
+   * deleted earlier, and on etcd mostly 1 to 2.5 s later. A later write sets another time, or none. By default
    * the key stays.
    */
   readonly ttlMs?: number | undefined;
@@ -69,7 +69,10 @@ export interface ListedEntry {
 
 /** The options of a watch. */
 export interface WatchOptions {
-  /** Begins with the changes after this timestamp. By default with what there is now. */
+  /**
+   * Begins with the changes after this timestamp. By default with what there is now. On etcd several
+   * keys may share a timestamp: to go on after an event, give its timestamp less 1.
+   */
   readonly since?: number | undefined;
   /**
    * Whether the entries that exist now come first. `true` by default; `false` begins with what changes

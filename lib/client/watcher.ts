@@ -23,6 +23,9 @@ import { StaleAttempt } from "./stale_attempt.ts";
 import { WatchBuffer } from "./watch_buffer.ts";
 import { runStream, standingOf } from "./watch_stream.ts";
 
+/** How often the timer fires that keeps a program alive while its watch waits for it to read. */
+const pausedTickMs = 1_000_000_000;
+
 /** The pause after the first round in which no server has sent changes. It doubles with each round. */
 const roundPauseFirstMs = 20;
 
@@ -175,6 +178,7 @@ export class Watcher implements WatchEvents {
     let last: { readonly server: string; readonly end: KvError | StaleAttempt } | undefined;
     for (let round = 0; this.#end === undefined;) {
       await this.#room();
+      if (this.#end !== undefined) return;
       const server = pool.drawForWatch(asked);
       if (server === undefined) {
         // The pool knows what requests have learnt.
@@ -220,7 +224,12 @@ export class Watcher implements WatchEvents {
   /** Waits until the caller has read enough after a pause. */
   async #room(): Promise<void> {
     if (!this.#buffer.full || this.#end !== undefined) return;
-    await new Promise<void>((resolve) => this.#goOn = resolve);
+    const keepsAlive = setInterval(() => {}, pausedTickMs);
+    try {
+      await new Promise<void>((resolve) => this.#goOn = resolve);
+    } finally {
+      clearInterval(keepsAlive);
+    }
     this.#goOn = undefined;
   }
 
@@ -269,6 +278,7 @@ export class Watcher implements WatchEvents {
       );
     }
     this.#after = Math.max(this.#after!, timestamp);
+    if (this.#after >= this.#told.timestamp) this.#told.keys.clear(); // all that share it are told
     if (events.length > 0) this.#hasState = true;
     if (this.#readyDue && !more) {
       this.#readyDue = false;

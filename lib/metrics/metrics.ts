@@ -113,7 +113,7 @@ export class Metrics implements ServerPrints, ReplicationListener {
         "WRITEs whose condition did not hold: CONFLICT.",
         counts.conflicts,
       ),
-      counter("kv_latest_gets_total", "GET_LATESTs answered.", counts.latest),
+      counter("kv_latest_gets_total", "GET_LATESTs that were decided.", counts.latest),
       counter("kv_lists_total", "Pages of LIST sent.", counts.lists),
       counter(
         "kv_lists_refused_total",

@@ -1,7 +1,8 @@
 /** What a client tells the logger of its program. */
 
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { InvalidArgumentError } from "../../lib/client/errors.ts";
+import { ConnectionTeller } from "../../lib/client/client_events.ts";
+import { InvalidArgumentError, UnavailableError } from "../../lib/client/errors.ts";
 import { KvClient, type KvEvent } from "../../lib/client/kv_client.ts";
 import { formatAddress } from "../../lib/wire/address.ts";
 import { rightAnswer, tryOther } from "../support/fake_answers.ts";
@@ -221,4 +222,20 @@ Deno.test("what is no function is refused", { permissions: "none" }, () => {
   const onEvent = "log" as unknown as () => void;
   const wrong = () => new KvClient("127.0.0.1:1", { onEvent });
   assertThrows(wrong, InvalidArgumentError, "onEvent must be a function");
+});
+
+Deno.test("a server is disconnected when its last open connection has ended", {
+  permissions: "none",
+}, () => {
+  const told: string[] = [];
+  const teller = new ConnectionTeller(({ type }) => told.push(type));
+  const [silent, next] = [teller.options("10.0.0.1:1"), teller.options("10.0.0.1:1")];
+  const failure = new UnavailableError("10.0.0.1:1", "the server was silent");
+  silent.onOpen!();
+  next.onOpen!();
+  silent.onFailure!(failure, true);
+  assertEquals(told, ["connected", "connected"]);
+  next.onFailure!(failure, true);
+  teller.options("10.0.0.1:1").onFailure!(failure, false);
+  assertEquals(told.slice(2), ["disconnected", "unreachable"]);
 });
