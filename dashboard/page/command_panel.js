@@ -8,8 +8,8 @@ import { storyDefault } from "../stories/stories.js";
 import { byId, byQuery, html, setDisabled, setText } from "./dom.js";
 import { namesIn, readable } from "./format.js";
 import { commandMsMax } from "./limits.js";
-import { endsStory, faultReason, requestsReason, storyReason } from "./selectors.js";
-import { emptyState } from "./state.js";
+import { faultReason, requestsReason, storyReason } from "./selectors.js";
+import { emptyState, endsStory } from "./state.js";
 import { StoryList } from "./story_list.js";
 
 /** @import { ServerState, State } from "../server/state.ts" */

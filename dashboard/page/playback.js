@@ -11,8 +11,8 @@ import { EffectClock, flightMs } from "./effect_clock.js";
 import { clock, namesIn } from "./format.js";
 import { searchedMax } from "./limits.js";
 import { Recording } from "./recording.js";
-import { endsStory, isStep, messagesOf } from "./selectors.js";
-import { apply, copyState, emptyState } from "./state.js";
+import { isStep, messagesOf } from "./selectors.js";
+import { apply, copyState, emptyState, endsStory } from "./state.js";
 
 /** @import { Item } from "../server/item.ts" */
 /** @import { DiagramMessage, State } from "../server/state.ts" */
@@ -73,7 +73,7 @@ export class Playback {
   constructor(view) {
     this.#view = view;
     byId("play").addEventListener("click", () => {
-      if (this.cursor.live || this.#playing) return this.#hold();
+      if (this.cursor.live || this.#playing) return this.hold();
       this.#beginAtCursor();
       this.#playing = true;
       this.#playNext();
@@ -82,7 +82,7 @@ export class Playback {
     byId("back").addEventListener("click", () => this.back());
     byId("live").addEventListener("click", () => this.goLive());
     timeline.addEventListener("input", () => {
-      this.#hold();
+      this.hold();
       this.cursor.moveTo(Number(timeline.value));
     });
     document.addEventListener("visibilitychange", () => {
@@ -127,14 +127,14 @@ export class Playback {
 
   /** Shows the next event, with its messages. */
   forward() {
-    this.#hold();
+    this.hold();
     this.#beginAtCursor();
     this.#planStep();
   }
 
   /** Shows the moment before the last event. */
   back() {
-    this.#hold();
+    this.hold();
     this.cursor.back(isStep);
   }
 
@@ -162,7 +162,7 @@ export class Playback {
 
   /** Plays the next step of a story, up to where the one after it begins. */
   forwardInStory() {
-    this.#hold();
+    this.hold();
     this.#beginAtCursor();
     this.#playing = true;
     this.#playStoryStep(false, false);
@@ -170,13 +170,17 @@ export class Playback {
 
   /** Shows the end of the last step of a story but one. */
   backInStory() {
-    this.#hold();
+    this.hold();
     this.cursor.back(({ kind }) => kind === "demo");
   }
 
-  /** Stays at what is shown now. */
+  /** Stays where the page is. What was planned live is recorded, and comes with the next steps. */
   hold() {
-    this.#hold();
+    if (this.cursor.live) {
+      this.cursor.stay();
+      this.#finish();
+    } else this.#stop();
+    this.#view.redraw();
   }
 
   /** Shows what happens now. */
@@ -198,7 +202,7 @@ export class Playback {
    * @param {Recording} recording
    */
   open(recording) {
-    this.#hold();
+    this.hold();
     this.recording = recording;
     this.cursor = new Cursor(recording);
     this.cursor.moveTo(recording.first);
@@ -263,15 +267,6 @@ export class Playback {
     clearTimeout(this.#timer);
     this.#view.animation.clear();
     this.#clock.drop();
-  }
-
-  /** Stays where the page is. What was planned live is recorded, and comes with the next steps. */
-  #hold() {
-    if (this.cursor.live) {
-      this.cursor.stay();
-      this.#finish();
-    } else this.#stop();
-    this.#view.redraw();
   }
 
   /** Shows all effects that wait, without their messages. */
@@ -365,7 +360,7 @@ export class Playback {
     if (aheadMs <= 0) {
       const item = this.#planStep();
       if (item === undefined && !this.#clock.waiting) {
-        return this.showsFile ? this.#hold() : this.goLive();
+        return this.showsFile ? this.hold() : this.goLive();
       }
       const next = this.recording.itemAt(this.#ahead.position);
       const gapMs = item === undefined || next === undefined ? 0 : next.at - item.at;
@@ -391,7 +386,7 @@ export class Playback {
         ? last || this.showsFile
         : told && (next.kind === "demo" || last && isStep(next));
       if (ends) {
-        if (!this.#clock.waiting) return this.#hold();
+        if (!this.#clock.waiting) return this.hold();
         break;
       }
       if (next === undefined) {

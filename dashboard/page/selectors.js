@@ -6,9 +6,9 @@
  */
 
 import { holdsReplication, stopsServers } from "../stories/stories.js";
-import { forwarderOf, newestOf } from "./state.js";
+import { endsStory, forwarderOf, newestOf } from "./state.js";
 
-/** @import { DemoStep, Item } from "../server/item.ts" */
+/** @import { Item } from "../server/item.ts" */
 /** @import { Story } from "../stories/story.ts" */
 /** @import { Cell, DiagramMessage, ServerState, State } from "../server/state.ts" */
 
@@ -199,15 +199,6 @@ export function storyReason(state, story) {
   const followers = state.servers
     .filter(({ name }) => name !== state.leader && state.inSync.includes(name));
   return followers.length < 2 ? "followerAway" : undefined;
-}
-
-/**
- * Whether a step is the last one of its story.
- *
- * @param {DemoStep} step
- */
-export function endsStory({ name }) {
-  return name === "done" || name === "failed";
 }
 
 /**

@@ -257,9 +257,18 @@ function takeForwarder(state, { key, value }) {
  * @param {DemoStep} step
  */
 function addDemoStep(state, step) {
-  const last = state.demoSteps.at(-1)?.name;
-  const begins = step.index === 0 || last === "done" || last === "failed";
+  const last = state.demoSteps.at(-1);
+  const begins = step.index === 0 || last !== undefined && endsStory(last);
   state.demoSteps = begins ? [step] : [...state.demoSteps, step].slice(-demoStepsMax);
+}
+
+/**
+ * Whether a step is the last one of its story.
+ *
+ * @param {DemoStep} step
+ */
+export function endsStory({ name }) {
+  return name === "done" || name === "failed";
 }
 
 /**
