@@ -199,7 +199,7 @@ export class ProgramConsole {
 }
 
 /** A line without its end and without the sequences that set colours or clear a terminal. */
-function shownText(line: string): string {
+export function shownText(line: string): string {
   // deno-lint-ignore no-control-regex
   return line.replace(/\r$/, "").replaceAll(/\u001b\[[\d;?]*[A-Za-z]/g, "");
 }

@@ -75,7 +75,15 @@ function isRefusalKnown({ profile }: Subject, runs: readonly Run[]): boolean {
   );
 }
 
-async function build({ profile, folder }: Subject, progress: (line: string) => void) {
+/**
+ * Runs the commands that build an implementation.
+ *
+ * @throws {CannotRunError} if one fails.
+ */
+export async function build(
+  { profile, folder }: Subject,
+  progress: (line: string) => void,
+): Promise<void> {
   const cwd = profile.cwd.startsWith("/") ? profile.cwd : `${folder}/${profile.cwd}`;
   const isFolder = await runScript(`cd "$1" && echo yes`, cwd);
   if (isFolder === undefined) throw new CannotRunError(`"cwd" ${cwd} is not a folder`);

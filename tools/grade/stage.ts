@@ -85,21 +85,35 @@ export class Stage {
 
   /** Starts the servers, the leader first, and waits until they listen and have come to rest. */
   async startServers(options: { ownUids?: boolean } = {}): Promise<void> {
-    for (const [i, server] of this.servers.entries()) {
-      const isLeader = server === this.leader;
-      const { profile } = this;
-      const command = isLeader ? profile.serverLeader : profile.server;
-      const values = addressesOf(this.servers, server);
-      const program = await this.#start(server.name, command, values, {
-        ...(options.ownUids ? { uid: serverUids[i]! } : {}),
-      });
-      const steps = isLeader
-        ? [...profile.serverDialog, ...profile.leaderMore]
-        : profile.serverDialog;
-      await program.follow(steps, values, promptMs, this.#restOf(program));
-      await this.#untilListening(server, program);
+    const { serverDialog, leaderMore } = this.profile;
+    for (const server of this.servers) {
+      const program = await this.launchServer(server, options);
+      const steps = server === this.leader ? [...serverDialog, ...leaderMore] : serverDialog;
+      await this.followServer(server, program, steps);
     }
     await this.rest();
+  }
+
+  /** Starts a server, without its dialogue. */
+  launchServer(server: Server, options: { ownUids?: boolean } = {}): Promise<ProgramConsole> {
+    const { serverLeader, server: command } = this.profile;
+    return this.#start(
+      server.name,
+      server === this.leader ? serverLeader : command,
+      addressesOf(this.servers, server),
+      options.ownUids ? { uid: serverUids[this.servers.indexOf(server)]! } : {},
+    );
+  }
+
+  /** Types steps to a server, and waits until it listens. */
+  async followServer(
+    server: Server,
+    program: ProgramConsole,
+    steps: readonly Step[],
+  ): Promise<void> {
+    const values = addressesOf(this.servers, server);
+    await program.follow(steps, values, promptMs, this.#restOf(program));
+    await this.#untilListening(server, program);
   }
 
   /**
@@ -107,11 +121,9 @@ export class Stage {
    * client cannot choose another one.
    */
   async startClient(only?: Server): Promise<string> {
-    const name = `C${this.clients.length + 1}`;
-    this.clients.push(name);
     const { profile, servers } = this;
     const values = addressesOf(only === undefined ? servers : servers.map(() => only), this.leader);
-    const program = await this.#start(name, this.profile.client, values, {});
+    const program = await this.launchClient(values);
     await program.follow(
       withMenu(profile.init, profile.menu),
       values,
@@ -119,7 +131,16 @@ export class Stage {
       this.#restOf(program),
     );
     await this.rest([program]);
-    return name;
+    return program.name;
+  }
+
+  /** Starts a client, without its dialogue. */
+  launchClient(
+    values: Readonly<Record<string, string>> = addressesOf(this.servers, this.leader),
+  ): Promise<ProgramConsole> {
+    const name = `C${this.clients.length + 1}`;
+    this.clients.push(name);
+    return this.#start(name, this.profile.client, values, {});
   }
 
   /** Types a PUT or a GET, without waiting for its answer. */

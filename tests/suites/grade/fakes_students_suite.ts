@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { parseProfile } from "../../../tools/grade/profile.ts";
 import { Site } from "../../../tools/grade/site.ts";
 import type { Subject } from "../../../tools/grade/trial.ts";
@@ -124,78 +124,3 @@ function trialsOf(report: Report, clause: string): TrialId[] {
   const found = evidence.map(({ trial }) => trial);
   return trialIds.filter((id) => found.includes(id));
 }
-
-const answers = `
-python3 ${students}/async_menu.py server
-python3 ${students}/async_menu.py client
-{ip}
-IP do servidor ->
-{port}
-Porta do servidor ->
-{leaderIp}
-IP do servidor líder ->
-{leaderPort}
-Porta do servidor líder ->
-
-
-opção desejada ->
-9
-
-{ip1}
-IP do servidor 1
-{port1}
-Porta do servidor 1
-{ip2}
-IP do servidor 2
-{port2}
-Porta do servidor 2
-{ip3}
-IP do servidor 3
-{port3}
-Porta do servidor 3
-
-2
-
-{key}
-chave ->
-{value}
-valor ->
-
-1
-
-{key}
-chave ->
-
-numbers
-
-
-
-
-`;
-
-test("--new makes a profile that works, from answers through a pipe", "python3", async () => {
-  const place = await Deno.makeTempDir({ prefix: "kv_new_profile_" });
-  try {
-    await Deno.writeTextFile(`${place}/answers`, answers);
-    const file = `${place}/new.json`;
-    const script = 'exec deno task --quiet grade --new="$1/new.json" <"$1/answers"';
-    const { code, stdout, stderr } = await new Deno.Command("sh", {
-      args: ["-c", script, "sh", place],
-    }).output();
-    const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    assertEquals(code, 0, `${out}\n${err}`);
-    assertStringIncludes(out!, '"keys" must be "words" or "integers", not "numbers"');
-    assert(out!.endsWith(`${file}: PUT and GET work\n`), out);
-    const [made, known] = await Promise.all(
-      [file, `${students}/async_menu.json`].map(async (one) =>
-        parseProfile(await Deno.readTextFile(one), "name")
-      ),
-    );
-    assertEquals(made!.put, known!.put);
-    assertEquals(made!.serverDialog.map(([, typed]) => typed), [
-      ...["{ip}", "{port}", "{leaderIp}", "{leaderPort}"],
-    ]);
-  } finally {
-    await Deno.remove(place, { recursive: true });
-  }
-});
