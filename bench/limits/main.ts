@@ -10,7 +10,9 @@ import { runScript } from "../script.ts";
 import { keysMax } from "../values.ts";
 import { measureAtOnce } from "./at_once.ts";
 import { measureBeside } from "./beside.ts";
+import { measureCoordination } from "./coordination.ts";
 import { type Finding, lineOf } from "./finding.ts";
+import { measureLists } from "./lists.ts";
 import {
   filled,
   measureLarge,
@@ -21,7 +23,17 @@ import {
   measureStart,
 } from "./measures.ts";
 
-const kinds = ["start", "at-once", "large", "beside", "memory", "rates", "snapshot"] as const;
+const kinds = [
+  "start",
+  "at-once",
+  "large",
+  "beside",
+  "coordination",
+  "lists",
+  "memory",
+  "rates",
+  "snapshot",
+] as const;
 const fewKeys = 1_000;
 
 const usage = `The limits of the servers, each figure beside its target.
@@ -32,6 +44,8 @@ deno task bench:limits [FLAGS]
   --at-once       100,000 GETs and 50,000 PUTs at once by one client
   --large         rate of GETs of values of 1 MiB
   --beside        p99 of 64 clients that use 100 bytes beside one that uses 1 MiB
+  --coordination  rate of conditional writes, of PUTs beside watches, and while many keys expire
+  --lists         time and memory of LIST, and what it costs GETs and PUTs beside it (Linux)
   --memory        memory for each key
   --rates         rates with many keys beside rates with 1,000
   --snapshot      catch-up of an empty follower by snapshot during PUTs
@@ -43,7 +57,7 @@ deno task bench:limits [FLAGS]
   --json          JSON instead of text
   --help          this text
 
-Without any of the first seven it measures all seven. It starts the servers; their console lines go to
+Without any of the first nine it measures all nine. It starts the servers; their console lines go to
 the null device. Memory is the RSS that "ps" reports.
 `;
 
@@ -86,6 +100,8 @@ async function main(
   if (wanted.has("at-once")) show(await measureAtOnce(signal));
   if (wanted.has("large")) show(await measureLarge(limits));
   if (wanted.has("beside")) show(await measureBeside(limits));
+  if (wanted.has("coordination")) show(await measureCoordination(limits));
+  if (wanted.has("lists")) show(await measureLists(keys, limits));
   if (["memory", "rates", "snapshot"].some((kind) => wanted.has(kind))) {
     const many = await filled(stack, keys, limits);
     if (wanted.has("memory")) show(await measureMemory(many, limits));

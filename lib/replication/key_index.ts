@@ -4,11 +4,13 @@
  * @module
  */
 
+import { compareKeys } from "../wire/key_order.ts";
 import { leafKeysMax, OrderedKeys } from "./ordered_keys.ts";
-import { SortedRuns } from "./sorted_runs.ts";
+import { RecentKeys } from "./recent_keys.ts";
+import { sortedRun, SortedRuns, sortKeys } from "./sorted_runs.ts";
 import type { Store } from "./store.ts";
 
-/** Keys that one slice of work takes into the index at least. It takes 1 or 2 ms. */
+/** Keys that one slice of work takes into the tree at least. It takes 1 or 2 ms. */
 export const indexSliceKeys = 1_024;
 
 /** A slice takes in this many times as many keys as came since the last one: so the index catches up. */
@@ -19,35 +21,22 @@ const sortedSliceKeys = 2_048;
 /** And merges this many. */
 const mergedSliceKeys = 1_024;
 
-/** Keys that may have come or gone without being taken in. With more, it is faster to begin again. */
-export const touchedMax = 262_144;
-
 /**
  * The keys of a table, in the order of their bytes in UTF-8.
  *
  * - It is made when it is first needed. Before, it costs nothing.
- * - After that it only notes which keys came or went, until it is needed again or the server has nothing
- *   else to do. So new keys cost a PUT almost nothing.
- * - Work is done in slices, so that neither a large table nor a snapshot holds up anything else. While
- *   a slice is due, the index is not complete.
- * - Once it is needed, it is _wanted_ until it is complete: then slices have to follow each other.
+ * - It is made in slices, so that neither a large table nor a snapshot holds up anything else.
+ * - Once it is made, it is complete. Keys that come are sorted some thousand at a time, and taken into
+ *   the tree when there are many: so they cost a PUT little.
  */
 export class KeyIndex {
   readonly #store: Pick<Store, "get" | "entries" | "size">;
   readonly #keys = new OrderedKeys();
-  /** The walk over the keys that were there at first; `undefined` before and after it. */
-  #walk: Iterator<[string, unknown]> | undefined;
-  /** Steps of the walk that are left at most: keys that come meanwhile are noted, and not waited for. */
-  #walkLeft = 0;
-  /** Those keys, until they are in order; `undefined` before and after that. */
-  #runs: SortedRuns | undefined;
-  #needed = false;
-  #wanted = false;
-  /** Keys that came or went since the last slice, while the index is wanted. */
-  #came = 0;
-  /** Keys that came or went, and are not taken in yet, from #taken on. */
-  #touched: string[] = [];
-  #taken = 0;
+  /** Keys that are not in the tree yet. */
+  readonly #recent = new RecentKeys();
+  /** What is still to be done until the index is made; `undefined` before and after that. */
+  #making: Making | undefined;
+  #complete = false;
 
   /** The index of a table. Nothing is done before it is needed. */
   constructor(store: Pick<Store, "get" | "entries" | "size">) {
@@ -56,114 +45,150 @@ export class KeyIndex {
 
   /** Whether the index has every key. */
   get complete(): boolean {
-    return this.made && this.due === 0;
+    return this.#complete;
   }
 
-  /** Whether the keys that were there at first are still being taken in. */
-  get beginning(): boolean {
-    return this.#runs !== undefined;
+  /** Whether there is work to do, by {@linkcode step}. */
+  get due(): boolean {
+    return this.#making !== undefined || this.#recent.full;
   }
 
-  /** Keys that came or went and are not taken in yet. Those that were there at first are not counted. */
-  get due(): number {
-    return this.#touched.length - this.#taken;
-  }
-
-  /** Whether the index is made. It may lack the keys that are due. */
-  get made(): boolean {
-    return this.#needed && !this.beginning;
-  }
-
-  /** Whether the index was needed and is not complete yet. */
-  get wanted(): boolean {
-    return this.#wanted;
+  /** Keys that are to be taken in until the index is complete, or somewhat more. */
+  get missing(): number {
+    const { touched = [], taken = 0 } = this.#making ?? {};
+    return this.#complete ? 0 : this.#store.size + touched.length - taken;
   }
 
   /** Asks for the complete index: begins to make it, if it is not made yet. */
   need(): void {
-    this.#wanted = !this.complete;
-    if (this.#needed) return;
-    this.#needed = true;
-    this.#walk = this.#store.entries();
-    this.#walkLeft = this.#store.size;
-    this.#runs = new SortedRuns();
+    if (this.#complete) return;
+    this.#making ??= {
+      walk: this.#store.entries(),
+      walkLeft: this.#store.size,
+      runs: new SortedRuns(),
+      ...{ touched: [], taken: 0, came: 0 },
+    };
   }
 
   /** A key came into the table, or was removed from it. */
-  touched(key: string): void {
-    if (!this.#needed) return;
-    this.#touched.push(key);
-    if (this.#wanted) this.#came++;
-    if (this.due > touchedMax && !this.#wanted) this.#forget();
+  touched(key: string, removed: boolean): void {
+    if (this.#making !== undefined) {
+      this.#making.touched.push(key);
+      this.#making.came++;
+    } else if (!this.#complete) return;
+    else if (!removed) this.#recent.add(key);
+    else if (!this.#keys.delete(key)) this.#recent.delete(key);
   }
 
   /** The table is empty. */
   clear(): void {
-    const needed = this.#needed;
-    this.#forget();
-    this.#needed = needed; // an empty index is complete
+    this.#complete ||= this.#making !== undefined; // an empty index is complete
+    this.#making = undefined;
+    this.#keys.clear();
+    this.#recent.clear();
   }
 
-  /** Takes in a slice of what is due. */
+  /** Does a slice of the work that is due. */
   step(): void {
-    if (this.#walk !== undefined) this.#sort(this.#walk);
-    else if (this.#runs !== undefined) this.#merge(this.#runs);
-    else this.#takeIn(Math.max(indexSliceKeys, catchUpFactor * this.#came));
-    this.#came = 0;
-    if (this.complete) this.#wanted = false;
+    if (this.#making !== undefined) return this.#make(this.#making);
+    const keys: string[] = [];
+    for (let left = indexSliceKeys; left > 0 && this.#recent.full; left--) {
+      const key = this.#recent.take();
+      if (key !== undefined) keys.push(key);
+    }
+    this.#keys.addAll(keys);
   }
 
-  /** The keys from `first` on, see {@linkcode OrderedKeys.from}. */
-  from(first: string, after = false): Generator<string, undefined> {
-    return this.#keys.from(first, after);
+  /**
+   * The keys from `first` on, without `first` itself if `after`. The index must be complete, and not
+   * change during the walk.
+   */
+  *from(first: string, after = false): Generator<string, undefined> {
+    const [old, recent] = [this.#keys.from(first), this.#recent.from(first)];
+    let [one, other] = [old.next().value, recent.next().value];
+    while (true) {
+      let key: string;
+      if (one !== undefined && (other === undefined || compareKeys(one, other) < 0)) {
+        key = one;
+        one = old.next().value;
+      } else if (other !== undefined) {
+        key = other;
+        other = recent.next().value;
+      } else return;
+      if (!after || key !== first) yield key;
+    }
   }
 
-  #sort(walk: Iterator<[string, unknown]>): void {
+  #make(making: Making): void {
+    if (making.walk !== undefined) this.#sort(making);
+    else if (making.runs !== undefined) this.#merge(making);
+    else this.#takeIn(making);
+    making.came = 0;
+  }
+
+  #sort(making: Making): void {
     const keys: string[] = [];
     while (keys.length < sortedSliceKeys) {
-      const next = this.#walkLeft-- > 0 ? walk.next() : undefined;
+      const next = making.walkLeft-- > 0 ? making.walk!.next() : undefined;
       if (next === undefined || next.done) {
-        this.#walk = undefined;
+        making.walk = undefined;
         break;
       }
       keys.push(next.value[0]);
     }
-    this.#runs!.add(keys);
+    making.runs!.add(sortedRun(keys));
   }
 
-  #merge(runs: SortedRuns): void {
+  #merge(making: Making): void {
     for (let left = mergedSliceKeys; left > 0; left -= leafKeysMax) {
       const keys: string[] = [];
       while (keys.length < leafKeysMax) {
-        const key = runs.take();
+        const key = making.runs!.take();
         if (key === undefined) break;
         if (key !== keys.at(-1)) keys.push(key); // removed and added again during the walk
       }
       if (keys.length === 0) {
-        this.#runs = undefined;
-        return;
+        making.runs = undefined;
+        return this.#endIfMade(making);
       }
       this.#keys.append(keys);
     }
   }
 
-  #takeIn(keysMax: number): void {
-    const end = Math.min(this.#touched.length, this.#taken + keysMax);
-    while (this.#taken < end) {
-      const key = this.#touched[this.#taken++]!;
+  #takeIn(making: Making): void {
+    const { touched, taken, came } = making;
+    making.taken = Math.min(
+      touched.length,
+      taken + Math.max(indexSliceKeys, catchUpFactor * came),
+    );
+    const added: string[] = [];
+    for (let next = taken; next < making.taken; next++) {
+      const key = touched[next]!;
       if (this.#store.get(key) === undefined) this.#keys.delete(key);
-      else this.#keys.add(key);
+      else added.push(key);
     }
-    if (this.due > 0) return;
-    this.#touched = [];
-    this.#taken = 0;
+    this.#keys.addAll(sortKeys(added));
+    this.#endIfMade(making);
   }
 
-  #forget(): void {
-    this.#keys.clear();
-    this.#walk = this.#runs = undefined;
-    this.#needed = this.#wanted = false;
-    this.#touched = [];
-    this.#taken = this.#came = 0;
+  #endIfMade({ runs, touched, taken }: Making): void {
+    if (runs !== undefined || taken < touched.length) return;
+    this.#making = undefined;
+    this.#complete = true;
   }
+}
+
+/** The work that makes an index. */
+interface Making {
+  /** The walk over the keys that were there at first; `undefined` after it. */
+  walk: Iterator<[string, unknown]> | undefined;
+  /** Steps of the walk that are left at most: keys that come meanwhile are noted, and not waited for. */
+  walkLeft: number;
+  /** Those keys, until they are in the tree; `undefined` after that. */
+  runs: SortedRuns | undefined;
+  /** Keys that came or were removed meanwhile, and are not taken in yet from `taken` on. */
+  readonly touched: string[];
+  taken: number;
+  /** Keys that came or were removed since the last slice. */
+  came: number;
 }

@@ -114,9 +114,7 @@ export class Lists {
 
   /** Whether a few slices of work make the index complete. */
   get #mayComplete(): boolean {
-    const { complete, beginning, due } = this.#index;
-    const first = beginning ? this.#server.table.size : 0;
-    return !complete && first + due < ownSlicesMax * indexSliceKeys;
+    return !this.#index.complete && this.#index.missing < ownSlicesMax * indexSliceKeys;
   }
 
   /** Whether the table cannot answer, whatever the index has. */

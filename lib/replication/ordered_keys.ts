@@ -4,56 +4,54 @@
  * @module
  */
 
-import { commonChars, compareKeys, place, placeMax } from "../wire/key_order.ts";
+import { commonChars, compareKeys } from "../wire/key_order.ts";
 import { assert } from "./invariant.ts";
+import { markBase, markOf } from "./key_mark.ts";
+import { placeOf } from "./sorted_runs.ts";
 
-/** Keys in one leaf, those that are not sorted yet excluded. */
+/** Keys in one leaf. */
 export const leafKeysMax = 256;
-
-/** Keys of a leaf that may wait to be sorted. Sorting many at once costs less for each. */
-const unsortedMax = 64;
 
 /** Neighbours with fewer keys together become one leaf. */
 const mergedKeysMax = leafKeysMax / 2;
 
-/** The number of the last unit of ASCII. */
-const asciiLast = 127;
-/** A digit of a mark: 0 where the key has ended, then the units of ASCII, and one for all others. */
-const markBase = asciiLast + 3;
 /** UTF-16 units in a mark. That many digits fit into a double. */
 const markChars = 7;
-/** What the first digit of a mark is multiplied by. */
 const firstDigit = markBase ** (markChars - 1);
 
 /**
  * A set of keys in the order of their bytes in UTF-8: a tree of two levels, whose root is an array.
  *
  * - It takes some 25 bytes for a key, without the text, which it shares with the caller.
- * - A key that is added only waits at its leaf. It is sorted with others, or when the leaf is looked at.
+ * - Keys are added in their order, many at once: a leaf is looked at once for all of its keys.
  * - With a million keys the root has some 5,000 leaves.
  * - What costs time is to look at texts that are not in the processor's cache. So numbers are looked at
  *   first, see {@linkcode MarkedKeys}.
  */
 export class OrderedKeys {
-  /**
-   * Invariant: no leaf is empty, unless it is the only one; all keys rise over all leaves, also those that
-   * are not sorted yet.
-   */
+  /** Invariant: no leaf is empty, unless it is the only one; all keys rise over all leaves. */
   #leaves = [new MarkedKeys([])];
-  /** Invariant: the first sorted key of each leaf but the first one. */
+  /** Invariant: the first key of each leaf but the first one. */
   #firsts = new MarkedKeys([]);
 
-  /** Adds a key, if it is not there already. */
-  add(key: string): void {
-    const number = this.#leafOf(key);
-    const { unsorted } = this.#leaves[number]!;
-    unsorted.push(key);
-    if (unsorted.length === unsortedMax) this.#sort(number);
+  /** Adds keys in rising order, apart from those that are there already. */
+  addAll(keys: readonly string[]): void {
+    for (let from = 0; from < keys.length;) {
+      const number = this.#leafOf(keys[from]!);
+      const bound = this.#firsts.keys[number];
+      let to = Math.min(keys.length, from + leafKeysMax);
+      if (bound !== undefined) {
+        let step = 1; // most often there are few
+        while (from + step < to && compareKeys(keys[from + step]!, bound) < 0) step *= 2;
+        to = placeOf(bound, keys, from + (step >> 1), Math.min(to, from + step));
+      }
+      this.#addTo(number, keys.slice(from, to));
+      from = to;
+    }
   }
 
   /** Adds at most `leafKeysMax` keys in rising order, all of which come after the keys of the set. */
   append(keys: string[]): void {
-    this.#sort(this.#leaves.length - 1);
     const last = this.#leaves.at(-1)!.keys.at(-1);
     if (last !== undefined && keys[0] === last) keys.shift();
     if (keys.length === 0) return;
@@ -66,7 +64,7 @@ export class OrderedKeys {
 
   /** Removes a key. Returns `false` if it is not there. */
   delete(key: string): boolean {
-    const number = this.#sortedLeafOf(key);
+    const number = this.#leafOf(key);
     const leaf = this.#leaves[number]!;
     const at = leaf.place(key);
     if (leaf.keys[at] !== key) return false;
@@ -86,11 +84,10 @@ export class OrderedKeys {
    * The keys from `first` on, without `first` itself if `after`. The set must not change during the walk.
    */
   *from(first: string, after = false): Generator<string, undefined> {
-    let number = this.#sortedLeafOf(first);
+    let number = this.#leafOf(first);
     let at = this.#leaves[number]!.place(first);
     if (after && this.#leaves[number]!.keys[at] === first) at++;
     for (; number < this.#leaves.length; number++, at = 0) {
-      this.#sort(number);
       const { keys } = this.#leaves[number]!;
       for (; at < keys.length; at++) yield keys[at]!;
     }
@@ -112,10 +109,6 @@ export class OrderedKeys {
     for (const [number, leaf] of this.#leaves.entries()) {
       const { keys } = leaf;
       assert(keys.length > 0 || this.#leaves.length === 1, `leaf ${number} is empty`);
-      assert(leaf.unsorted.length < unsortedMax, `${leaf.unsorted.length} keys are not sorted`);
-      for (const key of leaf.unsorted) {
-        assert(this.#leafOf(key) === number, `"${key}" waits at leaf ${number}`);
-      }
       assert(keys.length <= leafKeysMax, `leaf ${number} has ${keys.length} keys`);
       const first = this.#firsts.keys[number - 1];
       assert(number === 0 || keys[0] === first, `leaf ${number} begins elsewhere`);
@@ -135,37 +128,27 @@ export class OrderedKeys {
     return this.#firsts.keys[at] === key ? at + 1 : at;
   }
 
-  /** The number of the leaf that has the key, or would have it. All its keys are sorted. */
-  #sortedLeafOf(key: string): number {
-    const number = this.#leafOf(key);
-    return this.#sort(number) ? this.#leafOf(key) : number;
-  }
-
   /**
-   * Sorts the keys of a leaf, and splits it if it has too many. Returns whether it did. If the last leaf
-   * has grown at its end, the left part keeps more keys, so that rising keys fill leaves.
+   * Adds keys to a leaf, and splits it if it has too many. If the last leaf grows at its end, the left
+   * part keeps more keys, so that rising keys fill leaves.
    */
-  #sort(number: number): boolean {
+  #addTo(number: number, added: readonly string[]): void {
     const leaf = this.#leaves[number]!;
-    if (leaf.unsorted.length === 0) return false;
     const last = leaf.keys.at(-1);
-    leaf.sort();
+    leaf.addAll(added);
     const { length } = leaf.keys;
-    if (length <= leafKeysMax) return false;
+    if (length <= leafKeysMax) return;
     const grows = number === this.#leaves.length - 1 &&
-      leaf.keys[length - unsortedMax - 1] === last;
+      leaf.keys[length - added.length - 1] === last;
     const right = leaf.cut(grows ? leafKeysMax : length >> 1);
     this.#leaves.splice(number + 1, 0, right);
     this.#firsts.insert(number, right.keys[0]!);
-    return true;
   }
 
   #merge(number: number, leaf: MarkedKeys): void {
     const next = this.#leaves[number + 1];
     if (next === undefined || leaf.keys.length + next.keys.length > mergedKeysMax) return;
-    const merged = new MarkedKeys([...leaf.keys, ...next.keys]);
-    merged.unsorted.push(...next.unsorted); // fewer than before a sort, as the leaf's own are sorted
-    this.#leaves[number] = merged;
+    this.#leaves[number] = new MarkedKeys([...leaf.keys, ...next.keys]);
     this.#remove(number + 1);
   }
 
@@ -177,7 +160,7 @@ export class OrderedKeys {
 }
 
 /**
- * Keys in rising order, and some that are not sorted yet.
+ * Keys in rising order.
  *
  * Beside each key stands its mark: a number made of the seven UTF-16 units that follow what all the keys
  * have in common. Marks have the order of the keys. Only where they are equal the texts decide.
@@ -185,8 +168,6 @@ export class OrderedKeys {
 class MarkedKeys {
   /** Invariant: in rising order. */
   readonly keys: string[];
-  /** Keys that are not sorted yet. Some may be among `keys` too. */
-  unsorted: string[] = [];
   /** Invariant: the mark of each key. */
   #marks: number[];
   /** Invariant: all keys have this many UTF-16 units in common at their start. */
@@ -207,7 +188,7 @@ class MarkedKeys {
     if (first === undefined) return 0;
     const common = this.#common;
     if (commonChars(first, key, 0) < common) return compareKeys(first, key) > 0 ? 0 : keys.length;
-    const mark = markOf(key, common);
+    const mark = markOf(key, common, firstDigit);
     const marks = this.#marks;
     let low = 0;
     let high = marks.length;
@@ -220,35 +201,39 @@ class MarkedKeys {
     return low;
   }
 
-  /** Sorts the keys that are not sorted yet into the others. */
-  sort(): void {
-    const { keys, unsorted } = this;
-    const first = keys[0] ?? unsorted[0]!;
-    let common = this.#common;
-    for (const key of unsorted) common = Math.min(common, commonChars(first, key, 0));
+  /** Adds keys in rising order, apart from those that are there already. */
+  addAll(added: readonly string[]): void {
+    const { keys } = this;
+    const first = keys[0] ?? added[0]!;
+    const common = Math.min(
+      this.#common,
+      commonChars(first, added[0]!, 0),
+      commonChars(first, added.at(-1)!, 0),
+    );
     if (common < this.#common) this.#mark(common);
     const marks = this.#marks;
-    const added = unsorted.map((key) => ({ key, mark: markOf(key, common) }))
-      .sort((a, b) => a.mark - b.mark || compareKeys(a.key, b.key));
-    this.unsorted = [];
     let from = keys.length - 1;
     let to = from + added.length;
-    keys.push(...unsorted); // room
-    for (const { mark } of added) marks.push(mark);
-    for (let next = added.length - 1; next >= 0;) {
-      const { key, mark } = added[next]!;
-      let order = from < 0 ? -1 : marks[from]! - mark;
-      if (order === 0) order = compareKeys(keys[from]!, key);
-      if (order > 0) {
+    for (const key of added) { // room
+      keys.push(key);
+      marks.push(0);
+    }
+    for (let next = added.length - 1; next >= 0; next--) {
+      const key = added[next]!;
+      const mark = markOf(key, common, firstDigit);
+      let order = 1;
+      while (from >= 0) {
+        order = mark - marks[from]!;
+        if (order === 0) order = compareKeys(key, keys[from]!);
+        if (order >= 0) break;
         keys[to] = keys[from]!;
         marks[to--] = marks[from--]!;
-        continue;
       }
-      next--;
-      if (order === 0 || added[next]?.key === key) continue; // it is there already, or comes once more
+      if (order === 0 || key === added[next - 1]) continue; // it is there already, or comes once more
       keys[to] = key;
       marks[to--] = mark;
     }
+    if (to === from) return;
     keys.splice(from + 1, to - from); // where keys were there already
     marks.splice(from + 1, to - from);
   }
@@ -258,7 +243,7 @@ class MarkedKeys {
     const first = keys[0] ?? key;
     keys.splice(at, 0, key);
     if (commonChars(first, key, 0) < this.#common) this.#mark();
-    else this.#marks.splice(at, 0, markOf(key, this.#common));
+    else this.#marks.splice(at, 0, markOf(key, this.#common, firstDigit));
   }
 
   remove(at: number): void {
@@ -277,7 +262,10 @@ class MarkedKeys {
   checkInvariants(): void {
     assert(this.#marks.length === this.keys.length, "there is not one mark for each key");
     for (const [at, key] of this.keys.entries()) {
-      assert(this.#marks[at] === markOf(key, this.#common), `"${key}" has another mark`);
+      assert(
+        this.#marks[at] === markOf(key, this.#common, firstDigit),
+        `"${key}" has another mark`,
+      );
       assert(commonChars(key, this.keys[0]!, 0) >= this.#common, `"${key}" begins otherwise`);
     }
   }
@@ -295,25 +283,6 @@ class MarkedKeys {
   ): void {
     const { keys } = this;
     this.#common = common;
-    this.#marks = keys.map((key) => markOf(key, common));
+    this.#marks = keys.map((key) => markOf(key, common, firstDigit));
   }
-}
-
-/**
- * The number of the units from `at` on. It ends at the first one beyond ASCII: that takes all digits that
- * are left. So keys may have equal marks, but none has a lower one than a key before it.
- */
-function markOf(key: string, at: number): number {
-  let mark = 0;
-  let digit = firstDigit;
-  for (let next = at; next < key.length && digit >= 1; next++) {
-    const unit = key.charCodeAt(next);
-    if (unit > asciiLast) {
-      const share = Math.floor(place(unit) / (placeMax + 1) * digit);
-      return mark + (markBase - 1) * digit + share;
-    }
-    mark += (unit + 1) * digit;
-    digit /= markBase;
-  }
-  return mark;
 }

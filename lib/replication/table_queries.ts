@@ -27,12 +27,6 @@ export interface QueryCounts {
   readonly watching: WatchCounts;
 }
 
-/** After a LIST the index is kept up to date for this number of ticks: some 5 s. */
-const usedTicks = 100;
-
-/** While it is kept up to date, this many keys may wait to be taken in. */
-const waitingKeysMax = 256;
-
 /** The settings of {@linkcode TableQueries}. */
 export interface TableQueriesOptions {
   /** The bounds of watches. */
@@ -54,12 +48,6 @@ export class TableQueries implements StoreListener {
   readonly #wake: () => void;
   /** Whether the owner was woken and `run` has not ended yet. */
   #woken = false;
-  /** Whether the table has changed since the last tick. */
-  #changed = false;
-  /** Whether nothing has happened for a tick: then there is time for the index. */
-  #idle = false;
-  /** Ticks for which the index is kept up to date: a LIST may follow soon. */
-  #usedTicks = 0;
 
   /** Answers from the table of a server, and becomes the table's listener. */
   constructor(server: Watched, { limits, wake }: TableQueriesOptions) {
@@ -89,8 +77,7 @@ export class TableQueries implements StoreListener {
   /** Answers a LIST. Returns what that costs now, in UTF-16 units of costly text. */
   list(link: Link, request: List): number {
     const cost = this.#lists.add(link, request);
-    this.#usedTicks = usedTicks;
-    if (this.#index.wanted) this.#wake();
+    if (this.#index.due) this.#wake();
     return cost;
   }
 
@@ -113,43 +100,30 @@ export class TableQueries implements StoreListener {
   /** Does a slice of the work that is due. Returns whether to call it again in a later turn. */
   run(): boolean {
     this.#woken = true; // what this slice makes due is for a later turn
-    if (this.#indexDue) this.#index.step();
+    if (this.#index.due) this.#index.step();
     this.#lists.run();
     const more = this.#watches.run();
     this.#woken = false;
-    return more || this.#lists.waiting > 0 || this.#indexDue;
+    return more || this.#lists.waiting > 0 || this.#index.due;
   }
 
   /** Time has passed. `now` is in milliseconds and never goes back. */
   tick(now: number): void {
     this.#watches.tick(now);
-    this.#idle = !this.#changed;
-    this.#changed = false;
-    if (this.#usedTicks > 0) this.#usedTicks--;
-    if (this.#indexDue || this.#watches.sendingDue) this.#wake();
+    if (this.#index.due || this.#watches.sendingDue) this.#wake();
   }
 
   changed(key: string, write: Write, existed: boolean): void {
-    this.#changed = true;
-    if (existed === write.deletes) this.#touched(key);
+    if (existed === write.deletes) {
+      this.#index.touched(key, existed);
+      if (this.#index.due) this.#wake();
+    }
     this.#watches.changed(key, write);
   }
 
   cleared(): void {
     this.#index.clear();
     this.#watches.cleared();
-  }
-
-  #touched(key: string): void {
-    this.#index.touched(key);
-    if (this.#usedTicks === 0 || this.#index.due < waitingKeysMax) return;
-    this.#index.need();
-    this.#wake();
-  }
-
-  /** Whether keys should be taken into the index now. */
-  get #indexDue(): boolean {
-    return this.#index.wanted || (this.#idle && this.#index.due > 0);
   }
 
   /**

@@ -47,7 +47,7 @@ export class WatchScan {
     this.#after = after;
     this.#upTo = upTo;
     this.#left = store.size;
-    if (prefix === "" || !index.made) this.#entries = store.entries();
+    if (prefix === "" || !index.complete) this.#entries = store.entries();
     if (after > 0) this.#deletions = store.deletions();
   }
 
@@ -56,15 +56,8 @@ export class WatchScan {
     return this.#done;
   }
 
-  /**
-   * Visits at most this many keys, and returns how many. Visits none while the index that it uses is not
-   * complete.
-   */
+  /** Visits at most this many keys, and returns how many. */
   step(keysMax: number): number {
-    if (this.#entries === undefined && !this.#index.complete) {
-      this.#index.need();
-      return 0;
-    }
     let left = keysMax;
     if (this.#entries !== undefined) left = this.#walk(left);
     else if (this.#left > 0) left = this.#walkIndex(left);

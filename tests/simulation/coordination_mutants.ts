@@ -173,15 +173,26 @@ const mutants: readonly Omit<Mutant, "coordination">[] = [
   {
     name: "the index keeps a key that was deleted",
     file: "replication/key_index.ts",
-    find:
-      "if (this.#store.get(key) === undefined) this.#keys.delete(key);\n      else this.#keys.add(key);",
-    replace: "this.#keys.add(key);",
+    find: "else if (!this.#keys.delete(key)) this.#recent.delete(key);",
+    replace: "",
+  },
+  {
+    name: "the index keeps a key that came lately and was deleted",
+    file: "replication/recent_keys.ts",
+    find: "this.#removed.add(key);",
+    replace: "",
+  },
+  {
+    name: "the index forgets that a key which was deleted came again",
+    file: "replication/recent_keys.ts",
+    find: "if (this.#removed.size > 0 && this.#removed.delete(key)) return;",
+    replace: "if (this.#removed.has(key)) return;",
   },
   {
     name: "the index misses a key that was created again",
     file: "replication/table_queries.ts",
-    find: "if (existed === write.deletes) this",
-    replace: "if (existed && write.deletes) this",
+    find: "if (existed === write.deletes) {",
+    replace: "if (existed && write.deletes) {",
   },
   {
     name: "a session does not note what a list or watch has shown",

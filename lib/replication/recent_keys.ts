@@ -1,0 +1,115 @@
+/**
+ * Keys that came lately, in their order.
+ *
+ * @module
+ */
+
+import {
+  placeOf,
+  runKeysMax,
+  type SortedKeys,
+  sortedRun,
+  SortedRuns,
+  sortKeys,
+} from "./sorted_runs.ts";
+
+/** So many full runs are taken over at once: the keys of each leaf of a large tree come together. */
+const runsMax = 16;
+
+/** Removed keys that may be among the others: a walk has to pass them. */
+const removedMax = 4_096;
+
+/** Fewer keys than these are put among the sorted ones one by one. */
+const fewKeys = 64;
+
+/**
+ * Keys that came lately, sorted in runs of some thousand.
+ *
+ * Putting them into a large tree costs less for each if many come at once in their order. Until then they
+ * are found here.
+ */
+export class RecentKeys {
+  /** Keys that are not sorted yet. */
+  #waiting: string[] = [];
+  /** Sorted keys. Invariant: fewer than a full run, together with those that wait. */
+  #young: string[] = [];
+  /** Full runs. */
+  #runs: SortedKeys[] = [];
+  /** Keys that are being taken over. */
+  #leaving = new SortedRuns();
+  /** Keys that were removed, but are still in one of the lists. */
+  readonly #removed = new Set<string>();
+
+  /** Whether keys should be taken over, by {@linkcode take}. */
+  get full(): boolean {
+    return !this.#leaving.empty || this.#runs.length >= runsMax ||
+      this.#removed.size >= removedMax;
+  }
+
+  /** Adds a key that is not there. */
+  add(key: string): void {
+    if (this.#removed.size > 0 && this.#removed.delete(key)) return;
+    this.#waiting.push(key);
+    if (this.#waiting.length + this.#young.length === runKeysMax) this.#close();
+  }
+
+  /** Removes a key that is there. */
+  delete(key: string): void {
+    this.#removed.add(key);
+  }
+
+  /** Removes all keys. */
+  clear(): void {
+    this.#waiting = [];
+    this.#young = [];
+    this.#runs = [];
+    this.#leaving = new SortedRuns();
+    this.#removed.clear();
+  }
+
+  /**
+   * Takes over a key: it is removed from here. They come in their order, apart from those that were added
+   * since {@linkcode full} came true.
+   */
+  take(): string | undefined {
+    while (true) {
+      if (this.#leaving.empty) this.#beginTaking();
+      const key = this.#leaving.take();
+      if (key === undefined || this.#removed.size === 0 || !this.#removed.delete(key)) return key;
+    }
+  }
+
+  /** The keys from `first` on. They must not change during the walk. */
+  *from(first: string): Generator<string, undefined> {
+    this.#sort();
+    const merged = new SortedRuns();
+    const add = (sorted: SortedKeys, taken = 0) =>
+      merged.add(sorted, placeOf(first, sorted.keys, taken));
+    for (const { sorted, taken } of this.#leaving.runs) add(sorted, taken);
+    for (const sorted of this.#runs) add(sorted);
+    add({ keys: this.#young, common: "" });
+    for (let key = merged.take(); key !== undefined; key = merged.take()) {
+      if (this.#removed.size === 0 || !this.#removed.has(key)) yield key;
+    }
+  }
+
+  #beginTaking(): void {
+    if (this.#removed.size >= removedMax) this.#close();
+    for (const run of this.#runs) this.#leaving.add(run);
+    this.#runs = [];
+  }
+
+  /** Makes a run of the keys that are no part of one. */
+  #close(): void {
+    this.#runs.push(sortedRun([...this.#young, ...this.#waiting]));
+    this.#young = [];
+    this.#waiting = [];
+  }
+
+  #sort(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (waiting.length >= fewKeys) this.#young = sortKeys([...this.#young, ...waiting]);
+    else for (const key of waiting) this.#young.splice(placeOf(key, this.#young), 0, key);
+  }
+}
