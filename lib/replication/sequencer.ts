@@ -18,7 +18,7 @@ import type { Write } from "../wire/encoded_write.ts";
 import type { Frames } from "../wire/frames.ts";
 import { noRequests, type RequestCounts } from "./engine.ts";
 import type { Host, Link } from "./environment.ts";
-import { Expirations, expirationsPerTickMax } from "./expirations.ts";
+import { Expirations, expirationsAtOnce, expirationsPerTickMax } from "./expirations.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { assert } from "./invariant.ts";
 import type { Ledger } from "./ledger.ts";
@@ -33,6 +33,15 @@ import type { Store } from "./store.ts";
 import type { TickClock } from "./tick_clock.ts";
 import { noTimestampLeft } from "./timestamps.ts";
 import { decideBy, type Tuning } from "./tuning.ts";
+
+/** Slices of deletions in one tick at most, if each is committed at once. */
+const slicesPerTick = 8;
+
+/** Deletions in one slice, however few PUTs come. */
+const sliceMin = 8;
+
+/** After so many slices without a request between them, the next ones are larger. */
+const quietSlicesMin = 8;
 
 /** The leader as its sequencer sees it. */
 export interface Cluster {
@@ -91,6 +100,16 @@ export class Sequencer {
   #committed = 0;
   /** The timestamp of the last deletion of a key that had expired. */
   #lastExpired = 0;
+  /** Expired keys that may be deleted until the next tick. */
+  #expirationsLeft = 0;
+  /** Deletions in the last slice. */
+  #slice = expirationsAtOnce;
+  /** PUTs and WRITEs since the last slice. */
+  #requests = 0;
+  /** Slices since the last one before which there were requests. */
+  #quietSlices = 0;
+  /** The time of the last tick. */
+  #tickedAt = 0;
   /** Whether the table is complete, so that timestamps may be given. */
   #begun = false;
   /** Whether a deletion or a time to live was ever stamped. */
@@ -164,6 +183,7 @@ export class Sequencer {
       client,
       deadline,
     };
+    this.#requests++;
     if (this.#mayPlace(request)) this.#place(pending, request);
     else this.#pending.wait(pending);
   }
@@ -186,6 +206,7 @@ export class Sequencer {
   /** The messages of this turn are all received. */
   endTurn(): void {
     this.#group?.endTurn();
+    this.#deleteExpired();
   }
 
   /** Whether the leader takes writes and has stamped some since the last call. Called at each tick. */
@@ -195,26 +216,14 @@ export class Sequencer {
     return busy;
   }
 
-  /**
-   * Time has passed: answers what is late, for the reason given, and deletes keys that have expired.
-   *
-   * The next deletions wait until the last ones are committed, so that they never pile up.
-   */
+  /** Time has passed: answers what is late, for the reason given, and deletes keys that have expired. */
   tick(now: number, whyLate: string): void {
     this.#pending.expire(now, whyLate);
     this.#expirations.tick(now);
-    const { cluster, tuning } = this.#options;
-    if (!cluster.writable || this.#lastExpired > this.#committed) return;
-    const deadline = decideBy(now, tuning.putTimeoutMs);
-    for (let deleted = 0; deleted < expirationsPerTickMax; deleted++) {
-      if (this.#stamped === timestampMax) return;
-      const key = this.#expirations.next(now);
-      if (key === undefined) return;
-      if (this.#unapplied.get(key) !== undefined) continue; // its time begins again, or ends
-      this.#lastExpired = ++this.#stamped;
-      this.counts.expired++;
-      this.#write(Replication.of(key, null, this.#stamped), deadline);
-    }
+    this.#tickedAt = now;
+    this.#expirationsLeft = expirationsPerTickMax;
+    // a server alone commits at once: then no confirmation comes that begins the next slice
+    for (let slices = 0; slices < slicesPerTick && this.#deleteExpired(); slices++);
   }
 
   /**
@@ -340,6 +349,46 @@ export class Sequencer {
   #refuseAtEnd({ link, id }: PendingRequest): void {
     link.send(notApplied(id, noTimestampLeft));
     this.#options.host.report(noTimestampLeft, "timestamps");
+  }
+
+  /**
+   * Deletes a slice of the keys that have expired, and returns whether it did. The next slice waits until
+   * this one is committed, so that they never pile up.
+   */
+  #deleteExpired(): boolean {
+    const { cluster, clock, tuning } = this.#options;
+    if (!cluster.writable || this.#lastExpired > this.#committed) return false;
+    if (this.#expirations.none(this.#tickedAt)) return false;
+    const slice = Math.min(this.#nextSlice(), this.#expirationsLeft);
+    let deleted = false;
+    for (let n = 0; n < slice && this.#stamped < timestampMax; n++) {
+      const key = this.#expirations.next(this.#tickedAt);
+      if (key === undefined) break;
+      this.#expirationsLeft--;
+      if (this.#unapplied.get(key) !== undefined) continue; // its time begins again, or ends
+      this.#lastExpired = ++this.#stamped;
+      this.counts.expired++;
+      this.#write(
+        Replication.of(key, null, this.#stamped),
+        decideBy(clock.now, tuning.putTimeoutMs),
+      );
+      deleted = true;
+    }
+    return deleted;
+  }
+
+  /** Deletions in the next slice. PUTs wait for it: while they come, there is one for two of them. */
+  #nextSlice(): number {
+    if (this.#requests > 0) {
+      this.#slice = Math.max(this.#requests >> 1, sliceMin);
+      this.#quietSlices = 0;
+    } else {
+      this.#quietSlices++;
+      if (this.#quietSlices >= quietSlicesMin) this.#slice *= 2;
+    }
+    this.#requests = 0;
+    this.#slice = Math.min(this.#slice, expirationsAtOnce);
+    return this.#slice;
   }
 
   /**

@@ -2,7 +2,11 @@
 
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { Put, Snapshot, type SnapshotEntry, WriteRequest } from "../../lib/mensagem.ts";
-import { Expirations, expirationsPerTickMax } from "../../lib/replication/expirations.ts";
+import {
+  Expirations,
+  expirationsAtOnce,
+  expirationsPerTickMax,
+} from "../../lib/replication/expirations.ts";
 import { Store } from "../../lib/replication/store.ts";
 import { Write } from "../../lib/wire/encoded_write.ts";
 import {
@@ -89,20 +93,37 @@ Deno.test(
     }
     pass(stage, 50, f1, f2);
     stage.pass(950, f1, f2);
-    const sizes: number[] = [];
+    const { table } = stage.engine;
+    const acknowledge = () => {
+      for (const link of [f1, f2]) link.say(ack(stage.engine.timestamp));
+    };
     stage.jump(50);
-    sizes.push(stage.engine.table.size);
+    assertEquals(table.size, keys - expirationsAtOnce);
     stage.jump(50); // nothing is acknowledged yet
-    sizes.push(stage.engine.table.size);
-    pass(stage, 100, f1, f2);
-    sizes.push(stage.engine.table.size);
-    pass(stage, 50, f1, f2);
-    sizes.push(stage.engine.table.size);
-    assertEquals(sizes[0], keys - expirationsPerTickMax);
-    assertEquals(sizes[1], sizes[0]);
-    assertEquals(sizes.at(-1), 0);
+    assertEquals(table.size, keys - expirationsAtOnce);
+    acknowledge();
+    assertEquals(table.size, keys - 2 * expirationsAtOnce);
+    for (let n = 0; n < 100; n++) acknowledge();
+    assertEquals(table.size, keys - expirationsAtOnce - expirationsPerTickMax);
+    for (let ticks = 0; ticks < 2; ticks++) {
+      pass(stage, 50, f1, f2);
+      for (let n = 0; n < 100; n++) acknowledge();
+    }
+    assertEquals(table.size, 0);
   },
 );
+
+Deno.test("a leader alone deletes many keys in each tick", pure, () => {
+  const stage = new Stage(leader, { clusterSize: 1, minInSync: 1 });
+  const keys = 10 * expirationsAtOnce;
+  const someone = stage.connect(client);
+  for (let n = 0; n < keys; n++) someone.say(lasting(n, `k${n}`, 1_000));
+  stage.jump(50);
+  stage.jump(1_000);
+  assertEquals(stage.engine.table.size, 2 * expirationsAtOnce);
+  stage.jump(50);
+  assertEquals(stage.engine.table.size, 0);
+});
 
 Deno.test("a leader that takes over a table begins every time to live again", pure, () => {
   const stage = new Stage(leader);
