@@ -9,8 +9,10 @@ import { exitCode } from "../../lib/cli/exit_codes.ts";
 import { numberFlag, parseFlags } from "../../lib/cli/flags.ts";
 import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
 import { describe, type Plan } from "./actions.ts";
+import { simulateMany } from "./many.ts";
 import { makeDurablePlan, makePlan } from "./plan.ts";
 import { only, shrink } from "./shrink.ts";
+import type { Slice } from "./worker.ts";
 import { simulate } from "./world.ts";
 
 const usage = `Simulates the cluster under faults, from seeds.
@@ -53,7 +55,11 @@ async function main(terminal: Terminal): Promise<number> {
   }
   const first = numberFlag("from", values.from, 1, bounds);
   const count = numberFlag("seeds", values.seeds, 100_000, bounds);
-  return await runMany(terminal, (i) => make(first + i), count, again);
+  const { durable, coordination } = switches;
+  const broken = await runMany(terminal, { first, count, durable, coordination });
+  if (broken === undefined) return 0;
+  await explain(terminal, make(broken), again);
+  return 1;
 }
 
 async function replay(terminal: Terminal, plan: Plan): Promise<number> {
@@ -66,41 +72,34 @@ async function replay(terminal: Terminal, plan: Plan): Promise<number> {
   return violation === undefined ? 0 : 1;
 }
 
-async function runMany(
-  terminal: Terminal,
-  planOf: (number: number) => Plan,
-  count: number,
-  again: string,
-): Promise<number> {
+/** Returns the lowest seed that breaks a rule. */
+async function runMany(terminal: Terminal, seeds: Slice): Promise<number | undefined> {
+  const { count } = seeds;
   const start = performance.now();
   const watched = Deno.stderr.isTerminal();
   let shownAt = start;
-  let done = 0;
-  for (let i = 0; i < count; i++) {
-    const plan = planOf(i);
-    const outcome = simulate(plan);
-    done += outcome.done;
-    if (outcome.violation !== undefined) {
-      await explain(terminal, plan, again);
-      return 1;
-    }
+  const { done, broken } = await simulateMany(seeds, (i) => {
     const now = performance.now();
-    if (!watched || now - shownAt < progressEveryMs) continue;
+    if (!watched || now - shownAt < progressEveryMs) return;
     shownAt = now;
     terminal.err(`\r${bar(i / count)} ${i} of ${count} seeds, ${rate(i, now - start)} per second `);
-    await terminal.flushed();
-  }
+  });
   if (watched) terminal.err("\r\x1b[K");
+  if (broken !== undefined) return broken;
   const ms = performance.now() - start;
   terminal.out(
     `${count} seeds, ${done} requests done, no rule broken; ${rate(count, ms)} seeds per second\n`,
   );
-  return 0;
+  return undefined;
 }
 
 async function explain(terminal: Terminal, plan: Plan, again: string): Promise<void> {
+  terminal.out(
+    `\nseed ${plan.seed} breaks a rule: deno task simulate --seed=${plan.seed}${again}\n`,
+  );
+  await terminal.flushed(); // it may throw
   const { violation } = simulate(plan);
-  terminal.out(`\nseed ${plan.seed} breaks a rule\n  ${violation}\n`);
+  terminal.out(`  ${violation}\n`);
   const numbers = shrink(plan);
   const short = only(plan, numbers);
   terminal.out(`${numbers.length} of its ${plan.actions.length} actions suffice:\n`);

@@ -5,46 +5,62 @@
  * @module
  */
 
-import { parseFlags } from "../../lib/cli/flags.ts";
-import { processTerminal } from "../../lib/cli/terminal.ts";
+import { exitCode } from "../../lib/cli/exit_codes.ts";
+import { parseFlags, UsageError } from "../../lib/cli/flags.ts";
+import { processTerminal, type Terminal } from "../../lib/cli/terminal.ts";
 import type { simulate } from "./world.ts";
 import { basicMutants } from "./basic_mutants.ts";
 import { coordinationMutants } from "./coordination_mutants.ts";
 import { type Mutant, seedsMax } from "./mutant.ts";
 import type { makeDurablePlan, makePlan } from "./plan.ts";
 
-/** All mutants, or those with a text in their name: `deno task mutants --only=TEXT`. */
-const { values: { only = "" } } = parseFlags(Deno.args, ["only"], []);
-const mutants = [...basicMutants, ...coordinationMutants].filter(({ name }) => name.includes(only));
-/** Each mutant is a copy of the code in a folder of its own. */
+const usage = `Breaks the code in one way at a time, and tells at which seed the simulation notices.
+
+deno task mutants [FLAGS]
+
+  --only=TEXT    only mutants with this text in their name
+  --help         this text
+`;
+
 const root = new URL("../../", import.meta.url);
-const scratch = await Deno.makeTempDir();
-const { out, flushed } = processTerminal();
-let survivors = 0;
-try {
-  const unchanged = {
-    name: "",
-    file: "replication/store.ts",
-    find: "class Store",
-    replace: "class Store",
-  };
-  if (await firstFailure(unchanged, `${scratch}/unchanged`) !== undefined) {
-    throw new Error("the code as it is breaks a rule: see deno task simulate");
+
+/** Returns the exit code: 1 if a mutant survived. */
+async function main({ out, flushed }: Terminal): Promise<number> {
+  const { values: { only = "" }, switches } = parseFlags(Deno.args, ["only"], ["help"]);
+  if (switches.help) {
+    out(usage);
+    return 0;
   }
-  for (const [number, mutant] of mutants.entries()) {
-    const seed = await firstFailure(mutant, `${scratch}/${number}`);
-    if (seed === undefined) survivors++;
-    const seeds = mutant.seeds ?? seedsMax;
-    const fate = seed === undefined ? `SURVIVED ${seeds} seeds` : `caught at seed ${seed}`;
-    out(`${fate.padEnd(24)} ${mutant.name}\n`);
-    await flushed();
+  const all = [...basicMutants, ...coordinationMutants];
+  const mutants = all.filter(({ name }) => name.includes(only));
+  if (mutants.length === 0) throw new UsageError(`--only: no mutant has ${JSON.stringify(only)}`);
+  /** Each mutant is a copy of the code in a folder of its own. */
+  const scratch = await Deno.makeTempDir();
+  let survivors = 0;
+  try {
+    const unchanged = {
+      name: "",
+      file: "replication/store.ts",
+      find: "class Store",
+      replace: "class Store",
+    };
+    if (await firstFailure(unchanged, `${scratch}/unchanged`) !== undefined) {
+      throw new Error("the code as it is breaks a rule: see deno task simulate");
+    }
+    for (const [number, mutant] of mutants.entries()) {
+      const seed = await firstFailure(mutant, `${scratch}/${number}`);
+      if (seed === undefined) survivors++;
+      const seeds = mutant.seeds ?? seedsMax;
+      const fate = seed === undefined ? `SURVIVED ${seeds} seeds` : `caught at seed ${seed}`;
+      out(`${fate.padEnd(24)} ${mutant.name}\n`);
+      await flushed();
+    }
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
   }
-} finally {
-  await Deno.remove(scratch, { recursive: true });
+  out(`${mutants.length - survivors} passed, ${survivors} failed\n`);
+  return survivors === 0 ? 0 : 1;
 }
-out(`${mutants.length - survivors} passed, ${survivors} failed\n`);
-await flushed();
-Deno.exit(survivors === 0 ? 0 : 1);
 
 /** The first seed that notices the mutant. */
 async function firstFailure(mutant: Mutant, folder: string): Promise<number | undefined> {
@@ -91,4 +107,9 @@ function mutate(text: string, { name, find, replace, also }: Mutant): string {
   }
   const mutated = parts.join(replace);
   return also === undefined ? mutated : mutate(mutated, { name, file: "", ...also });
+}
+
+if (import.meta.main) {
+  const terminal = processTerminal();
+  Deno.exit(await exitCode(terminal, () => main(terminal)));
 }
