@@ -26,8 +26,8 @@ const mergedSliceKeys = 1_024;
  *
  * - It is made when it is first needed. Before, it costs nothing.
  * - It is made in slices, so that neither a large table nor a snapshot holds up anything else.
- * - Once it is made, it is complete. Keys that come are sorted some thousand at a time, and taken into
- *   the tree when there are many: so they cost a PUT little.
+ * - Once it is made, it is complete. Keys that come are sorted some thousand at a time, so that they cost
+ *   a PUT little. They are taken into the tree when there is time, or when they are a million.
  */
 export class KeyIndex {
   readonly #store: Pick<Store, "get" | "entries" | "size">;
@@ -78,6 +78,11 @@ export class KeyIndex {
     } else if (!this.#complete) return;
     else if (!removed) this.#recent.add(key);
     else if (!this.#keys.delete(key)) this.#recent.delete(key);
+  }
+
+  /** Nothing has changed for a while: there is time for what can wait. */
+  settle(): void {
+    this.#recent.settle();
   }
 
   /** The table is empty. */

@@ -195,8 +195,9 @@ class MarkedKeys {
     while (low < high) {
       const middle = (low + high) >>> 1;
       const other = marks[middle]!;
-      if (other < mark || (other === mark && compareKeys(keys[middle]!, key) < 0)) low = middle + 1;
-      else high = middle;
+      if (other < mark || (other === mark && compareKeys(keys[middle]!, key, common) < 0)) {
+        low = middle + 1;
+      } else high = middle;
     }
     return low;
   }
@@ -224,7 +225,7 @@ class MarkedKeys {
       let order = 1;
       while (from >= 0) {
         order = mark - marks[from]!;
-        if (order === 0) order = compareKeys(key, keys[from]!);
+        if (order === 0) order = compareKeys(key, keys[from]!, common);
         if (order >= 0) break;
         keys[to] = keys[from]!;
         marks[to--] = marks[from--]!;

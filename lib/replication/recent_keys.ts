@@ -13,8 +13,11 @@ import {
   sortKeys,
 } from "./sorted_runs.ts";
 
-/** So many full runs are taken over at once: the keys of each leaf of a large tree come together. */
-const runsMax = 16;
+/** Full runs that may wait: a million keys. With more, a walk takes too long to begin. */
+const runsMax = 256;
+
+/** Fewer full runs are not worth taking over: each leaf of a large tree would get too few keys. */
+const settledRuns = 16;
 
 /** Removed keys that may be among the others: a walk has to pass them. */
 const removedMax = 4_096;
@@ -25,8 +28,8 @@ const fewKeys = 64;
 /**
  * Keys that came lately, sorted in runs of some thousand.
  *
- * Putting them into a large tree costs less for each if many come at once in their order. Until then they
- * are found here.
+ * Sorting them costs little. Putting them into a large tree costs more, and less for each if many come at
+ * once in their order. Until then they are found here.
  */
 export class RecentKeys {
   /** Keys that are not sorted yet. */
@@ -44,6 +47,11 @@ export class RecentKeys {
   get full(): boolean {
     return !this.#leaving.empty || this.#runs.length >= runsMax ||
       this.#removed.size >= removedMax;
+  }
+
+  /** There is time: the runs may be taken over now. */
+  settle(): void {
+    if (this.#leaving.empty && this.#runs.length >= settledRuns) this.#beginTaking();
   }
 
   /** Adds a key that is not there. */

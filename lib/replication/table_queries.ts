@@ -48,6 +48,8 @@ export class TableQueries implements StoreListener {
   readonly #wake: () => void;
   /** Whether the owner was woken and `run` has not ended yet. */
   #woken = false;
+  /** Whether a key came or was removed since the last tick. */
+  #changed = false;
 
   /** Answers from the table of a server, and becomes the table's listener. */
   constructor(server: Watched, { limits, wake }: TableQueriesOptions) {
@@ -110,11 +112,14 @@ export class TableQueries implements StoreListener {
   /** Time has passed. `now` is in milliseconds and never goes back. */
   tick(now: number): void {
     this.#watches.tick(now);
+    if (!this.#changed) this.#index.settle();
+    this.#changed = false;
     if (this.#index.due || this.#watches.sendingDue) this.#wake();
   }
 
   changed(key: string, write: Write, existed: boolean): void {
     if (existed === write.deletes) {
+      this.#changed = true;
       this.#index.touched(key, existed);
       if (this.#index.due) this.#wake();
     }

@@ -14,9 +14,11 @@ const surrogateLast = 0xdfff;
  *
  * It is the order of code points. The order of `<` is that of UTF-16 units, where a surrogate, which is
  * a part of a character above U+FFFF, comes before U+E000 to U+FFFF.
+ *
+ * @param from The number of UTF-16 units that they are known to have in common.
  */
-export function compareKeys(a: string, b: string): number {
-  const at = commonChars(a, b, 0);
+export function compareKeys(a: string, b: string, from = 0): number {
+  const at = commonChars(a, b, from);
   return at < a.length && at < b.length
     ? place(a.charCodeAt(at)) - place(b.charCodeAt(at))
     : a.length - b.length;

@@ -89,20 +89,38 @@ Deno.test(
   () => {
     const f = new Fixture();
     f.complete();
-    let turns = 0;
-    for (let n = 0; n < 300 * indexSliceKeys; n++) {
-      f.write(`k${n * 7_919 % (300 * indexSliceKeys)}`, "v");
-      if (n % 1_000 > 0 || !f.index.due) continue;
-      f.index.step();
-      turns++;
-    }
-    assert(f.index.complete);
-    assert(turns > 100, `${turns} turns`);
+    const keys = 70 * indexSliceKeys;
+    const write = (from: number) => {
+      for (let n = from; n < from + keys; n++) f.write(`k${n * 7_919 % (2 * keys)}`, "v");
+    };
+    write(0);
+    assert(!f.index.due);
     f.assertOrdered();
-    while (f.index.due) f.index.step();
+    f.index.settle();
+    let turns = 0;
+    for (; f.index.due; turns++) {
+      f.write(`k${turns}`, turns % 2 === 0 ? null : "v");
+      f.index.step();
+    }
+    assert(turns > 60, `${turns} turns`);
+    assert(f.index.complete);
+    f.assertOrdered();
+    write(keys);
     f.assertOrdered();
   },
 );
+
+Deno.test("a million keys that came are taken in, whether there is time or not", pure, () => {
+  const store = { get: () => undefined, entries: () => new Map().entries(), size: 0 };
+  const index = new KeyIndex(store as unknown as Store);
+  index.need();
+  while (!index.complete) index.step();
+  for (let n = 0; n < 2 ** 20; n++) index.touched(`k${n}`, false);
+  assert(index.due);
+  let turns = 0;
+  for (; index.due; turns++) index.step();
+  assertEquals(turns, 2 ** 20 / indexSliceKeys);
+});
 
 Deno.test("keys that come and go at once do not pile up", pure, () => {
   const f = new Fixture();
