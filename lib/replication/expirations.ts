@@ -26,7 +26,7 @@ export const expirationsPerTickMax = 5_000;
  * The times at which a leader deletes keys.
  *
  * The time of a key begins at the first tick after its newest write, because only ticks tell the time.
- * So no key expires early, and each expires at most two ticks late.
+ * So no key expires early, and the deletion of each is due at most two ticks late.
  */
 export class Expirations {
   readonly #keysMax: number;
@@ -79,14 +79,14 @@ export class Expirations {
     this.#written.clear();
   }
 
-  /** Whether no key's time has come. */
-  none(now: number): boolean {
-    return this.#due.lowest > now;
+  /** For how long the time of some key has passed, in milliseconds; below 0 if that of none has. */
+  lateMs(now: number): number {
+    return now - this.#due.lowest;
   }
 
   /** Takes the key that expires first if its time has come. */
   next(now: number): string | undefined {
-    if (this.none(now)) return undefined;
+    if (this.lateMs(now) < 0) return undefined;
     const key = this.#due.first!;
     this.#due.delete(key);
     return key;

@@ -7,7 +7,7 @@
 import { compareKeys } from "../wire/key_order.ts";
 import { leafKeysMax, OrderedKeys } from "./ordered_keys.ts";
 import { RecentKeys } from "./recent_keys.ts";
-import { sortedRun, SortedRuns, sortKeys } from "./sorted_runs.ts";
+import { runCharsMax, sortedRun, SortedRuns, sortKeys, weightOf } from "./sorted_runs.ts";
 import type { Store } from "./store.ts";
 
 /** Keys that one slice of work takes into the tree at least. It takes 1 or 2 ms. */
@@ -96,12 +96,7 @@ export class KeyIndex {
   /** Does a slice of the work that is due. */
   step(): void {
     if (this.#making !== undefined) return this.#make(this.#making);
-    const keys: string[] = [];
-    for (let left = indexSliceKeys; left > 0 && this.#recent.full; left--) {
-      const key = this.#recent.take();
-      if (key !== undefined) keys.push(key);
-    }
-    this.#keys.addAll(keys);
+    if (this.#recent.full) this.#keys.addAll(this.#recent.takeSome(indexSliceKeys));
   }
 
   /**
@@ -133,23 +128,25 @@ export class KeyIndex {
 
   #sort(making: Making): void {
     const keys: string[] = [];
-    while (keys.length < sortedSliceKeys) {
+    for (let chars = 0; keys.length < sortedSliceKeys && chars < runCharsMax;) {
       const next = making.walkLeft-- > 0 ? making.walk!.next() : undefined;
       if (next === undefined || next.done) {
         making.walk = undefined;
         break;
       }
       keys.push(next.value[0]);
+      chars += next.value[0].length;
     }
     making.runs!.add(sortedRun(keys));
   }
 
   #merge(making: Making): void {
-    for (let left = mergedSliceKeys; left > 0; left -= leafKeysMax) {
+    for (let left = mergedSliceKeys; left > 0;) {
       const keys: string[] = [];
-      while (keys.length < leafKeysMax) {
+      while (keys.length < leafKeysMax && left > 0) {
         const key = making.runs!.take();
         if (key === undefined) break;
+        left -= weightOf(key);
         if (key !== keys.at(-1)) keys.push(key); // removed and added again during the walk
       }
       if (keys.length === 0) {

@@ -177,6 +177,7 @@ export class Leader implements Engine, Cluster {
 
   durable(count: number): void {
     this.#ledger.durable(count);
+    this.#sequencer.deleteExpired();
     this.#outbox.send();
   }
 

@@ -6,11 +6,13 @@
 
 import {
   placeOf,
+  runCharsMax,
   runKeysMax,
   type SortedKeys,
   sortedRun,
   SortedRuns,
   sortKeys,
+  weightOf,
 } from "./sorted_runs.ts";
 
 /** Full runs that may wait: a million keys. With more, a walk takes too long to begin. */
@@ -20,7 +22,7 @@ const runsMax = 256;
 const settledRuns = 16;
 
 /** Removed keys that may be among the others: a walk has to pass them. */
-const removedMax = 4_096;
+const removedMax = 256;
 
 /** Fewer keys than these are put among the sorted ones one by one. */
 const fewKeys = 64;
@@ -34,8 +36,10 @@ const fewKeys = 64;
 export class RecentKeys {
   /** Keys that are not sorted yet. */
   #waiting: string[] = [];
-  /** Sorted keys. Invariant: fewer than a full run, together with those that wait. */
+  /** Sorted keys. Invariant: less than a full run, together with those that wait. */
   #young: string[] = [];
+  /** The UTF-16 units of these and those that wait. */
+  #chars = 0;
   /** Full runs. */
   #runs: SortedKeys[] = [];
   /** Keys that are being taken over. */
@@ -43,7 +47,7 @@ export class RecentKeys {
   /** Keys that were removed, but are still in one of the lists. */
   readonly #removed = new Set<string>();
 
-  /** Whether keys should be taken over, by {@linkcode take}. */
+  /** Whether keys should be taken over, by {@linkcode takeSome}. */
   get full(): boolean {
     return !this.#leaving.empty || this.#runs.length >= runsMax ||
       this.#removed.size >= removedMax;
@@ -58,7 +62,9 @@ export class RecentKeys {
   add(key: string): void {
     if (this.#removed.size > 0 && this.#removed.delete(key)) return;
     this.#waiting.push(key);
-    if (this.#waiting.length + this.#young.length === runKeysMax) this.#close();
+    this.#chars += key.length;
+    const count = this.#waiting.length + this.#young.length;
+    if (count === runKeysMax || this.#chars >= runCharsMax) this.#close();
   }
 
   /** Removes a key that is there. */
@@ -70,21 +76,23 @@ export class RecentKeys {
   clear(): void {
     this.#waiting = [];
     this.#young = [];
+    this.#chars = 0;
     this.#runs = [];
     this.#leaving = new SortedRuns();
     this.#removed.clear();
   }
 
-  /**
-   * Takes over a key: it is removed from here. They come in their order, apart from those that were added
-   * since {@linkcode full} came true.
-   */
-  take(): string | undefined {
-    while (true) {
-      if (this.#leaving.empty) this.#beginTaking();
+  /** Takes over some keys, in their order: they are removed from here. Long ones count as more. */
+  takeSome(count: number): string[] {
+    const taken: string[] = [];
+    if (this.#leaving.empty) this.#beginTaking();
+    for (let left = count; left > 0;) {
       const key = this.#leaving.take();
-      if (key === undefined || this.#removed.size === 0 || !this.#removed.delete(key)) return key;
+      if (key === undefined) break;
+      left -= weightOf(key);
+      if (this.#removed.size === 0 || !this.#removed.delete(key)) taken.push(key);
     }
+    return taken;
   }
 
   /** The keys from `first` on. They must not change during the walk. */
@@ -112,6 +120,7 @@ export class RecentKeys {
     this.#runs.push(sortedRun([...this.#young, ...this.#waiting]));
     this.#young = [];
     this.#waiting = [];
+    this.#chars = 0;
   }
 
   #sort(): void {

