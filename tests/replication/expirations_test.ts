@@ -125,6 +125,23 @@ Deno.test("a leader alone deletes many keys in each tick", pure, () => {
   assertEquals(stage.engine.table.size, 0);
 });
 
+Deno.test("a leader alone with a journal deletes a slice after the other", pure, () => {
+  const disk = new FakeJournal().reopen();
+  const stage = new Stage(leader, { clusterSize: 1, minInSync: 1 }, disk);
+  disk.journal.sync();
+  const someone = stage.connect(client);
+  const keys = 12 * expirationsAtOnce;
+  for (let n = 0; n < keys; n += 256) {
+    someone.say(...Array.from({ length: 256 }, (_, i) => lasting(n + i, `k${n + i}`, 1_000)));
+    for (let n = 0; n < 4; n++) disk.journal.sync();
+  }
+  assertEquals(stage.engine.table.size, keys);
+  stage.jump(50);
+  stage.jump(1_000);
+  for (let n = 0; n < 40; n++) disk.journal.sync();
+  assertEquals(stage.engine.table.size, 0);
+});
+
 Deno.test("a leader that takes over a table begins every time to live again", pure, () => {
   const stage = new Stage(leader);
   const source = stage.join(follower1, 9);
