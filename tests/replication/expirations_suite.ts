@@ -7,7 +7,8 @@ import { ack, openLeader, pure } from "../support/core_fixture.ts";
 Deno.test("keys that come as fast as they expire do not pile up", pure, () => {
   const { stage, f1, f2, client: someone } = openLeader();
   const sizes: number[] = [];
-  for (let tick = 0, id = 0; tick < 200; tick++) {
+  let id = 0;
+  for (let tick = 0; tick < 200; tick++) {
     for (let turn = 0; turn < 5; turn++) { // writes in each turn, so that no slice is a full one
       someone.say(
         ...Array.from(

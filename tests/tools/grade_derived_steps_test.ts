@@ -20,6 +20,8 @@ const ofClient = [
   ...[["chave1x", "key"], ["azul", "value"]] as const,
 ];
 
+const named = { init: namesOfClient(servers), put: ofClient, get: ofClient };
+
 /** A dialogue, from what is printed and typed in turns. */
 function dialog(...texts: readonly string[]): TypedLine[] {
   return Array.from({ length: texts.length / 2 }, (_, i) => ({
@@ -87,7 +89,7 @@ Deno.test("what only the leader is asked for comes after the dialogue of all ser
   assertEquals(deriveServerSteps(all, all), { serverDialog: all });
   assertEquals(deriveServerSteps([], []), {});
   for (const ofLeader of [all.slice(0, 1), [all[0], ["Port", "10097"]] as const]) {
-    assertThrows(() => deriveServerSteps(ofLeader, all), DerivationError, "at line 2");
+    assertThrows(() => deriveServerSteps(ofLeader, all), DerivationError, "Line 2");
   }
 });
 
@@ -98,7 +100,7 @@ Deno.test("what comes before every choice is the menu, also before an answer", p
     init: dialog(menu, "1", "Port ", "10097"),
     put: dialog(`ready\n${menu}`, "2", "Key: ", "chave1x", "Value: ", "azul"),
     get: dialog(`${menu}PUT_OK key: chave1x value azul\n`, "3", "Key: ", "chave1x"),
-  }, ofClient);
+  }, named);
   assertEquals(steps, {
     menu: "Choice:",
     init: [[null, "1"], ["Port", "{port1}"]],
@@ -115,7 +117,7 @@ Deno.test(
       init: dialog(menu, "INIT"),
       put: dialog("ready\n", "PUT chave1x azul"),
       get: dialog("PUT_OK key: chave1x value azul\n", "GET chave1x"),
-    }, ofClient);
+    }, named);
     assertEquals(steps, {
       init: [["Choice:", "INIT"]],
       put: [[null, "PUT {key} {value}"]],
@@ -128,7 +130,7 @@ Deno.test("a client without INIT begins with its PUT", pure, () => {
   const put = dialog(menu, "2", "Key and value: ", "chave1x azul");
   const withMenu = deriveClientSteps({
     ...{ init: [], put, get: dialog(`PUT_OK\n${menu}`, "3", "Key: ", "chave1x") },
-  }, ofClient);
+  }, named);
   assertEquals(withMenu, {
     menu: "Choice:",
     put: [[null, "2"], ["Key and value:", "{key} {value}"]],
@@ -136,7 +138,7 @@ Deno.test("a client without INIT begins with its PUT", pure, () => {
   });
   const without = deriveClientSteps({
     ...{ init: [], put, get: dialog("PUT_OK\n", "3", "Key: ", "chave1x") },
-  }, ofClient);
+  }, named);
   assertEquals(without.menu, undefined);
   assertEquals(without.put?.[0], ["Choice:", "2"]);
 });

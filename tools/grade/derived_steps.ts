@@ -69,10 +69,10 @@ export function deriveServerSteps(
 ): DerivedSteps {
   for (const [i, [, typed]] of ofFollower.entries()) {
     if (ofLeader[i]?.[1] === typed) continue;
+    const [one, other] = [ofLeader[i]?.[1], typed].map((text) => JSON.stringify(text ?? "nothing"));
     throw new DerivationError(
-      `The leader's dialogue differs from a follower's at line ${i + 1}: ${
-        JSON.stringify(ofLeader[i]?.[1] ?? "nothing")
-      }, not ${JSON.stringify(typed)}. A leader may only be asked for more than a follower`,
+      `Line ${i + 1} typed to the leader stands for ${one}, and to the follower for ${other}. ` +
+        "Both must begin alike, with the addresses as they are shown",
     );
   }
   const more = ofLeader.slice(ofFollower.length);
@@ -89,12 +89,15 @@ export interface ClientLines {
   readonly get: readonly TypedLine[];
 }
 
+/** What has a name in each of these parts. */
+export type NamedOfClient = Readonly<Record<keyof ClientLines, readonly Named[]>>;
+
 /** The steps of a client. What it prints before each of its choices is the menu. */
-export function deriveClientSteps(lines: ClientLines, named: readonly Named[]): DerivedSteps {
+export function deriveClientSteps(lines: ClientLines, named: NamedOfClient): DerivedSteps {
   const steps = {
-    init: deriveSteps(lines.init, named),
-    put: deriveSteps(lines.put, named),
-    get: deriveSteps(lines.get, named),
+    init: deriveSteps(lines.init, named.init),
+    put: deriveSteps(lines.put, named.put),
+    get: deriveSteps(lines.get, named.get),
   };
   const [first] = [...steps.init, ...steps.put];
   const menu = first?.[0] ?? null;

@@ -14,6 +14,7 @@ import {
   deriveServerSteps,
   deriveSteps,
   type Named,
+  type NamedOfClient,
   namesOfClient,
   namesOfServer,
   type TypedLine,
@@ -26,6 +27,7 @@ import { Stage } from "./stage.ts";
 import type { Subject } from "./trial.ts";
 
 const linesMax = 50;
+const lastWordsMax = 8;
 const value = "azul";
 /** What is not printed in this time is no prompt of a program that has just started. */
 const startMs = 5_000;
@@ -34,8 +36,9 @@ const promptMs = 1_000;
 
 const introduction =
   `Now the programs are started. Each shows what it prints; type what it asks for.
-A line with only a full stop ends a part; one with only a question mark shows what was printed
-meanwhile. A choice in a menu belongs to the part that it begins.
+A line with only "." ends a part, and "?" shows what was printed meanwhile. A choice in a menu belongs
+to the part that it begins. After a mistake, bring the program back to where the part began, type a
+line with only "!", and type the part again: what was typed before it is forgotten.
 `;
 
 /**
@@ -54,8 +57,18 @@ export async function watchFirstDialog(
   const stage = await Stage.open(profile, folder, site);
   const dialog = new FirstDialog(stage, asker, questions);
   asker.tell(introduction);
-  const steps = await dialog.ofServers();
-  return { ...steps, ...await dialog.ofClient() };
+  try {
+    return { ...await dialog.ofServers(), ...await dialog.ofClient() };
+  } catch (error) {
+    if (error instanceof DialogError) asker.tell(lastWords(stage));
+    throw error;
+  }
+}
+
+/** What was printed last, on standard error too: most often it says why a program has ended. */
+function lastWords({ recording }: Stage): string {
+  const lines = recording.events.filter(({ kind }) => kind === "out").slice(-lastWordsMax);
+  return lines.map(({ console, text }) => `  ${console} | ${escapeControls(text)}\n`).join("");
 }
 
 /** A part of the dialogue: what a person types to one program. */
@@ -75,6 +88,8 @@ class FirstDialog {
   readonly #stage: Stage;
   readonly #asker: Asker;
   readonly #questions: Questions;
+  /** What of a program's output was shown since the last typed line. */
+  readonly #shown = new Map<ProgramConsole, string>();
   /** Programs that have had time to start. */
   readonly #known = new Set<ProgramConsole>();
 
@@ -102,26 +117,30 @@ class FirstDialog {
     const title = `${server.name}, ${what}: ${server.ip} ${server.port}`;
     const named = namesOfServer(this.#stage.servers, server);
     const lines = await this.#lines({ program, title, field: "serverDialog", named });
-    await this.#stage.followServer(server, program, []); // it listens by now
+    this.#asker.tell(`waiting until ${server.name} listens on port ${server.port}, at most 60 s\n`);
+    await this.#stage.followServer(server, program, []);
     return deriveSteps(lines, named);
   }
 
   async ofClient(): Promise<DerivedSteps> {
     const program = await this.#stage.launchClient();
     const key = this.#stage.newKey();
-    const words: readonly Named[] = [[key, "key"], [value, "value"]];
-    const addresses = namesOfClient(this.#stage.servers);
-    const named = [...addresses, ...words];
+    const named: NamedOfClient = {
+      init: namesOfClient(this.#stage.servers),
+      put: [[key, "key"], [value, "value"]],
+      get: [[key, "key"]],
+    };
+    const part = (field: keyof ClientLines, title: string, request?: Part["request"]) =>
+      this.#lines({
+        ...{ program, title, field, named: named[field] },
+        ...(request === undefined ? {} : { request }),
+      });
     const lines: ClientLines = {
-      init: await this.#lines({ program, title: "INIT", field: "init", named: addresses }),
-      put: await this.#lines({
-        ...{ program, title: `PUT of the key ${key} with the value ${value}`, field: "put", named },
-        request: { op: "PUT", key, value },
+      init: await part("init", "INIT, and nothing else"),
+      put: await part("put", `PUT of the key ${key} with the value ${value}`, {
+        ...{ op: "PUT", key, value },
       }),
-      get: await this.#lines({
-        ...{ program, title: `GET of the key ${key}`, field: "get", named },
-        request: { op: "GET", key },
-      }),
+      get: await part("get", `GET of the key ${key}`, { op: "GET", key }),
     };
     return deriveClientSteps(lines, named);
   }
@@ -130,45 +149,58 @@ class FirstDialog {
   async #lines(part: Part): Promise<TypedLine[]> {
     const { program, field, named, request } = part;
     const values = Object.fromEntries(named.map(([text, name]) => [name, text]));
-    const lines: TypedLine[] = [];
+    let lines: TypedLine[] = [];
+    let answered = request === undefined;
     this.#asker.tell(`--- ${part.title}\n`);
-    for (let shown = ""; lines.length < linesMax;) {
-      const waitMs = this.#known.has(program) ? promptMs : startMs;
-      this.#known.add(program);
-      await program.waitFor((fresh) => fresh !== "", waitMs);
-      await this.#stage.rest([program]);
-      const { fresh } = program;
-      this.#show(fresh.startsWith(shown) ? fresh.slice(shown.length) : fresh);
-      shown = fresh;
-      if (program.ended) throw new DialogError(`${program.name} has ended`);
+    while (lines.length < linesMax) {
+      await this.#showOutput(program);
       const typed = await this.#asker.ask(`${program.name}> `);
       const missing = request === undefined ? [] : missingIn(lines, part);
-      if (typed.trim() === "." && missing.length === 0) break;
-      if (typed.trim() === ".") this.#asker.tell(`${missing[0]} was not typed yet\n`);
-      if ([".", "?"].includes(typed.trim())) continue;
-      if (this.#questions.refuses(fieldsOf(field, typed))) continue;
-      lines.push({ printed: program.fresh, typed });
-      await program.type(fillIn(typed, values));
-      shown = "";
-      const whole = missing.length > 0 && missingIn(lines, part).length === 0;
-      if (request !== undefined && whole) await this.#answer(program, request);
+      if (typed.trim() === ".") {
+        if (missing.length === 0 && answered) break;
+        if (missing.length > 0) this.#asker.tell(`${missing[0]} was not typed yet\n`);
+        else this.#asker.tell(`there was no answer. Another "." ends the part all the same\n`);
+        answered = true;
+      } else if (typed.trim() === "!") {
+        lines = [];
+        answered = request === undefined;
+      } else if (typed.trim() !== "?" && !this.#questions.refuses(fieldsOf(field, typed))) {
+        lines.push({ printed: program.fresh, typed });
+        this.#shown.delete(program);
+        await program.type(fillIn(typed, values));
+        const whole = missing.length > 0 && missingIn(lines, part).length === 0;
+        if (request !== undefined && whole) answered = await this.#answer(program, request);
+      }
     }
     return lines;
   }
 
-  async #answer(program: ProgramConsole, request: NonNullable<Part["request"]>): Promise<void> {
+  /** Waits until a program has come to rest, and shows what it has printed since. */
+  async #showOutput(program: ProgramConsole): Promise<void> {
+    const waitMs = this.#known.has(program) ? promptMs : startMs;
+    this.#known.add(program);
+    await program.waitFor((fresh) => fresh !== "", waitMs);
+    await this.#stage.rest([program]);
+    const { fresh } = program;
+    const shown = this.#shown.get(program) ?? "";
+    this.#show(fresh.startsWith(shown) ? fresh.slice(shown.length) : fresh);
+    this.#shown.set(program, fresh);
+    if (program.ended) throw new DialogError(`${program.name} has ended`);
+  }
+
+  async #answer(program: ProgramConsole, request: NonNullable<Part["request"]>): Promise<boolean> {
     const { profile, recording } = this.#stage;
     const at = recording.events.length;
     const all = { ...request, client: program.name, from: at, typed: at, to: at, waited: true };
-    const timeoutMs = profile.putTimeoutS * 1_000;
-    const answered = await waitForAnswer(
+    const { putTimeoutS } = profile;
+    this.#asker.tell(`waiting for the answer, at most ${putTimeoutS} s\n`);
+    return await waitForAnswer(
       program,
       all,
       profile,
-      timeoutMs,
-      () => this.#stage.rest(),
+      putTimeoutS * 1_000,
+      () => this.#stage.rest([program]),
     );
-    if (!answered) this.#asker.tell(`no answer in ${profile.putTimeoutS} s\n`);
   }
 
   #show(printed: string): void {

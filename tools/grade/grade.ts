@@ -40,7 +40,7 @@ export async function grade(
     });
     runs.push(run);
     if (run.failed !== undefined) {
-      progress(`${subject.profile.name}: ${id}: ${Object.values(run.failed.args).join(": ")}`);
+      progress(`${subject.profile.name}: ${id}: ${run.failed.args.problem ?? run.failed.reason}`);
     }
     if (runs.length === 1 && run.failed !== undefined && run.requests.length === 0) {
       const problem = run.failed.args.problem ?? run.failed.reason;

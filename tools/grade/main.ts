@@ -56,7 +56,10 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     return 0;
   }
   const language = chooseLanguage(values.lang);
-  if (values.new !== undefined) return await newProfile(values.new, terminal) ? 0 : couldNotRun;
+  if (values.new !== undefined) {
+    if (operands.length > 0) throw new UsageError(`--new takes no other profile: ${operands[0]}`);
+    return await newProfile(values.new, terminal) ? 0 : couldNotRun;
+  }
   if (operands.length === 0) throw new UsageError("no profile is given: see --help");
   const only = parseTrials(values.only);
   const subjects = await readSubjects(operands);

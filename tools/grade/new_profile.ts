@@ -12,7 +12,7 @@ import { DerivationError } from "./derived_steps.ts";
 import { watchFirstDialog } from "./first_dialog.ts";
 import { build, CannotRunError, grade } from "./grade.ts";
 import { PortsTakenError } from "./network.ts";
-import { parseProfile } from "./profile.ts";
+import { parseProfile, ProfileError } from "./profile.ts";
 import { type Asker, type Fields, Questions, withoutSteps } from "./questions.ts";
 import { PrintsTooMuchError } from "./recording.ts";
 import type { Subject } from "./trial.ts";
@@ -29,6 +29,7 @@ export async function newProfile(file: string, terminal: Terminal): Promise<bool
     for (const line of text.split("\n")) terminal.err(`${escapeControls(line)}\n`);
   };
   if (await exists(file)) throw new UsageError(`${file} exists: --new does not overwrite a file`);
+  terminal.keyboard.language = "en"; // as all of these questions
   const asker: Asker = {
     ask: (question) => terminal.keyboard.ask(question),
     tell: terminal.out,
@@ -39,9 +40,10 @@ export async function newProfile(file: string, terminal: Terminal): Promise<bool
   };
   try {
     const fields = await askForFields(asker, subject, told);
+    const made = subject(fields); // a profile that cannot be used is not written
     await write(file, `${JSON.stringify(fields, null, 2)}\n`);
     terminal.out(`${file} is written. Now one trial with it, up to two minutes\n`);
-    const report = await grade(subject(fields), ["basics"], told);
+    const report = await grade(made, ["basics"], told);
     if (works(report)) {
       terminal.out(`${file}: PUT and GET work\n`);
       return true;
@@ -66,6 +68,7 @@ const problems = [
   DialogError,
   PortsTakenError,
   PrintsTooMuchError,
+  ProfileError,
 ] as const;
 
 async function askForFields(

@@ -92,6 +92,7 @@ export class Questions {
     return this.#untilGood(async () => {
       const line = await this.#ask(question);
       if (line === "" && mayBeEmpty) return {};
+      if (line === "") this.#asker.tell("It cannot be empty: type it as in a terminal\n");
       return { [field]: line.split(/\s+/).filter((word) => word !== "") };
     });
   }

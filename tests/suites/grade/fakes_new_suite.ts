@@ -104,8 +104,12 @@ numbers
 {port3}
 .
 2
-{key}
+cor
+azul
 .
+!
+2
+{key}
 {valor}
 {value}
 .
@@ -126,7 +130,7 @@ Deno.test({
       const { code, out, err } = await runNew(place);
       assertEquals(code, 0, `${out}\n${err}`);
       assertStringIncludes(out, '"keys" must be "words" or "integers", not "numbers"');
-      assertStringIncludes(out, "azul was not typed yet");
+      assertStringIncludes(out, "chave1x was not typed yet");
       assertStringIncludes(out, '"put[0]" has {valor}');
       assert(out.endsWith(`${file}: PUT and GET work\n`), out);
       const [made, known] = await Promise.all(
@@ -155,9 +159,10 @@ Deno.test({
     try {
       const lines = ["", "python3 -c print('bye')", "python3 -c 1", "", "", "", "", "", "."];
       await Deno.writeTextFile(`${place}/answers`, lines.map((line) => `${line}\n`).join(""));
-      const { code, err } = await runNew(place);
+      const { code, out, err } = await runNew(place);
       assertEquals(code, 3, err);
       assertStringIncludes(err, "S1 has ended");
+      assertStringIncludes(out, "S1 | bye");
       const files = await Array.fromAsync(Deno.readDir(place));
       assertEquals(files.map(({ name }) => name), ["answers"]);
     } finally {
