@@ -14,15 +14,6 @@ import type { Store } from "./store.ts";
 export const expiringKeysMax = 1_048_576;
 
 /**
- * Keys that are deleted at once because they have expired. That takes some 2 ms. PUTs come between two
- * such slices.
- */
-export const expirationsAtOnce = 256;
-
-/** And until the next tick: 100,000 in a second. */
-export const expirationsPerTickMax = 5_000;
-
-/**
  * The times at which a leader deletes keys.
  *
  * The time of a key begins at the first tick after its newest write, because only ticks tell the time.

@@ -18,7 +18,8 @@ import type { Write } from "../wire/encoded_write.ts";
 import type { Frames } from "../wire/frames.ts";
 import { noRequests, type RequestCounts } from "./engine.ts";
 import type { Host, Link } from "./environment.ts";
-import { Expirations, expirationsAtOnce, expirationsPerTickMax } from "./expirations.ts";
+import { Expirations } from "./expirations.ts";
+import { ExpiryPace } from "./expiry_pace.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { assert } from "./invariant.ts";
 import type { Ledger } from "./ledger.ts";
@@ -36,15 +37,6 @@ import { decideBy, type Tuning } from "./tuning.ts";
 
 /** Slices of deletions in one tick at most, if each is committed at once. */
 const slicesPerTick = 8;
-
-/** Deletions in one slice, however few requests come. */
-const sliceMin = 8;
-
-/** A key that expires is deleted later than that only if all slices were full. */
-const lateMsMax = 2_000;
-
-/** After so many slices without a request between them, the next ones are larger. */
-const quietSlicesMin = 8;
 
 /** The leader as its sequencer sees it. */
 export interface Cluster {
@@ -90,6 +82,7 @@ export class Sequencer {
   /** `undefined` without a journal: then a write waits only until the leader takes writes. */
   readonly #group: GroupCommit | undefined;
   readonly #expirations: Expirations;
+  readonly #expiryPace = new ExpiryPace();
   /** The newest write of each key whose newest write waits for the disk. */
   readonly #unapplied = new KeyMap<Write>();
   /** What was decided since the start. */
@@ -103,14 +96,6 @@ export class Sequencer {
   #committed = 0;
   /** The timestamp of the last deletion of a key that had expired. */
   #lastExpired = 0;
-  /** Expired keys that may be deleted until the next tick. */
-  #expirationsLeft = 0;
-  /** Deletions in the last slice. */
-  #slice = expirationsAtOnce;
-  /** Requests since the last slice. */
-  #requests = 0;
-  /** Slices since the last one before which there were some. */
-  #quietSlices = 0;
   /** The time of the last tick. */
   #tickedAt = 0;
   /** Whether the table is complete, so that timestamps may be given. */
@@ -186,7 +171,7 @@ export class Sequencer {
       client,
       deadline,
     };
-    this.#requests++;
+    this.#expiryPace.requested();
     if (this.#mayPlace(request)) this.#place(pending, request);
     else this.#pending.wait(pending);
   }
@@ -224,7 +209,7 @@ export class Sequencer {
     this.#pending.expire(now, whyLate);
     this.#expirations.tick(now);
     this.#tickedAt = now;
-    this.#expirationsLeft = expirationsPerTickMax;
+    this.#expiryPace.tick();
     // a server alone commits at once: then no confirmation comes that begins the next slice
     for (let slices = 0; slices < slicesPerTick && this.deleteExpired(); slices++);
   }
@@ -361,13 +346,13 @@ export class Sequencer {
   deleteExpired(): boolean {
     const { cluster, clock, tuning } = this.#options;
     if (!cluster.writable || this.#lastExpired > this.#committed) return false;
-    if (this.#expirations.lateMs(this.#tickedAt) < 0) return false;
-    const slice = Math.min(this.#nextSlice(), this.#expirationsLeft);
+    const lateMs = this.#expirations.lateMs(this.#tickedAt);
+    if (lateMs < 0) return false;
     let deleted = false;
-    for (let n = 0; n < slice && this.#stamped < timestampMax; n++) {
+    for (let left = this.#expiryPace.next(lateMs); left > 0; left--) {
+      if (this.#stamped === timestampMax) break;
       const key = this.#expirations.next(this.#tickedAt);
       if (key === undefined) break;
-      this.#expirationsLeft--;
       if (this.#unapplied.get(key) !== undefined) continue; // its time begins again, or ends
       this.#lastExpired = ++this.#stamped;
       this.counts.expired++;
@@ -378,25 +363,6 @@ export class Sequencer {
       deleted = true;
     }
     return deleted;
-  }
-
-  /**
-   * Deletions in the next slice. Requests wait for it: while they come, there is one for two of them. If
-   * that is too few, there are more than requests, each of which may have made a key that expires.
-   */
-  #nextSlice(): number {
-    const requests = this.#requests;
-    this.#requests = 0;
-    if (requests === 0) {
-      this.#quietSlices++;
-      if (this.#quietSlices < quietSlicesMin) return this.#slice;
-      this.#slice = Math.min(2 * this.#slice, expirationsAtOnce);
-      return this.#slice;
-    }
-    this.#quietSlices = 0;
-    this.#slice = Math.min(sliceMin + (requests >> 1), expirationsAtOnce);
-    const late = this.#expirations.lateMs(this.#tickedAt) > lateMsMax;
-    return late ? sliceMin + requests : this.#slice;
   }
 
   /**

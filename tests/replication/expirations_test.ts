@@ -2,11 +2,8 @@
 
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { Put, Snapshot, type SnapshotEntry, WriteRequest } from "../../lib/mensagem.ts";
-import {
-  Expirations,
-  expirationsAtOnce,
-  expirationsPerTickMax,
-} from "../../lib/replication/expirations.ts";
+import { Expirations } from "../../lib/replication/expirations.ts";
+import { expirationsAtOnce, expirationsPerTickMax } from "../../lib/replication/expiry_pace.ts";
 import { Store } from "../../lib/replication/store.ts";
 import { Write } from "../../lib/wire/encoded_write.ts";
 import {

@@ -20,7 +20,7 @@ Deno.test(
         recent.add(key);
         model.add(key);
       }
-      // so many that what is left has to be taken over too
+      // with these, what is left has to be taken over too
       const many = random.chance(0.1) ? 280 : 0;
       for (let n = 0; n < many; n++) recent.add(`a${round}.${n}`);
       for (let n = 0; n < many; n++) recent.delete(`a${round}.${n}`);

@@ -25,6 +25,7 @@ export interface Proof {
  * Defines a test of a property with `runs` inputs. `command` holds the arguments of `deno` that run its file.
  *
  * A failure shows seed, path and the smallest failing input. `-- --seed=N --path=P` repeats only that input.
+ * `-- --share=0.2` tries a fifth of the inputs.
  */
 export function fuzz(name: string, runs: number, command: string, prove: () => Proof): void {
   Deno.test(name, async () => {
@@ -43,7 +44,7 @@ async function check(property: fc.IRawProperty<any>, runs: number, again: string
   const seed = givenSeed(Deno.args);
   const path = givenPath(Deno.args);
   const details = await fc.check(property, {
-    numRuns: runs,
+    numRuns: Math.ceil(runs * givenShare(Deno.args)),
     interruptAfterTimeLimit: checkMsMax,
     markInterruptAsFailure: true,
     ...(seed === undefined ? {} : { seed: seed | 0 }), // fast-check's are signed
@@ -61,4 +62,12 @@ async function check(property: fc.IRawProperty<any>, runs: number, again: string
 /** The path of an input among all inputs of a seed, as in `--path=12:0:3`; `undefined` without that flag. */
 function givenPath(args: readonly string[]): string | undefined {
   return args.map((arg) => /^--path=([\d:]+)$/.exec(arg)?.[1]).find((path) => path !== undefined);
+}
+
+/** The part of the inputs that are tried, as in `--share=0.2`; all without that flag. */
+function givenShare(args: readonly string[]): number {
+  const share = args.map((arg) => /^--share=(0?\.\d+)$/.exec(arg)?.[1]).find((one) =>
+    one !== undefined
+  );
+  return Number(share ?? 1);
 }

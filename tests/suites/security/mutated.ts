@@ -156,9 +156,13 @@ async function toDialler(target: "CHALLENGE" | "PROOF_OK", random: Random) {
   else if (accepted) assertEquals(said.some(({ same }) => same), true, what);
 }
 
-Deno.test(
-  `of ${handshakes} handshakes with one changed message none gets in, and the right one is accepted after them`,
-  seeded(async (random) => {
+Deno.test({
+  name:
+    `of ${handshakes} handshakes with one changed message none gets in, and the right one is accepted after them`,
+  // Deno 2.9 loses a connection that is made in the turn in which a timer aborts its dial. Hundreds of
+  // followers give up a dial here.
+  sanitizeResources: false,
+  fn: seeded(async (random) => {
     await using server = waitingLeader();
     for (let done = 0; done < handshakes; done += batch) {
       await Promise.all(
@@ -178,4 +182,4 @@ Deno.test(
       assertEquals(await rightsOf(honest.wire), role === "server" ? ["ask", "join"] : ["ask"]);
     }
   }),
-);
+});
