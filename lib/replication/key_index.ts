@@ -10,13 +10,13 @@ import { RecentKeys } from "./recent_keys.ts";
 import { runCharsMax, sortedRun, SortedRuns, sortKeys, weightOf } from "./sorted_runs.ts";
 import type { Store } from "./store.ts";
 
-/** Keys that one slice of work takes into the tree at least. It takes 1 or 2 ms. */
+/** Keys that one slice of work takes into the tree at least, fewer if they are long. */
 export const indexSliceKeys = 1_024;
 
 /** A slice takes in this many times as many keys as came since the last one: so the index catches up. */
 const catchUpFactor = 2;
 
-/** At its beginning the index takes the keys in faster: it sorts this many in a slice of 1 or 2 ms. */
+/** At its beginning the index takes the keys in faster: it sorts this many in a slice. */
 const sortedSliceKeys = 2_048;
 /** And merges this many. */
 const mergedSliceKeys = 1_024;

@@ -7,10 +7,10 @@
 import { commonChars, compareKeys } from "../wire/key_order.ts";
 import { markBase, markOf } from "./key_mark.ts";
 
-/** Keys that are sorted at once at most. That takes 1 or 2 ms. */
+/** Keys that are sorted at once at most. That takes some 1 ms if they are short. */
 export const runKeysMax = 4_096;
 
-/** UTF-16 units of keys that are sorted at once, or one key more: so long keys take no longer. */
+/** UTF-16 units of keys that are sorted at once, or one key more: that bounds the time for long keys. */
 export const runCharsMax: number = 128 * 1024;
 
 /** What a key costs where texts are compared, in keys of few units. */

@@ -44,7 +44,7 @@ Deno.test(
   }),
 );
 
-Deno.test("few long keys make a run, so that sorting them takes no longer", pure, () => {
+Deno.test("few long keys make a run, so that sorting them takes a bounded time", pure, () => {
   const recent = new RecentKeys();
   const key = (n: number) => `${"x".repeat(1_000)}${n}`;
   const count = 20 * Math.ceil(runCharsMax / 1_000);
