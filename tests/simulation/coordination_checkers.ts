@@ -118,7 +118,7 @@ function keptByLeaders(history: WriteHistory): Checker {
     }
     if (o.kind !== "begun") return undefined;
     for (const [key, timestamp] of known) {
-      if (history.at(key, timestamp)?.lost !== true && !history.inGap(timestamp)) continue;
+      if (history.at(key, timestamp)?.lost !== true && !history.isLost(timestamp)) continue;
       return `${o.server} leads without ${key} at ${timestamp}, which was acknowledged or read with GET_LATEST`;
     }
     return undefined;
@@ -219,7 +219,7 @@ function trueLosses(history: WriteHistory): Checker {
   return on(
     ["lost"],
     (o) =>
-      o.kind === "lost" && !o.seen.some((timestamp) => history.inGap(timestamp))
+      o.kind === "lost" && !o.seen.some((timestamp) => history.isLost(timestamp))
         ? `${o.client} was told that what it saw at ${o.seen} is lost`
         : undefined,
   );

@@ -68,8 +68,10 @@ export class WriteHistory {
   readonly #periods = new Map<string, Period[]>();
   /** Requests to write by key and value. Two requests may write the same value. */
   readonly #requests = new Map<string, Writing[]>();
-  /** The timestamps that leaders took for lost. */
-  readonly #gaps: Gap[] = [];
+  /** The timestamps that the newest leader takes for lost. */
+  #gaps: readonly Gap[] = [];
+  /** The newest timestamp of a leader that has taken over; Infinity for one that began with nothing. */
+  #newest = Infinity;
 
   /** Takes what happens next. */
   observe(o: Observation): void {
@@ -145,14 +147,19 @@ export class WriteHistory {
     );
   }
 
-  /** Whether a leader takes what was seen at this timestamp for lost. */
-  inGap(timestamp: number): boolean {
-    return this.#gaps.some(([first, last]) => timestamp >= first && timestamp <= last);
+  /**
+   * Whether a leader takes what was seen at this timestamp for lost: it lies in a gap, or above everything
+   * that the leader has given, as it may if the last leader skipped further than this one.
+   */
+  isLost(timestamp: number): boolean {
+    return timestamp > this.#newest ||
+      this.#gaps.some(([first, last]) => timestamp >= first && timestamp <= last);
   }
 
   #stamped({ key, value, timestamp, atMs }: Observation & { kind: "stamped" }): void {
     const { ttlMs } = this.requests(key, value)[0] ?? {};
     this.nowMs = atMs;
+    if (this.#newest < Infinity) this.#newest = timestamp;
     const before = this.periods(key).at(-1)!;
     const write = { timestamp, value, before, ttlMs, atMs, place: this.place, lost: false };
     const writes = this.#writes.get(key);
@@ -162,9 +169,10 @@ export class WriteHistory {
   }
 
   /** A leader begins with this table: newer writes of earlier leaders are lost. */
-  #begun({ floor, gaps, entries, atMs }: Observation & { kind: "begun" }): void {
+  #begun({ timestamp, floor, gaps, entries, atMs }: Observation & { kind: "begun" }): void {
     this.nowMs = atMs;
-    this.#gaps.push(...gaps);
+    this.#newest = gaps.length > 0 ? timestamp : Infinity;
+    this.#gaps = gaps; // a leader that none has followed leaves none
     for (const [key, writes] of this.#writes) {
       const kept = entries.get(key)?.timestamp ??
         writes.findLast(({ value, timestamp }) => value === null && timestamp <= floor)

@@ -98,7 +98,10 @@ export class World {
   strangerUntil = 0;
   /** When all faults and the cut-off have ended. */
   #calmMs = 0;
-  /** The processes that hold every committed write. One of them must always be left (G3). */
+  /**
+   * The processes that hold every committed write, or, before a leader was open, what clients were shown.
+   * One of them must always be left (G3).
+   */
   #copies: Life[] = [];
   /** Whether every committed write is on a disk that is not lost. */
   #disksCount: boolean;
@@ -205,10 +208,8 @@ export class World {
    */
   inSyncLives(): Life[] {
     const inSync = this.servers[0]!.life?.engine.inSync ?? [];
-    return this.servers.filter(({ address }) => inSync.includes(address))
-      .map(({ life }) => life).filter((life) =>
-        life !== undefined && life.engine.readable
-      ) as Life[];
+    const members = this.servers.filter(({ address }) => inSync.includes(address));
+    return readableLives(members);
   }
 
   /** How a follower that dials the leader is refused now, `undefined` if it is not. */
@@ -271,6 +272,8 @@ export class World {
     if (server.life === undefined) return;
     const inSync = this.inSyncLives();
     if (inSync.length > 0) this.#copies = inSync;
+    // No leader was open yet. But followers that it has brought up answer clients, who remember that.
+    else if (this.#copies.length === 0) this.#copies = readableLives(this.servers);
     const left = this.#copies.filter((life) => life !== server.life && life.alive);
     // Once a disk is lost, the memory of the other servers counts again.
     this.#disksCount &&= !wiped;
@@ -415,4 +418,9 @@ export class World {
       watchers,
     });
   }
+}
+
+/** The processes of these servers that answer GETs. */
+function readableLives(servers: readonly Server[]): Life[] {
+  return servers.map(({ life }) => life).filter((life) => life?.engine.readable) as Life[];
 }
