@@ -43,6 +43,9 @@ export type Asking =
     readonly limit: number;
   };
 
+/** Whether a request succeeded, what was seen is lost, or the server is not that far yet. */
+type Read = "done" | "lost" | "late";
+
 /** A request without an answer. */
 interface InFlight {
   readonly request: Request;
@@ -54,8 +57,8 @@ interface InFlight {
   /** Of a GET_LATEST, what lists and watches have shown that may be lost. */
   readonly shown: number | undefined;
   readonly deletion: WriteRequest | undefined;
-  /** Called if it succeeded, or if it did not because something is lost. */
-  readonly then: ((outcome: "done" | "lost") => void) | undefined;
+  /** Called with the outcome; not after an ERROR, or if no answer comes. */
+  readonly then: ((outcome: Read) => void) | undefined;
 }
 
 /** A client. */
@@ -95,8 +98,8 @@ export class Client implements Process, Host {
       const doubtful = this.#session.doubtful(asking.kind === "list");
       if (doubtful !== undefined) {
         this.#probe(doubtful, server, (outcome) => {
-          if (outcome === "lost") then?.("lost");
-          else this.ask(asking, server, twice, then);
+          if (outcome === "done") this.ask(asking, server, twice, then);
+          else then?.(outcome);
         });
         return 0;
       }
@@ -178,12 +181,18 @@ export class Client implements Process, Host {
   }
 
   /** Asks the server that has passed on a GET_LATEST whether it has what was shown before, or that is lost. */
-  #confirmShown(shown: number, link: Endpoint, then: NonNullable<InFlight["then"]>): void {
+  #confirmShown(
+    [shown, ...more]: readonly number[],
+    link: Endpoint,
+    then: NonNullable<InFlight["then"]>,
+  ): void {
+    if (shown === undefined) return then("done");
     const server = [...this.#links].find(([, known]) => known === link)?.[0];
     if (server === undefined || !link.open) return; // as if no answer had come
     this.#send(new List(this.#world.nextOp(), "", lastKey, 1, shown), server, (outcome) => {
-      if (outcome === "done") this.#session.acknowledge(shown);
-      then(outcome);
+      if (outcome !== "done") return then(outcome);
+      this.#session.acknowledge(shown);
+      this.#confirmShown(more, link, then);
     });
   }
 
@@ -254,8 +263,9 @@ export class Client implements Process, Host {
       }
       case "GET_OK": {
         const { key, value, timestamp } = reply;
-        // The leader has everything. What it does not have any more was lost.
-        if (latest && timestamp < seen[0]!) {
+        // The leader has everything. What it does not have any more was lost. But servers differ in their
+        // floors: a key that does not exist may stand at less than was seen.
+        if (latest && timestamp < seen[0]! && value !== null) {
           this.#forget(seen);
           return then?.("lost");
         }
@@ -269,15 +279,13 @@ export class Client implements Process, Host {
           const version = Math.min(...moments);
           observed = { ...got, version, versionMax: Math.max(...moments) };
         } else if (value === null) observed = { ...got, version: world.versions.get(op)! };
-        const valid = () => {
-          world.observe(observed);
-          this.#session.learn(reply);
-          then?.("done");
-        };
-        if (shown === undefined || timestamp >= shown) return valid();
-        return this.#confirmShown(shown, link, (outcome) => {
-          if (outcome === "done") valid();
-          else then?.("lost");
+        const doubtful = latest ? [seen[0]!, shown ?? 0].filter((one) => timestamp < one) : [];
+        return this.#confirmShown(doubtful, link, (outcome) => {
+          if (outcome === "done") {
+            world.observe(observed);
+            this.#session.learn(reply);
+          }
+          then?.(outcome);
         });
       }
       case "CONFLICT": {
@@ -293,7 +301,7 @@ export class Client implements Process, Host {
         if (isNotApplied(reply)) world.observe({ kind: "notApplied", op });
         return;
       case "TRY_OTHER_SERVER_OR_LATER":
-        if (reply.lost !== true) return;
+        if (reply.lost !== true) return then?.("late");
         this.#forget(seen);
         return then?.("lost");
     }

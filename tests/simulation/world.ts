@@ -53,6 +53,8 @@ const expiryLateMs = 1_000;
 
 /** A client may be told this often that what it saw is lost, once for each leader. */
 const lossesMax = 8;
+/** Last reads that are repeated, and a deletion of the leader at the end, may take this much longer. */
+const settleMs = 1_000;
 
 /** How a run went. */
 export interface Outcome {
@@ -157,7 +159,8 @@ export class World {
       : cutOffMs + (cutOff.flaps ? flapMs : 2 * noticedMs) + 1_000;
     this.clock.after(this.#calmMs, () => this.#lastRequests());
     const endMs = this.#calmMs + 400;
-    for (let at = 0; at <= endMs && this.#violation === undefined; at += inspectEveryMs) {
+    const until = () => this.#settled() ? endMs : endMs + settleMs;
+    for (let at = 0; at <= until() && this.#violation === undefined; at += inspectEveryMs) {
       this.clock.runUntil(at);
       this.#inspect();
     }
@@ -384,7 +387,7 @@ export class World {
     });
   }
 
-  /** Reads every key. What was seen may be lost once: then a second read must succeed. */
+  /** Reads every key, again if what was seen is lost, and as long as the server is late. */
   #readOnceMore(client: Client, server: Server): void {
     const askings: Asking[] = [];
     for (const key of this.#plan.coordination?.keys ?? []) {
@@ -396,11 +399,18 @@ export class World {
       const read = (left: number) => {
         client.ask(asking, server, false, (outcome) => {
           if (outcome === "done") this.#readsDue--;
+          else if (outcome === "late") read(left);
           else if (left > 0) read(left - 1);
         });
       };
       read(lossesMax);
     }
+  }
+
+  /** Whether all last reads have succeeded, and all servers have the last write. */
+  #settled(): boolean {
+    const [first, ...others] = this.servers.map(({ life }) => life?.engine.table.timestamp);
+    return this.#readsDue === 0 && others.every((other) => other === first);
   }
 
   #end(): void {
