@@ -46,11 +46,12 @@ export async function readLatest(
     const shown = session.unacknowledged;
     const reply = await requester.ask(server, (id) => new GetLatest(id, key), deadlines);
     const { value, timestamp } = reply;
-    // The leader has everything. What it does not have any more was lost. But servers differ in their
-    // floors: a key that does not exist may stand at less than was seen.
+    // The leader has everything. What it does not have any more was lost. But the timestamp of a key that
+    // does not exist may be the leader's floor, which tells nothing of this key.
     if (timestamp < seen && value !== null) throw new LostError(server.name, key, seen);
     for (const doubtful of [seen, shown ?? 0]) {
-      if (timestamp >= doubtful) continue;
+      const told = value === null ? timestamp === doubtful : timestamp >= doubtful;
+      if (told || session.isAcknowledged(doubtful)) continue;
       const late = await confirmShown(requester, server, key, doubtful, deadlines);
       if (late !== undefined) return late;
     }

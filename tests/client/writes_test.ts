@@ -269,6 +269,31 @@ Deno.test("a key that does not exist is NULL, however low the floor of the serve
   await assertRejects(() => client.get("k", { latest: true }), LostError);
 });
 
+Deno.test("a floor above a lost write does not hide that it is lost", async () => {
+  for (const shown of ["written", "listed"]) {
+    await using store = new FakeStore();
+    const { server } = store.server({
+      answer: ({ type, id, key }) =>
+        type === "GET_LATEST"
+          ? { type: "GET_OK", id, key, value: null, timestamp: 35 } // of a deletion of another key
+          : undefined,
+    });
+    await using client = new KvClient([server.address]);
+    store.write("k", "seen");
+    if (shown === "written") await client.get("k");
+    else await Array.fromAsync(client.list());
+    store.gap = [1, 30];
+    store.timestamp = 40;
+    await assertRejects(() => client.get("k", { latest: true }), LostError, undefined, shown);
+    store.gap = [20, 30]; // nothing that was seen is lost: the key was deleted, and that was forgotten
+    for (let n = 0; n < 2; n++) {
+      assertEquals((await client.get("k", { latest: true })).value, null, shown);
+    }
+    const probes = store.requests.filter(({ type }) => type === "LIST").length;
+    assertEquals(probes, shown === "written" ? 2 : 3, shown);
+  }
+});
+
 Deno.test("nor is it older than what a list or a watch has shown", async () => {
   for (const shows of ["list", "watch"]) {
     await using store = new FakeStore();

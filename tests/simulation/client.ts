@@ -263,8 +263,7 @@ export class Client implements Process, Host {
       }
       case "GET_OK": {
         const { key, value, timestamp } = reply;
-        // The leader has everything. What it does not have any more was lost. But servers differ in their
-        // floors: a key that does not exist may stand at less than was seen.
+        // As the library does, see lib/client/reading.ts.
         if (latest && timestamp < seen[0]! && value !== null) {
           this.#forget(seen);
           return then?.("lost");
@@ -279,7 +278,10 @@ export class Client implements Process, Host {
           const version = Math.min(...moments);
           observed = { ...got, version, versionMax: Math.max(...moments) };
         } else if (value === null) observed = { ...got, version: world.versions.get(op)! };
-        const doubtful = latest ? [seen[0]!, shown ?? 0].filter((one) => timestamp < one) : [];
+        const doubtful = [seen[0]!, shown ?? 0].filter((one) => {
+          const told = value === null ? timestamp === one : timestamp >= one;
+          return latest && !told && !this.#session.isAcknowledged(one);
+        });
         return this.#confirmShown(doubtful, link, (outcome) => {
           if (outcome === "done") {
             world.observe(observed);
