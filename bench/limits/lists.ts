@@ -8,6 +8,8 @@ import { delay } from "@std/async/delay";
 import { within } from "../../lib/client/deadlines.ts";
 import { ServerConnection } from "../../lib/client/server_connection.ts";
 import { Get, List, Put } from "../../lib/mensagem.ts";
+import { KeyIndex } from "../../lib/replication/key_index.ts";
+import { Store } from "../../lib/replication/store.ts";
 import { ServerCluster } from "../server_cluster.ts";
 import type { ServerProcess } from "../server_process.ts";
 import { Values } from "../values.ts";
@@ -27,7 +29,7 @@ const lists = 500;
 const listMs = 50;
 /** New keys of each round. */
 const newKeys = 100_000;
-const rounds = 5;
+const rounds = 6;
 /** Until V8 has returned what the writes left behind. */
 const restMs = 15_000;
 
@@ -54,15 +56,40 @@ export async function measureLists(keys: number, { signal }: Bounds): Promise<Fi
   const later = await table.beside(() => table.listMany(signal));
   await delay(restMs, { signal });
   const after = await leader!.residentBytes();
+  const puts = await putsOfNewKeys([other, table], signal);
   return [
     { what: "longest wait of a GET, alone", figure: undisturbed.longestMs, unit: "ms" },
     { what: "first LIST", figure: first.result, unit: "ms" },
     { what: "  longest wait of a GET beside it", figure: first.longestMs, unit: "ms", atMost: 10 },
     ...percentiles(later.result),
     { what: "  longest wait of a GET beside it", figure: later.longestMs, unit: "ms", atMost: 10 },
-    { what: "memory for each key", figure: (after - before) / keys, unit: "bytes", atMost: 60 },
-    ...await putsOfNewKeys([other, table], signal),
+    {
+      what: "resident memory after it, for each key",
+      figure: (after - before) / keys,
+      unit: "bytes",
+    },
+    { what: "the index, for each key", figure: indexBytes(keys), unit: "bytes", atMost: 60 },
+    ...puts,
   ];
+}
+
+/** What the index of a table takes for each key once nothing is left to collect. */
+function indexBytes(keys: number): number {
+  const store = new Store();
+  const values = new Values(0, keys, value.length);
+  for (let n = 0; n < keys; n++) store.put(values.key(n * stride % keys), value, n + 1);
+  const index = new KeyIndex(store);
+  const before = liveBytes();
+  index.need();
+  while (index.due) index.step();
+  return (liveBytes() - before) / keys;
+}
+
+/** The memory of this process that is in use. */
+function liveBytes(): number {
+  (globalThis as typeof globalThis & { readonly gc: () => void }).gc(); // --expose-gc
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
 }
 
 function percentiles(took: readonly number[]): Finding[] {
@@ -90,15 +117,22 @@ async function putsOfNewKeys(
   for (const order of orders) {
     const cost = () => ({ ms: 0, cpuMs: 0 });
     const [without, index, lists] = [cost(), cost(), cost()];
+    const put = (table: Table, suffix: string) => table.putNew(suffix, order);
+    const turns = [
+      async (suffix: string) => add(without, await put(other, suffix)),
+      async (suffix: string) => add(index, await put(table, suffix)),
+      async (suffix: string) => {
+        const over = new AbortController();
+        const listing = table.listOften(over.signal);
+        add(lists, await put(table, suffix).finally(() => over.abort()));
+        await listing;
+      },
+    ];
     for (let round = 0; round < rounds; round++) {
-      signal.throwIfAborted();
-      add(without, await other.putNew(`${order}${round}`, order));
-      add(index, await table.putNew(`${order}${round}a`, order));
-      const over = new AbortController();
-      const listing = table.listOften(over.signal);
-      const put = table.putNew(`${order}${round}b`, order);
-      add(lists, await put.finally(() => over.abort()));
-      await listing;
+      for (let turn = 0; turn < turns.length; turn++) { // each of them is first as often
+        signal.throwIfAborted();
+        await turns[(round + turn) % turns.length]!(`${order}${round}.${turn}`);
+      }
     }
     const rate = ({ ms }: Cost) => newKeys * rounds / ms * 1_000;
     const cpu = ({ cpuMs }: Cost) => cpuMs * 1_000 / rounds / newKeys;

@@ -381,30 +381,33 @@ export class World {
     this.clients.forEach((client, i) => {
       client.ask({ kind: "put", key: "last" }, this.servers[i % 3]!, false);
       this.clock.after(200, () => {
-        client.ask({ kind: "get", key: "last" }, this.servers[(i + 1) % 3]!, false);
-        this.#readOnceMore(client, this.servers[(i + 2) % 3]!);
+        this.#readOnceMore(client, { kind: "get", key: "last" }, i + 1);
+        const { keys } = this.#plan.coordination ?? { keys: [] };
+        for (const key of keys) {
+          this.#readOnceMore(client, { kind: "get", key }, i + 2);
+          this.#readOnceMore(client, { kind: "latest", key }, i + 2);
+        }
+        if (keys.length > 0) {
+          this.#readOnceMore(client, { kind: "list", prefix: "", limit: 1_000 }, i + 2);
+        }
       });
     });
   }
 
-  /** Reads every key, again if what was seen is lost, and as long as the server is late. */
-  #readOnceMore(client: Client, server: Server): void {
-    const askings: Asking[] = [];
-    for (const key of this.#plan.coordination?.keys ?? []) {
-      askings.push({ kind: "get", key }, { kind: "latest", key });
-    }
-    if (askings.length > 0) askings.push({ kind: "list", prefix: "", limit: 1_000 });
-    for (const asking of askings) {
-      this.#readsDue++;
-      const read = (left: number) => {
-        client.ask(asking, server, false, (outcome) => {
-          if (outcome === "done") this.#readsDue--;
-          else if (outcome === "late") read(left);
-          else if (left > 0) read(left - 1);
-        });
-      };
-      read(lossesMax);
-    }
+  /**
+   * Reads something, again if what was seen is lost, and at the next server if one is late: only the leader
+   * knows whether what is above its own timestamps was lost.
+   */
+  #readOnceMore(client: Client, asking: Asking, first: number): void {
+    this.#readsDue++;
+    const read = (at: number, lossesLeft: number) => {
+      client.ask(asking, this.servers[at % 3]!, false, (outcome) => {
+        if (outcome === "done") this.#readsDue--;
+        else if (outcome === "late") read(at + 1, lossesLeft);
+        else if (lossesLeft > 0) read(at, lossesLeft - 1);
+      });
+    };
+    read(first, lossesMax);
   }
 
   /** Whether all last reads have succeeded, and all servers have the last write. */
