@@ -4,6 +4,7 @@ import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from
 import { keyBytesMax } from "../lib/limits.ts";
 import {
   Changes,
+  type Events,
   Get,
   Join,
   List,
@@ -150,7 +151,7 @@ const wrong: Readonly<Record<string, readonly string[]>> = {
   at: ["-1", "0.5", `"1"`, "null"],
   missed: ["-1", "0.5", `"1"`, "null"],
   counts: ["1", "null", "[]", "{}", `{"puts":1,"putOks":2,"gets":3,"refused":4}`,
-    `{"puts":1,"putOks":2,"gets":3,"refused":4,"replications":-1}`, `{"puts":1,"putOks":2,"gets":3,"refused":"4","replications":1}`],
+    `{"puts":1,"putOks":2,"gets":3,"refused":4,"replications":-1}`, `{"puts":1,"putOks":2,"gets":3,"refused":4,"replications":1,"writes":-1}`, `{"puts":1,"putOks":2,"gets":3,"refused":"4","replications":1}`],
   events: ["1", "null", "{}", "[1]", "[null]", "[[]]", "[{}]", `[{"kind":"nope","at":1}]`, `[{"at":1}]`],
   follower: ["1", "null", `""`, `"x"`, `"127.0.0.1:0"`],
   action: ["1", "null", `"stop"`, `""`, `"Pause"`, "[]"],
@@ -161,6 +162,7 @@ const optional: readonly string[] = [
   "STATUS_OK.watches",
   "STATUS_OK.cutOffMs",
   "JOIN_OK.protocol",
+  "OBSERVE.protocol",
   "PUT.client",
   "GET.atLeast",
   "TRY_OTHER_SERVER_OR_LATER.key",
@@ -264,7 +266,16 @@ const wrongInEvent: Readonly<Record<string, readonly string[]>> = {
   joined: ["1", "null", "{}", `["x"]`, "[null]"],
   open: ["1", "null", `"true"`],
   refused: ["1", "null", `"true"`, "false"],
+  expired: ["1", "null", `"true"`],
+  ttlMs: ["-1", "0.5", `"1"`, "null"],
 };
+const optionalInEvent: readonly string[] = [
+  "fault.delayMs",
+  "written.expired",
+  "write.expected",
+  "write.ttlMs",
+  "write_ok.ms",
+];
 
 for (const [event, json] of events) {
   Deno.test(`an event with a wrong or missing field is a BAD_MESSAGE: ${json}`, pure, () => {
@@ -274,10 +285,23 @@ for (const [event, json] of events) {
     for (const name of Object.keys(event)) {
       for (const raw of wrongInEvent[name]!) assertBad(withEvent(withField(json, name, raw)), 7);
       const { [name]: _, ...rest } = JSON.parse(json);
-      if (name !== "delayMs") assertBad(withEvent(JSON.stringify(rest)), 7);
+      if (optionalInEvent.includes(`${event.kind}.${name}`)) continue;
+      assertBad(withEvent(JSON.stringify(rest)), 7);
     }
   });
 }
+
+Deno.test("EVENTS of a server that knows no WRITEs has counts of 0 for them", pure, () => {
+  const [[sent, line]] = golden.EVENTS as [(typeof golden.EVENTS)[number]];
+  const { puts, putOks, gets, refused, replications } = sent.counts;
+  const older = withField(
+    line,
+    "counts",
+    JSON.stringify({ puts, putOks, gets, refused, replications }),
+  );
+  const { counts } = Mensagem.decode(older) as Events;
+  assertEquals(counts, { ...sent.counts, writes: 0, writeOks: 0, conflicts: 0 });
+});
 
 Deno.test("integers: 0, 1.0, 1e3 and 2 ** 53 - 1 are valid, and -0 is 0", pure, () => {
   const line = `{"type":"GET","id":0,"key":"k","timestamp":0}`;

@@ -6,6 +6,7 @@
  */
 
 import { arrivalsMax, flightsMax, presentedMax } from "./limits.js";
+import { asks } from "./selectors.js";
 
 /** @import { Item } from "../server/item.ts" */
 /** @import { DiagramMessage } from "../server/state.ts" */
@@ -194,13 +195,8 @@ export class EffectClock {
  * @param {number} hops
  */
 function hopsToEffect({ kind }, hops) {
-  if (kind === "put_ok") return 0;
+  if (kind === "put_ok" || kind === "write_ok" || kind === "conflict") return 0;
   return kind === "get" ? 1 : hops;
-}
-
-/** @param {DiagramMessage} message */
-function asks({ label }) {
-  return label === "PUT" || label === "GET";
 }
 
 /**

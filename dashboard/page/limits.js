@@ -50,11 +50,11 @@ export const browserBytesMax = 1024 * 1024;
 export const keysMax = 200;
 /** Recent writes whose keys are remembered. */
 export const writesMax = 500;
-/** Refused GETs that are kept. */
+/** Refused GETs and WRITEs that are kept. */
 export const refusalsMax = 50;
 /** Seconds that the plots show. */
 export const secondsMax = 60;
-/** Forwarded PUTs that may wait for the leader's report of them. */
+/** Forwarded PUTs and WRITEs that may wait for the leader's report of them. */
 export const forwardedMax = 32;
 /** Connections of clients that are kept. */
 export const clientsMax = 64;

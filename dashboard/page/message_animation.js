@@ -9,6 +9,7 @@ import { ease, pointAt } from "./geometry.js";
 import { labelPlace } from "./label_place.js";
 import { Layout } from "./layout.js";
 import { flightMs } from "./effect_clock.js";
+import { asks, kindOf } from "./selectors.js";
 
 /** @import { DiagramMessage } from "../server/state.ts" */
 /** @import { Box } from "./geometry.js" */
@@ -126,30 +127,30 @@ export class MessageAnimation {
  * @param {DiagramMessage} message
  * @returns {string[]}
  */
-function labelOf({ label, key, timestamp }) {
+function labelOf(message) {
+  const { label, key, timestamp } = message;
   const shownKey = key.length > labelKeyCharsMax ? "…" : key;
-  const asks = label === "PUT" || label === "GET";
-  return [label, asks || timestamp === undefined ? shownKey : `ts ${timestamp}`];
+  return [label, asks(message) || timestamp === undefined ? shownKey : `ts ${timestamp}`];
 }
 
 /**
  * @param {DiagramMessage} message
  * @param {SVGElement} text its label
  */
-function elementOf({ from, to, label, client }, text) {
-  const refused = label === "TRY_OTHER";
-  const kind = refused ? " refused" : label.endsWith("_OK") ? " answer" : "";
+function elementOf(message, text) {
+  const { from, to, label, client } = message;
+  const kind = kindOf(message);
   return svg(
     "g",
     {
-      class: `message${kind}`,
+      class: `message ${kind}`,
       visibility: "hidden",
       "data-label": label,
       "data-from": from,
       "data-to": to,
       ...(client === undefined ? {} : { "data-client": client }),
     },
-    refused ? svg("path", { d: "M-5 -5L5 5M-5 5L5 -5" }) : svg("circle", { r: 5.5 }),
+    kind === "refused" ? svg("path", { d: "M-5 -5L5 5M-5 5L5 -5" }) : svg("circle", { r: 5.5 }),
     text,
   );
 }

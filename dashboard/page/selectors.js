@@ -64,6 +64,13 @@ export function writesBehind(state, follower) {
   return behind;
 }
 
+/** By kind of an item: the answer to a PUT or WRITE that it stands for. */
+const writeAnswers = /** @type {const} */ ({
+  put_ok: "PUT_OK",
+  write_ok: "WRITE_OK",
+  conflict: "CONFLICT",
+});
+
 /**
  * The messages that an item stands for, in the order of sending.
  *
@@ -74,11 +81,13 @@ export function writesBehind(state, follower) {
 export function messagesOf(state, item) {
   const { leader } = state;
   switch (item.kind) {
-    case "put": {
+    case "put":
+    case "write": {
       const { client: from, server, key } = item;
       const client = clientOf(state, from);
+      const label = item.kind === "put" ? "PUT" : "WRITE";
       return hopsOf(from, forwarderOf(state, item) ?? server, server)
-        .map(([from, to]) => ({ from, to, key, label: "PUT", client }));
+        .map(([from, to]) => ({ from, to, key, label, client }));
     }
     case "replication": {
       const { server, key, timestamp } = item;
@@ -89,11 +98,14 @@ export function messagesOf(state, item) {
       const key = state.writtenKeys.get(timestamp) ?? "";
       return [{ from: follower, to: server, key, label: "REPLICATION_OK", timestamp }];
     }
-    case "put_ok": {
+    case "put_ok":
+    case "write_ok":
+    case "conflict": {
       const { server, client: to, key, timestamp } = item;
       const client = clientOf(state, to);
+      const label = writeAnswers[item.kind];
       return hopsOf(to, state.clientServers.get(to) ?? server, server).reverse()
-        .map(([to, from]) => ({ from, to, key, label: "PUT_OK", timestamp, client }));
+        .map(([to, from]) => ({ from, to, key, label, timestamp, client }));
     }
     case "get": {
       const { server, client: asker, key, seen, own } = item;
@@ -106,6 +118,35 @@ export function messagesOf(state, item) {
     }
   }
   return [];
+}
+
+/**
+ * Whether a message is a request of a client.
+ *
+ * @param {DiagramMessage} message
+ */
+export function asks({ label }) {
+  return label === "PUT" || label === "GET" || label === "WRITE";
+}
+
+/**
+ * How a message is drawn.
+ *
+ * @param {DiagramMessage} message
+ * @returns {"request" | "answer" | "refused"}
+ */
+export function kindOf({ label }) {
+  if (label === "TRY_OTHER" || label === "CONFLICT") return "refused";
+  return label.endsWith("_OK") ? "answer" : "request";
+}
+
+/**
+ * Whether an item is a request that was refused: a GET with TRY_OTHER, or a WRITE with CONFLICT.
+ *
+ * @param {Item} item
+ */
+export function isRefusal(item) {
+  return item.kind === "conflict" || item.kind === "get" && "refused" in item;
 }
 
 /**

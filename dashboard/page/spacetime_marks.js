@@ -8,6 +8,7 @@ import { svg } from "./dom.js";
 import { readable } from "./format.js";
 import { pathOf } from "./geometry.js";
 import { spaceTimeCharsMax } from "./limits.js";
+import { asks, isRefusal, kindOf } from "./selectors.js";
 
 /** @import { Item } from "../server/item.ts" */
 /** @import { DiagramMessage } from "../server/state.ts" */
@@ -100,14 +101,9 @@ export function labelOf({ message, from, to, end }, at, above) {
 }
 
 /** @param {DiagramMessage} message */
-function textOf({ label, key, timestamp }) {
-  const asks = label === "PUT" || label === "GET";
-  return `${label} ${asks ? readable(key, spaceTimeCharsMax) : timestamp ?? ""}`;
-}
-
-/** @param {DiagramMessage} message */
-function kindOf({ label }) {
-  return label === "TRY_OTHER" ? "refused" : label.endsWith("_OK") ? "answer" : "request";
+function textOf(message) {
+  const { label, key, timestamp } = message;
+  return `${label} ${asks(message) ? readable(key, spaceTimeCharsMax) : timestamp ?? ""}`;
 }
 
 /**
@@ -134,16 +130,27 @@ export function effectOf({ item, column, row }, at, t) {
   /** @returns {(Node | string)[]} */
   const texts = () => {
     switch (item.kind) {
-      case "written":
-        return textOn(x - 9, y + 4, `${shown(item.key)} = ${shown(item.value)}`, "end", kind);
+      case "written": {
+        const text = item.expired ? `: ${t.expiredHere}` : ` = ${shown(item.value)}`;
+        return textOn(x - 9, y + 4, shown(item.key) + text, "end", kind);
+      }
       case "replication":
         return textOn(x + 9, y + 11, `${shown(item.key)} = ${shown(item.value)}`, "start", kind);
       case "forwarding":
+      case "forwarding_write":
         return textOn(x + 9, y + 11, t.forwards, "start", kind);
       case "get": {
         const text = "refused" in item ? t.refusedHere(item.seen, item.own) : shown(item.value);
         return textOn(x + 9, y + 11, text, "start", kind);
       }
+      case "conflict":
+        return textOn(
+          x + 9,
+          y + 11,
+          t.conflictHere(item.expected, item.timestamp),
+          "start",
+          kind,
+        );
       default:
         return [];
     }
@@ -153,7 +160,7 @@ export function effectOf({ item, column, row }, at, t) {
 
 /** @param {Item} item */
 function dotClass(item) {
-  return item.kind === "get" && "refused" in item ? "refused" : item.kind;
+  return isRefusal(item) ? "refused" : item.kind;
 }
 
 /**

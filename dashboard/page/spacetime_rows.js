@@ -39,7 +39,7 @@ export class EventRows {
   #writes = new Map();
   /** @type {Map<string, Row>} By server and timestamp: where a follower has applied a write. */
   #copies = new Map();
-  /** @type {{ server: string, key: string, value: string, row: Row }[]} Not yet at the leader. */
+  /** @type {{ server: string, key: string, value: string | null, row: Row }[]} Not yet at the leader. */
   #forwarded = [];
 
   /**
@@ -53,9 +53,11 @@ export class EventRows {
     const [first, second] = messages;
     switch (item.kind) {
       case "put":
+      case "write":
         this.#addPut(item, first, second);
         return;
-      case "forwarding": {
+      case "forwarding":
+      case "forwarding_write": {
         const { server, key, value } = item;
         this.#forwarded.push({ server, key, value, row: this.#effect(item, server) });
         return;
@@ -74,8 +76,12 @@ export class EventRows {
         this.#message(first, copy, this.#row({ at: item.at }));
         return;
       }
-      case "put_ok": {
-        let row = this.#row({ at: item.at });
+      case "put_ok":
+      case "write_ok":
+      case "conflict": {
+        let row = item.kind === "conflict"
+          ? this.#effect(item, item.server)
+          : this.#row({ at: item.at });
         for (const message of messages) {
           const arrival = this.#row({});
           this.#message(message, row, arrival);
@@ -112,10 +118,10 @@ export class EventRows {
   }
 
   /**
-   * Adds a PUT that has reached the leader. If a follower has forwarded it, it left its client before
-   * that.
+   * Adds a PUT or WRITE that has reached the leader. If a follower has forwarded it, it left its client
+   * before that.
    *
-   * @param {Extract<Item, { readonly kind: "put" }>} item
+   * @param {Extract<Item, { readonly kind: "put" | "write" }>} item
    * @param {DiagramMessage | undefined} first
    * @param {DiagramMessage | undefined} second left out if the client sent it to the leader itself
    */

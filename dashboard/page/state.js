@@ -18,7 +18,7 @@ import {
 } from "./limits.js";
 
 /** @import { DemoStep, Item, ServerItem } from "../server/item.ts" */
-/** @import { Cell, Second, ServerState, State } from "../server/state.ts" */
+/** @import { Cell, RefusedGet, RefusedWrite, Second, ServerState, State } from "../server/state.ts" */
 
 /**
  * The state before the first item.
@@ -142,9 +142,10 @@ function applyServerItem(state, server, item) {
       return;
     }
     case "counts": {
-      const { putOks, gets, refused, replications } = item.counts;
+      // A recording of an older page has no counts of WRITEs.
+      const { putOks, gets, refused, replications, writeOks = 0 } = item.counts;
       const second = secondOf(state, item.at);
-      second.putOks += putOks;
+      second.putOks += putOks + writeOks;
       second.gets += gets;
       second.refused += refused;
       second.replications += replications;
@@ -167,7 +168,9 @@ function applyServerItem(state, server, item) {
     case "replication":
       setCell(state, server, item.key, item);
       return;
-    case "put_ok": {
+    case "put_ok":
+    case "write_ok": {
+      if (item.ms === undefined) return;
       const second = secondOf(state, item.at);
       second.timedPutOks++;
       second.putMsSum += item.ms;
@@ -175,10 +178,12 @@ function applyServerItem(state, server, item) {
       return;
     }
     case "forwarding":
+    case "forwarding_write":
       state.forwardedPuts.push({ server: server.name, key: item.key, value: item.value });
       if (state.forwardedPuts.length > forwardedMax) state.forwardedPuts.shift();
       return;
-    case "put": {
+    case "put":
+    case "write": {
       const entryServer = takeForwarder(state, item) ?? server.name;
       setBounded(state.clientServers, item.client, entryServer, clientsMax);
       return;
@@ -186,7 +191,7 @@ function applyServerItem(state, server, item) {
     case "get":
       setBounded(state.clientServers, item.client, server.name, clientsMax);
       if (!("refused" in item)) return;
-      state.refusals.push({
+      addRefusal(state, {
         at: item.at,
         server: server.name,
         client: item.client,
@@ -194,8 +199,12 @@ function applyServerItem(state, server, item) {
         seen: item.seen,
         own: item.own,
       });
-      if (state.refusals.length > refusalsMax) state.refusals.shift();
       return;
+    case "conflict": {
+      const { at, client, key, expected, value, timestamp } = item;
+      addRefusal(state, { at, client, key, expected, value, timestamp });
+      return;
+    }
     case "members":
       setMembers(state, item.inSync, item.open);
       return;
@@ -207,6 +216,15 @@ function applyServerItem(state, server, item) {
         : { action: item.action, delayMs: item.delayMs ?? 0 };
     }
   }
+}
+
+/**
+ * @param {State} state
+ * @param {RefusedGet | RefusedWrite} refusal
+ */
+function addRefusal({ refusals }, refusal) {
+  refusals.push(refusal);
+  if (refusals.length > refusalsMax) refusals.shift();
 }
 
 /**
@@ -229,20 +247,21 @@ function setCell(state, server, key, { value, timestamp }) {
 }
 
 /**
- * The follower that has forwarded a PUT; `undefined` if the client sent it to the leader itself.
+ * The follower that has forwarded a PUT or WRITE; `undefined` if the client sent it to the leader
+ * itself.
  *
  * @param {State} state
- * @param {{ readonly key: string, readonly value: string }} put
+ * @param {{ readonly key: string, readonly value: string | null }} put
  */
 export function forwarderOf({ forwardedPuts }, { key, value }) {
   return forwardedPuts.find((put) => put.key === key && put.value === value)?.server;
 }
 
 /**
- * Forgets that a PUT was forwarded. Returns the follower that has forwarded it.
+ * Forgets that a PUT or WRITE was forwarded. Returns the follower that has forwarded it.
  *
  * @param {State} state
- * @param {{ readonly key: string, readonly value: string }} put
+ * @param {{ readonly key: string, readonly value: string | null }} put
  */
 function takeForwarder(state, { key, value }) {
   const { forwardedPuts } = state;

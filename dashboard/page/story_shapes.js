@@ -74,6 +74,7 @@ const stepFields = {
 
 const step = record(stepFields);
 const write = { server: name, key, value, timestamp: whole() };
+const refusedWrite = { client: name, key, expected: whole(), value, timestamp: whole() };
 
 const status = record({
   server: name,
@@ -98,6 +99,10 @@ const counts = record({
   gets: whole(countMax),
   refused: whole(countMax),
   replications: whole(countMax),
+  // Recordings of older pages have none of these.
+  writes: optional(whole(countMax)),
+  writeOks: optional(whole(countMax)),
+  conflicts: optional(whole(countMax)),
 });
 
 /**
@@ -107,12 +112,22 @@ const counts = record({
  */
 const itemFields = {
   table: write,
-  written: write,
+  written: { ...write, expired: optional(oneOf(true)) },
   replication: write,
   put: { server: name, client: name, key, value: key },
   forwarding: { server: name, key, value: key },
+  write: {
+    ...{ server: name, client: name, key, value, expected: optional(whole()) },
+    ttlMs: optional(whole()),
+  },
+  forwarding_write: { server: name, key, value },
   acknowledged: { server: name, follower: name, timestamp: whole() },
   put_ok: { server: name, client: name, key, timestamp: whole(), ms: number(durationMsMax) },
+  write_ok: {
+    ...{ server: name, client: name, key, timestamp: whole() },
+    ms: optional(number(durationMsMax)),
+  },
+  conflict: { server: name, ...refusedWrite },
   get: {
     ...{ server: name, client: name, key, seen: whole(), own: whole() },
     ...{ value: optional(value), refused: optional(oneOf(true)) },
@@ -197,12 +212,15 @@ const stateFields = {
   table: map(key, map(name, cell, listedServersMax), keysMax),
   keysDropped: whole(),
   writtenKeys: map(whole(), key, writesMax),
-  forwardedPuts: list(record({ server: name, key, value: key }), forwardedMax),
+  forwardedPuts: list(record({ server: name, key, value }), forwardedMax),
   clientServers: map(name, name, clientsMax),
   clientNumbers: map(name, client, clientsMax),
   clients: map(client, record({ seen: map(key, cell, keysMax) }), clientsMax),
   refusals: list(
-    record({ at: time, server: name, client: name, key, seen: whole(), own: whole() }),
+    either(
+      record({ at: time, server: name, client: name, key, seen: whole(), own: whole() }),
+      record({ at: time, ...refusedWrite }),
+    ),
     refusalsMax,
   ),
   seconds: list(second, secondsMax),

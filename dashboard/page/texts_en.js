@@ -47,7 +47,7 @@ export const en = {
   delayed: (ms) => `+${ms} ms`,
   withheld: (n) => n === 1 ? "1 write held back" : `${n} writes held back`,
   sampled: (drawn, all) => `Sample: ${drawn} of the last second's ${all} messages are drawn`,
-  notSampled: "All messages of PUT, GET and replication are drawn",
+  notSampled: "All messages of PUT, WRITE, GET and replication are drawn",
   lost: (n) => `${n} events were lost on the way to this page`,
   diagram: (summary) => `Diagram of the servers. ${summary}`,
 
@@ -57,6 +57,8 @@ export const en = {
   saveSvg: "Save SVG",
   forwards: "forwards to the leader",
   refusedHere: (seen, own) => `has seen ${seen}, here is ${own}`,
+  conflictHere: (expected, timestamp) => `expected ${expected}, here is ${timestamp}`,
+  expiredHere: "expired",
   spaceTimeLabel: (rows, columns) =>
     `Space-time diagram of ${columns}: ${rows} rows, the newest at the bottom`,
 
@@ -104,16 +106,16 @@ export const en = {
   ts: "ts",
 
   rates: "Rates",
-  putsPerSecond: "PUT_OK/s",
+  putsPerSecond: "PUT_OK + WRITE_OK/s",
   getsPerSecond: "GET/s",
   refusedPerSecond: "Refused GET/s",
   replicationsPerSecond: "REPLICATION/s",
-  putMs: "ms to PUT_OK (dashed: the longest)",
+  putMs: "ms to the OK (dashed: the longest)",
   lastMinute: "last minute",
   now: "now",
   most: "max.",
 
-  refusals: "Refused GETs, and why",
+  refusals: "Refused GETs and WRITEs, and why",
   noRefusals: "None so far. “Show me TRY_OTHER” causes one.",
 
   commands: "Try it",
@@ -188,6 +190,20 @@ export const en = {
         names.server(server)
       } has only ${own}.`,
 
+  conflict: ({ client, key, expected, value, timestamp }, names) => {
+    const asker = capitalized(names.client(client));
+    if (expected === 0) {
+      return `${asker} wanted to create ${key}, but the key exists: ${
+        names.value(value)
+      }, with timestamp ${timestamp}.`;
+    }
+    return value === null
+      ? `${asker} expected ${key} with timestamp ${expected}, but the key no longer exists.`
+      : `${asker} expected ${key} with timestamp ${expected}, but the key has ${
+        names.value(value)
+      }, with timestamp ${timestamp}.`;
+  },
+
   demoStep: (step, names) => toldStep(step, "en", names),
 
   item: (item, names) => {
@@ -196,7 +212,23 @@ export const en = {
         return `PUT ${item.key} = ${names.value(item.value)}, from ${names.client(item.client)}`;
       case "forwarding":
         return `forwards PUT ${item.key} = ${names.value(item.value)} to the leader`;
+      case "write":
+        return [
+          `WRITE ${item.key} = ${names.value(item.value)}`,
+          ...(item.expected === undefined
+            ? []
+            : [item.expected === 0 ? "if it is absent" : `if it stands at ${item.expected}`]),
+          ...(item.ttlMs === undefined ? [] : [`for ${duration(item.ttlMs)}`]),
+          `from ${names.client(item.client)}`,
+        ].join(", ");
+      case "forwarding_write":
+        return `forwards WRITE ${item.key} = ${names.value(item.value)} to the leader`;
+      case "write_ok":
+        return `WRITE_OK ${item.key}, timestamp ${item.timestamp}, to ${names.client(item.client)}`;
+      case "conflict":
+        return `CONFLICT: ${en.conflict(item, names)}`;
       case "written":
+        if (item.expired) return `${item.key} expired: deleted with timestamp ${item.timestamp}`;
         return item.value === null
           ? `deletes ${item.key} with timestamp ${item.timestamp}`
           : `writes ${item.key} = ${names.value(item.value)} with timestamp ${item.timestamp}`;

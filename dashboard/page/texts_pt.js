@@ -10,7 +10,7 @@ import { storyDefault } from "../stories/stories.js";
 
 /** @import { DemoStep, Item } from "../server/item.ts" */
 /** @import { Lang } from "../stories/story.ts" */
-/** @import { RefusedGet } from "../server/state.ts" */
+/** @import { RefusedGet, RefusedWrite } from "../server/state.ts" */
 /** @import { Names } from "./format.js" */
 /** @import { FileProblem } from "./story_file.js" */
 
@@ -52,7 +52,7 @@ export const pt = {
   withheld: (/** @type {number} */ n) => n === 1 ? "1 gravação retida" : `${n} gravações retidas`,
   sampled: (/** @type {number} */ drawn, /** @type {number} */ all) =>
     `Amostra: desenhadas ${drawn} de ${all} mensagens do último segundo`,
-  notSampled: "Todas as mensagens de PUT, GET e replicação são desenhadas",
+  notSampled: "Todas as mensagens de PUT, WRITE, GET e replicação são desenhadas",
   lost: (/** @type {number} */ n) => `${n} eventos não chegaram até aqui`,
   diagram: (/** @type {string} */ summary) => `Diagrama dos servidores. ${summary}`,
 
@@ -63,6 +63,9 @@ export const pt = {
   forwards: "encaminha ao líder",
   refusedHere: (/** @type {number} */ seen, /** @type {number} */ own) =>
     `já viu ${seen}, aqui há ${own}`,
+  conflictHere: (/** @type {number} */ expected, /** @type {number} */ timestamp) =>
+    `esperava ${expected}, aqui há ${timestamp}`,
+  expiredHere: "expirou",
   spaceTimeLabel: (/** @type {number} */ rows, /** @type {string} */ columns) =>
     `Diagrama espaço-tempo de ${columns}: ${rows} linhas, a mais nova embaixo`,
 
@@ -116,16 +119,16 @@ export const pt = {
   ts: "ts",
 
   rates: "Ritmo",
-  putsPerSecond: "PUT_OK/s",
+  putsPerSecond: "PUT_OK + WRITE_OK/s",
   getsPerSecond: "GET/s",
   refusedPerSecond: "GET recusados/s",
   replicationsPerSecond: "REPLICATION/s",
-  putMs: "ms até o PUT_OK (tracejado: o maior)",
+  putMs: "ms até o OK (tracejado: o maior)",
   lastMinute: "último minuto",
   now: "agora",
   most: "máx.",
 
-  refusals: "GETs recusados, e por quê",
+  refusals: "GETs e WRITEs recusados, e por quê",
   noRefusals: "Nenhum até agora. “Mostre o TRY_OTHER” provoca um.",
 
   commands: "Experimente",
@@ -218,6 +221,24 @@ export const pt = {
       } só tem ${own}.`,
 
   /**
+   * @param {RefusedWrite} conflict
+   * @param {Names} names
+   */
+  conflict: ({ client, key, expected, value, timestamp }, names) => {
+    const asker = capitalized(names.client(client));
+    if (expected === 0) {
+      return `${asker} queria criar ${key}, mas a chave já existe: ${
+        names.value(value)
+      }, com timestamp ${timestamp}.`;
+    }
+    return value === null
+      ? `${asker} esperava ${key} com timestamp ${expected}, mas a chave não existe mais.`
+      : `${asker} esperava ${key} com timestamp ${expected}, mas a chave tem ${
+        names.value(value)
+      }, com timestamp ${timestamp}.`;
+  },
+
+  /**
    * @param {DemoStep} step
    * @param {Names} names
    * @returns {string}
@@ -235,7 +256,23 @@ export const pt = {
         return `PUT ${item.key} = ${names.value(item.value)}, de ${names.client(item.client)}`;
       case "forwarding":
         return `encaminha ao líder o PUT ${item.key} = ${names.value(item.value)}`;
+      case "write":
+        return [
+          `WRITE ${item.key} = ${names.value(item.value)}`,
+          ...(item.expected === undefined
+            ? []
+            : [item.expected === 0 ? "se não existe" : `se está em ${item.expected}`]),
+          ...(item.ttlMs === undefined ? [] : [`por ${duration(item.ttlMs)}`]),
+          `de ${names.client(item.client)}`,
+        ].join(", ");
+      case "forwarding_write":
+        return `encaminha ao líder o WRITE ${item.key} = ${names.value(item.value)}`;
+      case "write_ok":
+        return `WRITE_OK ${item.key}, timestamp ${item.timestamp}, a ${names.client(item.client)}`;
+      case "conflict":
+        return `CONFLICT: ${pt.conflict(item, names)}`;
       case "written":
+        if (item.expired) return `${item.key} expirou: apagada com timestamp ${item.timestamp}`;
         return item.value === null
           ? `apaga ${item.key} com timestamp ${item.timestamp}`
           : `grava ${item.key} = ${names.value(item.value)} com timestamp ${item.timestamp}`;

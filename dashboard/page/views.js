@@ -7,10 +7,10 @@
 import { html } from "./dom.js";
 import { clock, readable } from "./format.js";
 import { eventsMax, searchedMax, seenMax } from "./limits.js";
-import { cellOf } from "./selectors.js";
+import { cellOf, isRefusal } from "./selectors.js";
 
 /** @import { DemoStep, Item } from "../server/item.ts" */
-/** @import { RefusedGet, SeenCopy, ServerState, State } from "../server/state.ts" */
+/** @import { RefusedGet, RefusedWrite, SeenCopy, ServerState, State } from "../server/state.ts" */
 /** @import { Names } from "./format.js" */
 /** @import { Recording } from "./recording.js" */
 /** @import { Texts } from "./texts.js" */
@@ -87,22 +87,22 @@ function statusLine({ name, up, reason, status, slow }, { leader }, t) {
 }
 
 /**
- * Shows why GETs were refused, the newest first.
+ * Shows why GETs and WRITEs were refused, the newest first.
  *
  * @param {HTMLElement} root
- * @param {readonly RefusedGet[]} refusals
+ * @param {readonly (RefusedGet | RefusedWrite)[]} refusals
  * @param {Names} names
  * @param {Texts} t
  */
 export function showRefusals(root, refusals, names, t) {
   root.replaceChildren(
     ...refusals.toReversed().map((refusal) => {
-      const { key, ...rest } = refusal;
+      const shown = { ...refusal, key: readable(refusal.key) };
       return html(
         "li",
         {},
         html("time", {}, clock(refusal.at)),
-        html("span", {}, t.refusal({ ...rest, key: readable(key) }, names)),
+        html("span", {}, "expected" in shown ? t.conflict(shown, names) : t.refusal(shown, names)),
       );
     }),
   );
@@ -124,11 +124,10 @@ export function showEvents(root, recording, position, isStep, names, t) {
   for (let at = position - 1; at >= first && entries.length < eventsMax; at--) {
     const item = recording.itemAt(at);
     if (item === undefined || !isStep(item)) continue;
-    const refused = item.kind === "get" && "refused" in item;
     entries.push(html(
       "li",
       {
-        ...(refused ? { class: "refused" } : {}),
+        ...(isRefusal(item) ? { class: "refused" } : {}),
         ...(entries.length === 0 ? { "aria-current": "true" } : {}),
       },
       html("time", {}, clock(item.at)),

@@ -22,6 +22,9 @@ export function boundedItem(item: Item, known: readonly string[]): Item {
     case "written":
     case "replication":
     case "seen":
+    case "write":
+    case "forwarding_write":
+    case "conflict":
       return { ...item, key: cutText(item.key), value: cutText(item.value) };
     case "put":
     case "forwarding":
@@ -32,6 +35,11 @@ export function boundedItem(item: Item, known: readonly string[]): Item {
         : { ...item, key: cutText(item.key), value: cutText(item.value) };
     case "put_ok":
       return { ...item, key: cutText(item.key), ms: Math.min(item.ms, durationMsMax) };
+    case "write_ok":
+      return {
+        ...{ ...item, key: cutText(item.key) },
+        ...(item.ms === undefined ? {} : { ms: Math.min(item.ms, durationMsMax) }),
+      };
     case "members":
       return {
         ...{ kind: "members", at: item.at, server: item.server, open: item.open },
@@ -91,13 +99,16 @@ function listed(
   return { inSync, others: first.length + present.size - inSync.length };
 }
 
-function boundedCounts({ puts, putOks, gets, refused, replications }: Counts): Counts {
+function boundedCounts(counts: Counts): Counts {
   return {
-    puts: bounded(puts),
-    putOks: bounded(putOks),
-    gets: bounded(gets),
-    refused: bounded(refused),
-    replications: bounded(replications),
+    puts: bounded(counts.puts),
+    putOks: bounded(counts.putOks),
+    gets: bounded(counts.gets),
+    refused: bounded(counts.refused),
+    replications: bounded(counts.replications),
+    writes: bounded(counts.writes),
+    writeOks: bounded(counts.writeOks),
+    conflicts: bounded(counts.conflicts),
   };
 }
 

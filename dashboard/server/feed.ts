@@ -34,11 +34,14 @@ const ranks: Readonly<Partial<Record<Item["kind"], number>>> = {
   up: 0,
   table: 1,
   forwarding: 1,
+  forwarding_write: 1,
   put: 2,
+  write: 2,
   written: 3,
   replication: 4,
   acknowledged: 5,
   put_ok: 6,
+  write_ok: 6,
 };
 const lastRank = 9;
 
@@ -179,14 +182,24 @@ function sourceOf(item: Item): string {
  * before. `state` is the state before the answer.
  */
 function seenByOthers(state: State, item: Item): Item[] {
-  if (item.kind !== "put_ok" && (item.kind !== "get" || "refused" in item)) return [];
+  switch (item.kind) {
+    case "put_ok":
+    case "write_ok":
+    case "conflict":
+      break;
+    case "get":
+      if (!("refused" in item)) break;
+      return [];
+    default:
+      return [];
+  }
   if (clientOf(state, item.client) !== others) return [];
   const { at, key, server } = item;
   const timestamp = item.kind === "get" ? item.own : item.timestamp;
   const before = state.clients.get(others)?.seen.get(key)?.timestamp ?? -1;
   if (timestamp <= before) return [];
   const written = state.table.get(key)?.get(server);
-  const copy = item.kind === "get" ? item : written?.timestamp === timestamp ? written : undefined;
+  const copy = "value" in item ? item : written?.timestamp === timestamp ? written : undefined;
   if (copy === undefined) return [];
   return [{ kind: "seen", at, client: others, key, value: copy.value, timestamp }];
 }

@@ -206,6 +206,9 @@ function countsSince(before: Counts, now: Counts): Counts {
     gets: now.gets - before.gets,
     refused: now.refused - before.refused,
     replications: now.replications - before.replications,
+    writes: now.writes - before.writes,
+    writeOks: now.writeOks - before.writeOks,
+    conflicts: now.conflicts - before.conflicts,
   };
 }
 

@@ -27,11 +27,11 @@ export interface State {
   keysDropped: number;
   /** By timestamp: the key of a recent write. */
   readonly writtenKeys: Map<number, string>;
-  /** PUTs that a follower has forwarded and that the leader has not reported yet. */
+  /** PUTs and WRITEs that a follower has forwarded and that the leader has not reported yet. */
   forwardedPuts: {
     readonly server: string;
     readonly key: string;
-    readonly value: string;
+    readonly value: string | null;
   }[];
   /** By a client's "ip:port": the server that the client is connected to. */
   readonly clientServers: Map<string, string>;
@@ -42,8 +42,8 @@ export interface State {
    * has seen. A client that has seen nothing has no entry.
    */
   readonly clients: Map<number, ClientState>;
-  /** Refused GETs, the newest at the end. */
-  refusals: RefusedGet[];
+  /** Refused GETs and WRITEs, the newest at the end. */
+  refusals: (RefusedGet | RefusedWrite)[];
   /** The last seconds, the newest at the end. Seconds in which nothing happened are left out. */
   readonly seconds: Second[];
   /** Whether stories may stop servers: they run in the dashboard's process (`--start`). */
@@ -112,11 +112,27 @@ export interface RefusedGet {
   readonly own: number;
 }
 
+/** A WRITE that was answered with CONFLICT. */
+export interface RefusedWrite {
+  /** When it was refused, in milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** "ip:port" of the client that sent it. */
+  readonly client: string;
+  /** The key that was to be written. */
+  readonly key: string;
+  /** The timestamp that the key had to stand at, 0 if it had to be absent. */
+  readonly expected: number;
+  /** The value that the key has; `null` if it does not exist. */
+  readonly value: string | null;
+  /** The timestamp that the key stands at. */
+  readonly timestamp: number;
+}
+
 /** What happened within one second. */
 export interface Second {
   /** The second, counted from the Unix epoch. */
   readonly second: number;
-  /** PUTs that were answered with PUT_OK. */
+  /** PUTs and WRITEs that were answered with PUT_OK or WRITE_OK. */
   putOks: number;
   /** GETs, refused ones included. */
   gets: number;
@@ -124,7 +140,7 @@ export interface Second {
   refused: number;
   /** REPLICATIONs that followers applied. */
   replications: number;
-  /** PUT_OKs whose duration is known. */
+  /** PUT_OKs and WRITE_OKs whose duration is known. */
   timedPutOks: number;
   /** The sum of these durations, in milliseconds. */
   putMsSum: number;
@@ -149,6 +165,9 @@ export interface DiagramMessage {
   readonly label:
     | "PUT"
     | "PUT_OK"
+    | "WRITE"
+    | "WRITE_OK"
+    | "CONFLICT"
     | "GET"
     | "GET_OK"
     | "TRY_OTHER"

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type AnyMensagem, type Events, Observe } from "../mensagem.ts";
+import { type AnyMensagem, type Events, eventsProtocol, Observe } from "../mensagem.ts";
 import type { ServerConnectionOptions } from "./access.ts";
 
 /** The events of one connection, if its owner wants any. */
@@ -22,7 +22,7 @@ export class ConnectionEvents {
   begin(nextId: () => number, send: (text: string) => void): void {
     if (this.#options.onEvents === undefined) return;
     this.#id = nextId();
-    send(new Observe(this.#id).encode());
+    send(new Observe(this.#id, eventsProtocol).encode());
   }
 
   /** Whether a message has the id of the OBSERVE. */

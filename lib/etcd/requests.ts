@@ -87,11 +87,12 @@ export class EtcdRequests {
   write(link: Link, request: Put | WriteRequest): void {
     if (!this.#admits(link, request.id, "not applied: ")) return;
     const { leads } = this.#options.member();
-    if (request.type === "PUT") {
-      const { prints } = this.#options.host;
-      if (leads) prints.put(link.peer, request.key, request.value);
-      else prints.forwarding(request.key, request.value);
-    }
+    const { prints, listener } = this.#options.host;
+    if (request.type === "WRITE") {
+      if (leads) listener?.write(link.peer, request);
+      else listener?.forwardingWrite(request);
+    } else if (leads) prints.put(link.peer, request.key, request.value);
+    else prints.forwarding(request.key, request.value);
     const value = request.value === null ? null : textOfValue(request.value);
     const chars = request.key.length + (value?.length ?? 0);
     this.#start(chars, this.#write(link, request, value, leads));
@@ -158,12 +159,12 @@ export class EtcdRequests {
       const outcome = await this.#decide(request, value, untilMs);
       if (outcome.kind === "conflict") {
         this.#echoes.end(write);
-        return this.#conflict(link, request, outcome.entry, outcome.revision);
+        return this.#conflict(link, request, outcome.entry, outcome.revision, leads);
       }
       const { revision, wrote } = outcome;
       if (wrote && this.#newest(key) < revision) await this.#waits.wait(revision, untilMs);
       else this.#options.seen(revision);
-      if (leads && wrote) this.#acknowledged(link, request, value, revision, arrivedMs);
+      if (leads) this.#acknowledged(link, request, value, outcome, arrivedMs);
       this.#echoes.end(write, wrote ? revision : undefined);
       const ok = request.type === "PUT"
         ? new PutOk(id, key, revision)
@@ -211,27 +212,35 @@ export class EtcdRequests {
   }
 
   #acknowledged(
-    link: Link,
+    { peer }: Link,
     { type, key }: Put | WriteRequest,
     value: string | null,
-    revision: number,
+    { revision, wrote }: { readonly revision: number; readonly wrote: boolean },
     arrivedMs: number,
   ): void {
     const { listener, prints } = this.#options.host;
-    listener?.written(key, value, revision, performance.now() - arrivedMs);
-    if (type === "PUT") prints.putOk(link.peer, key, revision);
+    if (wrote) listener?.written(key, value, revision, performance.now() - arrivedMs);
+    if (type === "PUT") prints.putOk(peer, key, revision);
+    else listener?.writeOk(peer, key, revision, wrote);
   }
 
   #conflict(
     link: Link,
-    { id, key }: Put | WriteRequest,
+    request: Put | WriteRequest,
     entry: StoredEntry | undefined,
     revision: number,
+    leads: boolean,
   ): void {
+    const { id, key } = request;
     const found = this.#found(entry, revision);
     if (found === undefined) return refuse(link, id, "UNAVAILABLE", `not applied: ${unreadable}`);
     this.#conflicts++;
-    link.send(new Conflict(id, key, found.value, found.timestamp).encode());
+    const { value, timestamp } = found;
+    if (leads && request.type === "WRITE" && request.expected !== undefined) {
+      const { listener } = this.#options.host;
+      listener?.conflict(link.peer, key, request.expected, value, timestamp);
+    }
+    link.send(new Conflict(id, key, value, timestamp).encode());
   }
 
   async #getLatest(link: Link, { id, key }: GetLatest): Promise<void> {

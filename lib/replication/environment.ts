@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { WriteRequest } from "../mensagem.ts";
 import type { FaultAction } from "../wire/events.ts";
 import type { Frames } from "../wire/frames.ts";
 import type { Value } from "../wire/long_value.ts";
@@ -54,9 +55,30 @@ export interface ServerPrints {
 export interface ReplicationListener {
   /**
    * The leader has stamped and applied a PUT, and its REPLICATIONs leave. The PUT had waited for
-   * `waitedMs`, to within a tick. The `value` of a deletion is `null`.
+   * `waitedMs`, to within a tick. The `value` of a deletion is `null`. `expired` says that the key was
+   * deleted because its time to live was over.
    */
-  written(key: string, value: Value | null, timestamp: number, waitedMs: number): void;
+  written(
+    key: string,
+    value: Value | null,
+    timestamp: number,
+    waitedMs: number,
+    expired?: boolean,
+  ): void;
+  /** The leader has received a WRITE. `client` is "ip:port" of the original client. */
+  write(client: string, request: WriteRequest): void;
+  /** A follower forwards a WRITE to the leader. */
+  forwardingWrite(request: WriteRequest): void;
+  /** The leader answers a WRITE with WRITE_OK. `wrote` says whether it made a write. */
+  writeOk(client: string, key: string, timestamp: number, wrote: boolean): void;
+  /** The leader answers a WRITE with CONFLICT. `value` and `timestamp` are what the key stands at. */
+  conflict(
+    client: string,
+    key: string,
+    expected: number,
+    value: Value | null,
+    timestamp: number,
+  ): void;
   /** A follower has acknowledged every write up to a timestamp. */
   acknowledged(follower: string, timestamp: number): void;
   /** The followers that have joined, the servers in sync, and whether the leader is open. */

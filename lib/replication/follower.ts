@@ -146,7 +146,9 @@ export class Follower implements Engine, Dialler {
 
   write(link: Link, write: WriteRequest): void {
     const forwarding = this.#forward(link, write);
-    forwarding?.leader.send(write.forwarded(forwarding.id, link.peer).frame());
+    if (forwarding === undefined) return; // it is answered
+    this.#host.listener?.forwardingWrite(write);
+    forwarding.leader.send(write.forwarded(forwarding.id, link.peer).frame());
   }
 
   getLatest(link: Link, request: GetLatest): void {

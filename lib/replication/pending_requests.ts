@@ -15,12 +15,20 @@ import {
 } from "../mensagem.ts";
 import { Fifo } from "../fifo.ts";
 import type { Frames } from "../wire/frames.ts";
-import type { Host, Link } from "./environment.ts";
+import type { Host, Link, ReplicationListener } from "./environment.ts";
 import { assert } from "./invariant.ts";
 import type { Tuning } from "./tuning.ts";
 
 /** A request that only the leader can answer. */
 export type OrderedRequest = Put | WriteRequest | GetLatest;
+
+/** The answer to a request that makes no write. */
+export interface Decision {
+  /** The answer. */
+  readonly frame: Frames;
+  /** Tells a listener of the answer to a WRITE when it is sent. Keeps no memory of the request. */
+  readonly tell?: (listener: ReplicationListener, client: string) => void;
+}
 
 /** A request on its way through the leader. */
 export interface PendingRequest {
@@ -40,7 +48,7 @@ export interface PendingRequest {
    */
   timestamp: number;
   /** The answer of a request that makes no write, once it is decided; `undefined` of a write. */
-  answer: Frames | undefined;
+  answer: Decision | undefined;
   /** "ip:port" of the original client, which may have asked a follower. */
   readonly client: string;
   /** The time by which it must be answered. */
@@ -55,7 +63,7 @@ export interface PendingRequest {
  * needs no map, no promise and no timer.
  */
 export class PendingRequests {
-  readonly #host: Pick<Host, "prints">;
+  readonly #host: Pick<Host, "prints" | "listener">;
   /** Without a place, so certainly not applied. */
   readonly #waiting = new Fifo<PendingRequest>();
   /** Invariant: the text of all #waiting, in UTF-16 units. */
@@ -68,7 +76,7 @@ export class PendingRequests {
   #expired = 0;
 
   /** Empty queues, whose answers are printed by the host. */
-  constructor(host: Pick<Host, "prints">) {
+  constructor(host: Pick<Host, "prints" | "listener">) {
     this.#host = host;
   }
 
@@ -120,6 +128,12 @@ export class PendingRequests {
     this.#placed.push(pending);
   }
 
+  /** Sends the answer to a request that makes no write. */
+  answer({ link, client }: PendingRequest, { frame, tell }: Decision): void {
+    if (this.#host.listener !== undefined) tell?.(this.#host.listener, client);
+    link.send(frame);
+  }
+
   /** enunciado 5.e: answers every request up to `timestamp`, which every in-sync server holds. */
   commit(timestamp: number): void {
     for (let first = this.#placed.at(0); first !== undefined; first = this.#placed.at(0)) {
@@ -130,11 +144,14 @@ export class PendingRequests {
         continue;
       }
       const { link, id, isPut, key, answer, client } = first;
-      if (answer !== undefined) link.send(answer);
+      if (answer !== undefined) this.answer(first, answer);
       else if (isPut) {
         this.#host.prints.putOk(client, key, first.timestamp);
         link.send(new PutOk(id, key, first.timestamp).encode());
-      } else link.send(new WriteOk(id, key, first.timestamp).encode());
+      } else {
+        this.#host.listener?.writeOk(client, key, first.timestamp, true);
+        link.send(new WriteOk(id, key, first.timestamp).encode());
+      }
     }
   }
 

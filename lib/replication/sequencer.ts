@@ -14,8 +14,9 @@ import {
 } from "../mensagem.ts";
 import { KeyMap } from "../key_map.ts";
 import { timestampMax } from "../limits.ts";
-import type { Write } from "../wire/encoded_write.ts";
+import { detached, type Write } from "../wire/encoded_write.ts";
 import type { Frames } from "../wire/frames.ts";
+import type { Value } from "../wire/long_value.ts";
 import { noRequests, type RequestCounts } from "./engine.ts";
 import type { Host, Link } from "./environment.ts";
 import { Expirations } from "./expirations.ts";
@@ -25,6 +26,7 @@ import { assert } from "./invariant.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Outbox } from "./outbox.ts";
 import {
+  type Decision,
   notApplied,
   type OrderedRequest,
   type PendingRequest,
@@ -159,6 +161,7 @@ export class Sequencer {
     }
     const isPut = request.type === "PUT";
     if (isPut) host.prints.put(client, request.key, request.value);
+    else if (request.type === "WRITE") host.listener?.write(client, request);
     const deadline = decideBy(clock.now, tuning.putTimeoutMs);
     const pending: PendingRequest = {
       link,
@@ -258,7 +261,9 @@ export class Sequencer {
    */
   #place(pending: PendingRequest, request: OrderedRequest): void {
     if (request.type !== "PUT") {
-      if (request.type === "GET_LATEST") return this.#decide(pending, this.#latest(request));
+      if (request.type === "GET_LATEST") {
+        return this.#decide(pending, { frame: this.#latest(request) });
+      }
       const refusal = this.#refusal(request);
       if (refusal !== undefined) return pending.link.send(refusal.encode());
       const answer = this.#answerWithoutWrite(request);
@@ -275,8 +280,8 @@ export class Sequencer {
   }
 
   /** What makes no write is answered once everything stamped before it is committed. */
-  #decide(pending: PendingRequest, answer: Frames): void {
-    if (this.#committed === this.#stamped) return pending.link.send(answer);
+  #decide(pending: PendingRequest, answer: Decision): void {
+    if (this.#committed === this.#stamped) return this.#pending.answer(pending, answer);
     pending.request = undefined;
     pending.answer = answer;
     pending.timestamp = this.#stamped;
@@ -299,19 +304,39 @@ export class Sequencer {
    * The answer to a WRITE that changes nothing: its condition does not hold, or it deletes a key that
    * does not exist. `undefined` if a write is due.
    */
-  #answerWithoutWrite({ id, key, value, expected }: WriteRequest): Frames | undefined {
+  #answerWithoutWrite({ id, key, value, expected }: WriteRequest): Decision | undefined {
     if (value !== null && expected === undefined) return undefined;
     const entry = this.#entry(key);
     if (entry === undefined) {
       if (value !== null && expected === 0) return undefined;
       const since = this.#absentSince(key);
-      if (expected === undefined || expected === 0) return new WriteOk(id, key, since).encode();
-      this.counts.conflicts++;
-      return new Conflict(id, key, null, since).encode();
+      if (expected === undefined || expected === 0) {
+        const own = detached(key);
+        return {
+          frame: new WriteOk(id, key, since).encode(),
+          tell: (listener, client) => listener.writeOk(client, own, since, false),
+        };
+      }
+      return this.#conflict(key, expected, new Conflict(id, key, null, since).encode(), since);
     }
     if (expected === undefined || expected === entry.timestamp) return undefined;
+    const { value: found, timestamp } = entry;
+    return this.#conflict(key, expected, Conflict.frame(id, key, entry), timestamp, found);
+  }
+
+  #conflict(
+    key: string,
+    expected: number,
+    frame: Frames,
+    timestamp: number,
+    value: Value | null = null,
+  ): Decision {
     this.counts.conflicts++;
-    return Conflict.frame(id, key, entry);
+    const own = detached(key);
+    return {
+      frame,
+      tell: (listener, client) => listener.conflict(client, own, expected, value, timestamp),
+    };
   }
 
   #latest({ id, key }: { readonly id: number; readonly key: string }): Frames {
@@ -323,7 +348,7 @@ export class Sequencer {
   }
 
   /** The newest stamped write of a key, `undefined` if the key does not exist. */
-  #entry(key: string): Pick<Write, "timestamp" | "frame"> | undefined {
+  #entry(key: string): Pick<Write, "timestamp" | "frame" | "value"> | undefined {
     const unapplied = this.#group === undefined ? undefined : this.#unapplied.get(key);
     if (unapplied !== undefined) return unapplied.deletes ? undefined : unapplied;
     return this.#store.get(key);
@@ -359,6 +384,7 @@ export class Sequencer {
       this.#write(
         Replication.of(key, null, this.#stamped),
         decideBy(clock.now, tuning.putTimeoutMs),
+        true,
       );
       deleted = true;
     }
@@ -369,15 +395,15 @@ export class Sequencer {
    * Applies a stamped write. With a journal it is on the disk first: a client must not see a write that
    * this server could forget.
    */
-  #write(written: Replication, deadline: number): void {
-    if (this.#group === undefined) return this.#apply(written, deadline);
+  #write(written: Replication, deadline: number, expired = false): void {
+    if (this.#group === undefined) return this.#apply(written, deadline, expired);
     const { ledger } = this.#options;
     this.#unapplied.set(written.key, written.write);
     ledger.append(written);
-    ledger.whenDurable(() => this.#apply(written, deadline));
+    ledger.whenDurable(() => this.#apply(written, deadline, expired));
   }
 
-  #apply(written: Replication, deadline: number): void {
+  #apply(written: Replication, deadline: number, expired: boolean): void {
     const { key, write } = written;
     const { outbox, host, clock, tuning, cluster } = this.#options;
     if (this.#group !== undefined && this.#unapplied.get(key) === write) {
@@ -389,7 +415,7 @@ export class Sequencer {
     const { listener } = host;
     if (listener !== undefined) {
       const waitedMs = decideBy(clock.now, tuning.putTimeoutMs) - deadline;
-      listener.written(key, write.value, write.timestamp, waitedMs);
+      listener.written(key, write.value, write.timestamp, waitedMs, expired);
     }
     cluster.applied();
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { WriteRequest } from "../mensagem.ts";
 import type { Counts, FaultAction, ServerEvent } from "../wire/events.ts";
 import { textOfValue, type Value } from "../wire/long_value.ts";
 import { Fifo } from "../fifo.ts";
@@ -13,7 +14,7 @@ import { eventTextCharsMax, timedPutsMax } from "../limits.ts";
 /** Events in one EVENTS message, those of the table not counted. */
 export const eventsMax = 256;
 
-/** How many of these are reserved for rare events: refused GETs, members and faults. */
+/** How many of these are reserved for rare events: refused GETs, CONFLICTs, members and faults. */
 export const eventsReserved = 56;
 
 /** Takes everything that happens in a server. */
@@ -49,10 +50,19 @@ export class EventRecorder implements EventSink {
   #events: ServerEvent[] = [];
   #missed = 0;
   #tableDue = false;
-  #counts = { puts: 0, putOks: 0, gets: 0, refused: 0, replications: 0 };
+  #counts = {
+    puts: 0,
+    putOks: 0,
+    gets: 0,
+    refused: 0,
+    replications: 0,
+    writes: 0,
+    writeOks: 0,
+    conflicts: 0,
+  };
   /**
-   * For each write without a PUT_OK, when its PUT came. Invariant: in the order of timestamps, and at
-   * most `timedPutsMax`.
+   * For each write without a PUT_OK or WRITE_OK, when its request came. Invariant: in the order of
+   * timestamps, and at most `timedPutsMax`.
    */
   readonly #putTimes = new Fifo<{ readonly timestamp: number; readonly cameAt: number }>();
 
@@ -100,24 +110,76 @@ export class EventRecorder implements EventSink {
     this.#addWrite("replication", key, value, timestamp);
   }
 
-  /** Records a write of the leader, and when its PUT came. */
-  written(key: string, value: Value | null, timestamp: number, waitedMs: number): void {
-    this.#watch?.written(key, value, timestamp, waitedMs);
+  /** Records a write of the leader, and when its request came. */
+  written(
+    key: string,
+    value: Value | null,
+    timestamp: number,
+    waitedMs: number,
+    expired = false,
+  ): void {
+    this.#watch?.written(key, value, timestamp, waitedMs, expired);
     if (this.#putTimes.length === timedPutsMax) this.#putTimes.shift();
     this.#putTimes.push({ timestamp, cameAt: performance.now() - waitedMs });
-    this.#addWrite("written", key, value, timestamp);
+    this.#addWrite("written", key, value, timestamp, expired);
   }
 
   /** Records a PUT_OK of the leader, and how long its PUT took. */
   putOk(client: string, key: string, timestamp: number): void {
     this.#prints.putOk(client, key, timestamp);
     this.#counts.putOks++;
-    const cameAt = this.#cameAt(timestamp);
-    if (cameAt === undefined) this.#missed++; // the PUT came before the first observer, or long ago
+    const ms = this.#msSince(timestamp);
+    if (ms === undefined) this.#missed++; // the PUT came before the first observer, or long ago
     else if (this.#hasRoom()) {
-      const ms = Math.round((performance.now() - cameAt) * 1_000) / 1_000;
       this.#events.push({ kind: "put_ok", at: Date.now(), client, key: cut(key), timestamp, ms });
     }
+  }
+
+  /** Records a WRITE that the leader received. */
+  write(client: string, request: WriteRequest): void {
+    this.#watch?.write(client, request);
+    this.#counts.writes++;
+    if (!this.#hasRoom()) return;
+    const { key, value, expected, ttlMs } = request;
+    this.#events.push({
+      ...{ kind: "write", at: Date.now(), client, key: cut(key), value: cut(value) },
+      ...(expected === undefined ? {} : { expected }),
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+    });
+  }
+
+  /** Records a WRITE that a follower passes on. */
+  forwardingWrite(request: WriteRequest): void {
+    this.#watch?.forwardingWrite(request);
+    if (!this.#hasRoom()) return;
+    const [key, value] = [cut(request.key), cut(request.value)];
+    this.#events.push({ kind: "forwarding_write", at: Date.now(), key, value });
+  }
+
+  /** Records a WRITE_OK of the leader, and how long its WRITE took if that is known. */
+  writeOk(client: string, key: string, timestamp: number, wrote: boolean): void {
+    this.#watch?.writeOk(client, key, timestamp, wrote);
+    this.#counts.writeOks++;
+    const ms = wrote ? this.#msSince(timestamp) : undefined;
+    if (!this.#hasRoom()) return;
+    const ok = { kind: "write_ok", at: Date.now(), client, key: cut(key), timestamp } as const;
+    this.#events.push(ms === undefined ? ok : { ...ok, ms });
+  }
+
+  /** Records a CONFLICT of the leader. */
+  conflict(
+    client: string,
+    key: string,
+    expected: number,
+    value: Value | null,
+    timestamp: number,
+  ): void {
+    this.#watch?.conflict(client, key, expected, value, timestamp);
+    this.#counts.conflicts++;
+    if (!this.#hasRoom(true)) return;
+    const condition = { client, key: cut(key), expected };
+    const found = { value: cut(value), timestamp };
+    this.#events.push({ kind: "conflict", at: Date.now(), ...condition, ...found });
   }
 
   /** Records a GET. */
@@ -173,17 +235,20 @@ export class EventRecorder implements EventSink {
     key: string,
     value: Value | null,
     timestamp: number,
+    expired = false,
   ): void {
     if (!this.#hasRoom()) return;
-    this.#events.push({ kind, at: Date.now(), key: cut(key), value: cut(value), timestamp });
+    const write = { kind, at: Date.now(), key: cut(key), value: cut(value), timestamp };
+    this.#events.push(expired ? { ...write, kind: "written", expired } : write);
   }
 
-  /** When the PUT of a write came; `undefined` if that was not recorded, or dropped. */
-  #cameAt(timestamp: number): number | undefined {
+  /** The time since the request of a write came; `undefined` if that was not recorded, or dropped. */
+  #msSince(timestamp: number): number | undefined {
     for (let first = this.#putTimes.at(0); first !== undefined; first = this.#putTimes.at(0)) {
       if (first.timestamp > timestamp) return undefined;
       this.#putTimes.shift();
-      if (first.timestamp === timestamp) return first.cameAt;
+      if (first.timestamp !== timestamp) continue;
+      return Math.round((performance.now() - first.cameAt) * 1_000) / 1_000;
     }
     return undefined;
   }

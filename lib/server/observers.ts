@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { ServerEvent } from "../wire/events.ts";
+import { isKnownToAll, type ServerEvent } from "../wire/events.ts";
 import type { Frames } from "../wire/frames.ts";
-import { ErrorReply, Events, type Observe } from "../mensagem.ts";
+import { ErrorReply, Events, eventsProtocol, type Observe } from "../mensagem.ts";
 import type { ReplicationListener } from "../replication/environment.ts";
 import type { Store } from "../replication/store.ts";
 import { cut, EventRecorder, type EventSink, type PermanentSinks } from "./event_recorder.ts";
@@ -49,6 +49,8 @@ export interface Observed {
 interface Observer {
   /** The id of its OBSERVE. */
   readonly id: number;
+  /** Whether it does not know the events of WRITEs. */
+  readonly outdated: boolean;
   /** Whether its OBSERVE was answered. All later EVENTS are not answers. */
   answered: boolean;
   /** Whether the next EVENTS must contain the table. */
@@ -90,7 +92,7 @@ export class Observers {
   }
 
   /** Answers an OBSERVE: with EVENTS from the next tick on, or with an ERROR. */
-  add(link: ObserverLink, { id }: Observe): void {
+  add(link: ObserverLink, { id, protocol = 1 }: Observe): void {
     const full = this.#whyFull(link);
     if (this.#observers.has(link)) {
       const reason = "this connection is an observer already";
@@ -99,7 +101,9 @@ export class Observers {
       link.send(new ErrorReply("OVERLOADED", full, id).encode());
     } else {
       if (this.#observers.size === 0) this.#redirect(this.#recorder);
-      this.#observers.set(link, { id, answered: false, tableDue: true, missed: 0, sentAt: 0 });
+      const outdated = protocol < eventsProtocol;
+      const sent = { answered: false, tableDue: true, missed: 0, sentAt: 0 };
+      this.#observers.set(link, { id, outdated, ...sent });
       this.#observed.describe(this.#recorder);
     }
   }
@@ -152,9 +156,10 @@ export class Observers {
       const { size, tombstones } = this.#observed.table;
       observer.missed += Math.max(0, size + tombstones - tableEventsMax);
     }
-    const { id, missed } = observer;
+    const { id, missed, outdated } = observer;
     const { counts } = this.#recorder;
-    const frame = new Events(id, this.#self, Date.now(), missed, counts, events).encode();
+    const known = outdated ? events.filter(isKnownToAll) : events;
+    const frame = new Events(id, this.#self, Date.now(), missed, counts, known).encode();
     if (observer.answered) link.push(frame);
     else link.send(frame);
     observer.answered = true;

@@ -14,6 +14,7 @@ import {
   number,
   object,
   oneOf,
+  optionalInteger,
   server,
   servers,
   value,
@@ -42,20 +43,39 @@ export type ServerEvent =
   /**
    * `table`: an entry or deletion in the server's table. Sent to a new observer, and after a snapshot changed the
    * table. `written`: the leader has stamped and applied a write. `replication`: a follower has applied
-   * a REPLICATION. Of a deletion the `value` is `null`.
+   * a REPLICATION. Of a deletion the `value` is `null`. `expired` says that the leader has deleted the
+   * key because its time to live was over.
    */
-  | EventOf<
-    "table" | "written" | "replication",
-    { key: string; value: string | null; timestamp: number }
-  >
+  | EventOf<"table" | "replication", { key: string; value: string | null; timestamp: number }>
+  | EventOf<"written", { key: string; value: string | null; timestamp: number; expired?: true }>
   /** The leader has received a PUT from this client. */
   | EventOf<"put", { client: string; key: string; value: string }>
   /** A follower forwards a PUT to the leader. */
   | EventOf<"forwarding", { key: string; value: string }>
+  /** The leader has received a WRITE from this client. The fields are those of the WRITE. */
+  | EventOf<
+    "write",
+    { client: string; key: string; value: string | null; expected?: number; ttlMs?: number }
+  >
+  /** A follower forwards a WRITE to the leader. */
+  | EventOf<"forwarding_write", { key: string; value: string | null }>
   /** A follower has acknowledged everything up to `timestamp` to the leader. */
   | EventOf<"acknowledged", { follower: string; timestamp: number }>
   /** The leader answers a PUT with PUT_OK, `ms` milliseconds (with decimals) after the PUT came. */
   | EventOf<"put_ok", { client: string; key: string; timestamp: number; ms: number }>
+  /**
+   * The leader answers a WRITE with WRITE_OK. `ms` is left out if it is not known, as of a deletion
+   * that found no key.
+   */
+  | EventOf<"write_ok", { client: string; key: string; timestamp: number; ms?: number }>
+  /**
+   * The leader answers a WRITE with CONFLICT: the key does not stand at `expected`. `value` and
+   * `timestamp` are what it stands at.
+   */
+  | EventOf<
+    "conflict",
+    { client: string; key: string; expected: number; value: string | null; timestamp: number }
+  >
   /**
    * A server answers a GET. `seen` is the client's timestamp, `own` the server's for the key. `value`
    * is `null` if the key does not exist.
@@ -85,7 +105,17 @@ const kinds = [
   "get",
   "members",
   "fault",
+  "write",
+  "forwarding_write",
+  "write_ok",
+  "conflict",
 ] as const;
+
+/** Whether an observer of any age knows an event. It refuses a message with one that it does not know. */
+export function isKnownToAll({ kind }: ServerEvent): boolean {
+  return kind !== "write" && kind !== "forwarding_write" && kind !== "write_ok" &&
+    kind !== "conflict";
+}
 
 /** Counts of what happened while the server had an observer. They are never reset. */
 export interface Counts {
@@ -99,12 +129,18 @@ export interface Counts {
   readonly refused: number;
   /** REPLICATIONs applied by a follower. */
   readonly replications: number;
+  /** WRITEs received by the leader. */
+  readonly writes: number;
+  /** WRITEs answered with WRITE_OK by the leader. */
+  readonly writeOks: number;
+  /** WRITEs answered with CONFLICT by the leader. */
+  readonly conflicts: number;
 }
 
 /**
- * The `counts` of a message.
+ * The `counts` of a message. An older server does not count WRITEs: these counts are then 0.
  *
- * @throws {MensagemError} if a count is missing or wrong.
+ * @throws {MensagemError} if a count is wrong, or another one is missing.
  */
 export function counts(f: Fields): Counts {
   const inner = object(f, "counts", f.counts);
@@ -114,6 +150,9 @@ export function counts(f: Fields): Counts {
     gets: integer(inner, "gets"),
     refused: integer(inner, "refused"),
     replications: integer(inner, "replications"),
+    writes: optionalInteger(inner, "writes") ?? 0,
+    writeOks: optionalInteger(inner, "writeOks") ?? 0,
+    conflicts: optionalInteger(inner, "conflicts") ?? 0,
   };
 }
 
@@ -134,7 +173,10 @@ function event(f: Fields): ServerEvent {
     case "written":
     case "replication": {
       const timestamp = integer(f, "timestamp");
-      return { kind, at, key: key(f, f.key), value: valueOrNull(f, f.value), timestamp };
+      const write = { at, key: key(f, f.key), value: valueOrNull(f, f.value), timestamp };
+      if (kind !== "written") return { kind, ...write };
+      const expired = f.expired !== undefined && boolean(f, "expired");
+      return expired ? { kind, ...write, expired } : { kind, ...write };
     }
     case "put": {
       const client = address(f, "client");
@@ -142,12 +184,33 @@ function event(f: Fields): ServerEvent {
     }
     case "forwarding":
       return { kind, at, key: key(f, f.key), value: value(f, f.value) };
+    case "write": {
+      const client = address(f, "client");
+      const [expected, ttlMs] = [optionalInteger(f, "expected"), optionalInteger(f, "ttlMs")];
+      return {
+        ...{ kind, at, client, key: key(f, f.key), value: valueOrNull(f, f.value) },
+        ...(expected === undefined ? {} : { expected }),
+        ...(ttlMs === undefined ? {} : { ttlMs }),
+      };
+    }
+    case "forwarding_write":
+      return { kind, at, key: key(f, f.key), value: valueOrNull(f, f.value) };
     case "acknowledged":
       return { kind, at, follower: server(f, "follower"), timestamp: integer(f, "timestamp") };
     case "put_ok": {
       const timestamp = integer(f, "timestamp");
       const client = address(f, "client");
       return { kind, at, client, key: key(f, f.key), timestamp, ms: number(f, "ms") };
+    }
+    case "write_ok": {
+      const timestamp = integer(f, "timestamp");
+      const ok = { kind, at, client: address(f, "client"), key: key(f, f.key), timestamp };
+      return f.ms === undefined ? ok : { ...ok, ms: number(f, "ms") };
+    }
+    case "conflict": {
+      const [expected, timestamp] = [integer(f, "expected"), integer(f, "timestamp")];
+      const [client, theKey] = [address(f, "client"), key(f, f.key)];
+      return { kind, at, client, key: theKey, expected, value: valueOrNull(f, f.value), timestamp };
     }
     case "get": {
       const client = address(f, "client");

@@ -7,10 +7,16 @@
 import type { Counts, FaultAction, ServerEvent } from "./events.ts";
 import { Mensagem } from "./message.ts";
 
+/** The `protocol` of an observer that knows all events. An older one does not know those of a WRITE. */
+export const eventsProtocol = 2;
+
 /** Client to server: send events, from now until the connection ends. */
 export class Observe extends Mensagem<"OBSERVE"> {
-  /** `id` comes back in every EVENTS. */
-  constructor(readonly id: number) {
+  /**
+   * `id` comes back in every EVENTS. `protocol` is {@linkcode eventsProtocol} of the observer, 1 if
+   * missing: such an observer is not sent the events of WRITEs.
+   */
+  constructor(readonly id: number, readonly protocol?: number) {
     super("OBSERVE");
   }
 }

@@ -229,7 +229,7 @@ export function fromFields(f: Fields): AnyMensagem {
     case "STATUS_OK":
       return new StatusOk(integer(f, "id"), status(f));
     case "OBSERVE":
-      return new Observe(integer(f, "id"));
+      return new Observe(integer(f, "id"), optionalInteger(f, "protocol"));
     case "EVENTS":
       return new Events(
         integer(f, "id"),

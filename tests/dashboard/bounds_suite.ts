@@ -39,7 +39,10 @@ const server = servers[0]!;
 const client = "127.0.0.1:5";
 const at = 1_000_000;
 const huge = Number.MAX_SAFE_INTEGER;
-const zero = { puts: 0, putOks: 0, gets: 0, refused: 0, replications: 0 };
+const zero = {
+  ...{ puts: 0, putOks: 0, gets: 0, refused: 0, replications: 0 },
+  ...{ writes: 0, writeOks: 0, conflicts: 0 },
+};
 const status = {
   ...{ server, leader: server, cluster: "c", timestamp: 1, keys: 1, connections: 1 },
   ...{ uptimeMs: 1, memoryBytes: 1, faults: true },
@@ -57,8 +60,11 @@ function largest(n: number): Item[] {
     timestamp: huge,
     inSync: true,
   }));
-  const kinds = ["table", "written", "replication", "put", "forwarding", "get"] as const;
-  const counts = { puts: huge, putOks: huge, gets: huge, refused: huge, replications: huge };
+  const kinds = [
+    ...["table", "written", "replication", "put", "forwarding", "get"] as const,
+    ...["write", "forwarding_write", "conflict"] as const,
+  ];
+  const counts = Object.fromEntries(Object.keys(zero).map((name) => [name, huge]));
   return [
     ...kinds.map((kind) => ({
       kind,
@@ -70,9 +76,11 @@ function largest(n: number): Item[] {
       timestamp: n,
       seen: 1,
       own: 2,
+      expected: huge,
     })),
     { kind: "get", at, server, client, key, seen: huge, own: huge, refused: true },
     { kind: "put_ok", at, server, client, key, timestamp: huge, ms: 1e308 },
+    { kind: "write_ok", at, server, client, key, timestamp: huge, ms: 1e308 },
     { kind: "members", at, server, inSync: names, open: true },
     { kind: "fault", at, server, follower: server, action: "delay", delayMs: huge },
     { kind: "status", at, server, status: { ...status, inSync: names, followers } },
@@ -92,10 +100,20 @@ Deno.test("an item of any server has bounded texts, lists and numbers", pure, ()
   }
   const bounded = <Kind extends Item["kind"]>(item: Extract<Item, { kind: Kind }>) =>
     boundedItem(item, servers) as Extract<Item, { kind: Kind }>;
-  const [late, over] = [
+  const [late, later, over] = [
     bounded<"put_ok">({ kind: "put_ok", at, server, client, key: "k", timestamp: 1, ms: 1e308 }),
+    bounded<"write_ok">({
+      kind: "write_ok",
+      at,
+      server,
+      client,
+      key: "k",
+      timestamp: 1,
+      ms: 1e308,
+    }),
     bounded<"counts">({ kind: "counts", at, server, counts: { ...zero, gets: -1 }, missed: huge }),
   ];
+  assertEquals(later.ms, durationMsMax);
   assertEquals([late.ms, over.missed, over.counts.gets], [durationMsMax, countMax, 0]);
 });
 
@@ -106,6 +124,9 @@ Deno.test("an item of an honest server stays as it is", pure, () => {
     { kind: "written", at, server, key: longest, value: longest, timestamp: 1 },
     { kind: "get", at, server, client, key: "cor", seen: 1, own: 2, value: null },
     { kind: "put_ok", at, server, client, key: "cor", timestamp: 1, ms: 2.5 },
+    { kind: "write_ok", at, server, client, key: "cor", timestamp: 1 },
+    { kind: "write", at, server, client, key: "cor", value: null, expected: 7 },
+    { kind: "conflict", at, server, client, key: "cor", expected: 7, value: null, timestamp: 0 },
     { kind: "fault", at, server, follower: server, action: "pause" },
     { kind: "counts", at, server, counts: { ...zero, gets: 7 }, missed: 3 },
     { kind: "down", at, server, reason: "gone" },

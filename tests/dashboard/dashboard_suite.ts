@@ -148,6 +148,7 @@ Deno.test("a PUT shows on all servers, a paused follower is stale, and a story g
   assertEquals(shown.demoSteps.map(({ name }) => name), [...names, "done"]);
   const { client, ...refusal } = shown.refusals.at(-1)!;
   assertEquals(shown.clientNumbers.get(client), 2);
+  assert("seen" in refusal);
   assertEquals([refusal.server, refusal.key, refusal.seen, refusal.own], [follower, "cor", 4, 3]);
   assertEquals(shown.servers.map(({ fault }) => fault), [undefined, undefined, undefined]);
   await browser.sees(

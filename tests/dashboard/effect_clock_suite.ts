@@ -34,6 +34,18 @@ Deno.test(
         { kind: "acknowledged", at, server: leader, follower: near, timestamp: n },
         { kind: "put_ok", at, server: leader, client, key, timestamp: n, ms: 1 },
         { kind: "get", at, server: far, client, key, seen: 2, own: 1, refused: true },
+        { kind: "write", at, server: leader, client, key, value: null },
+        { kind: "write_ok", at, server: leader, client, key, timestamp: n },
+        {
+          kind: "conflict",
+          at,
+          server: leader,
+          client,
+          key,
+          expected: n,
+          value: "v",
+          timestamp: n,
+        },
       ]);
       const messages = messagesOf(state, item);
       apply(state, item);
@@ -44,7 +56,8 @@ Deno.test(
       });
       assert(flights.length === 0 || flights.length === messages.length);
       const first = flights[0]?.start ?? 0;
-      const arrives = flights.length === 0 || item.kind === "put_ok" ? first : first + flightMs;
+      const answers = ["put_ok", "write_ok", "conflict"].includes(item.kind);
+      const arrives = flights.length === 0 || answers ? first : first + flightMs;
       items.push({ came: now, arrives });
       for (const { start } of flights) assert(start + flightMs <= now + lagMsMax);
       assert(clock.lastAt <= now + lagMsMax);
@@ -86,3 +99,18 @@ Deno.test(
     assert(flightsMax > 2);
   },
 );
+
+Deno.test("the effect of an answer to a PUT or WRITE shows when it leaves the leader", pure, () => {
+  const state = emptyState([leader, near, far]);
+  const about = { at: 1, server: leader, client: "127.0.0.1:1", key: "cor", timestamp: 2 } as const;
+  const answers: Item[] = [
+    { ...about, kind: "put_ok", ms: 1 },
+    { ...about, kind: "write_ok" },
+    { ...about, kind: "conflict", expected: 1, value: "v" },
+  ];
+  for (const answer of answers) {
+    const clock = new EffectClock();
+    assertEquals(clock.plan(answer, messagesOf(state, answer), 0, () => {}).length, 1);
+    assertEquals(clock.lastAt, 0, answer.kind);
+  }
+});

@@ -105,6 +105,19 @@ Deno.test("within a millisecond a cause comes before its effect", async () => {
   assertEquals(await delivered(items), ["put", "written 1", "replication 1", "acknowledged 1"]);
 });
 
+Deno.test("what other clients see by the answers to WRITEs is known, a CONFLICT's value too", () => {
+  using feed = feedAt(() => now);
+  const about = { at: now, server: leader, client: "127.0.0.1:5", key: "cor" } as const;
+  const seen = () => feed.state.clients.get(0)?.seen.get("cor");
+  feed.add(written(now, 1));
+  feed.add({ ...about, kind: "write_ok", timestamp: 1 });
+  feed.deliver(Infinity);
+  assertEquals(seen(), { value: "v", timestamp: 1 });
+  feed.add({ ...about, kind: "conflict", expected: 1, value: "w", timestamp: 2 });
+  feed.deliver(Infinity);
+  assertEquals(seen(), { value: "w", timestamp: 2 });
+});
+
 Deno.test("items of one server keep their order, even if its clock jumps back", async () => {
   const items = [written(now - 5, 1), written(now - 50, 2), written(now - 4, 3)];
   assertEquals(await delivered(items), ["written 1", "written 2", "written 3"]);

@@ -108,6 +108,34 @@ Deno.test("a forwarded PUT leaves its client before the follower forwards it", p
   ]);
 });
 
+Deno.test(
+  "a WRITE, its CONFLICT and its WRITE_OK are messages, and a CONFLICT is a dot",
+  pure,
+  () => {
+    const write = { kind: "write", at: 2, server: leader, key: "cor", value: null } as const;
+    const answer = { at: 3, server: leader, key: "cor", timestamp: 1 } as const;
+    const diagram = diagramOf(
+      { kind: "forwarding_write", at: 1, server: far, key: "cor", value: null },
+      { ...write, client: first },
+      { ...write, client: second, expected: 7 },
+      { ...answer, kind: "write_ok", client: first, ms: 1 },
+      { ...answer, kind: "conflict", client: second, expected: 7, value: "azul" },
+    );
+    assertEquals(arrowsOf(diagram), [
+      "WRITE client 1>10099 0-1",
+      "WRITE 10099>10097 1-2",
+      "WRITE client 2>10097 3-4",
+      "WRITE_OK 10097>10099 5-6",
+      "WRITE_OK 10099>client 1 6-7",
+      "CONFLICT 10097>client 2 8-9",
+    ]);
+    assertEquals(diagram.dots.map(({ item, row }) => `${item.kind} ${row}`), [
+      "forwarding_write 1",
+      "conflict 8",
+    ]);
+  },
+);
+
 Deno.test("the columns are the clients that took part, the leader and the followers", pure, () => {
   const diagram = diagramOf(refused(stranger, far), refused(second, far), refused(first, far));
   assertEquals(diagram.columns, [

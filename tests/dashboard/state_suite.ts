@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Item } from "../../dashboard/server/item.ts";
-import type { State } from "../../dashboard/server/state.ts";
+import type { Second, State } from "../../dashboard/server/state.ts";
 import { Cursor } from "../../dashboard/page/cursor.js";
 import {
   itemsMax,
@@ -14,7 +14,9 @@ import {
 } from "../../dashboard/page/limits.js";
 import { storyDefault, storyOf } from "../../dashboard/stories/stories.js";
 import { stepItem } from "../support/story_step.ts";
-import { readable } from "../../dashboard/page/format.js";
+import { namesIn, readable } from "../../dashboard/page/format.js";
+import { en } from "../../dashboard/page/texts_en.js";
+import { pt } from "../../dashboard/page/texts_pt.js";
 import { Recording } from "../../dashboard/page/recording.js";
 import { apply, copyState, decode, emptyState, encode } from "../../dashboard/page/state.js";
 import {
@@ -30,6 +32,7 @@ const pure = { permissions: "none" } as const;
 const [leader, near, far] = ["127.0.0.1:10097", "127.0.0.1:10098", "127.0.0.1:10099"] as const;
 const servers = [leader, near, far];
 const client = "127.0.0.1:50000";
+const writeCounts = { writes: 4, writeOks: 3, conflicts: 1 };
 
 function stateAfter(...items: Item[]): State {
   const state = emptyState(servers);
@@ -205,6 +208,65 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "a WRITE is drawn like a PUT, and its CONFLICT by way of the follower, with the reason",
+  pure,
+  () => {
+    const state = stateAfter(...all);
+    apply(state, { kind: "forwarding_write", at: 1, server: near, key: "cor", value: null });
+    const write: Item = {
+      ...{ kind: "write", at: 1, server: leader, client, key: "cor", value: null, expected: 3 },
+    };
+    const hops = (item: Item) => {
+      const messages = messagesOf(state, item);
+      apply(state, item);
+      return messages.map(({ label, from, to }) => [label, from, to]);
+    };
+    assertEquals(hops(write), [["WRITE", client, near], ["WRITE", near, leader]]);
+    const conflict: Item = {
+      ...{ kind: "conflict", at: 2, server: leader, client, key: "cor", expected: 3 },
+      ...{ value: "azul", timestamp: 5 },
+    };
+    assertEquals(hops(conflict), [["CONFLICT", leader, near], ["CONFLICT", near, client]]);
+    const [refusal, ...more] = state.refusals;
+    assertEquals(more, []);
+    assert(refusal !== undefined && "expected" in refusal);
+    const said = [en, pt].map((t) => t.conflict(refusal, namesIn(state, t)));
+    assertEquals(said, [
+      `${client} expected cor with timestamp 3, but the key has azul, with timestamp 5.`,
+      `${client} esperava cor com timestamp 3, mas a chave tem azul, com timestamp 5.`,
+    ]);
+    const ok: Item = { kind: "write_ok", at: 3, server: leader, client, key: "cor", timestamp: 5 };
+    assertEquals(hops(ok), [["WRITE_OK", leader, near], ["WRITE_OK", near, client]]);
+  },
+);
+
+Deno.test("WRITE_OKs count among the answered writes, and have a time if it is known", pure, () => {
+  const counts = { puts: 0, putOks: 2, gets: 0, refused: 0, replications: 0 };
+  const ok = { kind: "write_ok", at: 1, server: leader, client, key: "cor", timestamp: 5 } as const;
+  const state = stateAfter(
+    ...all,
+    { kind: "counts", at: 1, server: leader, counts: { ...counts, ...writeCounts }, missed: 0 },
+    ok,
+    { ...ok, ms: 7 },
+  );
+  const [{ putOks, timedPutOks, putMsMax }] = state.seconds as [Second];
+  assertEquals([putOks, timedPutOks, putMsMax], [5, 1, 7]);
+});
+
+Deno.test("a key that expired is told as such, in both languages", pure, () => {
+  const state = stateAfter(...all);
+  const deleted: Item = {
+    ...{ kind: "written", at: 1, server: leader, key: "lock", value: null, timestamp: 5 },
+  };
+  const said = (item: Item) => [en, pt].map((t) => t.item(item, namesIn(state, t)));
+  assertEquals(said({ ...deleted, expired: true }), [
+    "lock expired: deleted with timestamp 5",
+    "lock expirou: apagada com timestamp 5",
+  ]);
+  assertEquals(said(deleted), ["deletes lock with timestamp 5", "apaga lock com timestamp 5"]);
+});
+
 Deno.test("the first step of a story replaces the steps of the last one", pure, () => {
   const names = (...steps: string[]) =>
     stateAfter(...steps.map((name) => stepItem(name))).demoSteps.map(({ name }) => name);
@@ -298,7 +360,10 @@ function randomItem(random: Random, at: number): Item {
   const server = random.pick(servers);
   const key = `key${random.below(keysMax + 20)}`;
   const timestamp = random.below(1_000);
-  const counts = { puts: 1, putOks: 1, gets: 2, refused: 1, replications: 1 };
+  const counts = {
+    ...{ puts: 1, putOks: 1, gets: 2, refused: 1, replications: 1 },
+    ...writeCounts,
+  };
   return random.pick<Item>([
     { kind: "up", at, server },
     { kind: "down", at, server, reason: "gone" },
@@ -310,6 +375,10 @@ function randomItem(random: Random, at: number): Item {
     { kind: "forwarding", at, server, key, value: "v" },
     { kind: "put", at, server, client, key, value: "v" },
     { kind: "put_ok", at, server, client, key, timestamp, ms: random.next() },
+    { kind: "forwarding_write", at, server, key, value: null },
+    { kind: "write", at, server, client, key, value: null },
+    { kind: "write_ok", at, server, client, key, timestamp },
+    { kind: "conflict", at, server, client, key, expected: 1, value: "v", timestamp },
     { kind: "acknowledged", at, server, follower: random.pick(servers), timestamp },
     { kind: "get", at, server, client, key, seen: 1, own: timestamp, value: "v" },
     { kind: "get", at, server, client, key, seen: timestamp, own: 1, refused: true },

@@ -24,7 +24,10 @@ const at = 1_000_000;
 const client = "127.0.0.1:5";
 const [key, value, timestamp] = ["cor", "azul", 1];
 const writes = { old: { value, timestamp }, gone: { value: null, timestamp: 2 } };
-const counts = { puts: 1, putOks: 2, gets: 3, refused: 4, replications: 5 };
+const counts = {
+  ...{ puts: 1, putOks: 2, gets: 3, refused: 4, replications: 5 },
+  ...{ writes: 6, writeOks: 7, conflicts: 8 },
+};
 const status = {
   ...{ server: leader, leader, cluster: "c", timestamp, inSync: servers, followers: [], keys: 1 },
   ...{ connections: 1, uptimeMs: 1, memoryBytes: 1, faults: true, watches: 0, version: "0.2.0" },
@@ -47,14 +50,28 @@ const every: Readonly<Record<Item["kind"], readonly Item[]>> = {
     { kind: "forwarding", at, server: near, key, value },
     { kind: "forwarding", at, server: far, key: "turma", value },
   ],
+  forwarding_write: [{ kind: "forwarding_write", at, server: far, key, value: null }],
   put: [{ kind: "put", at, server: leader, client, key, value }],
+  write: [
+    { kind: "write", at, server: leader, client, key, value, expected: 0, ttlMs: 1_000 },
+    { kind: "write", at, server: leader, client: "127.0.0.1:6", key: "fila", value: null },
+  ],
   written: [
     { kind: "written", at, server: leader, key, value, timestamp: 2 },
     { kind: "written", at, server: leader, key: "turma", value: null, timestamp: 3 },
+    { kind: "written", at, server: leader, key: "fila", value: null, timestamp: 4, expired: true },
   ],
   replication: [{ kind: "replication", at, server: near, key, value, timestamp: 2 }],
   acknowledged: [{ kind: "acknowledged", at, server: leader, follower: near, timestamp: 2 }],
   put_ok: [{ kind: "put_ok", at, server: leader, client, key, timestamp: 2, ms: 1.25 }],
+  write_ok: [
+    { kind: "write_ok", at, server: leader, client, key, timestamp: 2, ms: 1.25 },
+    { kind: "write_ok", at, server: leader, client, key: "turma", timestamp: 3 },
+  ],
+  conflict: [
+    { kind: "conflict", at, server: leader, client, key, expected: 0, value, timestamp: 2 },
+    { kind: "conflict", at, server: leader, client, key, expected: 2, value: null, timestamp: 3 },
+  ],
   get: [
     { kind: "get", at, server: near, client, key, seen: 2, own: 2, value: null },
     { kind: "get", at, server: far, client, key, seen: 2, own: 0, refused: true },
@@ -134,6 +151,21 @@ Deno.test("a recording comes out of its file as it was: items, states, lost item
   }
   assertSame(copy, recording);
 });
+
+Deno.test(
+  "a recording of a page that knew no WRITEs is opened: it has no counts of them",
+  pure,
+  () => {
+    const file = validFile();
+    for (const { items } of file.parts) {
+      for (const { counts } of items) {
+        for (const name of ["writes", "writeOks", "conflicts"]) delete counts?.[name];
+      }
+    }
+    const { seconds } = opened(JSON.stringify(file)).last;
+    assertEquals(seconds.map(({ putOks }) => putOks), [counts.putOks]);
+  },
+);
 
 Deno.test(
   "a recording that has dropped its oldest items begins at the oldest one left",
@@ -255,7 +287,10 @@ Deno.test("a file with one wrong place is not opened, and the place is named", p
 });
 
 Deno.test("each field of each item is needed, and has the right type", pure, () => {
-  const optional = new Set(["delayMs", "others", "seen", "own", "reason", "value", "refused"]);
+  const optional = new Set([
+    ...["delayMs", "others", "seen", "own", "reason", "value", "refused", "expired", "ttlMs"],
+    ...["write.expected", "write_ok.ms"],
+  ]);
   for (const [index, item] of items.entries()) {
     for (const field of Object.keys(item)) {
       const wrong = (change: unknown) => {
@@ -263,7 +298,8 @@ Deno.test("each field of each item is needed, and has the right type", pure, () 
         file.parts[0].items[index] = { ...item, [field]: change };
         return (problemOf(file) as { place?: string }).place;
       };
-      const expected = field === "kind" || !optional.has(field);
+      const mayMiss = optional.has(field) || optional.has(`${item.kind}.${field}`);
+      const expected = field === "kind" || !mayMiss;
       if (expected) assert(wrong(undefined) !== undefined, `${item.kind} without ${field}`);
       for (const odd of [{ length: 3 }, [[]], -1, "x".repeat(1_000)]) {
         const place = wrong(odd);

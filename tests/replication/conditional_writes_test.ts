@@ -106,6 +106,34 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "a listener is told of each WRITE when it comes, and of its answer when that is sent",
+  pure,
+  () => {
+    const { stage, f1, f2, client: someone } = openLeaderWith(1);
+    const told = () =>
+      stage.events.splice(0).filter((event) => /WRITE|CONFLICT|expired/.test(event));
+    told();
+    const long = "key".repeat(9);
+    someone.say(write(1, "k1", "w", 1), write(2, "k1", "x", 1), write(3, long, null));
+    const came = [[`k1=w if @1`], [`k1=x if @1`], [`${long}=NULL`]];
+    assertEquals(told(), came.map(([write]) => `${client} WRITE ${write}`));
+    acknowledge(2, f1, f2);
+    assertEquals(told(), [
+      `WRITE_OK to ${client} k1 @2`,
+      `CONFLICT to ${client} k1=w @2, not @1`,
+      `WRITE_OK to ${client} ${long} @0, nothing written`,
+    ]);
+    someone.say(write(4, "k1", null, 7), new GetLatest(5, "k1"));
+    assertEquals(told(), [
+      `${client} WRITE k1=NULL if @7`,
+      `CONFLICT to ${client} k1=w @2, not @7`,
+    ]);
+    f1.say(new WriteRequest(6, "k2", "v", 0, undefined, "10.0.9.9:1"));
+    assertEquals(told(), ["10.0.9.9:1 WRITE k2=v if @0"]);
+  },
+);
+
 Deno.test("at its deadline only a request that made a write has an unknown outcome", pure, () => {
   const { stage, f1, f2, client: someone } = openLeaderWith(1, { silenceMs: 60_000 });
   someone.say(write(1, "k1", "w", 1), write(2, "k1", "x", 1), new GetLatest(3, "k1"));

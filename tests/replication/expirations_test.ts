@@ -41,6 +41,8 @@ Deno.test("a key is deleted after its time to live, by a write like any other", 
   assertEquals(f1.heard(), ["REPLICATION k=v @1", "REPLICATION k=NULL @2"]);
   assertEquals(stage.engine.counts.expired, 1);
   assertEquals(someone.heard(), ["WRITE_OK #1 k @1"]);
+  const writes = stage.events.filter((event) => /^(written|expired)/.test(event));
+  assertEquals(writes, ["written k=v @1 after 0 ms", "expired k=NULL @2 after 0 ms"]);
   assertEquals(stage.printed(), []);
 });
 

@@ -305,6 +305,10 @@ Deno.test("a new listener is told of the members and the faults", pure, () => {
     written: () => {},
     acknowledged: () => {},
     table: () => {},
+    write: () => {},
+    forwardingWrite: () => {},
+    writeOk: () => {},
+    conflict: () => {},
   });
   assertEquals(told, ["2 3 true", `${follower1} pause`, `${follower2} delay 250`]);
 });

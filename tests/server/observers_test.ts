@@ -20,7 +20,13 @@ import {
   tableEventsMax,
 } from "../../lib/server/observers.ts";
 import { eventTextCharsMax } from "../../lib/limits.ts";
-import { type Events, Mensagem, Observe } from "../../lib/mensagem.ts";
+import {
+  type Events,
+  eventsProtocol,
+  Mensagem,
+  Observe,
+  WriteRequest,
+} from "../../lib/mensagem.ts";
 import type { ServerPrints } from "../../lib/replication/environment.ts";
 import { Store } from "../../lib/replication/store.ts";
 import { Cluster } from "../support/cluster.ts";
@@ -84,9 +90,9 @@ class FakeHost {
   }
 
   /** Adds an observer and drops its first EVENTS. */
-  observer(ip?: string): Link {
+  observer(ip?: string, protocol?: number): Link {
     const link = new Link(ip);
-    this.observers.add(link, new Observe(7));
+    this.observers.add(link, new Observe(7, protocol));
     this.tick();
     link.heard();
     return link;
@@ -208,13 +214,21 @@ Deno.test(
   pure,
   () => {
     const host = new FakeHost();
-    const link = host.observer();
+    const link = host.observer(undefined, eventsProtocol);
     const before = Date.now();
     const sink = host.sink!;
     sink.put(client, "k", "v");
     sink.written("k", "v", 7, 0);
     sink.acknowledged("10.0.0.2:1", 7);
     sink.putOk(client, "k", 7);
+    sink.write(client, new WriteRequest(3, "k", "w", 7, 1_000));
+    sink.written("k", "w", 8, 0);
+    sink.writeOk(client, "k", 8, true);
+    sink.written("k", null, 9, 0, true);
+    sink.write(client, new WriteRequest(4, "k", null));
+    sink.writeOk(client, "k", 9, false);
+    sink.conflict(client, "k", 8, null, 9);
+    sink.forwardingWrite(new WriteRequest(5, "k", null, 8));
     sink.forwarding("k", "v");
     sink.replication("k", "v", 7);
     sink.get(client, "k", 3, 7, "v");
@@ -227,12 +241,22 @@ Deno.test(
     const heard = link.heard();
     const follower = "10.0.0.2:1";
     const events = told(...heard);
-    const { ms } = events.find(({ kind }) => kind === "put_ok") as { ms: number };
+    const msOf = (ok: string) => (events.find(({ kind }) => kind === ok) as { ms: number }).ms;
+    const [ms, writeMs] = [msOf("put_ok"), msOf("write_ok")];
+    assertLessOrEqual(writeMs, patienceMs);
     assertEquals(events, [
       { kind: "put", client, key: "k", value: "v" },
       { kind: "written", key: "k", value: "v", timestamp: 7 },
       { kind: "acknowledged", follower, timestamp: 7 },
       { kind: "put_ok", client, key: "k", timestamp: 7, ms },
+      { kind: "write", client, key: "k", value: "w", expected: 7, ttlMs: 1_000 },
+      { kind: "written", key: "k", value: "w", timestamp: 8 },
+      { kind: "write_ok", client, key: "k", timestamp: 8, ms: writeMs },
+      { kind: "written", key: "k", value: null, timestamp: 9, expired: true },
+      { kind: "write", client, key: "k", value: null },
+      { kind: "write_ok", client, key: "k", timestamp: 9 },
+      { kind: "conflict", client, key: "k", expected: 8, value: null, timestamp: 9 },
+      { kind: "forwarding_write", key: "k", value: null },
       { kind: "forwarding", key: "k", value: "v" },
       { kind: "replication", key: "k", value: "v", timestamp: 7 },
       { kind: "get", client, key: "k", seen: 3, own: 7, value: "v" },
@@ -245,7 +269,10 @@ Deno.test(
     for (const { at } of [...heard, ...heard[0]!.events]) {
       assert(at >= before && at <= Date.now(), `${at} is not now`);
     }
-    assertEquals(heard[0]!.counts, { puts: 1, putOks: 1, gets: 3, refused: 1, replications: 1 });
+    assertEquals(heard[0]!.counts, {
+      ...{ puts: 1, putOks: 1, gets: 3, refused: 1, replications: 1 },
+      ...{ writes: 2, writeOks: 2, conflicts: 1 },
+    });
     assertEquals(host.printed, [
       `put ${client},k,v`,
       `putOk ${client},k,7`,
@@ -255,6 +282,29 @@ Deno.test(
       `get ${client},no,0,0,`,
       `get ${client},k,9,7,`,
     ]);
+  },
+);
+
+Deno.test(
+  "an older observer is not sent the events of WRITEs, which it would refuse, and misses none",
+  pure,
+  () => {
+    const host = new FakeHost();
+    const [older, newer] = [host.observer(), host.observer(undefined, eventsProtocol)];
+    older.heard(); // that another one has come
+    host.sink!.write(client, new WriteRequest(3, "k", null));
+    host.sink!.forwardingWrite(new WriteRequest(3, "k", null));
+    host.sink!.written("k", null, 7, 0);
+    host.sink!.writeOk(client, "k", 7, true);
+    host.sink!.conflict(client, "k", 6, null, 7);
+    host.tick();
+    const [[seen], [all]] = [older.heard(), newer.heard()];
+    assertEquals(told(seen!).map(({ kind }) => kind), ["written"]);
+    assertEquals([seen!.missed, all!.missed, seen!.counts.conflicts], [0, 0, 1]);
+    assertEquals(
+      told(all!).map(({ kind }) => kind),
+      ["write", "forwarding_write", "written", "write_ok", "conflict"],
+    );
   },
 );
 

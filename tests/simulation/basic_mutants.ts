@@ -222,8 +222,8 @@ export const basicMutants: readonly Mutant[] = [
     name: "a leader shows and replicates what its disk does not have yet",
     file: "replication/sequencer.ts",
     durable: true,
-    find: "ledger.whenDurable(() => this.#apply(written, deadline));",
-    replace: "this.#apply(written, deadline);",
+    find: "ledger.whenDurable(() => this.#apply(written, deadline, expired));",
+    replace: "this.#apply(written, deadline, expired);",
   },
   {
     name: "a follower does not write SYNC to the journal",

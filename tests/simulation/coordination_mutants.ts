@@ -100,8 +100,8 @@ const mutants: readonly Omit<Mutant, "coordination">[] = [
   {
     name: "GET_LATEST shows what is not committed",
     file: "replication/sequencer.ts",
-    find: "if (this.#committed === this.#stamped) return pending.link.send(answer);",
-    replace: "if (true) return pending.link.send(answer);",
+    find: "if (this.#committed === this.#stamped) return this.#pending.answer(pending, answer);",
+    replace: "if (true) return this.#pending.answer(pending, answer);",
   },
   {
     name: "a follower answers GET_LATEST from its own table",

@@ -315,6 +315,10 @@ export class Life implements Process {
       acknowledged: () => {},
       members: () => {},
       fault: () => {},
+      write: () => {},
+      forwardingWrite: () => {},
+      writeOk: () => {},
+      conflict: () => {},
     };
   }
 

@@ -158,14 +158,23 @@ function recordPrints(take: (line: string) => void): ServerPrints {
 /** The events of a listener, as short lines. */
 function recordEvents(take: (line: string) => void): ReplicationListener {
   return {
-    written: (key, value, timestamp, waitedMs) =>
-      take(`written ${pair(key, value)} @${timestamp} after ${waitedMs} ms`),
+    written: (key, value, timestamp, waitedMs, expired) =>
+      take(
+        `${expired ? "expired" : "written"} ${pair(key, value)} @${timestamp} after ${waitedMs} ms`,
+      ),
     acknowledged: (follower, timestamp) => take(`${follower} has @${timestamp}`),
     members: (joined, inSync, open) =>
       take(`joined [${joined}], in sync [${inSync}]${open ? ", open" : ""}`),
     fault: (follower, action, delayMs) =>
       take(`${action} ${follower}${delayMs === undefined ? "" : ` by ${delayMs} ms`}`),
     table: () => take("table"),
+    write: (from, { key, value, expected }) =>
+      take(`${from} WRITE ${pair(key, value)}${expected === undefined ? "" : ` if @${expected}`}`),
+    forwardingWrite: ({ key, value }) => take(`forwarding WRITE ${pair(key, value)}`),
+    writeOk: (to, key, timestamp, wrote) =>
+      take(`WRITE_OK to ${to} ${key} @${timestamp}${wrote ? "" : ", nothing written"}`),
+    conflict: (to, key, expected, value, timestamp) =>
+      take(`CONFLICT to ${to} ${pair(key, value)} @${timestamp}, not @${expected}`),
   };
 }
 

@@ -525,7 +525,7 @@ export function conformance(engine: Engine): void {
     assertEquals((await same.get("cor")).value, "azul");
   });
 
-  test("an observer gets the events of PUT, GET and REPLICATION, and the table at first", async (cluster) => {
+  test("an observer gets the events of PUT, WRITE, GET and REPLICATION, and the table at first", async (cluster) => {
     const { leader, others: [other] } = await rolesOf(cluster);
     using atLeader = await Wire.connect(leader.address);
     using atOther = await Wire.connect(other.address);
@@ -542,7 +542,7 @@ export function conformance(engine: Engine): void {
       }
       throw new Error(`no such event: ${JSON.stringify(fields)}`);
     };
-    for (const wire of received.keys()) await wire.send({ type: "OBSERVE", id: 1 });
+    for (const wire of received.keys()) await wire.send({ type: "OBSERVE", id: 1, protocol: 2 });
     const { inSync } = await hear(atLeader, { kind: "members", open: true });
     assert((inSync as string[]).includes(leader.name));
     const first = await put(leader, "cor", "azul");
@@ -556,10 +556,27 @@ export function conformance(engine: Engine): void {
     await hear(atOther, { kind: "replication", key: "cor", value: "verde", timestamp: second });
     await ask(other, { type: "GET", key: "cor", timestamp: second + 1 });
     await hear(atOther, { kind: "get", key: "cor", refused: true, own: second });
+    const write = async (server: TestServer, fields: Message) => {
+      const { type, timestamp } = await ask(server, { type: "WRITE", key: "cor", ...fields });
+      assertEquals(type, "WRITE_OK");
+      return timestamp as number;
+    };
+    const third = await write(leader, { value: "cinza", expected: second });
+    await hear(atLeader, { kind: "write", key: "cor", value: "cinza", expected: second });
+    await hear(atLeader, { kind: "written", key: "cor", value: "cinza", timestamp: third });
+    await hear(atLeader, { kind: "write_ok", key: "cor", timestamp: third });
+    await ask(leader, { type: "WRITE", key: "cor", value: null, expected: second });
+    const found = { key: "cor", value: "cinza", timestamp: third };
+    await hear(atLeader, { kind: "conflict", expected: second, ...found });
+    await ask(leader, { type: "WRITE", key: "no such key", value: null });
+    await hear(atLeader, { kind: "write_ok", key: "no such key", ms: undefined });
+    const fourth = await write(other, { value: "verde" });
+    await hear(atOther, { kind: "forwarding_write", key: "cor", value: "verde" });
+    await hear(atOther, { kind: "replication", key: "cor", value: "verde", timestamp: fourth });
     using late = await Wire.connect(other.address);
     received.set(late, []);
     await late.send({ type: "OBSERVE", id: 1 });
-    await hear(late, { kind: "table", key: "cor", value: "verde", timestamp: second });
+    await hear(late, { kind: "table", key: "cor", value: "verde", timestamp: fourth });
   });
 
   test("a message that is not for this server is FORBIDDEN, and the connection goes on", async (cluster) => {

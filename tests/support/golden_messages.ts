@@ -45,7 +45,13 @@ export type Type = AnyMensagem["type"];
 export type Of<T extends Type> = Extract<AnyMensagem, { type: T }>;
 
 /** The counts of the EVENTS in these examples. */
-export const counts = { puts: 1, putOks: 2, gets: 3, refused: 4, replications: 5 };
+export const counts = {
+  ...{ puts: 1, putOks: 2, gets: 3, refused: 4, replications: 5 },
+  ...{ writes: 6, writeOks: 7, conflicts: 8 },
+};
+const countsJson =
+  `{"puts":1,"putOks":2,"gets":3,"refused":4,"replications":5,"writes":6,"writeOks":7,"conflicts":8}`;
+
 /** An event of each kind, and its JSON. */
 // deno-fmt-ignore: one line per example
 export const events: readonly (readonly [ServerEvent, json: string])[] = [
@@ -59,6 +65,13 @@ export const events: readonly (readonly [ServerEvent, json: string])[] = [
   [{ kind: "put_ok", at: 1, client: "127.0.0.1:9", key: "k", timestamp: 2, ms: 0.25 }, `{"kind":"put_ok","at":1,"client":"127.0.0.1:9","key":"k","timestamp":2,"ms":0.25}`],
   [{ kind: "get", at: 1, client: "127.0.0.1:9", key: "k", seen: 2, own: 3, value: null }, `{"kind":"get","at":1,"client":"127.0.0.1:9","key":"k","seen":2,"own":3,"value":null}`],
   [{ kind: "get", at: 1, client: "127.0.0.1:9", key: "k", seen: 2, own: 1, refused: true }, `{"kind":"get","at":1,"client":"127.0.0.1:9","key":"k","seen":2,"own":1,"refused":true}`],
+  [{ kind: "written", at: 1, key: "k", value: null, timestamp: 2, expired: true }, `{"kind":"written","at":1,"key":"k","value":null,"timestamp":2,"expired":true}`],
+  [{ kind: "write", at: 1, client: "127.0.0.1:9", key: "k", value: null }, `{"kind":"write","at":1,"client":"127.0.0.1:9","key":"k","value":null}`],
+  [{ kind: "write", at: 1, client: "127.0.0.1:9", key: "k", value: "v", expected: 0, ttlMs: 1_000 }, `{"kind":"write","at":1,"client":"127.0.0.1:9","key":"k","value":"v","expected":0,"ttlMs":1000}`],
+  [{ kind: "forwarding_write", at: 1, key: "k", value: null }, `{"kind":"forwarding_write","at":1,"key":"k","value":null}`],
+  [{ kind: "write_ok", at: 1, client: "127.0.0.1:9", key: "k", timestamp: 2 }, `{"kind":"write_ok","at":1,"client":"127.0.0.1:9","key":"k","timestamp":2}`],
+  [{ kind: "write_ok", at: 1, client: "127.0.0.1:9", key: "k", timestamp: 2, ms: 0.25 }, `{"kind":"write_ok","at":1,"client":"127.0.0.1:9","key":"k","timestamp":2,"ms":0.25}`],
+  [{ kind: "conflict", at: 1, client: "127.0.0.1:9", key: "k", expected: 2, value: null, timestamp: 3 }, `{"kind":"conflict","at":1,"client":"127.0.0.1:9","key":"k","expected":2,"value":null,"timestamp":3}`],
   [{ kind: "members", at: 1, joined: ["127.0.0.1:2"], inSync: [], open: false }, `{"kind":"members","at":1,"joined":["127.0.0.1:2"],"inSync":[],"open":false}`],
   [{ kind: "fault", at: 1, follower: "127.0.0.1:2", action: "pause" }, `{"kind":"fault","at":1,"follower":"127.0.0.1:2","action":"pause"}`],
   [{ kind: "fault", at: 1, follower: "127.0.0.1:2", action: "delay", delayMs: 5 }, `{"kind":"fault","at":1,"follower":"127.0.0.1:2","action":"delay","delayMs":5}`],
@@ -180,10 +193,13 @@ export const golden: { readonly [T in Type]: readonly (readonly [Of<T>, line: st
     }),
     `{"type":"STATUS_OK","id":7,"server":"127.0.0.1:1","leader":"127.0.0.1:1","cluster":"","timestamp":0,"inSync":[],"followers":[],"keys":1,"connections":2,"uptimeMs":3,"memoryBytes":4,"faults":false,"watches":5,"cutOffMs":6,"version":"1.2.3-rc.1+a"}`,
   ]],
-  OBSERVE: [[new Observe(7), `{"type":"OBSERVE","id":7}`]],
+  OBSERVE: [
+    [new Observe(7), `{"type":"OBSERVE","id":7}`],
+    [new Observe(7, 2), `{"type":"OBSERVE","id":7,"protocol":2}`],
+  ],
   EVENTS: [
-    [new Events(7, "127.0.0.1:1", 1_700_000_000_000, 3, counts, []), `{"type":"EVENTS","id":7,"server":"127.0.0.1:1","at":1700000000000,"missed":3,"counts":{"puts":1,"putOks":2,"gets":3,"refused":4,"replications":5},"events":[]}`],
-    [new Events(7, "127.0.0.1:1", 1, 0, counts, events.map(([event]) => event)), `{"type":"EVENTS","id":7,"server":"127.0.0.1:1","at":1,"missed":0,"counts":{"puts":1,"putOks":2,"gets":3,"refused":4,"replications":5},"events":[${events.map(([, json]) => json)}]}`],
+    [new Events(7, "127.0.0.1:1", 1_700_000_000_000, 3, counts, []), `{"type":"EVENTS","id":7,"server":"127.0.0.1:1","at":1700000000000,"missed":3,"counts":${countsJson},"events":[]}`],
+    [new Events(7, "127.0.0.1:1", 1, 0, counts, events.map(([event]) => event)), `{"type":"EVENTS","id":7,"server":"127.0.0.1:1","at":1,"missed":0,"counts":${countsJson},"events":[${events.map(([, json]) => json)}]}`],
   ],
   FAULT: [
     [new Fault(7, "127.0.0.1:2", "pause"), `{"type":"FAULT","id":7,"follower":"127.0.0.1:2","action":"pause"}`],

@@ -136,14 +136,14 @@ export const draw: { readonly [T in Type]: (random: Random) => Of<T> } = {
       ...(r.chance(0.5) ? {} : { cutOffMs: integer(r) }),
       ...(r.chance(0.5) ? {} : { version: "0.1.0" }),
     }),
-  OBSERVE: (r) => new Observe(integer(r)),
+  OBSERVE: (r) => new Observe(integer(r), maybe(r, integer)),
   EVENTS: (r) =>
     new Events(
       integer(r),
       server(r),
       integer(r),
       integer(r),
-      { ...counts, gets: integer(r) },
+      { ...counts, gets: integer(r), conflicts: integer(r) },
       Array.from({ length: r.below(4) }, () => r.pick(events)[0]),
     ),
   FAULT: (r) =>

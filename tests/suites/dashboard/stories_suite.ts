@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { stopsServers, stories, storyOf } from "../../../dashboard/stories/stories.js";
 import { Scene } from "./browser.ts";
 
@@ -51,4 +51,25 @@ Deno.test("without --start the stories that stop a server are off, and say why",
     const about = await page.locator(`#about-${story.id}`).textContent();
     assertEquals(about, `${story.about.en}${why}`);
   }
+});
+
+Deno.test("a CONFLICT flies back, stands in the list with its reason, and an expired key is told", async () => {
+  await using scene = await Scene.open();
+  const { page } = scene;
+  await page.evaluate(`
+    globalThis.drawn = new Set();
+    new MutationObserver((all) => all.forEach(({ addedNodes }) => addedNodes.forEach(({ dataset }) =>
+      dataset?.label && globalThis.drawn.add(dataset.label)
+    ))).observe(document.querySelector("#diagram"), { childList: true, subtree: true });
+  `);
+  await page.locator('[data-story="compare-and-set"]:enabled').click();
+  await page.locator('#demo-steps [data-step="done"]').waitFor();
+  const refusal = await page.locator("#refusals li span").first().textContent();
+  assertMatch(refusal!, /^Cliente \d esperava vagas com timestamp \d+, mas a chave tem 9, com /);
+  await page.locator("#events .refused").getByText("CONFLICT: Cliente ").waitFor();
+  await page.locator('[data-story="lock-expires"]:enabled').click();
+  await page.locator("#events").getByText("trava expirou: apagada com").waitFor();
+  const drawn = await page.evaluate("[...globalThis.drawn]") as string[];
+  for (const label of ["WRITE", "WRITE_OK", "CONFLICT"]) assert(drawn.includes(label), label);
+  assertEquals(await page.locator("#lost").textContent(), "");
 });

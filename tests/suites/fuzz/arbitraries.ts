@@ -138,7 +138,10 @@ const entriesJson = fc.oneof(
 
 /** Events; most of them have the fields of their kind and more. */
 const eventFields = fc.record({
-  kind: fc.constantFrom("table", "put", "put_ok", "get", "acknowledged", "members", "fault", "no"),
+  kind: fc.constantFrom(
+    ...["table", "put", "put_ok", "get", "acknowledged", "members", "fault", "no"],
+    ...["written", "write", "forwarding_write", "write_ok", "conflict"],
+  ),
   at: fc.nat(9),
   key: keyText,
   value: fc.option(valueText),
@@ -152,6 +155,9 @@ const eventFields = fc.record({
   inSync: fc.constant([]),
   open: fc.boolean(),
   action: fc.constantFrom("pause", "delay", "stop"),
+  expected: fc.nat(9),
+  ttlMs: fc.nat(9),
+  expired: fc.boolean(),
 }, { requiredKeys: ["kind", "at", "key", "timestamp", "client", "follower"] });
 
 /** The addresses at which the servers of the suite are known. */
@@ -213,7 +219,10 @@ const rightJson: Readonly<Record<string, fc.Arbitrary<string>>> = {
     gets: fc.nat(9),
     refused: fc.nat(9),
     replications: fc.nat(9),
-  }).map(json),
+    writes: fc.nat(9),
+    writeOks: fc.nat(9),
+    conflicts: fc.nat(9),
+  }, { requiredKeys: ["puts", "putOks", "gets", "refused", "replications"] }).map(json),
   events: fc.array(eventFields, { maxLength: 3 }).map(json),
   follower: jsonOf(addressText),
   action: fc.constantFrom(`"pause"`, `"delay"`, `"resume"`),

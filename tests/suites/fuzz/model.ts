@@ -158,16 +158,22 @@ const objectOf = (fields: Readonly<Record<string, Judge>>): Judge => (object) =>
 };
 
 const follower = objectOf({ server, timestamp: integer, inSync: boolean });
+/** A count that older servers leave out. */
+const newerCount: Judge = (count) => count === undefined ? { value: 0 } : integer(count);
 const counts = objectOf({
   puts: integer,
   putOks: integer,
   gets: integer,
   refused: integer,
   replications: integer,
+  writes: newerCount,
+  writeOks: newerCount,
+  conflicts: newerCount,
 });
 
 const when = { kind: text, at: integer };
-const write = objectOf({ ...when, timestamp: integer, key, value: valueOrNull });
+const written = { ...when, timestamp: integer, key, value: valueOrNull };
+const write = objectOf(written);
 const get = { ...when, client: address, seen: integer, own: integer, key };
 const refusal = objectOf({ ...get, refused: boolean });
 const reading = objectOf({ ...get, value: valueOrNull });
@@ -175,10 +181,23 @@ const reading = objectOf({ ...get, value: valueOrNull });
 /** The check of an event by its kind. */
 const eventJudges: Readonly<Record<string, Judge>> = {
   table: write,
-  written: write,
+  written: (event) =>
+    (event as Fields).expired === false
+      ? write(event)
+      : objectOf({ ...written, "expired?": boolean })(event),
   replication: write,
   put: objectOf({ ...when, client: address, key, value }),
   forwarding: objectOf({ ...when, key, value }),
+  write: objectOf({
+    ...{ ...when, client: address, "expected?": integer, "ttlMs?": integer },
+    ...{ key, value: valueOrNull },
+  }),
+  forwarding_write: objectOf({ ...when, key, value: valueOrNull }),
+  write_ok: objectOf({ ...when, timestamp: integer, client: address, key, "ms?": number }),
+  conflict: objectOf({
+    ...{ ...when, expected: integer, timestamp: integer, client: address },
+    ...{ key, value: valueOrNull },
+  }),
   acknowledged: objectOf({ ...when, follower: server, timestamp: integer }),
   put_ok: objectOf({ ...when, timestamp: integer, client: address, key, ms: number }),
   get: (event) => {
@@ -307,7 +326,7 @@ export const contract: Readonly<Record<string, readonly Field[]>> = {
     maybe("cutOffMs"),
     { name: "version", judge: version, optional: true },
   ],
-  OBSERVE: [id],
+  OBSERVE: [id, maybe("protocol")],
   EVENTS: [
     id,
     { name: "server", judge: server },
