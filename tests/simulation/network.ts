@@ -7,6 +7,7 @@
  */
 
 import type { FrameError } from "../../lib/mensagem.ts";
+import { longValueChars } from "../../lib/wire/long_value.ts";
 import { FrameReader, type LongLines } from "../../lib/wire/line_reader.ts";
 import type { HandledConnection } from "../../lib/server/server_context.ts";
 import type { Random } from "../support/random.ts";
@@ -223,8 +224,15 @@ export class Endpoint implements HandledConnection {
     if (this.open && this.#inbox.length > 0) this.#pumpAt(this.#inbox[0]!.at);
   }
 
-  /** Reads as much at a time as the reader has room for, as from a socket. */
+  /**
+   * Reads as much at a time as the reader has room for, as from a socket. Short whole frames need no
+   * reader: they are lines already.
+   */
   #read(chunk: Chunk): void {
+    const { partialBytes } = this.#reader;
+    if (typeof chunk === "string" && partialBytes === 0 && chunk.length < longValueChars) {
+      return this.#process.receive(this, chunk.slice(0, -1).split("\n"));
+    }
     for (let start = 0; start < chunk.length && this.open;) {
       const { space } = this.#reader;
       let written: number;
