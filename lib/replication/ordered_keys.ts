@@ -55,10 +55,11 @@ export class OrderedKeys {
     const last = this.#leaves.at(-1)!.keys.at(-1);
     if (last !== undefined && keys[0] === last) keys.shift();
     if (keys.length === 0) return;
-    if (last === undefined) this.#leaves = [new MarkedKeys(keys)];
+    const leaf = new MarkedKeys(keys.slice()); // without room for more
+    if (last === undefined) this.#leaves = [leaf];
     else {
       this.#firsts.insert(this.#firsts.keys.length, keys[0]!);
-      this.#leaves.push(new MarkedKeys(keys));
+      this.#leaves.push(leaf);
     }
   }
 
@@ -168,17 +169,20 @@ export class OrderedKeys {
 class MarkedKeys {
   /** Invariant: in rising order. */
   readonly keys: string[];
-  /** Invariant: the mark of each key. */
-  #marks: number[];
+  /** Invariant: the mark of each key. `undefined` until they are needed: many leaves are never looked at. */
+  #made: number[] | undefined;
   /** Invariant: all keys have this many UTF-16 units in common at their start. */
-  #common: number;
+  #common = 0;
 
-  /** These keys. `marks` are theirs, made after `common` units; they are made if left out. */
+  /** These keys. `marks` are theirs, made after `common` units. */
   constructor(keys: string[], marks?: number[], common = 0) {
     this.keys = keys;
-    this.#marks = marks ?? [];
+    this.#made = marks;
     this.#common = common;
-    if (marks === undefined) this.#mark();
+  }
+
+  get #marks(): number[] {
+    return this.#made ?? this.#mark();
   }
 
   /** The place of the first key that is not before `key`. */
@@ -186,10 +190,10 @@ class MarkedKeys {
     const { keys } = this;
     const [first] = keys;
     if (first === undefined) return 0;
+    const marks = this.#marks;
     const common = this.#common;
     if (commonChars(first, key, 0) < common) return compareKeys(first, key) > 0 ? 0 : keys.length;
     const mark = markOf(key, common, firstDigit);
-    const marks = this.#marks;
     let low = 0;
     let high = marks.length;
     while (low < high) {
@@ -205,14 +209,14 @@ class MarkedKeys {
   /** Adds keys in rising order, apart from those that are there already. */
   addAll(added: readonly string[]): void {
     const { keys } = this;
+    let marks = this.#marks;
     const first = keys[0] ?? added[0]!;
     const common = Math.min(
       this.#common,
       commonChars(first, added[0]!, 0),
       commonChars(first, added.at(-1)!, 0),
     );
-    if (common < this.#common) this.#mark(common);
-    const marks = this.#marks;
+    if (common < this.#common) marks = this.#mark(common);
     let from = keys.length - 1;
     let to = from + added.length;
     for (const key of added) { // room
@@ -244,27 +248,29 @@ class MarkedKeys {
     const first = keys[0] ?? key;
     keys.splice(at, 0, key);
     if (commonChars(first, key, 0) < this.#common) this.#mark();
-    else this.#marks.splice(at, 0, markOf(key, this.#common, firstDigit));
+    else this.#made?.splice(at, 0, markOf(key, this.#common, firstDigit));
   }
 
   remove(at: number): void {
     this.keys.splice(at, 1);
-    this.#marks.splice(at, 1);
+    this.#made?.splice(at, 1);
   }
 
   /** Takes the keys from `at` on out of these. */
   cut(at: number): MarkedKeys {
-    const right = new MarkedKeys(this.keys.splice(at), this.#marks.splice(at), this.#common);
+    const right = new MarkedKeys(this.keys.splice(at), this.#made?.splice(at), this.#common);
     this.#sharpen();
     right.#sharpen();
     return right;
   }
 
   checkInvariants(): void {
-    assert(this.#marks.length === this.keys.length, "there is not one mark for each key");
+    const marks = this.#made;
+    if (marks === undefined) return;
+    assert(marks.length === this.keys.length, "there is not one mark for each key");
     for (const [at, key] of this.keys.entries()) {
       assert(
-        this.#marks[at] === markOf(key, this.#common, firstDigit),
+        marks[at] === markOf(key, this.#common, firstDigit),
         `"${key}" has another mark`,
       );
       assert(commonChars(key, this.keys[0]!, 0) >= this.#common, `"${key}" begins otherwise`);
@@ -273,7 +279,8 @@ class MarkedKeys {
 
   /** Makes other marks if no key differs at the first digit: they would tell more apart. */
   #sharpen(): void {
-    const marks = this.#marks;
+    const marks = this.#made;
+    if (marks === undefined) return;
     const first = Math.floor(marks[0]! / firstDigit);
     if (first > 0 && first === Math.floor(marks.at(-1)! / firstDigit)) this.#mark();
   }
@@ -281,9 +288,9 @@ class MarkedKeys {
   /** Makes the marks of all keys, after `common` units. */
   #mark(
     common = this.keys.length === 0 ? 0 : commonChars(this.keys[0]!, this.keys.at(-1)!, 0),
-  ): void {
+  ): number[] {
     const { keys } = this;
     this.#common = common;
-    this.#marks = keys.map((key) => markOf(key, common, firstDigit));
+    return this.#made = keys.map((key) => markOf(key, common, firstDigit));
   }
 }
