@@ -20,6 +20,7 @@ import { Store } from "../../lib/replication/store.ts";
 import { Write } from "../../lib/wire/encoded_write.ts";
 import { type Random, seeded } from "../support/random.ts";
 import { textOf } from "../../lib/wire/frames.ts";
+import { heapInUse } from "../support/heap.ts";
 
 const pure = { permissions: "none" } as const;
 
@@ -119,7 +120,7 @@ for (
     const chunks = 2_000;
     const chunkChars = 60_000;
     const table = new Store();
-    const before = Deno.memoryUsage().heapUsed;
+    const before = heapInUse();
     for (let n = 0; n < chunks; n++) {
       // Lines are slices of their chunk.
       const long = line.replaceAll('"k"', `"a key that is not short ${n}"`);
@@ -127,8 +128,8 @@ for (
       const { key, write } = replicationOf(first!);
       table.keep(key, write);
     }
+    assertLess(heapInUse() - before, chunks * 1_000); // some 250 each
     assertStrictEquals(table.size, chunks);
-    assertLess(Deno.memoryUsage().heapUsed - before, chunks * chunkChars / 2);
   });
 }
 
@@ -146,14 +147,13 @@ function stamped(line: string): Replication {
 
 Deno.test("the text of a write is a flat string", pure, () => {
   const count = 250_000;
-  const before = Deno.memoryUsage().heapUsed;
+  const before = heapInUse();
   const writes = Array.from(
     { length: count },
     (_, n) => Write.of(`a key with the number ${n}`, `a value with the number ${n}`, n),
   );
+  assertLess((heapInUse() - before) / count, 200); // some 180; a rope takes 526
   assertStrictEquals(writes.length, count);
-  // A flat string takes 150 to 290 bytes, garbage included; a rope takes 470 or more.
-  assertLess((Deno.memoryUsage().heapUsed - before) / count, 380);
 });
 
 const longText = 'a long "é"'.repeat(200);
