@@ -64,7 +64,7 @@ export class Session {
   readonly #all = new HighestByLeader();
   /** Of lists, watches and forgotten keys. */
   readonly #applied = new HighestByLeader();
-  /** Of what was seen, nothing up to this timestamp is lost, and none will be. */
+  /** Of what lists and watches have shown, nothing up to this timestamp is lost, and none will be. */
   #acknowledged = 0;
   /** The id of the cluster of the timestamps, "" until it is known. Then it never changes. */
   #cluster = "";
@@ -105,12 +105,7 @@ export class Session {
    */
   get unacknowledged(): number | undefined {
     const { newest = 0 } = this.#applied;
-    return this.isAcknowledged(newest) ? undefined : newest;
-  }
-
-  /** Whether nothing that was seen up to this timestamp can be lost any more. */
-  isAcknowledged(timestamp: number): boolean {
-    return timestamp <= this.#acknowledged;
+    return newest > this.#acknowledged ? newest : undefined;
   }
 
   /** Notes that what was shown up to a timestamp is acknowledged. */

@@ -294,6 +294,22 @@ Deno.test("a floor above a lost write does not hide that it is lost", async () =
   }
 });
 
+Deno.test("what a later leader has acknowledged does not hide what was lost before it", async () => {
+  await using store = new FakeStore();
+  const { server } = store.server();
+  await using client = new KvClient([server.address]);
+  store.write("k", "seen");
+  await client.get("k");
+  store.table.delete("k");
+  store.gap = [1, 2 ** 32];
+  store.timestamp = 2 ** 32;
+  store.write("other", "new");
+  for await (const event of client.watch("other")) if (event.type === "ready") break;
+  // A server confirms what the watch has shown.
+  assertEquals((await client.get("absent", { latest: true })).value, null);
+  await assertRejects(() => client.get("k", { latest: true }), LostError);
+});
+
 Deno.test("nor is it older than what a list or a watch has shown", async () => {
   for (const shows of ["list", "watch"]) {
     await using store = new FakeStore();

@@ -280,7 +280,7 @@ export class Client implements Process, Host {
         } else if (value === null) observed = { ...got, version: world.versions.get(op)! };
         const doubtful = [seen[0]!, shown ?? 0].filter((one) => {
           const told = value === null ? timestamp === one : timestamp >= one;
-          return latest && !told && !this.#session.isAcknowledged(one);
+          return latest && !told && one > 0;
         });
         return this.#confirmShown(doubtful, link, (outcome) => {
           if (outcome === "done") {

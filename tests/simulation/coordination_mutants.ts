@@ -203,7 +203,7 @@ const mutants: readonly Omit<Mutant, "coordination">[] = [
   {
     name: "what a list has shown counts as acknowledged",
     file: "client/session.ts",
-    find: "return this.isAcknowledged(newest) ? undefined : newest;",
+    find: "return newest > this.#acknowledged ? newest : undefined;",
     replace: "return undefined;",
   },
   {
