@@ -12,8 +12,11 @@ import type { History } from "./history.ts";
 import { type Direction, Proxy } from "./proxy.ts";
 import { ServerHost } from "./server_host.ts";
 
-/** How long it may take until all three servers are in sync after the end of all faults. */
-export const settleMs = 20_000;
+/**
+ * How long it may take until all three servers are in sync after the end of all faults. After each stall
+ * of a slow disk a follower has to keep up for seconds.
+ */
+export const settleMs = 60_000;
 /** If no server reports for this long, all have noticed what has happened. */
 const quietMs = 300;
 /** The time in which the last reports of a stopped process are read. */
