@@ -58,7 +58,7 @@ deno task bench:limits [FLAGS]
   --help          this text
 
 Without any of the first nine it measures all nine. It starts the servers; their console lines go to
-the null device. Memory is the RSS that "ps" reports.
+the null device. Memory is the RSS that "ps" reports, that of the index of LIST what is in use in V8.
 `;
 
 /** Returns the exit code. A missed target is not a failure. */
